@@ -1,0 +1,16 @@
+.PHONY: setup demo test check
+bin := .venv/bin
+
+setup:
+	@scripts/setup.sh
+
+demo: setup
+	$(bin)/aim demo $(ARGS)
+
+test: setup
+	$(bin)/pytest -n 2 --typecheck $(ARGS)
+
+check: setup
+	$(bin)/ruff check .
+	$(bin)/pyright
+	$(bin)/lint-imports

@@ -1,0 +1,124 @@
+"""`aim`: finds the verb in a table, lets tyro read its flags, runs it."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from aim import __version__, console
+
+
+class Verb(NamedTuple):
+    """One command: its words, the function that does it ("module:function"), what help says."""
+
+    name: str
+    where: str
+    summary: str
+    example: str
+
+
+VERBS = (
+    Verb("doctor", "aim.commands.doctor:doctor", "check this machine and say how to mend it", "aim doctor"),
+    Verb("demo", "aim.commands.demo:demo", "generate, train, evaluate and report in miniature", "aim demo"),
+    Verb("tasks", "aim.commands.tasks:tasks", "list the tasks", "aim tasks --json"),
+    Verb(
+        "task",
+        "aim.commands.tasks:task",
+        "show one task, with a picture",
+        "aim task click_bell --robot aloha --seed 3 --png bell.png",
+    ),
+    Verb(
+        "generate",
+        "aim.commands.generate:generate",
+        "record demonstrations with value maps",
+        "aim generate --task click_bell adjust_bottle --num 50 --out datasets/two --workers 2",
+    ),
+    Verb("data info", "aim.commands.data:info", "say what a dataset holds", "aim data info datasets/two"),
+    Verb("data verify", "aim.commands.data:verify", "check every episode of a dataset", "aim data verify datasets/two"),
+    Verb(
+        "train",
+        "aim.commands.train:train",
+        "train a model on a dataset",
+        "aim train tiny --data datasets/two --out runs/two",
+    ),
+    Verb(
+        "eval",
+        "aim.commands.evaluate:evaluate",
+        "closed-loop success with confidence intervals",
+        "aim eval --policy expert --task click_bell --episodes 20 --out runs/expert",
+    ),
+    Verb("report", "aim.commands.report:report", "one HTML page of a run", "aim report runs/two"),
+    Verb("bench sim", "aim.commands.bench:sim", "physics steps a second a thread", "aim bench sim"),
+    Verb("bench render", "aim.commands.bench:render", "pictures a second", "aim bench render --size 128x128"),
+    Verb("bench generate", "aim.commands.bench:generate", "episodes an hour", "aim bench generate --workers 2"),
+)
+
+OPTIONS = """options of every verb:
+  --help     flags, with an example
+  --json     the last line of standard output is one JSON object; all else goes to standard error
+exit codes: 0 done, 1 a fault, 2 a mistake in the command, 130 interrupted"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in words
+    words = [word for word in words if word != "--json"]
+    if words == ["--version"]:
+        print(__version__)
+        return console.DONE
+    if _asks_for_list(words):
+        print(overview(words[:1] if words and not words[0].startswith("-") else []))
+        return console.DONE
+    return console.run(lambda: _call(words), as_json)
+
+
+def _asks_for_list(words: Sequence[str]) -> bool:
+    groups = {verb.name.split()[0] for verb in VERBS if " " in verb.name}
+    bare = [word for word in words if word not in ("-h", "--help")]
+    return not bare or (len(bare) == 1 and bare[0] in groups)
+
+
+def overview(prefix: Sequence[str] = ()) -> str:
+    """Return the help that lists the verbs, or those that begin with `prefix`."""
+    verbs = [verb for verb in VERBS if verb.name.split()[: len(prefix)] == list(prefix)]
+    width = max(len(verb.name) for verb in verbs)
+    lines = [f"  {verb.name:{width}}  {verb.summary}" for verb in verbs]
+    return "\n".join(["usage: aim VERB [flags]", "", *lines, "", f"example: {verbs[0].example}", "", OPTIONS])
+
+
+def find(words: Sequence[str]) -> Verb:
+    """Return the verb that `words` begin with; `UserError` naming the closest and all others."""
+    for verb in VERBS:
+        name = verb.name.split()
+        if list(words[: len(name)]) == name:
+            return verb
+    from sim.types import UserError
+
+    asked = " ".join(word for word in words[:2] if not word.startswith("-")) or "".join(words[:1])
+    names = [verb.name for verb in VERBS]
+    close = difflib.get_close_matches(asked, names, 1) or difflib.get_close_matches(words[0], names, 1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    raise UserError(f"unknown verb {asked!r}; {hint}verbs: {', '.join(names)}")
+
+
+def _call(words: Sequence[str]) -> Mapping[str, object]:
+    verb = find(words)
+    module, _, function = verb.where.partition(":")
+    action = vars(importlib.import_module(module))[function]
+    import tyro
+
+    return tyro.cli(
+        action,
+        prog=f"aim {verb.name}",
+        description=f"{verb.summary[0].upper()}{verb.summary[1:]}.\n\nExample: {verb.example}\n\n"
+        "--json: the last line of standard output is one JSON object.",
+        args=list(words[len(verb.name.split()) :]),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,221 @@
+"""Run: everything that decides a training run, as frozen values that travel to `run.json` and back.
+
+Nothing has a hidden default at reading time: a stored run names every field, and one that lacks a field, or has
+one more, is refused. Sizes that follow from others (tokens, channels) are properties, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from sim.types import CONTROL_HZ, STEPS_PER_PICTURE, UserError
+
+SCHEMA = "aim.run/1"
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+@dataclass(frozen=True)
+class View:
+    """One camera as the codec sees it: pictures are resized to `height` by `width` pixels."""
+
+    name: str
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class CodecConfig:
+    """The picture codec: `factor` pixels to a latent along each side, `latent_channels` numbers a latent."""
+
+    views: tuple[View, ...]
+    latent_channels: int = 16
+    base_dim: int = 32
+    dim_mult: tuple[int, ...] = (1, 2, 4, 4)
+    factor: int = 16
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The shape of the world action model. `layout` gives (view, y, x) of each token of one latent frame."""
+
+    layout: tuple[tuple[int, int, int], ...]
+    token_channels: int  # c: latent channels of the patch that makes a token
+    action_dim: int  # d
+    state_dim: int  # s
+    text_width: int  # e
+    width: int  # of the rgb and the map stream
+    action_width: int
+    heads: int
+    head_dim: int
+    layers: int
+    ffn_ratio: int = 4
+    chunk: int = 32  # k, control steps
+    action_patch: int = 4  # control steps a token
+    futures: int = 2  # f, latent frames
+    past_frames: int = 1  # p, latent frames before the current one
+    past_actions: int = 16  # q, control steps
+    variant: str = "paper"  # who sees whom: a table of aim.model.intent
+    video_shift: float = 5.0
+    action_shift: float = 1.0
+    map_weight: float = 1.0
+    action_weight: float = 1.0
+    history_noise: float = 0.5  # probability that a row's history is noised
+    condition_noise: float = 0.5  # probability that a row's map condition is noised
+
+    @property
+    def tokens(self) -> int:
+        """n: tokens a latent frame has over all views."""
+        return len(self.layout)
+
+    @property
+    def actions_per_frame(self) -> int:
+        """Control steps from one latent frame to the next."""
+        return self.chunk // self.futures
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """How an episode is cut into samples: latent frames lie `frame_stride` pictures apart."""
+
+    frame_stride: int = 4  # pictures of the 12.5 Hz stream
+    execute: int = 16  # control steps of a chunk that are carried out before the next is asked for
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training: it stops at `steps` or after `minutes` of wall clock, whichever comes first (0: no limit)."""
+
+    steps: int
+    batch_size: int
+    lr: float
+    weight_decay: float = 0.01
+    warmup: int = 100  # steps of linear rise; the learning rate falls by a cosine afterwards
+    ema_decay: float = 0.999
+    grad_clip: float = 1.0
+    seed: int = 0
+    minutes: float = 0.0
+    text_dropout: float = 0.1
+    history_dropout: float = 0.3
+    precision: Precision = "auto"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A complete configuration, stored beside every checkpoint."""
+
+    preset: str
+    robot: str
+    codec: CodecConfig
+    model: ModelConfig
+    codec_train: TrainConfig
+    train: TrainConfig
+    data: DataConfig = field(default_factory=DataConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse, with `UserError`, numbers that contradict each other."""
+        model, steps = self.model, self.data.frame_stride * STEPS_PER_PICTURE
+        _demand(model.chunk == model.futures * steps, f"a chunk of {model.futures} frames has {model.futures * steps} steps")
+        _demand(0 < self.data.execute <= model.chunk, f"execute must lie in 1 to {model.chunk}")
+        for name, length in (("chunk", model.chunk), ("past_actions", model.past_actions)):
+            _demand(length % model.action_patch == 0, f"{name} must be a multiple of action_patch, {model.action_patch}")
+        _demand(model.past_actions % model.actions_per_frame == 0, f"past_actions must be a multiple of {steps}")
+        _demand(model.head_dim % 2 == 0 and model.head_dim >= 6, "head_dim must be even and at least 6")
+        _demand(model.layout == layout(self.codec), "the model's layout is not that of the codec's views")
+        _demand(model.token_channels == token_channels(self.codec), "the model's token_channels do not fit the codec")
+
+    @property
+    def execute_seconds(self) -> float:
+        """Seconds of a chunk that are carried out."""
+        return self.data.execute / CONTROL_HZ
+
+
+PATCH = 2  # latents a token has along each side
+
+
+def token_channels(codec: CodecConfig) -> int:
+    """Return c, the numbers a token carries."""
+    return codec.latent_channels * PATCH * PATCH
+
+
+def layout(codec: CodecConfig) -> tuple[tuple[int, int, int], ...]:
+    """Return (view, y, x) of each token of one latent frame, view by view, row by row; `UserError` on an odd size."""
+    side = codec.factor * PATCH
+    for view in codec.views:
+        _demand(view.height % side == 0 and view.width % side == 0, f"view {view.name!r}: sides must be multiples of {side}")
+    return tuple(
+        (index, y, x)
+        for index, view in enumerate(codec.views)
+        for y in range(view.height // side)
+        for x in range(view.width // side)
+    )
+
+
+def to_json(run: Run) -> str:
+    """Return the run as JSON text, every field named."""
+    return json.dumps({"schema": SCHEMA, **dataclasses.asdict(run)}, indent=2) + "\n"
+
+
+def from_json(text: str) -> Run:
+    """Return the run that `to_json` wrote; `UserError` naming the field where the schema is broken."""
+    try:
+        raw = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"run.json is not JSON: {error}") from error
+    schema = raw.pop("schema", None) if isinstance(raw, dict) else None
+    _demand(schema == SCHEMA, f"run.json has schema {schema!r}; this version reads {SCHEMA!r}")
+    return _decode(Run, raw, "run")
+
+
+def save(run: Run, folder: Path) -> None:
+    """Write `run.json` into `folder`."""
+    (folder / "run.json").write_text(to_json(run))
+
+
+def load(folder: Path) -> Run:
+    """Return the run stored in `folder`; `UserError` where there is none."""
+    path = folder / "run.json"
+    _demand(path.is_file(), f"no run.json in {folder}")
+    return from_json(path.read_text())
+
+
+def _demand(holds: bool, message: str) -> None:
+    if not holds:
+        raise UserError(message)
+
+
+T = TypeVar("T")
+
+
+def _decode(kind: type[T], raw: Any, where: str) -> T:  # noqa: ANN401 - JSON has no narrower type
+    _demand(isinstance(raw, dict), f"{where} must be an object, not {raw!r}")
+    hints = typing.get_type_hints(kind)
+    for name in raw:
+        near = get_close_matches(name, hints, 1)
+        _demand(name in hints, f"{where} has no field {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(hints)}"))
+    missing = [name for name in hints if name not in raw]
+    _demand(not missing, f"{where} lacks {', '.join(missing)}")
+    return kind(**{name: _value(hint, raw[name], f"{where}.{name}") for name, hint in hints.items()})
+
+
+def _value(hint: Any, raw: Any, where: str) -> Any:  # noqa: ANN401 - JSON has no narrower type
+    if dataclasses.is_dataclass(hint):
+        return _decode(typing.cast(type, hint), raw, where)
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        _demand(raw in inner, f"{where} is {raw!r}; valid are {', '.join(map(repr, inner))}")
+        return raw
+    if origin is tuple:
+        _demand(isinstance(raw, list), f"{where} must be a list, not {raw!r}")
+        kinds = [inner[0]] * len(raw) if inner[-1] is types.EllipsisType or inner[-1] is ... else list(inner)
+        _demand(len(kinds) == len(raw), f"{where} must have {len(kinds)} entries")
+        return tuple(_value(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(kinds, raw, strict=True)))
+    fits = isinstance(raw, hint) or (hint is float and isinstance(raw, int))
+    _demand(fits and not (isinstance(raw, bool) and hint is not bool), f"{where} must be {hint.__name__}, not {raw!r}")
+    return float(raw) if hint is float else raw

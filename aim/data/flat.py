@@ -1,0 +1,122 @@
+"""An episode as a text and a flat table of named arrays, and back; the digest is taken of that form.
+
+`images`, `maps`, `visible`, `depth`, `intrinsics`, `extrinsics` become one entry a camera ("images/head");
+the points of all events stand one below another in "events/points". Depth is kept in whole millimetres,
+which is the one thing that rounds: what comes back, kept again, gives the same millimetres. No reading
+(not finite, or 65.535 m and more) is 0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.types import CONTACT, Episode, Event
+
+PER_CAMERA = {
+    "images": np.dtype("u1"),
+    "maps": np.dtype("u1"),
+    "visible": np.dtype("?"),
+    "depth": np.dtype("<u2"),
+    "intrinsics": np.dtype("<f8"),
+    "extrinsics": np.dtype("<f8"),
+}
+WHOLE = {
+    "state": np.dtype("<f4"),
+    "action": np.dtype("<f4"),
+    "tool_pose": np.dtype("<f4"),
+    "body_pose": np.dtype("<f4"),
+    "joint": np.dtype("<f4"),
+    "sim_state": np.dtype("<f8"),
+    "contacts": CONTACT,
+}
+POINTS = "events/points"
+SAID = ("task", "robot", "seed", "success", "instruction")
+MOST_MM = 65535
+
+
+class Flat(NamedTuple):
+    """`about` is canonical JSON; `arrays` has every array by its name."""
+
+    about: str
+    arrays: dict[str, NDArray[Any]]
+
+
+def flatten(episode: Episode) -> Flat:
+    """Return the flat form of an episode."""
+    about = {name: vars(episode)[name] for name in SAID}
+    about["bodies"] = list(episode.bodies)
+    about["joints"] = list(episode.joints)
+    about["versions"] = dict(episode.versions)
+    about["events"] = [[e.kind, e.step, e.arm, e.carrier, len(e.points)] for e in episode.events]
+    arrays = {name: vars(episode)[name] for name in WHOLE}
+    arrays[POINTS] = np.concatenate([np.zeros((0, 3), np.float32), *(e.points for e in episode.events)])
+    for name in PER_CAMERA:
+        for camera, value in vars(episode)[name].items():
+            arrays[f"{name}/{camera}"] = _millimetres(value) if name == "depth" else value
+    for name, value in arrays.items():
+        assert value.dtype == dtype_of(name), f"{name} is {value.dtype}, must be {dtype_of(name)}"
+    return Flat(_canonical(about), arrays)
+
+
+def unflatten(flat: Flat) -> Episode:
+    """Return the episode; an array that is not there comes back empty (no rows, or no camera)."""
+    about = json.loads(flat.about)
+    per_camera: dict[str, dict[str, NDArray[Any]]] = {name: {} for name in PER_CAMERA}
+    for key, value in flat.arrays.items():
+        name, _, camera = key.partition("/")
+        if name in PER_CAMERA:
+            per_camera[name][camera] = _metres(value) if name == "depth" else value
+    whole = {name: flat.arrays.get(name, np.zeros(0, dtype)) for name, dtype in WHOLE.items()}
+    return Episode(
+        **{name: about[name] for name in SAID},
+        **per_camera,
+        **whole,
+        bodies=tuple(about["bodies"]),
+        joints=tuple(about["joints"]),
+        versions=about["versions"],
+        events=_events(about["events"], flat.arrays.get(POINTS)),
+    )
+
+
+def dtype_of(name: str) -> np.dtype[Any]:
+    """Return the dtype that the array called `name` is kept in."""
+    if name == POINTS:
+        return np.dtype("<f4")
+    return WHOLE[name] if name in WHOLE else PER_CAMERA[name.partition("/")[0]]
+
+
+def digest(flat: Flat) -> str:
+    """Return the SHA-256 of the contents: the text, then name, dtype, shape and bytes of each array by name."""
+    sha = hashlib.sha256(flat.about.encode())
+    for name in sorted(flat.arrays):
+        value = np.ascontiguousarray(flat.arrays[name])
+        sha.update(_canonical([name, np.lib.format.dtype_to_descr(value.dtype), value.shape]).encode())
+        sha.update(value.view(np.uint8).data if value.size else b"")
+    return sha.hexdigest()
+
+
+def _events(heads: list[Any], points: NDArray[np.float32] | None) -> tuple[Event, ...]:
+    if points is None:
+        return ()
+    ends = np.cumsum([head[4] for head in heads])
+    parts = np.split(points, ends[:-1]) if heads else []
+    return tuple(Event(*head[:4], points=part) for head, part in zip(heads, parts, strict=True))
+
+
+def _millimetres(metres: NDArray[np.float32]) -> NDArray[np.uint16]:
+    scaled = np.round(np.nan_to_num(metres.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0) * 1000.0)
+    return np.where((scaled > 0) & (scaled < MOST_MM), scaled, 0).astype(np.uint16)
+
+
+def _metres(millimetres: NDArray[np.uint16]) -> NDArray[np.float32]:
+    return (millimetres / 1000.0).astype(np.float32)
+
+
+def _canonical(value: Mapping[str, object] | list[object]) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

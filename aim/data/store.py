@@ -1,0 +1,189 @@
+"""A dataset: a folder with its recipe and its shards, and how to read episodes from it.
+
+    dataset.json                the recipe, written first
+    shards/<task>-<seed>.h5     see `aim.data.shard`
+
+Every number in the folder follows from the recipe and how many episodes were asked for.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from aim import __version__
+from aim.data import flat, shard
+from aim.data.shard import Shard
+from sim.types import Episode, UserError
+
+RECIPE = "dataset.json"
+SHARDS = "shards"
+OPEN_FILES = 64
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides what a dataset holds, apart from how many episodes."""
+
+    tasks: tuple[str, ...]
+    robot: str
+    cameras: tuple[str, ...]
+    size: tuple[int, int]  # height, width
+    depth: bool = False
+    variation: str = "clean"
+    seed: int = 0
+    block: int = 10  # seeds a shard
+    format: int = shard.FORMAT
+    version: str = __version__
+
+
+@dataclass(frozen=True)
+class EpisodeRef:
+    """Where an episode lies and how long it is."""
+
+    shard: str  # file name
+    index: int
+    task: str
+    seed: int
+    pictures: int
+    steps: int
+    sha256: str
+
+
+class Dataset:
+    """A dataset open for reading; it may be sent to other processes, each opens the files itself."""
+
+    def __init__(self, path: Path, recipe: Recipe, shards: Sequence[Shard]) -> None:
+        self.path = path
+        self.recipe = recipe
+        self.shards = tuple(shards)
+        self.episodes = tuple(
+            EpisodeRef(s.path.name, index, s.task, *row) for s in shards for index, row in enumerate(s.rows)
+        )
+        self._files: collections.OrderedDict[str, h5py.File] = collections.OrderedDict()
+        self._owner = os.getpid()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_files": collections.OrderedDict()}
+
+    def load(self, ref: EpisodeRef, fields: Sequence[str] | None = None) -> Episode:
+        """Return an episode, pictures decoded; with `fields`, those arrays only, the others are empty."""
+        if fields is not None:
+            _check(fields, [*flat.WHOLE, *flat.PER_CAMERA, "events"], "field")
+        with shard.blame(self._path(ref)):
+            file = self._open(ref)
+            names = [n for n in shard.names(file, ref.index) if fields is None or n.partition("/")[0] in fields]
+            arrays = {name: shard.array(file, ref.index, name) for name in names}
+            return flat.unflatten(flat.Flat(shard.about(file, ref.index), arrays))
+
+    def flat(self, ref: EpisodeRef) -> flat.Flat:
+        """Return an episode in the form its digest is taken of."""
+        with shard.blame(self._path(ref)):
+            file = self._open(ref)
+            arrays = {name: shard.array(file, ref.index, name) for name in shard.names(file, ref.index)}
+            return flat.Flat(shard.about(file, ref.index), arrays)
+
+    def pictures(self, ref: EpisodeRef, camera: str, frames: Sequence[int]) -> NDArray[np.uint8]:
+        """Return pictures (k h w 3) of one camera; negative frames count from the end."""
+        return self._frames(ref, "images", camera, frames)
+
+    def maps(self, ref: EpisodeRef, camera: str, frames: Sequence[int]) -> NDArray[np.uint8]:
+        """Return value maps (k h w 3: pick, place, other) of one camera."""
+        return self._frames(ref, "maps", camera, frames)
+
+    def arrays(self, ref: EpisodeRef, *names: str) -> dict[str, NDArray[Any]]:
+        """Return arrays as they are kept, by the names of `aim.data.flat`: "state", "extrinsics/head"."""
+        with shard.blame(self._path(ref)):
+            file = self._open(ref)
+            _check(names, shard.names(file, ref.index), "array")
+            return {name: shard.array(file, ref.index, name) for name in names}
+
+    def close(self) -> None:
+        """Close all files; reading opens them again."""
+        while self._files:
+            self._files.popitem()[1].close()
+
+    def _frames(self, ref: EpisodeRef, kind: str, camera: str, frames: Sequence[int]) -> NDArray[np.uint8]:
+        _check([camera], self.recipe.cameras, "camera")
+        places = [range(ref.pictures)[frame] for frame in frames]
+        with shard.blame(self._path(ref)):
+            return shard.pictures(self._open(ref), ref.index, f"{kind}/{camera}", places)
+
+    def _path(self, ref: EpisodeRef) -> Path:
+        return self.path / SHARDS / ref.shard
+
+    def _open(self, ref: EpisodeRef) -> h5py.File:
+        if self._owner != os.getpid():  # after a fork the handles belong to the parent
+            self._files, self._owner = collections.OrderedDict(), os.getpid()
+        if ref.shard in self._files:
+            self._files.move_to_end(ref.shard)
+            return self._files[ref.shard]
+        while len(self._files) >= OPEN_FILES:
+            self._files.popitem(last=False)[1].close()
+        self._files[ref.shard] = h5py.File(self._path(ref), "r")
+        return self._files[ref.shard]
+
+
+def open_dataset(path: Path | str) -> Dataset:
+    """Return the dataset at `path`, episodes by task and seed; `UserError` where it is none or damaged."""
+    path = Path(path)
+    recipe = read_recipe(path)
+    return Dataset(path, recipe, [shard.read(file) for file in shard_files(path, recipe)])
+
+
+def shard_files(path: Path, recipe: Recipe) -> list[Path]:
+    """Return the shards in the order of the recipe's tasks, then of seeds."""
+    found = []
+    for file in (path / SHARDS).glob("[!.]*.h5"):
+        task, _, seed = file.stem.rpartition("-")
+        if task not in recipe.tasks or not seed.isdecimal():
+            raise UserError(f"{file} is no shard of this dataset (tasks {', '.join(recipe.tasks)}); move it away")
+        found.append((recipe.tasks.index(task), int(seed), file))
+    return [file for _, _, file in sorted(found)]
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Return the recipe of the dataset at `path`; `UserError` where there is none that this version reads."""
+    try:
+        raw = json.loads((path / RECIPE).read_text())
+        if raw["format"] != shard.FORMAT:
+            raise UserError(f"{path} is of format {raw['format']}; this version reads format {shard.FORMAT}")
+        return Recipe(**{name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()})
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UserError(f"no dataset at {path}; `aim generate --out {path}` makes one") from error
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise UserError(f"{path / RECIPE} is damaged ({error}); bring it back from a copy") from error
+
+
+def write_recipe(path: Path, recipe: Recipe) -> None:
+    """Begin the dataset at `path`, or go on with it; `UserError` where something else stands there."""
+    if (path / RECIPE).exists():
+        there = dataclasses.asdict(read_recipe(path))
+        asked = dataclasses.asdict(recipe)
+        other = [f"{name} {there[name]!r}, not {asked[name]!r}" for name in there if there[name] != asked[name]]
+        if other:
+            raise UserError(f"{path} was made with {'; '.join(other)}; choose another folder")
+        return
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UserError(f"{path} is not empty and no dataset; choose another folder")
+    (path / SHARDS).mkdir(parents=True)
+    part = path / f".{RECIPE}.part"
+    part.write_text(json.dumps(dataclasses.asdict(recipe), indent=2) + "\n")
+    shard.flush(part)
+    shard.land(part, path / RECIPE)
+
+
+def _check(asked: Sequence[str], there: Sequence[str], what: str) -> None:
+    for name in asked:
+        if name not in there:
+            raise UserError(f"no {what} {name!r}; there are {', '.join(there)}")

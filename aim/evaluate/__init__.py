@@ -1,0 +1,1 @@
+"""Closed-loop evaluation: roll-outs, success with its uncertainty, films."""

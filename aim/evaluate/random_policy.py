@@ -1,0 +1,43 @@
+"""The floor that every policy must beat: joint targets that wander about the home pose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.embodiment import Embodiment
+from sim.types import CONTROL_HZ, Chunk, Observation
+
+CHUNK = 16  # actions
+MEMORY_S = 1.0  # after this time a walk has forgotten all but 1/e of where it was
+SPREAD = 0.35  # standard deviation about home, radians; grippers count 0 closed to 1 open
+
+
+class RandomPolicy:
+    """A walk of each copy from its own seed, so that a result depends neither on the batch nor on its neighbours."""
+
+    def __init__(self, robot: Embodiment, seeds: Sequence[int]) -> None:
+        self._seeds = tuple(seeds)
+        self._home = np.asarray(robot.home, np.float64)
+        self._low, self._high = np.asarray(robot.limits, np.float64).T
+        self._random = [np.random.default_rng(seed) for seed in self._seeds]
+        self._offset = np.zeros((len(self._seeds), len(self._home)))
+
+    def reset(self, mask: NDArray[np.bool_]) -> None:
+        """Start the walks of the masked copies again, at home and from their seeds."""
+        for i in np.flatnonzero(mask):
+            self._random[i] = np.random.default_rng(self._seeds[i])
+            self._offset[i] = 0.0
+
+    def act(self, observation: Observation) -> Chunk:
+        """Return the next CHUNK targets: a first-order autoregressive walk, clipped to the robot's limits."""
+        keep = np.exp(-1.0 / (MEMORY_S * CONTROL_HZ))
+        kick = SPREAD * np.sqrt(1 - keep * keep)  # makes SPREAD the walk's standing deviation
+        noise = np.stack([random.standard_normal((CHUNK, len(self._home))) for random in self._random])
+        actions = np.empty_like(noise)
+        for step in range(CHUNK):
+            self._offset = keep * self._offset + kick * noise[:, step]
+            actions[:, step] = np.clip(self._home + self._offset, self._low, self._high)
+        return Chunk(actions.astype(np.float32))

@@ -1,0 +1,95 @@
+"""The results of an evaluation on disk: every episode, and what they come to.
+
+`results.json` names whose results they are (policy, its digest, robot, settings). A folder holds the results of one such
+identity: the same evaluation again adds only what is missing, and another one is refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aim.evaluate.intervals import wilson
+from sim.types import UserError
+
+FILE = "results.json"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whose results: `policy` as the user named it, `digest` of its weights ("" for the expert and random)."""
+
+    policy: str
+    digest: str
+    robot: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One finished episode; `steps` counts control steps, `film` is a path inside the folder or ""."""
+
+    task: str
+    seed: int
+    success: bool
+    steps: int
+    instruction: str
+    film: str = ""
+
+
+def load(folder: Path, identity: Identity) -> tuple[Result, ...]:
+    """Return the results that `folder` already holds, none if it is new; `UserError` if they are another's."""
+    path = folder / FILE
+    if not path.exists():
+        return ()
+    record = read(path)
+    for field, ours in dataclasses.asdict(identity).items():
+        if record[field] != ours:
+            raise UserError(
+                f"{folder} holds results with {field} {record[field]!r}, not {ours!r}; "
+                "give another --out or empty that folder"
+            )
+    return tuple(Result(**row) for row in record["episodes"])
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the record in a results file; `UserError` if it is not one that this version wrote."""
+    try:
+        record = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} is not JSON: {error}") from error
+    if not isinstance(record, dict) or record.get("version") != VERSION:
+        raise UserError(f"{path} is not an evaluation of version {VERSION}")
+    return record
+
+
+def save(folder: Path, identity: Identity, results: Iterable[Result]) -> None:
+    """Write `folder/results.json`, episodes in order of task and seed; it is replaced whole or not at all."""
+    rows = sorted(results, key=lambda row: (row.task, row.seed))
+    record = {
+        "version": VERSION,
+        **dataclasses.asdict(identity),
+        **summary(rows),
+        "episodes": [dataclasses.asdict(row) for row in rows],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / (FILE + ".part")
+    part.write_text(json.dumps(record, indent=1) + "\n")
+    part.replace(folder / FILE)
+
+
+def summary(results: Sequence[Result]) -> dict[str, Any]:
+    """Return `success_rate` and `ci95` over all episodes, and the same with `episodes` for each task."""
+    tasks = {row.task: [r for r in results if r.task == row.task] for row in results}
+    return {**_rate(results), "tasks": {name: {**_rate(rows), "episodes": len(rows)} for name, rows in tasks.items()}}
+
+
+def _rate(results: Sequence[Result]) -> dict[str, Any]:
+    """Return the rate of success and its Wilson 95 % interval."""
+    won = sum(row.success for row in results)
+    return {"success_rate": won / len(results) if results else 0.0, "ci95": list(wilson(won, len(results)))}

@@ -1,0 +1,81 @@
+"""Pinhole cameras: where a point of the world falls in a picture.
+
+Pixel coordinates (u right, v down) are integers at pixel *centres*: the top-left pixel is (0, 0) and a
+picture of width w covers [-0.5, w - 0.5]. MuJoCo's optical axis meets the middle of the picture, which
+is therefore at ((w - 1) / 2, (h - 1) / 2); its `fovy` spans the whole height, edge to edge. OpenCV and
+this file share the camera axes x right, y down, z forward; MuJoCo's are x right, y up, z backward.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Size = tuple[int, int]  # height, width
+
+MUJOCO_TO_OPENCV = np.diag([1.0, -1.0, -1.0])
+
+
+def intrinsics(fovy: float, size: Size) -> NDArray[np.float64]:
+    """Return K (3 3) of square pixels for a vertical field of view in radians and a (height, width)."""
+    assert 0.0 < fovy < np.pi, f"fovy is in radians, not degrees: {fovy}"
+    height, width = size
+    focal = 0.5 * height / np.tan(0.5 * fovy)
+    return np.array([[focal, 0.0, 0.5 * (width - 1)], [0.0, focal, 0.5 * (height - 1)], [0.0, 0.0, 1.0]])
+
+
+def size_of(k: ArrayLike) -> Size:
+    """Return the (height, width) of the picture whose middle is the principal point of K: undoes `intrinsics`."""
+    matrix = np.asarray(k)
+    exact = 2.0 * matrix[1, 2] + 1.0, 2.0 * matrix[0, 2] + 1.0
+    height, width = round(exact[0]), round(exact[1])
+    assert abs(exact[0] - height) < 1e-6 and abs(exact[1] - width) < 1e-6, "the principal point is off the middle"
+    return height, width
+
+
+def camera_from_world(cam_xpos: ArrayLike, cam_xmat: ArrayLike) -> NDArray[np.float64]:
+    """Return (4 4) OpenCV extrinsics of MuJoCo's `cam_xpos` (3) and `cam_xmat` (9 or 3 3), metres."""
+    rotation = MUJOCO_TO_OPENCV @ np.asarray(cam_xmat, np.float64).reshape(3, 3).T
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation
+    matrix[:3, 3] = -rotation @ np.asarray(cam_xpos, np.float64)
+    return matrix
+
+
+def project(
+    points: ArrayLike, k: ArrayLike, extrinsics: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return pixels (... p 2) and depth (... p), metres along the axis, of world points (... p 3).
+
+    `extrinsics` (... 4 4) broadcasts against the leading dimensions; pixels are NaN where depth <= 0.
+    """
+    camera = np.asarray(extrinsics, np.float64)
+    matrix = np.asarray(k, np.float64)
+    local = np.asarray(points, np.float64) @ camera[..., :3, :3].swapaxes(-1, -2) + camera[..., None, :3, 3]
+    depth = local[..., 2]
+    flat = local / np.where(depth > 0.0, depth, np.nan)[..., None]
+    return flat @ matrix[:2].T, depth
+
+
+def rotation_of(quaternion: ArrayLike) -> NDArray[np.float64]:
+    """Return the rotation matrices (... 3 3) of quaternions wxyz (... 4), normalised first."""
+    q = np.asarray(quaternion, np.float64)
+    w, x, y, z = np.moveaxis(q / np.linalg.norm(q, axis=-1, keepdims=True), -1, 0)
+    entries = [
+        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
+        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
+    ]  # fmt: skip
+    return np.stack(entries, -1).reshape(*q.shape[:-1], 3, 3)
+
+
+def to_world(points: ArrayLike, pose: ArrayLike) -> NDArray[np.float64]:
+    """Return body-frame points (p 3) in the world frame, (... p 3), for poses (... 7): position, quaternion wxyz."""
+    frames = np.asarray(pose, np.float64)
+    return np.asarray(points, np.float64) @ rotation_of(frames[..., 3:]).swapaxes(-1, -2) + frames[..., None, :3]
+
+
+def to_local(points: ArrayLike, pose: ArrayLike) -> NDArray[np.float64]:
+    """Return world points (... p 3) in the frames of poses (... 7), (... p 3): undoes `to_world`."""
+    frames = np.asarray(pose, np.float64)
+    return (np.asarray(points, np.float64) - frames[..., None, :3]) @ rotation_of(frames[..., 3:])

@@ -1,0 +1,119 @@
+"""Embodiment: a robot as data. One file a robot in `sim.robots`; nothing in the core asks a robot's name.
+
+Every arm ends in a parallel gripper. Its tool frame has z along the approach and y along the opening;
+the origin lies between the finger pads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Vector = tuple[float, float, float]
+Quaternion = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Geom:
+    """A primitive body part; `size` as MuJoCo counts it (half lengths; radius, half length)."""
+
+    type: Literal["box", "sphere", "capsule", "cylinder", "ellipsoid"]
+    size: tuple[float, ...]
+    pos: Vector = (0.0, 0.0, 0.0)
+    quat: Quaternion = (1.0, 0.0, 0.0, 0.0)
+    colour: Vector | None = None  # None: the colour of the whole
+    collide: bool = True
+    ends: tuple[Vector, Vector] | None = None  # of a capsule or cylinder, instead of pos, quat and half length
+
+
+@dataclass(frozen=True)
+class Link:
+    """A body turned by one hinge; pose in the parent's frame, `range` in radians, gains in N·m/rad and N·m·s/rad."""
+
+    pos: Vector
+    axis: Vector
+    range: tuple[float, float]
+    geoms: tuple[Geom, ...]
+    quat: Quaternion = (1.0, 0.0, 0.0, 0.0)
+    mass: float = 1.0
+    stiffness: float = 1500.0
+    damping: float = 90.0
+    torque: float = 100.0
+    speed: float = 2.0  # rad/s, the fastest the expert may ask for
+
+
+@dataclass(frozen=True)
+class Gripper:
+    """Two fingers that slide along ±y of the tool frame; the pad of each is `pad` (half lengths along x y z)."""
+
+    stroke: float  # metres a finger
+    pad: Vector
+    tip: float  # how far the pads reach beyond the tool's origin
+    stiffness: float = 800.0  # N/m
+    damping: float = 25.0
+    force: float = 20.0  # N a finger
+    squeeze: float = 0.01  # metres: the closed command asks for this much less than touching
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera fixed to the world or, where `arm` is named, to that arm's last link.
+
+    The horizontal field of view is kept whatever the shape of the picture, so that every size sees the table.
+    """
+
+    name: str
+    pos: Vector
+    forward: Vector
+    up: Vector
+    fovx: float  # horizontal field of view, radians
+    arm: str = ""
+
+
+@dataclass(frozen=True)
+class ArmModel:
+    """A chain of links from `base` to the flange, with a gripper whose tool frame stands at `tool` in the last link."""
+
+    name: str
+    base_pos: Vector
+    base_quat: Quaternion
+    base_geoms: tuple[Geom, ...]
+    links: tuple[Link, ...]
+    tool_pos: Vector
+    tool_quat: Quaternion
+    gripper: Gripper
+    home: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Embodiment:
+    """A robot: arms, cameras, colours. An action is, arm by arm, the joint targets and the gripper (0 closed, 1 open)."""
+
+    name: str
+    arms: tuple[ArmModel, ...]
+    cameras: tuple[Camera, ...]
+    colour: Vector
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Return the name of every entry of an action and of a state, in order."""
+        return tuple(
+            f"{arm.name}/{joint}"
+            for arm in self.arms
+            for joint in (*(f"joint{i}" for i in range(len(arm.links))), "gripper")
+        )
+
+    @property
+    def camera_names(self) -> tuple[str, ...]:
+        """Return the names of all cameras, the head first."""
+        return tuple(camera.name for camera in self.cameras)
+
+    @property
+    def limits(self) -> tuple[tuple[float, float], ...]:
+        """Return (low, high) of every entry of an action, radians for joints and 0..1 for grippers."""
+        return tuple(pair for arm in self.arms for pair in (*(link.range for link in arm.links), (0.0, 1.0)))
+
+    @property
+    def home(self) -> tuple[float, ...]:
+        """Return the action that holds the robot at its start: joints at home, grippers open."""
+        return tuple(value for arm in self.arms for value in (*arm.home, 1.0))

@@ -1,0 +1,1 @@
+"""Physics and pictures of n copies of a scene."""

@@ -1,0 +1,271 @@
+"""The reference engine: n MuJoCo scenes of one task on the CPU, stepped by threads (stepping releases the GIL)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from math import degrees
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.embodiment import Embodiment
+from sim.engine.render import Size, renderer, vertical_field
+from sim.geometry import compose
+from sim.scene.build import Scene, build
+from sim.scene.layout import check
+from sim.spec import SpecError, Task
+from sim.types import CONTACT, CONTROL_HZ, PHYSICS_HZ, Images
+
+SUBSTEPS = PHYSICS_HZ // CONTROL_HZ
+STATE = mujoco.mjtState.mjSTATE_INTEGRATION
+SETTLE = 50  # physics steps after reset, so that what stands on the table stands still
+
+
+class Copy:
+    """One scene and its state."""
+
+    def __init__(self, task: Task, robot: Embodiment, seed: int) -> None:
+        self.scene: Scene = build(task, robot, seed)
+        self.model, self.layout, self.robot, self.task = self.scene.model, self.scene.layout, robot, task
+        self.data = mujoco.MjData(self.model)
+        self._index()
+        self._start()
+
+    def _index(self) -> None:
+        model, robot = self.model, self.robot
+        hinged = {f"{o}.{h.name}": f"{o}.{h.joint}" for o, f in self.layout.forms.items() for h in f.hinges}
+        grippers = [f"{arm.name}/{part}" for arm in robot.arms for part in ("hand", "finger0", "finger1")]
+        things = [name for o, f in self.layout.forms.items() for name in (o, *(f"{o}.{h.name}" for h in f.hinges))]
+        self.bodies: tuple[str, ...] = ("world", "table", *things, *grippers)
+        self.body_ids = np.array([model.body(name).id for name in self.bodies])
+        interest = np.full(model.nbody, -1)
+        interest[self.body_ids] = np.arange(len(self.bodies))
+        self._geom_body = interest[model.geom_bodyid]
+        self.joints: tuple[str, ...] = tuple(hinged.values())
+        self._joint_at = np.array([model.joint(name).qposadr[0] for name in self.joints], int)
+        self.kinds = {
+            name: "hinged" if name in hinged else "fixed" if task_object.fixed else "free"
+            for task_object in self.task.objects
+            for name in things
+            if name.split(".")[0] == task_object.name
+        }
+        self.tool_ids = np.array([model.site(f"{arm.name}/tool").id for arm in robot.arms])
+        # per entry of an action: where it is measured and which actuators it drives
+        self.entries: list[tuple[list[int], list[int], float, float]] = []
+        for arm in robot.arms:
+            for i in range(len(arm.links)):
+                name = f"{arm.name}/joint{i}"
+                self.entries.append(([model.joint(name).qposadr[0]], [model.actuator(name).id], 1.0, 0.0))
+            grip = arm.gripper
+            fingers = [f"{arm.name}/finger{k}" for k in range(2)]
+            self.entries.append((
+                [model.joint(f).qposadr[0] for f in fingers], [model.actuator(f).id for f in fingers],
+                grip.stroke, grip.squeeze,
+            ))
+        self._low, self._high = (np.array(side) for side in zip(*robot.limits, strict=True))
+        for camera in robot.cameras:
+            assert model.camera(camera.name).id >= 0
+
+    def _start(self) -> None:
+        data, model = self.data, self.model
+        home = np.array(self.robot.home)
+        for value, (qpos, _, scale, _) in zip(home, self.entries, strict=True):
+            data.qpos[qpos] = value * scale
+        for name, form in self.layout.forms.items():
+            for hinge in form.hinges:
+                data.qpos[model.joint(f"{name}.{hinge.joint}").qposadr[0]] = hinge.start
+        self.command(home)
+        mujoco.mj_step(model, data, nstep=SETTLE)
+        data.time = 0.0
+        self.refresh()
+
+    def command(self, action: NDArray) -> None:
+        """Set the targets of one action (d,): radians, grippers 0..1; clipped to the robot's limits."""
+        self.action = np.clip(np.asarray(action, float), self._low, self._high)
+        for value, (_, actuators, scale, squeeze) in zip(self.action, self.entries, strict=True):
+            self.data.ctrl[actuators] = value * (scale + squeeze) - squeeze
+
+    def step(self) -> None:
+        """Advance one control period (20 ms)."""
+        mujoco.mj_step(self.model, self.data, nstep=SUBSTEPS)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Bring body and camera poses up to the integrated state, which mj_step leaves one step behind."""
+        mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_comPos(self.model, self.data)
+        mujoco.mj_camlight(self.model, self.data)
+
+    def state(self) -> NDArray[np.float32]:
+        """Return what the robot measures (d,), in the action's order and units."""
+        values = [float(self.data.qpos[qpos].mean()) / scale for qpos, _, scale, _ in self.entries]
+        return np.array(values, np.float32)
+
+    def sim_state(self) -> NDArray[np.float64]:
+        """Return all that MuJoCo needs to go on from here."""
+        state = np.empty(mujoco.mj_stateSize(self.model, STATE))
+        mujoco.mj_getState(self.model, self.data, state, STATE)
+        return state
+
+    def set_sim_state(self, state: NDArray[np.float64]) -> None:
+        """Go to a state that `sim_state` returned for the same seed."""
+        mujoco.mj_setState(self.model, self.data, state, STATE)
+        mujoco.mj_forward(self.model, self.data)
+        self.refresh()
+
+    def body_poses(self) -> NDArray[np.float64]:
+        """Return world_from_body (bodies 7) of `self.bodies`."""
+        return np.concatenate([self.data.xpos[self.body_ids], self.data.xquat[self.body_ids]], axis=1)
+
+    def body_pose(self, name: str) -> NDArray[np.float64]:
+        """Return world_from_body (7,)."""
+        body = self.data.body(name)
+        return np.concatenate([body.xpos, body.xquat])
+
+    def point(self, name: str) -> NDArray[np.float64]:
+        """Return the world pose (7,) of a named point such as "cup.bottom"."""
+        thing, _, point = name.partition(".")
+        if thing not in self.layout.forms or point not in self.layout.forms[thing].points:
+            valid = ", ".join(f"{o}.{p}" for o, f in self.layout.forms.items() for p in f.points)
+            raise SpecError(f"task {self.task.name!r}: unknown point {name!r}; valid: {valid}")
+        part, local = self.layout.forms[thing].points[point]
+        return compose(self.body_pose(f"{thing}.{part}" if part else thing), local)
+
+    def joint(self, name: str) -> float:
+        """Return the value of an object's joint (radians)."""
+        return float(self.data.joint(name).qpos[0])
+
+    def joint_values(self) -> NDArray[np.float64]:
+        """Return the values of `self.joints`."""
+        return self.data.qpos[self._joint_at]
+
+    def tools(self) -> NDArray[np.float64]:
+        """Return world_from_tool (arms 7)."""
+        quats = np.empty((len(self.tool_ids), 4))
+        for row, site in zip(quats, self.tool_ids, strict=True):
+            mujoco.mju_mat2Quat(row, self.data.site_xmat[site])
+        return np.concatenate([self.data.site_xpos[self.tool_ids], quats], axis=1)
+
+    def contacts(self, step: int) -> NDArray[np.void]:
+        """Return the contacts (rows of CONTACT) between bodies of `self.bodies` in the last physics step."""
+        contact = self.data.contact
+        count = self.data.ncon
+        pairs = self._geom_body[contact.geom[:count]]
+        active = contact.efc_address[:count] >= 0
+        keep = np.nonzero((pairs >= 0).all(axis=1) & (pairs[:, 0] != pairs[:, 1]) & active)[0]
+        rows = np.zeros(len(keep), CONTACT)
+        rows["step"], rows["a"], rows["b"] = step, pairs[keep, 0], pairs[keep, 1]
+        rows["pos"] = contact.pos[keep]
+        rows["force"] = self.data.efc_force[contact.efc_address[keep]]  # the first row of a contact is its normal
+        return rows
+
+    def render(self, cameras: Sequence[str], size: Size, depth: bool = False) -> tuple[NDArray, NDArray | None]:
+        """Return pictures (c h w 3) and depths (c h w) of the named cameras."""
+        for camera in self.robot.cameras:
+            self.model.cam_fovy[self.model.camera(camera.name).id] = degrees(vertical_field(camera.fovx, size))
+        ids = [self.model.camera(name).id for name in cameras]
+        return renderer().render(self.model, self.data, ids, size, depth)
+
+    def camera_pose(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return position (3,) and axes (3 3, columns right, up, back) of a camera in the world."""
+        camera = self.data.camera(name)
+        return camera.xpos.copy(), camera.xmat.reshape(3, 3).copy()
+
+
+class World:
+    """n copies of a task on a robot. Copies share nothing: what one does never depends on the others."""
+
+    def __init__(self, task: Task, robot: Embodiment, n: int, threads: int = 1) -> None:
+        check(task, robot)
+        self.task, self.robot, self.n = task, robot, n
+        self.copies: list[Copy] = []
+        self._threads = min(threads, n)
+        self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
+
+    def reset(self, seeds: Sequence[int], mask: NDArray[np.bool_] | None = None) -> None:
+        """Build the scenes of `seeds`, one a copy; with a mask only where it is true."""
+        assert len(seeds) == self.n
+        fresh = [mask is None or bool(mask[i]) or not self.copies for i in range(self.n)]
+        self.copies = [
+            Copy(self.task, self.robot, seed) if new else self.copies[i]
+            for i, (seed, new) in enumerate(zip(seeds, fresh, strict=True))
+        ]
+
+    def step(self, actions: NDArray, active: NDArray[np.bool_]) -> None:
+        """Advance the active copies one control period with `actions` (n d)."""
+        moving = [copy for copy, on in zip(self.copies, active, strict=True) if on]
+        for copy, action in zip(moving, actions[active], strict=True):
+            copy.command(action)
+        if self._pool is None or len(moving) < 2:
+            _step(moving)
+        else:
+            list(self._pool.map(_step, [moving[k :: self._threads] for k in range(self._threads)]))
+
+    def state(self) -> NDArray[np.float32]:
+        """Return the measured state (n d)."""
+        return np.stack([copy.state() for copy in self.copies])
+
+    def render(self, cameras: Sequence[str], size: Size) -> Images:
+        """Return pictures (n h w 3) of every camera."""
+        pictures = np.stack([copy.render(cameras, size)[0] for copy in self.copies])
+        return {name: pictures[:, i] for i, name in enumerate(cameras)}
+
+    def close(self) -> None:
+        """Let the threads go."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    # what success terms may read, batched over the copies
+
+    def point(self, name: str) -> NDArray[np.float64]:
+        """Return positions (n 3) of a named point."""
+        return np.stack([copy.point(name)[:3] for copy in self.copies])
+
+    def joint_fraction(self, name: str) -> NDArray[np.float64]:
+        """Return how far (n,) an object's joint is within its range, 0 to 1."""
+        low, high = self.copies[0].model.joint(name).range
+        return (np.array([copy.joint(name) for copy in self.copies]) - low) / (high - low)
+
+    def tool(self, role: str) -> NDArray[np.float64]:
+        """Return tool poses (n 7) of the arm that plays `role`."""
+        return np.stack([copy.tools()[self._arm(copy, role)] for copy in self.copies])
+
+    def gripper(self, role: str) -> NDArray[np.float64]:
+        """Return the commanded opening (n,) of the gripper of `role`; of the least open one for "all"."""
+        return np.array([self._openings(copy)[self._which(copy, role)].min() for copy in self.copies])
+
+    def gripper_contacts(self, role: str, thing: str) -> list[NDArray[np.float64]]:
+        """Return, for every copy, where (k 3) the gripper of `role` touches the body `thing`."""
+        return [self._touch(copy, role, thing) for copy in self.copies]
+
+    def _openings(self, copy: Copy) -> NDArray[np.float64]:
+        grips = np.cumsum([len(arm.links) + 1 for arm in self.robot.arms]) - 1
+        return copy.action[grips]
+
+    def _which(self, copy: Copy, role: str) -> slice:
+        index = self._arm(copy, role)
+        return slice(None) if role == "all" else slice(index, index + 1)
+
+    def _arm(self, copy: Copy, role: str) -> int:
+        if role == "all":
+            return 0
+        with contextlib.suppress(KeyError):
+            return [arm.name for arm in self.robot.arms].index(copy.layout.arms[role])
+        raise SpecError(f"task {self.task.name!r}: unknown arm {role!r}; valid: {', '.join(copy.layout.arms)}, all")
+
+    def _touch(self, copy: Copy, role: str, thing: str) -> NDArray[np.float64]:
+        rows = copy.contacts(0)
+        grips = [i for i, b in enumerate(copy.bodies) if b.startswith(copy.layout.arms[role] + "/")]
+        other = copy.bodies.index(thing)
+        hit = (np.isin(rows["a"], grips) & (rows["b"] == other)) | (np.isin(rows["b"], grips) & (rows["a"] == other))
+        return rows["pos"][hit].astype(float)
+
+
+def _step(copies: list[Copy]) -> None:
+    for copy in copies:
+        copy.step()
+
+

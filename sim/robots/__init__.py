@@ -1,0 +1,16 @@
+"""Robots, one file each, found by file name."""
+
+from __future__ import annotations
+
+from sim.discover import load_value, module_names
+from sim.embodiment import Embodiment
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all robots."""
+    return module_names(__path__)
+
+
+def load(name: str) -> Embodiment:
+    """Return the robot called `name`; `UserError` naming the robots there are."""
+    return load_value("robot", __name__, name, names(), "ROBOT")

@@ -1,0 +1,46 @@
+"""Lift a block with one arm, hand it to the other, which sets it on a pad."""
+
+from sim.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+
+TASK = Task(
+    name="handover_block",
+    instructions=(
+        "pass the red block to the right arm and put it on the blue pad",
+        "hand the red block over and set it on the blue pad",
+        "pick the red block with {a}, give it to {b} and place it on the blue pad",
+        "let {a} hand the block to {b}, which puts it on the pad",
+    ),
+    objects=(
+        Object(
+            "block",
+            variants=(Shape("block", {"size": (0.06, 0.06, 0.2)}),),
+            spawn=Spawn(x=(-0.25, -0.05), y=(0.0, 0.25), yaw=(0.19, 0.59)),
+            colour=(0.80, 0.12, 0.12),
+            mass=0.1,
+        ),
+        Object(
+            "pad",
+            variants=(Shape("block", {"size": (0.1, 0.1, 0.01)}),),
+            spawn=Spawn(x=(0.1, 0.25), y=(0.15, 0.2)),
+            colour=(0.14, 0.26, 0.78),
+            fixed=True,
+        ),
+    ),
+    arms=(Arm("a", "left"), Arm("b", "right")),
+    success=(
+        Term("near", {"a": "block.bottom", "b": "pad.top", "x": 0.03, "y": 0.03, "z": 0.01}),
+        Term("open", {"arm": "b"}),
+    ),
+    plan=(
+        Skill("pick", {"arm": "a", "obj": "block", "grasp": "side", "at": 0.07, "pre": 0.07, "lift": 0.1}),
+        Skill("carry", {"arm": "a", "obj": "block", "point": "bottom", "to": (0.0, 0.0, 0.9)}),
+        Skill("pick", {"arm": "b", "obj": "block", "grasp": "side", "at": -0.06, "pre": 0.07, "lift": 0.0}),
+        Skill("release", {"arm": "a", "retreat": 0.1}),
+        Skill(
+            "place",
+            {"arm": "b", "obj": "block", "point": "bottom", "on": "pad.top", "pre": 0.05, "retreat": 0.08},
+            alongside=(Skill("home", {"arm": "a"}),),
+        ),
+    ),
+    horizon=800,
+)

@@ -1,0 +1,108 @@
+"""The values that cross the border of the simulator: observations, chunks, episodes.
+
+Units are SI, angles radians, quaternions wxyz, images uint8 height × width × RGB. Physics runs at
+250 Hz, actions at 50 Hz, pictures at 12.5 Hz: picture i is taken at control step 4·i.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+PHYSICS_HZ = 250
+CONTROL_HZ = 50
+PICTURE_HZ = 12.5
+STEPS_PER_PICTURE = 4  # control steps
+
+Images = Mapping[str, NDArray[np.uint8]]
+
+
+class UserError(ValueError):
+    """The user asked for something that is not there; the message names what is."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a policy may see of n copies: `images[camera]` (n h w 3), `state` (n d), in the action's order and units."""
+
+    images: Images
+    state: NDArray[np.float32]
+    instruction: tuple[str, ...]
+    time: NDArray[np.float64]  # (n,) seconds since reset
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Actions for n copies: (n k d), one every 20 ms; joint targets in radians, grippers 0 closed to 1 open."""
+
+    actions: NDArray[np.float32]
+    extras: Mapping[str, NDArray] = field(default_factory=dict)  # predicted pictures and maps, where asked for
+
+
+class Policy(Protocol):
+    """Anything that turns observations into chunks of actions."""
+
+    def reset(self, mask: NDArray[np.bool_]) -> None:
+        """Forget the history of the copies where `mask` (n,) is true."""
+        ...
+
+    def act(self, observation: Observation) -> Chunk:
+        """Return the next actions of all n copies."""
+        ...
+
+
+@dataclass(frozen=True)
+class Event:
+    """An intended contact: at control step `step`, `points` (p 3, metres) in the frame of body `carrier`."""
+
+    kind: str  # pick, place, press, turn
+    step: int
+    arm: str
+    carrier: str
+    points: NDArray[np.float32]
+
+    @property
+    def channel(self) -> int:
+        """The channel of the value map: 0 pick, 1 place, 2 any other contact."""
+        return {"pick": 0, "place": 1}.get(self.kind, 2)
+
+
+# one row a contact: control step, first body, second body (indices into Episode.bodies), position (world), normal force (N)
+CONTACT = np.dtype([("step", "<i4"), ("a", "<i2"), ("b", "<i2"), ("pos", "<f4", 3), ("force", "<f4")])
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One recorded run: A control steps, T = A // 4 + 1 pictures (A is a multiple of 4).
+
+    `state`, `tool_pose`, `sim_state`, `body_pose` have A + 1 rows (before the first action to after the
+    last); `action` and `progress` have A. `maps` are the value maps that `sim.annotate` computes from
+    the other fields alone.
+    """
+
+    task: str  # JSON
+    robot: str
+    seed: int
+    success: bool
+    instruction: str
+    images: Images  # camera -> (T h w 3)
+    maps: Images  # camera -> (T h w 3), channels pick, place, other
+    visible: Mapping[str, NDArray[np.bool_]]  # camera -> (T 3), is the channel's point in view and not hidden
+    depth: Mapping[str, NDArray[np.float32]]  # camera -> (T h w) metres; empty unless asked for
+    intrinsics: Mapping[str, NDArray[np.float64]]  # camera -> (3 3)
+    extrinsics: Mapping[str, NDArray[np.float64]]  # camera -> (T 4 4) camera_from_world, OpenCV axes
+    state: NDArray[np.float32]  # (A+1 d) measured joints and grippers
+    action: NDArray[np.float32]  # (A d)
+    tool_pose: NDArray[np.float32]  # (A+1 arms 7) world_from_tool
+    bodies: tuple[str, ...]
+    body_pose: NDArray[np.float32]  # (A+1 bodies 7) world_from_body
+    joints: tuple[str, ...]  # of objects: "laptop.hinge"
+    joint: NDArray[np.float32]  # (A+1 joints)
+    sim_state: NDArray[np.float64]  # (A+1 s) MuJoCo integration state
+    contacts: NDArray[np.void]  # rows of CONTACT
+    events: tuple[Event, ...]
+    versions: Mapping[str, str]

@@ -1,0 +1,115 @@
+"""Pinhole geometry against MuJoCo's own pictures and OpenCV's projection."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("MUJOCO_GL", "egl")  # read once, when mujoco is first imported
+
+import cv2
+import mujoco
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sim import camera
+
+SCENE = """<mujoco><visual><global offwidth="640" offheight="480"/><headlight ambient="1 1 1" diffuse="0 0 0"
+specular="0 0 0"/><map znear="0.001" zfar="20"/><quality offsamples="8"/></visual><statistic extent="1"/><worldbody>
+<body name="ball" mocap="true"><geom type="sphere" size="0.004" rgba="1 1 1 1"/></body>
+<camera name="eye" pos="0.2 -0.5 1.3" xyaxes="0.9 0.3 0.1 -0.2 0.5 0.6" fovy="{fovy}"/></worldbody></mujoco>"""
+
+
+def random_extrinsics(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return a random rigid transform (4 4)."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = camera.rotation_of(rng.normal(size=4))
+    matrix[:3, 3] = rng.normal(size=3)
+    return matrix
+
+
+def test_project_agrees_with_opencv() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        k = camera.intrinsics(rng.uniform(0.3, 2.0), (int(rng.integers(64, 321)), int(rng.integers(64, 321))))
+        extrinsics = random_extrinsics(rng)
+        local = np.append(rng.uniform(-1, 1, (5, 2)), rng.uniform(0.1, 2.0, (5, 1)), 1)
+        world = (local - extrinsics[:3, 3]) @ extrinsics[:3, :3]
+        uv, depth = camera.project(world, k, extrinsics)
+        theirs, _ = cv2.projectPoints(world, cv2.Rodrigues(extrinsics[:3, :3])[0], extrinsics[:3, 3], k, None)
+        np.testing.assert_allclose(uv, theirs[:, 0], atol=1e-6)
+        np.testing.assert_allclose(depth, local[:, 2], atol=1e-12)
+
+
+def test_project_broadcasts_over_frames() -> None:
+    rng = np.random.default_rng(1)
+    extrinsics = np.stack([random_extrinsics(rng) for _ in range(4)])
+    points = rng.normal(size=(4, 6, 3))
+    k = camera.intrinsics(0.8, (96, 128))
+    uv, depth = camera.project(points, k, extrinsics)
+    for t in range(4):
+        one, z = camera.project(points[t], k, extrinsics[t])
+        np.testing.assert_array_equal(uv[t], one)
+        np.testing.assert_array_equal(depth[t], z)
+
+
+def test_a_point_behind_has_no_pixel() -> None:
+    uv, depth = camera.project([[0, 0, -1], [0, 0, 0], [0, 0, 1]], camera.intrinsics(1.0, (64, 64)), np.eye(4))
+    assert np.isnan(uv[:2]).all() and (depth[:2] <= 0).all()
+    np.testing.assert_allclose(uv[2], [31.5, 31.5])
+
+
+def test_field_of_view_spans_the_height_edge_to_edge() -> None:
+    k = camera.intrinsics(0.9, (120, 200))
+    top = [[0, -np.tan(0.45), 1], [0, np.tan(0.45), 1]]
+    uv, _ = camera.project(top, k, np.eye(4))
+    np.testing.assert_allclose(uv, [[99.5, -0.5], [99.5, 119.5]])
+    assert camera.size_of(k) == (120, 200)
+
+
+def test_degrees_are_refused() -> None:
+    with pytest.raises(AssertionError, match="radians"):
+        camera.intrinsics(37.0, (64, 64))
+
+
+def test_to_local_undoes_to_world() -> None:
+    rng = np.random.default_rng(2)
+    poses = rng.normal(size=(5, 7))
+    points = rng.normal(size=(3, 3))
+    np.testing.assert_allclose(camera.to_local(camera.to_world(points, poses), poses), np.tile(points, (5, 1, 1)))
+
+
+def test_rotation_agrees_with_mujoco() -> None:
+    rng = np.random.default_rng(3)
+    for quaternion in rng.normal(size=(20, 4)):
+        theirs = np.zeros(9)
+        mujoco.mju_quat2Mat(theirs, quaternion / np.linalg.norm(quaternion))
+        np.testing.assert_allclose(camera.rotation_of(quaternion), theirs.reshape(3, 3), atol=1e-12)
+
+
+BALL_SIZES = [((64, 64), 37.0), ((128, 128), 60.0), ((240, 320), 37.0), ((101, 76), 80.0)]
+
+
+@pytest.mark.parametrize(("size", "fovy"), BALL_SIZES)
+def test_mujoco_draws_a_ball_where_we_project_it(size: tuple[int, int], fovy: float) -> None:
+    model = mujoco.MjModel.from_xml_string(SCENE.format(fovy=fovy))
+    data = mujoco.MjData(model)
+    k = camera.intrinsics(np.deg2rad(fovy), size)
+    rng = np.random.default_rng(4)
+    with mujoco.Renderer(model, *size) as renderer:
+        for _ in range(12):
+            # a known pixel, pushed out along its ray so that the small ball covers several pixels
+            pixel = rng.uniform([6, 6], [size[1] - 7, size[0] - 7])
+            depth = k[0, 0] * 0.004 / rng.uniform(1.5, 2.5)
+            local = np.linalg.inv(k) @ np.append(pixel, 1.0) * depth
+            mujoco.mj_forward(model, data)
+            extrinsics = camera.camera_from_world(data.cam_xpos[0], data.cam_xmat[0])
+            data.mocap_pos[0] = (local - extrinsics[:3, 3]) @ extrinsics[:3, :3]
+            mujoco.mj_forward(model, data)
+            renderer.update_scene(data, 0)
+            bright = renderer.render()[..., 0].astype(float)
+            rows, columns = np.mgrid[: size[0], : size[1]]
+            centroid = [(bright * columns).sum() / bright.sum(), (bright * rows).sum() / bright.sum()]
+            uv, _ = camera.project(data.mocap_pos[:1], k, extrinsics)
+            np.testing.assert_allclose(uv[0], pixel, atol=1e-6)
+            assert np.linalg.norm(centroid - uv[0]) < 0.3

@@ -1,0 +1,50 @@
+"""The Wilson interval obeys its laws and agrees with published values and with its own definition."""
+
+from math import sqrt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aim.evaluate.intervals import Z95, wilson
+
+counts = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+
+
+@given(counts)
+def test_bounds_hold_the_rate_and_stay_in_the_unit_interval(count: tuple[int, int]) -> None:
+    successes, trials = count
+    low, high = wilson(successes, trials)
+    assert 0.0 <= low <= successes / trials <= high <= 1.0
+    assert low < high
+
+
+@given(counts, st.integers(2, 20))
+def test_more_trials_at_the_same_rate_are_surer(count: tuple[int, int], times: int) -> None:
+    successes, trials = count
+    few, many = wilson(successes, trials), wilson(times * successes, times * trials)
+    assert many[1] - many[0] < few[1] - few[0]
+
+
+@given(counts)
+def test_success_and_failure_are_mirror_images(count: tuple[int, int]) -> None:
+    successes, trials = count
+    low, high = wilson(successes, trials)
+    assert wilson(trials - successes, trials) == pytest.approx((1 - high, 1 - low), abs=1e-12)
+
+
+@given(counts)
+def test_an_inner_bound_is_where_the_score_test_just_rejects(count: tuple[int, int]) -> None:
+    successes, trials = count
+    rate = successes / trials
+    for bound in wilson(successes, trials):
+        if 0 < bound < 1:
+            assert abs(rate - bound) == pytest.approx(Z95 * sqrt(bound * (1 - bound) / trials), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "expected"),
+    [(0, 10, (0.0, 0.27753)), (10, 10, (0.72247, 1.0)), (95, 100, (0.88825, 0.97846)), (0, 0, (0.0, 1.0))],
+)
+def test_known_values(successes: int, trials: int, expected: tuple[float, float]) -> None:
+    assert wilson(successes, trials) == pytest.approx(expected, abs=1e-5)
