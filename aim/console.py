@@ -108,5 +108,5 @@ def _outcome(verb: Callable[[], Mapping[str, object]]) -> tuple[int, Mapping[str
         return code, {} if code == DONE else {"error": "usage"}
     except Exception as fault:
         traceback.print_exc()
-        return FAULT, {"error": f"{type(fault).__name__}: {fault}"}
+        return FAULT, {"error": f"{type(fault).__name__}: {fault}".partition("\n")[0]}
     return (FAULT if result.get("ok") is False else DONE), result

@@ -29,7 +29,10 @@ make_venv() {
     exit 1
 }
 
-draws() { MUJOCO_GL=egl .venv/bin/python -c 'import mujoco; mujoco.GLContext(8, 8).make_current()' >/dev/null 2>&1; }
+draws() {
+    MUJOCO_GL=egl .venv/bin/python -c 'import mujoco; context = mujoco.GLContext(8, 8); context.make_current()' \
+        >/dev/null 2>&1
+}
 
 install_gl() {
     local root=()

@@ -21,7 +21,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.camera import Size, project, size_of, to_world
+from sim.camera import Size, project, size_of
+from sim.geometry import apply
 from sim.types import STEPS_PER_PICTURE, Episode, Event
 
 SIGMA = 0.015  # m, about the half-width of a fingertip
@@ -68,7 +69,7 @@ def value_maps(
     maps = {camera: np.zeros((pictures, *sizes[camera], 3), np.uint8) for camera in intrinsics}
     visible = {camera: np.zeros((pictures, 3), np.bool_) for camera in intrinsics}
     for event, shown in zip(events, shown_pictures(events, pictures), strict=True):
-        points = to_world(event.points, body_pose[shown, bodies.index(event.carrier)])
+        points = apply(body_pose[shown, None, bodies.index(event.carrier)], event.points)
         for camera, k in intrinsics.items():
             uv, z = project(points, k, extrinsics[camera][shown])
             seen = _in_view(uv, z, sizes[camera])

@@ -42,9 +42,7 @@ def camera_from_world(cam_xpos: ArrayLike, cam_xmat: ArrayLike) -> NDArray[np.fl
     return matrix
 
 
-def project(
-    points: ArrayLike, k: ArrayLike, extrinsics: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def project(points: ArrayLike, k: ArrayLike, extrinsics: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return pixels (... p 2) and depth (... p), metres along the axis, of world points (... p 3).
 
     `extrinsics` (... 4 4) broadcasts against the leading dimensions; pixels are NaN where depth <= 0.
@@ -55,27 +53,3 @@ def project(
     depth = local[..., 2]
     flat = local / np.where(depth > 0.0, depth, np.nan)[..., None]
     return flat @ matrix[:2].T, depth
-
-
-def rotation_of(quaternion: ArrayLike) -> NDArray[np.float64]:
-    """Return the rotation matrices (... 3 3) of quaternions wxyz (... 4), normalised first."""
-    q = np.asarray(quaternion, np.float64)
-    w, x, y, z = np.moveaxis(q / np.linalg.norm(q, axis=-1, keepdims=True), -1, 0)
-    entries = [
-        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
-        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
-        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
-    ]  # fmt: skip
-    return np.stack(entries, -1).reshape(*q.shape[:-1], 3, 3)
-
-
-def to_world(points: ArrayLike, pose: ArrayLike) -> NDArray[np.float64]:
-    """Return body-frame points (p 3) in the world frame, (... p 3), for poses (... 7): position, quaternion wxyz."""
-    frames = np.asarray(pose, np.float64)
-    return np.asarray(points, np.float64) @ rotation_of(frames[..., 3:]).swapaxes(-1, -2) + frames[..., None, :3]
-
-
-def to_local(points: ArrayLike, pose: ArrayLike) -> NDArray[np.float64]:
-    """Return world points (... p 3) in the frames of poses (... 7), (... p 3): undoes `to_world`."""
-    frames = np.asarray(pose, np.float64)
-    return (np.asarray(points, np.float64) - frames[..., None, :3]) @ rotation_of(frames[..., 3:])

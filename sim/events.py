@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.camera import rotation_of, to_local
+from sim.geometry import apply, compose, conjugate, invert, multiply, rotation_vector
 from sim.types import CONTROL_HZ, Event, UserError
 
 GAP = 3  # steps; a contact lost for no longer is chatter of the contact solver, not a release
@@ -74,7 +74,7 @@ class _Run:
         rows = self.rows(body, is_partner)[0]
         rows = rows[np.isin(rows["step"], steps)]
         at = self.pose[rows["step"], self.bodies.index(frame)]
-        return _merged(to_local(rows["pos"][:, None], at)[:, 0])
+        return _merged(apply(invert(at), rows["pos"]))
 
     def of_arm(self, arm: str) -> Callable[[str], bool]:
         """Return the test for any part of the arm's gripper."""
@@ -147,11 +147,9 @@ def _carried(run: _Run, body: str, arm: str, span: Span) -> bool:
     thing = run.pose[span[0] : span[1] + 1, run.bodies.index(body)].astype(np.float64)
     hand = run.pose[span[0] : span[1] + 1, run.bodies.index(f"{arm}/hand")].astype(np.float64)
     moved = np.linalg.norm(thing[:, :3] - thing[0, :3], axis=1)
-    in_hand = to_local(thing[:, None, :3], hand)[:, 0]
-    slipped = np.linalg.norm(in_hand - in_hand[0], axis=1)
-    turns = rotation_of(hand[:, 3:]).swapaxes(-1, -2) @ rotation_of(thing[:, 3:])
-    cosine = (np.einsum("tij,ij->t", turns, turns[0]) - 1.0) / 2.0  # trace of the relative rotation
-    twisted = np.arccos(np.clip(cosine, -1.0, 1.0))
+    hold = compose(invert(hand), thing)  # hand_from_body
+    slipped = np.linalg.norm(hold[:, :3] - hold[0, :3], axis=1)
+    twisted = np.linalg.norm(rotation_vector(multiply(conjugate(hold[0, 3:]), hold[:, 3:])), axis=1)
     return bool(((moved > CARRY) & (slipped < SLIP * moved) & (twisted < TWIST)).any())
 
 

@@ -7,12 +7,16 @@ from math import pi
 
 import numpy as np
 
-from sim.expert.actor import Actor, Failed, Hand, Motion, back, together, upward
-from sim.geometry import Array, about, apply, compose, from_axes, invert, multiply, pose, rotate
+from sim.expert.actor import Actor, Failed, Hand, Motion, above, behind, together
+from sim.embodiment import Vector
+from sim.geometry import Array, about, compose, from_axes, invert, multiply, pose, rotate
+from sim.scene.forms import Grasp
 from sim.spec import Skill, SpecError
 
 SKILLS: dict[str, Callable[..., Motion]] = {}
 TURNS = 12  # yaws tried where the task leaves yaw free
+ARC_KNOTS = 10
+ARC_SHARES = (1.0, 0.7, 0.4)  # how much of a part's turn the tool itself makes, the firmest first
 
 
 def skill(function: Callable[..., Motion]) -> Callable[..., Motion]:
@@ -33,14 +37,25 @@ def start(item: Skill, actor: Actor) -> Motion:
 
 
 @skill
-def pick(actor: Actor, arm: str, obj: str, grasp: str, pre: float = 0.1, lift: float = 0.08, at: float = 0.0) -> Motion:
-    """Take hold of an object by a named grasp (`at` metres further up) and lift it."""
+def pick(
+    actor: Actor, arm: str, obj: str, grasp: str, pre: float = 0.1, lift: float = 0.08, at: float = 0.0, then: str = ""
+) -> Motion:
+    """Take hold of an object by a named grasp (`at` metres further up) and lift it.
+
+    `then` is where it is to go: a grasp that could not set it down there is not taken.
+    """
     hand = actor.hand(arm)
-    tools, opening = _grasps(actor, obj, grasp, at)
-    best, q = hand.choose(tools, back(pre), upward(tools[0], lift))
+    tools, options = _grasps(actor, obj, grasp, at)
+    penalty = np.array([option.cost for option in options])
+
+    def fits(tool: Array) -> bool:
+        held = compose(invert(tool), actor.copy.body_pose(obj))
+        goals = _carriers(actor, obj, held, "bottom", actor.copy.point(then)[:3] + (0, 0, pre))
+        return bool(np.isfinite(hand.chain.candidates(goals, hand.q)[1]).any())
+
+    best, (_, before) = hand.choose(tools, behind(pre), penalty=penalty, fits=fits if then else None)
     tool = tools[best]
-    before = hand.path(compose(tool, back(pre))[None], q)[0]
-    yield from together(hand.go(before), hand.grip(opening))
+    yield from together(hand.go(before), hand.grip(options[best].opening))
     yield from hand.line(tool)
     yield from hand.rest()
     yield from hand.grip(0.0)
@@ -49,7 +64,7 @@ def pick(actor: Actor, arm: str, obj: str, grasp: str, pre: float = 0.1, lift: f
         raise Failed(f"the fingers missed {obj}")
     if lift > 0:
         height = actor.copy.body_pose(obj)[2]
-        yield from hand.line(compose(tool, upward(tool, lift)))
+        yield from hand.line(above(lift)(tool))
         if actor.copy.body_pose(obj)[2] < height + lift / 2:
             yield from _let_go(hand, 0.0)
             raise Failed(f"{obj} slipped")
@@ -59,9 +74,8 @@ def pick(actor: Actor, arm: str, obj: str, grasp: str, pre: float = 0.1, lift: f
 def carry(actor: Actor, arm: str, obj: str, point: str, to: tuple[float, float, float]) -> Motion:
     """Move a held object until its point is at a place in the world, upright, at any yaw."""
     hand = actor.hand(arm)
-    target = pose(to)
-    tools = _carriers(actor, hand, obj, point, target)
-    _, q = hand.choose(tools)
+    tools = _carriers(actor, obj, actor.held_in(hand, obj), point, np.array(to))
+    _, (q,) = hand.choose(tools)
     yield from hand.go(q, pace=0.8)
     yield from hand.rest()
 
@@ -74,19 +88,18 @@ def place(
     hand = actor.hand(arm)
     if not hand.touches(obj):
         raise Failed(f"{obj} is not in the hand")
-    spot = actor.copy.point(on)
-    above = pose(spot[:3] + (0, 0, pre))
-    tools = _carriers(actor, hand, obj, point, above)
-    best, q = hand.choose(tools, upward(tools[0], stop - pre))
+    spot = actor.copy.point(on)[:3]
+    tools = _carriers(actor, obj, actor.held_in(hand, obj), point, spot + (0, 0, pre))
+    best, (q, _) = hand.choose(tools, above(stop - pre))
     yield from hand.go(q, pace=0.8)
     yield from hand.rest()
     # where the object hangs in the fingers now is what counts for setting it down
-    yaw = multiply(tools[best][3:], actor.held_in(hand, obj)[3:])
-    down = _carriers(actor, hand, obj, point, pose(spot[:3] + (0, 0, stop)), yaw)[0]
-    yield from hand.line(down, pace=0.6)
+    held = actor.held_in(hand, obj)
+    yaw = _yaw(multiply(tools[best][3:], held[3:]))
+    yield from hand.line(_carriers(actor, obj, held, point, spot + (0, 0, stop), yaw)[0], pace=0.6)
     yield from hand.rest()
     yield from hand.grip(1.0)
-    yield from hand.line(compose(hand.chain.tool(hand.q), back(retreat)))
+    yield from hand.retreat(retreat)
 
 
 @skill
@@ -104,19 +117,18 @@ def home(actor: Actor, arm: str) -> Motion:
 
 
 @skill
-def press(actor: Actor, arm: str, point: str, above: float = 0.1, depth: float = 0.004) -> Motion:
+def press(actor: Actor, arm: str, point: str, pre: float = 0.1, depth: float = 0.004) -> Motion:
     """Push a point from above with the tips of the closed fingers, and come up again."""
     hand = actor.hand(arm)
     target = actor.copy.point(point)
     tip = hand.model.gripper.tip
     yaws = [k * pi / TURNS for k in range(2 * TURNS)]
     tools = np.stack([pose(target[:3] + (0, 0, tip - depth), from_axes((0, 0, -1), (np.cos(a), np.sin(a), 0))) for a in yaws])
-    best, q = hand.choose(tools, back(above))
-    over = hand.path(compose(tools[best], back(above))[None], q)[0]
+    best, (_, over) = hand.choose(tools, behind(pre))
     yield from together(hand.go(over), hand.grip(0.0))
     yield from hand.line(tools[best], pace=0.8)
     yield from hand.rest()
-    yield from hand.line(compose(tools[best], back(above)), pace=0.8)
+    yield from hand.line(behind(pre)(tools[best]), pace=0.8)
 
 
 @skill
@@ -125,46 +137,57 @@ def turn(actor: Actor, arm: str, joint: str, grasp: str, to: float, pre: float =
     hand, copy = actor.hand(arm), actor.copy
     obj, _, name = joint.partition(".")
     hinge = next(h for h in copy.layout.forms[obj].hinges if h.joint == name)
-    low, high = hinge.range
-    goal = low + to * (high - low)
-    part, options = copy.layout.forms[obj].grasps[grasp]
+    tools, options = _grasps(actor, obj, grasp, 0.0)
     frame = compose(copy.body_pose(obj), pose(hinge.pos))
-
-    def at(angle: float, local: Array) -> Array:
-        return compose(compose(frame, pose((0, 0, 0), about(hinge.axis, np.array(angle)))), local)
-
-    def arc(local: Array, first: float) -> Array:
-        return np.stack([at(first + (goal - first) * (k + 1) / 10, local) for k in range(10)])
-
     now = copy.joint(joint)
-    locals_ = [variant for option in options for variant in (option.tool, _half_turn(option.tool))]
-    tools = np.stack([at(now, local) for local in locals_])
-    q, cost = hand.chain.candidates(tools, hand.q)
-    for i in np.argsort(cost, kind="stable"):
-        if not np.isfinite(cost[i]):
-            raise Failed(f"no way to turn {joint}")
-        try:
-            before = hand.path(compose(tools[i], back(pre))[None], q[i])[0]
-            hand.path(arc(locals_[i], now), q[i])
-        except Failed:
-            continue
-        break
-    yield from together(hand.go(before), hand.grip(options[0].opening))
-    yield from hand.line(tools[i])
+    goal = hinge.range[0] + to * (hinge.range[1] - hinge.range[0])
+    angles = np.linspace(now, goal, ARC_KNOTS + 1)[1:] - now
+    paths: dict[int, Array] = {}
+
+    def fits(tool: Array) -> bool:
+        start = hand.chain.solve(tool[None], hand.q[None])[0][0]
+        for share in ARC_SHARES:
+            try:
+                paths[0] = hand.path(_arc(frame, hinge.axis, tool, angles, share), start)
+            except Failed:
+                continue
+            return True
+        return False
+
+    penalty = np.array([option.cost for option in options])
+    best, (q, before) = hand.choose(tools, behind(pre), penalty=penalty, fits=fits)
+    yield from together(hand.go(before), hand.grip(options[best].opening))
+    yield from hand.line(tools[best])
     yield from hand.rest()
     yield from hand.grip(0.0)
+    part = copy.layout.forms[obj].grasps[grasp][0]
     if not hand.touches(f"{obj}.{part}"):
         yield from _let_go(hand, pre)
         raise Failed(f"the fingers missed {obj}.{part}")
-    held = compose(invert(at(copy.joint(joint), pose((0, 0, 0)))), hand.tool)
-    yield from hand.follow(arc(held, copy.joint(joint)), pace=0.8)
+    yield from hand.through(paths[0], pace=0.7)
     yield from hand.rest()
+    if copy.joint(joint) < goal - 0.15 * (goal - now):
+        yield from _let_go(hand, pre)
+        raise Failed(f"{joint} slipped away")
+
+
+def _arc(frame: Array, axis: Vector, tool: Array, angles: Array, share: float) -> Array:
+    """Return tool poses (k 7) carried by a part that turns by `angles` (k,) about `axis` of `frame`.
+
+    The tool itself turns by a `share` of that, pivoting on what it holds.
+    """
+    local = compose(invert(frame), tool)
+    carried = [compose(compose(frame, pose((0, 0, 0), about(axis, np.array(a)))), local)[:3] for a in angles]
+    turned = [
+        compose(compose(frame, pose((0, 0, 0), about(axis, np.array(share * a)))), local)[3:] for a in angles
+    ]
+    return np.concatenate([np.stack(carried), np.stack(turned)], axis=1)
 
 
 def _let_go(hand: Hand, retreat: float) -> Motion:
     yield from hand.grip(1.0)
     if retreat > 0:
-        yield from hand.line(compose(hand.chain.tool(hand.q), back(retreat)))
+        yield from hand.retreat(retreat)
 
 
 def _half_turn(tool: Array) -> Array:
@@ -172,25 +195,30 @@ def _half_turn(tool: Array) -> Array:
     return compose(tool, pose((0, 0, 0), (0, 0, 0, 1)))
 
 
-def _grasps(actor: Actor, obj: str, grasp: str, at: float) -> tuple[Array, float]:
-    """Return all tool poses (c 7) in the world of a named grasp, and the opening to come with."""
+def _grasps(actor: Actor, obj: str, grasp: str, at: float) -> tuple[Array, list[Grasp]]:
+    """Return all tool poses (c 7) in the world of a named grasp, and the option behind each."""
     forms = actor.copy.layout.forms
     if grasp not in forms[obj].grasps:
         raise SpecError(f"{obj} has no grasp {grasp!r}; valid: {', '.join(forms[obj].grasps)}")
     part, options = forms[obj].grasps[grasp]
     body = compose(actor.copy.body_pose(f"{obj}.{part}" if part else obj), pose((0, 0, at)))
-    tools = [compose(body, variant) for option in options for variant in (option.tool, _half_turn(option.tool))]
-    return np.stack(tools), options[0].opening
+    pairs = [(compose(body, tool), option) for option in options for tool in (option.tool, _half_turn(option.tool))]
+    return np.stack([tool for tool, _ in pairs]), [option for _, option in pairs]
 
 
-def _carriers(actor: Actor, hand: Hand, obj: str, point: str, target: Array, turned: Array | None = None) -> Array:
-    """Return tool poses (c 7) that bring the held object's point to `target`, upright, over all yaws or at one."""
-    held = actor.held_in(hand, obj)
+def _carriers(actor: Actor, obj: str, held: Array, point: str, target: Array, yaw: float | None = None) -> Array:
+    """Return tool poses (c 7) that bring a held object's point to `target` (3,), upright, over all yaws or at one.
+
+    `held` is tool_from_object (7,).
+    """
     local = actor.copy.layout.forms[obj].points[point][1]
-    now = actor.copy.body_pose(obj)[3:]
-    heading = rotate(now if turned is None else turned, (1.0, 0.0, 0.0))
-    yaw = np.arctan2(heading[1], heading[0])
-    yaws = [yaw] if turned is not None else [yaw + 2 * pi * k / TURNS for k in range(TURNS)]
+    first = _yaw(actor.copy.body_pose(obj)[3:]) if yaw is None else yaw
+    yaws = [first + 2 * pi * k / TURNS for k in range(TURNS if yaw is None else 1)]
     upright = [about((0, 0, 1), np.array(a)) for a in yaws]
-    bodies = [pose(target[:3] - apply(pose((0, 0, 0), u), local[:3]), u) for u in upright]
+    bodies = [pose(target - rotate(u, local[:3]), u) for u in upright]
     return np.stack([compose(body, invert(held)) for body in bodies])
+
+
+def _yaw(quaternion: Array) -> float:
+    heading = rotate(quaternion, (1.0, 0.0, 0.0))
+    return float(np.arctan2(heading[1], heading[0]))

@@ -1,72 +1,121 @@
-"""Hand-made episodes of any size from a seed, and a stand-in for a simulator that records them."""
+"""Hand-made episodes of any size from a seed, and a source that records them as a simulator would."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import os
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
+from aim.data.workers import Order
+from sim.annotate import annotate
 from sim.types import CONTACT, Episode, Event
+
+CAMERAS = ("head", "wrist")
 
 
 def episode(
     seed: int = 0,
-    task: str = '{"name": "bell"}',
+    task: str = "bell",
     pictures: int = 4,
-    cameras: Sequence[str] = ("head", "wrist"),
+    cameras: Sequence[str] = CAMERAS,
     size: tuple[int, int] = (12, 16),
     depth: bool = False,
     success: bool = True,
-    bodies: int = 3,
-    state: int = 40,
 ) -> Episode:
-    """Return an episode whose every field is drawn from the seed; pictures are smooth, as a renderer's are."""
+    """Return an episode drawn from the seed: bodies that wander before a still camera, maps that follow from them."""
     draw = np.random.default_rng(seed)
-    steps = (pictures - 1) * 4
-    h, w = size
-
-    def walk(*shape: int) -> np.ndarray:
-        return np.cumsum(draw.normal(size=shape) * 0.01, axis=0)
-
-    def ramps() -> np.ndarray:
-        rows = np.linspace(0, draw.integers(1, 255), h)[None, :, None, None]
-        columns = np.linspace(0, draw.integers(1, 255), w)[None, None, :, None]
-        return ((rows + columns + 3 * np.arange(pictures)[:, None, None, None]) % 256 + np.zeros(3)).astype(np.uint8)
-
-    def bumps() -> np.ndarray:
-        y, x = np.mgrid[:h, :w]
-        centre = draw.integers(0, min(h, w), size=(pictures, 1, 1, 3, 2))
-        square = (y[..., None] - centre[..., 0]) ** 2 + (x[..., None] - centre[..., 1]) ** 2
-        return np.round(255 * np.exp(-square / 8.0)).astype(np.uint8)
-
+    steps, (h, w) = (pictures - 1) * 4, size
+    ramp = np.add.outer(np.linspace(0, 90, h), np.linspace(0, 90, w))[None, ..., None]
     contacts = np.zeros(draw.integers(0, 9), CONTACT)
     contacts["force"] = draw.uniform(size=len(contacts))
-    points = draw.normal(size=(5, 3)).astype(np.float32)
-    return Episode(
-        task=task,
+    poses = np.zeros((steps + 1, 3, 7), np.float32)
+    poses[..., :3] = np.cumsum(draw.normal(size=(steps + 1, 3, 3)) * 0.01, axis=0)
+    poses[..., 3] = 1.0
+    two_away = np.eye(4)
+    two_away[2, 3] = 2.0
+    points = (draw.normal(size=(5, 3)) * 0.02).astype(np.float32)
+    bare = Episode(
+        task=json.dumps({"name": task}),
         robot="aloha",
         seed=seed,
         success=success,
         instruction="ring the bell, s'il te plaît",
-        images={c: ramps() for c in cameras},
-        maps={c: bumps() for c in cameras},
-        visible={c: draw.uniform(size=(pictures, 3)) > 0.5 for c in cameras},
-        depth={c: draw.uniform(0, 3, size=(pictures, h, w)).astype(np.float32) for c in cameras} if depth else {},
-        intrinsics={c: draw.normal(size=(3, 3)) for c in cameras},
-        extrinsics={c: draw.normal(size=(pictures, 4, 4)) for c in cameras},
-        state=walk(steps + 1, 14).astype(np.float32),
-        action=walk(steps, 14).astype(np.float32),
-        tool_pose=walk(steps + 1, 2, 7).astype(np.float32),
-        bodies=tuple(f"body{i}" for i in range(bodies)),
-        body_pose=walk(steps + 1, bodies, 7).astype(np.float32),
+        images={c: (ramp + draw.uniform(0, 75, (pictures, 1, 1, 3))).astype(np.uint8) for c in cameras},
+        maps={},
+        visible={},
+        depth={c: draw.uniform(0, 3, (pictures, h, w)).astype(np.float32) for c in cameras} if depth else {},
+        intrinsics={c: np.array([[2.0 * w, 0, (w - 1) / 2], [0, 2.0 * w, (h - 1) / 2], [0, 0, 1]]) for c in cameras},
+        extrinsics={c: np.repeat(two_away[None], pictures, axis=0) for c in cameras},
+        state=draw.normal(size=(steps + 1, 14)).astype(np.float32),
+        action=draw.normal(size=(steps, 14)).astype(np.float32),
+        tool_pose=draw.normal(size=(steps + 1, 2, 7)).astype(np.float32),
+        bodies=("table", "bell", "hammer"),
+        body_pose=poses,
         joints=("bell.button",),
-        joint=walk(steps + 1, 1).astype(np.float32),
-        sim_state=walk(steps + 1, state),
+        joint=draw.normal(size=(steps + 1, 1)).astype(np.float32),
+        sim_state=draw.normal(size=(steps + 1, 60)),
         contacts=contacts,
         events=(
-            Event("pick", 4, "left", "body0", points[:2]),
-            Event("press", 8, "right", "body1", points[2:]),
+            Event("pick", min(4, steps), "left", "hammer", points[:2]),
+            Event("press", steps, "right", "bell", points[2:]),
         ),
         versions={"mujoco": "4.0.0"},
     )
+    maps, visible = annotate(bare)
+    return dataclasses.replace(bare, maps=maps, visible=visible)
+
+
+def succeeds(seed: int) -> bool:
+    """Whether the episode of a seed succeeds: three of four do, and a whole block of ten does not."""
+    return seed % 4 != 3 and not 30 <= seed < 40
+
+
+def recorded(order: Order) -> Iterator[Episode]:
+    """Yield the episodes of an order."""
+    for seed in order.seeds:
+        yield episode(
+            seed, order.task, cameras=order.cameras, size=order.size, depth=order.depth, success=succeeds(seed)
+        )
+
+
+def uneven(order: Order) -> Iterator[Episode]:
+    """Yield them too, the earlier blocks taking longer, so that blocks finish out of order."""
+    time.sleep(0.3 if order.seeds.start % 20 == 0 else 0.0)
+    yield from recorded(order)
+
+
+def slow(order: Order) -> Iterator[Episode]:
+    """Yield them, one every 50 ms."""
+    for each in recorded(order):
+        time.sleep(0.05)
+        yield each
+
+
+def failing(order: Order) -> Iterator[Episode]:
+    """Yield the first block and raise in the second."""
+    if order.seeds.start >= 10:
+        raise ArithmeticError("the solver diverged")
+    yield from recorded(order)
+
+
+def dying(order: Order) -> Iterator[Episode]:
+    """End the process in the second block, as the kernel does where memory runs out."""
+    if order.seeds.start >= 10:
+        os._exit(9)
+    yield from recorded(order)
+
+
+def hopeless(order: Order) -> Iterator[Episode]:
+    """Yield failures alone."""
+    for seed in order.seeds:
+        yield episode(seed, order.task, cameras=order.cameras, size=order.size, success=False)
+
+
+def order(part: Path, seeds: range = range(10)) -> Order:
+    """Return an order for the small pictures of this file."""
+    return Order("bell", seeds, "aloha", CAMERAS, (12, 16), False, part)

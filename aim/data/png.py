@@ -31,10 +31,15 @@ def encode(pictures: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.i
 
 def decode(files: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     """Return pictures (t h w 3) RGB; `ValueError` where one is not a whole PNG."""
-    pictures = []
-    for file in files:
-        picture = cv2.imdecode(file, cv2.IMREAD_COLOR) if file.size else None
-        if picture is None:
-            raise ValueError("not a PNG")
-        pictures.append(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture))
+    pictures = [_decode(file) for file in files]
     return np.stack(pictures) if pictures else np.zeros((0, 0, 0, 3), np.uint8)
+
+
+def _decode(file: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    try:
+        picture = cv2.imdecode(file, cv2.IMREAD_COLOR) if file.size else None
+    except cv2.error as error:  # a header that asks for an impossible size
+        raise ValueError("not a PNG") from error
+    if picture is None:
+        raise ValueError("not a PNG")
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)

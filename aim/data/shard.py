@@ -15,7 +15,9 @@ or not at all.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -88,7 +90,8 @@ def trim(shard: Shard, path: Path, keep: int) -> Shard:
     assert 0 < keep < len(shard.rows)
     last = shard.rows[keep - 1][0]
     failed = tuple(seed for seed in shard.failed if seed < last)
-    copy = Shard(path, shard.task, shard.first_seed, shard.seeds, last - shard.first_seed + 1, failed, shard.rows[:keep])
+    tried = last - shard.first_seed + 1
+    copy = dataclasses.replace(shard, path=path, tried=tried, failed=failed, rows=shard.rows[:keep])
     with h5py.File(shard.path, "r") as source, h5py.File(path, "w", libver="v110") as file:
         for index in range(keep):
             source.copy(source[_group(index)], file, _group(index))
@@ -134,9 +137,9 @@ def describe(file: h5py.File, path: Path) -> Shard:
 
 def names(file: h5py.File, index: int) -> list[str]:
     """Return the names of all arrays of an episode, in the words of `aim.data.flat`."""
-    group = file[_group(index)]
-    nested = [f"{name}/{child}" for name in group for child in (group[name] if isinstance(group[name], h5py.Group) else ())]
-    return sorted([name for name in group if isinstance(group[name], h5py.Dataset)] + nested)
+    found: list[str] = []
+    file[_group(index)].visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+    return sorted({name.removesuffix("/png").removesuffix("/offsets") for name in found})
 
 
 def about(file: h5py.File, index: int) -> str:
@@ -150,7 +153,7 @@ def array(file: h5py.File, index: int, name: str) -> NDArray[Any]:
     if not name.startswith(PICTURES):
         return item[()]
     data, offsets = item["png"][:], item["offsets"][:]
-    return png.decode(data[start:end] for start, end in zip(offsets[:-1], offsets[1:], strict=True))
+    return png.decode(data[start:end] for start, end in itertools.pairwise(offsets))
 
 
 def pictures(file: h5py.File, index: int, name: str, frames: Sequence[int]) -> NDArray[np.uint8]:
@@ -167,7 +170,7 @@ def blame(path: Path) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except (OSError, KeyError, ValueError, RuntimeError, TypeError) as damage:
+    except (OSError, KeyError, ValueError, RuntimeError) as damage:
         reason = " ".join(str(damage).split())
         remedy = "delete it and run the same `aim generate` again"
         raise UserError(f"shard {path} is damaged ({reason}); {remedy}") from damage

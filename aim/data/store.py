@@ -174,10 +174,10 @@ def write_recipe(path: Path, recipe: Recipe) -> None:
         if other:
             raise UserError(f"{path} was made with {'; '.join(other)}; choose another folder")
         return
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise UserError(f"{path} is not empty and no dataset; choose another folder")
-    (path / SHARDS).mkdir(parents=True)
     part = path / f".{RECIPE}.part"
+    if path.exists() and (not path.is_dir() or any(entry != part for entry in path.iterdir())):
+        raise UserError(f"{path} is not empty and no dataset; choose another folder")
+    path.mkdir(parents=True, exist_ok=True)
     part.write_text(json.dumps(dataclasses.asdict(recipe), indent=2) + "\n")
     shard.flush(part)
     shard.land(part, path / RECIPE)

@@ -51,7 +51,8 @@ def _play(actor: Actor) -> Motion:
             try:
                 yield from start(item, actor)
                 break
-            except Failed:
+            except Failed as f:
+                print("FAILED",actor.copy.scene.seed,item.name,f)
                 if attempt == RETRIES:
                     return
                 yield

@@ -7,20 +7,22 @@ raises `Failed`; the expert then plans again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from sim.engine.mujoco import Copy
 from sim.expert.ik import Chain
-from sim.geometry import Array, compose, invert, pose, rotate, slerp
+from sim.geometry import Array, compose, invert, pose, slerp
 from sim.types import CONTROL_HZ
 
 Motion = Iterator[None]
+Way = Callable[[Array], Array]
 KNOTS = 8  # of a straight line; between them joints are interpolated
 LINE_SPEED = 0.30  # m/s along a line, at most
 GRIP_STEPS = 20  # control steps to close or open
 SETTLE_STEPS = 15
+LARGEST_TURN = 1.2  # radians a joint may turn between neighbours of a straight path
 
 
 class Failed(Exception):
@@ -92,10 +94,13 @@ class Hand:
 
     def follow(self, poses: Array, pace: float = 1.0) -> Motion:
         """Move the tool through `poses` (k 7) at an even pace; `Failed` where one cannot be reached from the one before."""
-        path = self.path(poses)
-        start = self.chain.tool(self.q)
-        way = float(np.linalg.norm(np.diff(np.vstack([start[None, :3], poses[:, :3]]), axis=0), axis=1).sum())
+        yield from self.through(self.path(poses), pace)
+
+    def through(self, path: Array, pace: float = 1.0) -> Motion:
+        """Move the joints through the rows of `path` (k joints), evenly spaced, starting and ending at rest."""
         joints = np.vstack([self.q[None], path])
+        spots = self.chain.forward(joints)[0]
+        way = float(np.linalg.norm(np.diff(spots, axis=0), axis=1).sum())
         steepest = float((np.abs(np.diff(joints, axis=0)) / self.chain.speed).max()) * len(path)
         seconds = 1.875 * max(way / LINE_SPEED, steepest) / pace
         for t in _ease(seconds):
@@ -113,9 +118,21 @@ class Hand:
         spots = (np.arange(len(poses)) + 1)[:, None] / len(poses)
         q, ok = self.chain.solve(poses, start + spots * (end - start))
         jumps = np.abs(np.diff(np.vstack([start[None], q]), axis=0)).max(axis=1)
-        if not ok.all() or jumps.max() > 0.8:
+        if not ok.all() or jumps.max() > LARGEST_TURN:
             raise Failed("the path is out of reach")
         return q
+
+    def retreat(self, distance: float) -> Motion:
+        """Draw back along the approach, as far of `distance` as there is room."""
+        start = self.chain.tool(self.q)
+        for part in (1.0, 0.6, 0.3):
+            try:
+                path = self.straight(start, behind(part * distance)(start))
+                self.path(path)
+            except Failed:
+                continue
+            yield from self.follow(path)
+            return
 
     def grip(self, opening: float) -> Motion:
         """Drive the gripper to an opening and wait until the fingers rest."""
@@ -140,22 +157,26 @@ class Hand:
                 return
             yield
 
-    def choose(self, tools: Array, *offsets: Array) -> tuple[int, Array]:
-        """Return the index of the cheapest tool pose of `tools` (c 7) and its joint values (joints,).
+    def choose(
+        self, tools: Array, *ways: Way, penalty: Array | float = 0.0, fits: Callable[[Array], bool] | None = None
+    ) -> tuple[int, list[Array]]:
+        """Return the index of the cheapest tool pose of `tools` (c 7), and joint values there and at the end of each way.
 
-        Every offset (7,), a pose in the tool frame, must be reachable on a straight line from the tool pose.
+        A way leads from the tool pose to another that must be reachable close by; `fits` may refuse a tool pose
+        for reasons of its own; `penalty` (c,) adds to the cost, which is the largest joint move in radians.
         """
         q, cost = self.chain.candidates(tools, self.q)
-        for i in np.argsort(cost, kind="stable"):
+        for i in np.argsort(cost + penalty, kind="stable"):
             if not np.isfinite(cost[i]):
                 break
-            if all(self._near(compose(tools[i], offset), q[i]) for offset in offsets):
-                return int(i), q[i]
+            ends = [self._near(way(tools[i]), q[i]) for way in ways]
+            if all(end is not None for end in ends) and (fits is None or fits(tools[i])):
+                return int(i), [q[i], *ends]
         raise Failed("no grasp or place is within reach")
 
-    def _near(self, goal: Array, q: Array) -> bool:
-        found, ok = self.chain.solve(goal[None], q[None], iterations=30)
-        return bool(ok[0]) and float(np.abs(found[0] - q).max()) < 1.2
+    def _near(self, goal: Array, q: Array) -> Array | None:
+        found, ok = self.chain.solve(goal[None], q[None])
+        return found[0] if ok[0] and np.abs(found[0] - q).max() < LARGEST_TURN else None
 
 
 class Actor:
@@ -175,15 +196,14 @@ class Actor:
         return compose(invert(hand.tool), self.copy.body_pose(body))
 
 
-def back(distance: float) -> Array:
-    """Return the pose `distance` behind the tool along its approach, in the tool frame."""
-    return pose((0.0, 0.0, -distance))
+def behind(distance: float) -> Way:
+    """Return the way from a tool pose (7,) to the one `distance` back along its approach."""
+    return lambda tool: compose(tool, pose((0.0, 0.0, -distance)))
 
 
-def upward(tool: Array, distance: float) -> Array:
-    """Return the offset, in the frame of `tool` (7,), that lifts it by `distance` in the world."""
-    inverse = invert(tool)
-    return pose(rotate(inverse[3:], (0.0, 0.0, distance)))
+def above(distance: float) -> Way:
+    """Return the way from a tool pose (7,) to the one `distance` higher."""
+    return lambda tool: tool + np.array([0.0, 0.0, distance, 0.0, 0.0, 0.0, 0.0])
 
 
 def together(*motions: Motion) -> Motion:

@@ -67,33 +67,43 @@ class Chain:
     def solve(self, goals: Array, starts: Array, iterations: int = 40) -> tuple[Array, Array]:
         """Return joint values (m joints) for tool poses `goals` (m 7) from `starts` (m joints), and which are reached (m,)."""
         q = np.clip(starts, self.low, self.high)
+        reached = np.zeros(len(q), bool)
         target = matrix(goals[:, 3:])
-        ridge = DAMPING**2 * np.eye(6)
+        open_ = np.arange(len(q))  # the problems still unsolved
         for step in range(iterations + 1):
-            tip, turn, jacobian = self.forward(q)
-            error = np.concatenate([goals[:, :3] - tip, _rotation_error(turn, target)], axis=1)
-            distance, angle = np.linalg.norm(error[:, :3], axis=1), np.linalg.norm(error[:, 3:], axis=1)
-            reached = (distance < POSITION) & (angle < ROTATION)
-            if reached.all() or step == iterations:
-                return q, reached
-            transposed = np.swapaxes(jacobian, 1, 2)
-            force = np.linalg.solve(jacobian @ transposed + ridge, error[:, :, None])
-            move = (transposed @ force)[:, :, 0]
-            if self.joints > 6:  # the spare freedom leans home
-                lean = 0.1 * (self.home - q)
-                spare = np.linalg.solve(jacobian @ transposed + ridge, jacobian @ lean[:, :, None])
-                move = move + lean - (transposed @ spare)[:, :, 0]
-            largest = np.abs(move).max(axis=1, keepdims=True)
-            move = move * np.minimum(1.0, LONGEST / np.maximum(largest, 1e-9))
-            q = np.clip(q + np.where(reached[:, None], 0.0, move), self.low, self.high)
-        raise AssertionError("the loop returns")
+            tip, turn, jacobian = self.forward(q[open_])
+            error = np.concatenate([goals[open_, :3] - tip, _rotation_error(turn, target[open_])], axis=1)
+            near = np.linalg.norm(error[:, :3], axis=1) < POSITION
+            near &= np.linalg.norm(error[:, 3:], axis=1) < ROTATION
+            reached[open_] = near
+            open_, error, jacobian = open_[~near], error[~near], jacobian[~near]
+            if len(open_) == 0 or step == iterations:
+                break
+            q[open_] = np.clip(q[open_] + self._step(q[open_], error, jacobian), self.low, self.high)
+        return q, reached
+
+    def _step(self, q: Array, error: Array, jacobian: Array) -> Array:
+        transposed = np.swapaxes(jacobian, 1, 2)
+        square = jacobian @ transposed + DAMPING**2 * np.eye(6)
+        move = (transposed @ np.linalg.solve(square, error[:, :, None]))[:, :, 0]
+        if self.joints > 6:  # the spare freedom leans home
+            lean = 0.1 * (self.home - q)
+            move = move + lean - (transposed @ np.linalg.solve(square, jacobian @ lean[:, :, None]))[:, :, 0]
+        largest = np.abs(move).max(axis=1, keepdims=True)
+        return move * np.minimum(1.0, LONGEST / np.maximum(largest, 1e-9))
 
     def candidates(self, goals: Array, near: Array) -> tuple[Array, Array]:
         """Return, for every pose of `goals` (c 7), the solution nearest to `near` and its cost (c,), infinite where none is.
 
-        The cost is the largest joint move as a fraction of a radian.
+        The cost is the largest joint move in radians. Restarts are spent only where the two natural starts
+        (from here, from home) reach nothing at all.
         """
-        starts = np.concatenate([near[None], self.home[None], self._restarts])
+        q, cost = self._nearest(goals, near, np.stack([near, self.home]))
+        if not np.isfinite(cost).any():
+            q, cost = self._nearest(goals, near, self._restarts)
+        return q, cost
+
+    def _nearest(self, goals: Array, near: Array, starts: Array) -> tuple[Array, Array]:
         tries = len(starts)
         q, reached = self.solve(np.repeat(goals, tries, axis=0), np.tile(starts, (len(goals), 1)))
         cost = np.where(reached, np.abs(q - near).max(axis=1), np.inf).reshape(len(goals), tries)

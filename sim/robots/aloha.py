@@ -70,15 +70,15 @@ def arm(name: str, base: Vector) -> ArmModel:
 
 def wrist(name: str) -> Camera:
     """Return the camera above the gripper of an arm, looking over the fingers."""
-    return Camera(f"{name}_wrist", (0.0, 0.0, 0.075), (0.88, 0, -0.475), (0.475, 0, 0.88), radians(60), arm=name)
+    return Camera(f"{name}_wrist", (0.04, 0.0, 0.085), (0.82, 0, -0.57), (0.57, 0, 0.82), radians(60), arm=name)
 
 
 ROBOT = Embodiment(
     name="aloha",
     arms=(arm("left", (-0.297, -0.42, 0.782)), arm("right", (0.306, -0.42, 0.781))),
     cameras=(
-        # a D435 at 4:3 (37° high)
-        Camera("head", (-0.032, -0.45, 1.35), (0, 0.6, -0.8), (0, 0.8, 0.6), radians(48.1)),
+        # wide enough for every spawn region in a square picture; a D435 sees 69°
+        Camera("head", (-0.032, -0.45, 1.35), (0, 0.6, -0.8), (0, 0.8, 0.6), radians(60)),
         wrist("left"),
         wrist("right"),
     ),

@@ -106,7 +106,7 @@ ROBOT = Embodiment(
     ),
     cameras=(
         # in front of the robot: from behind, the arm would hide the table
-        Camera("head", (0.0, 0.62, 1.40), (0, -0.72, -0.694), (0, -0.694, 0.72), radians(48.1)),
+        Camera("head", (0.0, 0.42, 1.42), (0, -0.6, -0.8), (0, -0.8, 0.6), radians(60)),
         Camera("wrist", (0.047, -0.047, 0.12), (-0.2, 0.2, 0.959), (0.678, -0.678, 0.283), radians(60), arm="arm"),
     ),
     colour=WHITE,

@@ -17,6 +17,7 @@ from sim.types import PHYSICS_HZ
 TABLE_TOP = 0.74
 TABLE_HALF = (0.6, 0.35, 0.025)
 WOOD, FLOOR, WALL = (0.72, 0.60, 0.46), (0.42, 0.44, 0.47), (0.78, 0.78, 0.76)
+PAD = (0.22, 0.22, 0.24)
 
 # collision bits: the world and its objects, then a bit an arm; parts of one arm never meet each other
 WORLD_BIT = 1
@@ -60,7 +61,7 @@ def _settings(spec: mujoco.MjSpec) -> None:
     spec.option.timestep = 1.0 / PHYSICS_HZ
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
-    spec.option.impratio = 10.0
+    spec.option.impratio = 1.0  # more makes thin walls between two pads unstable at 250 Hz
     spec.option.iterations = 20
     spec.option.ls_iterations = 10
     quality = spec.visual.quality
@@ -105,7 +106,7 @@ def _object(
         # the reference pose is the shut one, so that the joint's value is its opening
         part.add_joint(name=f"{name}.{hinge.joint}", type=mujoco.mjtJoint.mjJNT_HINGE, axis=hinge.axis,
                        range=tuple(degrees(v) for v in hinge.range), limited=mujoco.mjtLimited.mjLIMITED_TRUE,
-                       damping=[hinge.damping, 0, 0], armature=0.001)
+                       damping=[hinge.damping, 0, 0], frictionloss=hinge.friction, armature=0.001)
         for geom in hinge.geoms:
             _geom(part, geom, colour, WORLD_BIT, 0xFFFF, OBJECT_FRICTION, mass=share)
 
@@ -155,8 +156,8 @@ def _gripper(spec: mujoco.MjSpec, hand: mujoco.MjsBody, arm: ArmModel, bit: int,
         joint = f"{arm.name}/finger{k}"
         finger.add_joint(name=joint, type=mujoco.mjtJoint.mjJNT_SLIDE, axis=(0, side, 0), armature=0.05,
                          range=(0.0, gripper.stroke), limited=mujoco.mjtLimited.mjLIMITED_TRUE)
-        pad = Geom("box", gripper.pad, (0, side * thickness, gripper.tip - reach), colour=(0.1, 0.1, 0.1))
-        _geom(finger, pad, (0.1, 0.1, 0.1), bit, mask, PAD_FRICTION, mass=0.1, condim=4, priority=1)
+        pad = Geom("box", gripper.pad, (0, side * thickness, gripper.tip - reach), colour=PAD)
+        _geom(finger, pad, PAD, bit, mask, PAD_FRICTION, mass=0.1, condim=4, priority=1)
         _servo(spec, joint, gripper.stiffness, gripper.damping, gripper.force)
 
 

@@ -19,10 +19,14 @@ from sim.spec import Shape, SpecError
 
 @dataclass(frozen=True)
 class Grasp:
-    """A tool pose (7,) in a body's frame, and the finger opening to approach with (0 closed to 1 open)."""
+    """A tool pose (7,) in a body's frame, the finger opening to approach with (0 closed to 1 open), and a cost.
+
+    Costs are radians of joint movement that the expert would rather make than take this grasp.
+    """
 
     tool: Array
     opening: float = 1.0
+    cost: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,8 @@ class Hinge:
     range: tuple[float, float]
     start: float
     geoms: tuple[Geom, ...]
-    damping: float
+    damping: float  # N·m·s/rad
+    friction: float = 0.0  # N·m that hold it where it is
 
 
 @dataclass(frozen=True)
@@ -120,9 +125,18 @@ def cup(radius: float, height: float, wall: float = 0.004, sides: int = 12) -> F
         )
         for a in angles
     )
+    # leaning along the wall keeps both fingers flat on it and lets the arm reach further out
     rim = tuple(
-        Grasp(pose((middle * cos(a), middle * sin(a), height - 0.018), from_axes((0, 0, -1), (cos(a), sin(a), 0))), 0.6)
+        Grasp(
+            pose(
+                (middle * cos(a), middle * sin(a), height - 0.018),
+                from_axes((-sin(a) * sin(lean), cos(a) * sin(lean), -cos(lean)), (cos(a), sin(a), 0)),
+            ),
+            opening=0.6,
+            cost=2 * abs(lean),
+        )
         for a in angles
+        for lean in (0.0, -0.3, 0.3, -0.6, 0.6)
     )
     return Form((foot, floor, *walls), {"bottom": up(0.0), "top": up(height)}, {"rim": ("", rim)}, turns=sides)
 
@@ -156,14 +170,15 @@ def laptop(width: float, depth: float, thickness: float = 0.014, lid: float = 0.
     )
     edge = (0.0, -depth + 0.012, lid / 2 + 0.002)
     across = (0.0, 0.0, 1.0)
+    # a lid is held well enough by fingers that meet it at a slant
     grasps = tuple(
-        Grasp(pose((side * width, edge[1], edge[2]), from_axes((0, cos(tilt), -sin(tilt)), across)), 0.5)
-        for side in (0.0, -0.2, 0.2)
-        for tilt in (0.0, -0.25, 0.25)
+        Grasp(pose((side * width, *edge[1:]), from_axes((0, cos(lean), -sin(lean)), across)), 0.6, abs(lean) + abs(side))
+        for side in (0.0, -0.25, 0.25)
+        for lean in (0.0, -0.25, 0.25, -0.5, 0.5, -0.75, 0.75)
     )
     return Form(
         geoms=base,
         points={"bottom": up(0.0), "edge": ("lid", pose(edge))},
         grasps={"edge": ("lid", grasps)},
-        hinges=(Hinge("lid", "hinge", hinge, (-1, 0, 0), (0.0, pi), start * pi, plate, damping=0.05),),
+        hinges=(Hinge("lid", "hinge", hinge, (-1, 0, 0), (0.0, pi), start * pi, plate, damping=0.05, friction=0.05),),
     )

@@ -25,6 +25,6 @@ TASK = Task(
     ),
     arms=(Arm("a", "side:bell"),),
     success=(Term("pressed", {"arm": "a", "point": "bell.top", "xy": 0.025, "z": 0.03}, latch=True),),
-    plan=(Skill("press", {"arm": "a", "point": "bell.top", "above": 0.1}),),
+    plan=(Skill("press", {"arm": "a", "point": "bell.top", "pre": 0.1}),),
     horizon=400,
 )

@@ -28,6 +28,6 @@ TASK = Task(
         Term("opened", {"joint": "laptop.hinge", "fraction": 0.4}),
         Term("at", {"arm": "a", "point": "laptop.edge", "distance": 0.1}),
     ),
-    plan=(Skill("turn", {"arm": "a", "joint": "laptop.hinge", "grasp": "edge", "pre": 0.08, "to": 0.5}),),
+    plan=(Skill("turn", {"arm": "a", "joint": "laptop.hinge", "grasp": "edge", "pre": 0.08, "to": 0.47}),),
     horizon=700,
 )

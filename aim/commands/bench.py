@@ -1,0 +1,115 @@
+"""`aim bench ...`: one measurement, several samples, the machine described."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+TASK = "click_bell"
+ROBOT = "aloha"
+
+
+def sim(task: str = TASK, robot: str = ROBOT, seconds: float = 2.0, samples: int = 5) -> dict[str, object]:
+    """Measure physics steps a second of one thread, while the expert's own motion is played.
+
+    Args:
+        task: name of the task
+        robot: name of the robot
+        seconds: length of a sample
+        samples: how many
+    """
+    import sim.bench
+    import sim.robots
+    import sim.tasks
+
+    chosen, body = sim.tasks.load(task), sim.robots.load(robot)
+    return _measure("physics steps/s a thread", samples, lambda _: sim.bench.physics(chosen, body, seconds))
+
+
+def render(
+    task: str = TASK, robot: str = ROBOT, size: str = "128x128", seconds: float = 2.0, samples: int = 5
+) -> dict[str, object]:
+    """Measure pictures a second of one thread, read back to memory.
+
+    Args:
+        task: name of the task
+        robot: name of the robot
+        size: height and width of a picture
+        seconds: length of a sample
+        samples: how many
+    """
+    import sim.bench
+    import sim.robots
+    import sim.tasks
+    from aim.commands import parse
+
+    os.environ["LP_NUM_THREADS"] = "1"  # the software renderer would take every core
+    chosen, body, shape = sim.tasks.load(task), sim.robots.load(robot), parse.size(size)
+    return _measure("pictures/s a thread", samples, lambda _: sim.bench.render(chosen, body, shape, seconds))
+
+
+def generate(
+    task: str = TASK, robot: str = ROBOT, num: int = 20, workers: int = 2, size: str = "128x128", samples: int = 3
+) -> dict[str, object]:
+    """Measure episodes an hour, from the start of the workers to shards on the disk.
+
+    Args:
+        task: name of the task
+        robot: name of the robot
+        num: episodes a sample
+        workers: processes
+        size: height and width of a picture
+        samples: how many
+    """
+    import sim.robots
+    import sim.tasks
+    from aim.commands import parse
+    from aim.data import generate as collector
+    from aim.data.store import Recipe
+
+    cameras = tuple(sim.robots.load(robot).camera_names)
+    name = sim.tasks.load(task).name
+
+    def sample(number: int) -> float:
+        recipe = Recipe((name,), robot, cameras, parse.size(size), seed=1000 * number)
+        with tempfile.TemporaryDirectory() as folder:
+            made = collector.generate(recipe, num, Path(folder) / "bench", workers)
+        return 3600 * made.added / made.seconds
+
+    return _measure(f"episodes/h with {workers} workers", samples, sample)
+
+
+def _measure(unit: str, samples: int, sample: Callable[[int], float]) -> dict[str, object]:
+    from sim.types import UserError
+
+    if samples < 1:
+        raise UserError("at least one sample is needed")
+    values = [sample(number) for number in range(samples)]
+    figure, machine = statistics.median(values), _machine()
+    print(f"{figure:,.0f} {unit} (median of {samples}: {', '.join(f'{value:,.0f}' for value in values)})")
+    print("; ".join(f"{key} {value}" for key, value in machine.items()))
+    return {"figure": figure, "unit": unit, "samples": values, "machine": machine}
+
+
+def _machine() -> dict[str, object]:
+    from importlib.metadata import version
+
+    return {
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)) if platform.system() == "Linux" else os.cpu_count(),
+        "python": platform.python_version(),
+        "mujoco": version("mujoco"),
+        "system": platform.platform(),
+    }
+
+
+def _cpu() -> str:
+    """Return the processor's name; Linux tells it in one file only."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor()

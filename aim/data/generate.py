@@ -1,0 +1,232 @@
+"""Collecting demonstrations: blocks of seeds on worker processes, landing in the order of seeds.
+
+What a dataset holds depends on the recipe and the number asked for alone. Workers may finish in any order and
+may have begun blocks that turn out not to be needed: blocks are taken in order until enough seeds succeeded,
+the last one is trimmed, and the rest is thrown away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import itertools
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aim import console
+from aim.data import store
+from aim.data.shard import Shard, file_name, land, trim
+from aim.data.store import Recipe
+from aim.data.workers import Broken, Done, Order, Pool, Seen, Source, simulated
+from sim.types import UserError
+
+PART = ".part"  # a shard that is not whole yet, or not wanted
+LISTEN_S = 0.2
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What the dataset holds now, and what this run added."""
+
+    episodes: int
+    attempts: int
+    bytes: int
+    added: int
+    seconds: float
+
+
+@dataclass
+class Line:
+    """The blocks of one task: `taken` count; `ready` wait for one before them; `flying` are being made."""
+
+    task: str
+    want: int
+    taken: int = 0
+    kept: int = 0
+    tried: int = 0
+    flying: set[int] = field(default_factory=set)
+    ready: dict[int, Shard] = field(default_factory=dict)
+
+    @property
+    def finished(self) -> bool:
+        """Whether enough seeds succeeded."""
+        return self.kept >= self.want
+
+    @property
+    def next(self) -> int:
+        """The first block that nobody has begun."""
+        return next(n for n in itertools.count(self.taken) if n not in self.flying and n not in self.ready)
+
+    def lacks(self, block: int) -> bool:
+        """Whether the blocks begun will not be enough, going by the success so far."""
+        if self.finished or self.next == self.taken:
+            return not self.finished
+        rate = self.kept / self.tried if self.tried else 1.0
+        waiting = sum(len(shard.rows) for shard in self.ready.values())
+        return self.kept + waiting + max(rate, 0.1) * block * len(self.flying) < self.want
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether so many seeds failed that the task cannot be meant to be recorded."""
+        return not self.finished and self.tried >= 100 + 10 * self.want
+
+
+def generate(recipe: Recipe, num: int, out: Path, workers: int, source: Source = simulated) -> Collected:
+    """Bring every task of the dataset at `out` to `num` episodes and return what it holds.
+
+    `UserError` where another dataset stands there; `RuntimeError` where a worker fails;
+    `KeyboardInterrupt` with a text that says what was kept.
+    """
+    if num < 1 or workers < 1 or not recipe.tasks:
+        raise UserError("at least one task, one episode and one worker are needed")
+    start = time.monotonic()
+    with _alone(out):
+        store.write_recipe(out, recipe)
+        (out / store.SHARDS).mkdir(exist_ok=True)
+        _sweep(out)
+        before = store.open_dataset(out)
+        lines = [_resume(recipe, task, num, before.shards, out) for task in recipe.tasks]
+        if not _all_finished(lines):
+            _collect(recipe, lines, out, Pool(workers, source))
+        held = store.open_dataset(out)
+    return Collected(
+        episodes=len(held.episodes),
+        attempts=sum(shard.tried for shard in held.shards),
+        bytes=sum(shard.path.stat().st_size for shard in held.shards),
+        added=len(held.episodes) - len(before.episodes),
+        seconds=time.monotonic() - start,
+    )
+
+
+def _resume(recipe: Recipe, task: str, num: int, shards: Sequence[Shard], out: Path) -> Line:
+    ready = {(shard.first_seed - recipe.seed) // recipe.block: shard for shard in shards if shard.task == task}
+    line = Line(task, num, ready=ready)
+    _advance(line, out)
+    return line
+
+
+def _collect(recipe: Recipe, lines: list[Line], out: Path, pool: Pool) -> None:
+    total = sum(line.want for line in lines)
+    warned = False
+    with _stops() as stops, console.progress("episodes", total) as bar, _workshop(pool, out):
+        shown = sum(line.kept for line in lines)
+        bar.step(shown)
+        while not _all_finished(lines) and len(stops) < 2:
+            if not stops:
+                _dispatch(recipe, lines, out, pool)
+            elif not pool.busy:
+                break
+            elif not warned:
+                warned = True
+                console.note("finishing the blocks that are under way; interrupt again to drop them")
+            for said in pool.hear(LISTEN_S):
+                if isinstance(said, Seen) and said.success and shown < total:
+                    shown += 1
+                    bar.step(detail=said.task)
+                elif isinstance(said, Done):
+                    _take(recipe, lines, out, said)
+                elif isinstance(said, Broken):
+                    raise RuntimeError(f"{said.order}: {said.why}")
+    if not _all_finished(lines):
+        kept = sum(line.kept for line in lines)
+        raise KeyboardInterrupt(f"kept {kept} of {total} episodes in {out}; the same command goes on")
+
+
+def _dispatch(recipe: Recipe, lines: list[Line], out: Path, pool: Pool) -> None:
+    for line in lines:
+        while pool.free and line.lacks(recipe.block):
+            number = line.next
+            first = recipe.seed + number * recipe.block
+            part = out / store.SHARDS / f".{file_name(line.task, first)}{PART}"
+            seeds = range(first, first + recipe.block)
+            pool.submit(Order(line.task, seeds, recipe.robot, recipe.cameras, recipe.size, recipe.depth, part))
+            line.flying.add(number)
+
+
+def _take(recipe: Recipe, lines: list[Line], out: Path, done: Done) -> None:
+    line = next(line for line in lines if line.task == done.order.task)
+    number = (done.order.seeds.start - recipe.seed) // recipe.block
+    line.flying.remove(number)
+    line.ready[number] = done.shard
+    _advance(line, out)
+    if line.hopeless:
+        raise RuntimeError(f"task {line.task}: {line.kept} of {line.tried} seeds succeeded, {line.want} were asked for")
+
+
+def _advance(line: Line, out: Path) -> None:
+    """Count the blocks that follow, landing those that have not."""
+    while line.taken in line.ready and not line.finished:
+        block = line.ready.pop(line.taken)
+        missing = line.want - line.kept
+        if block.path.suffix == PART:
+            block = _land(block, missing, out)
+        elif block.trimmed and len(block.rows) < missing:
+            return  # it was cut when fewer were wanted: it is made again
+        line.taken += 1
+        line.kept += len(block.rows)
+        line.tried += block.tried
+
+
+def _land(block: Shard, most: int, out: Path) -> Shard:
+    if len(block.rows) > most:
+        block = trim(block, block.path.with_suffix(f".trimmed{PART}"), most)
+    land(block.path, out / store.SHARDS / file_name(block.task, block.first_seed))
+    return block
+
+
+def _all_finished(lines: Sequence[Line]) -> bool:
+    return all(line.finished for line in lines)
+
+
+@contextlib.contextmanager
+def _workshop(pool: Pool, out: Path) -> Iterator[None]:
+    """End the workers whatever happens, and sweep up after them."""
+    try:
+        yield
+    finally:
+        pool.close()
+        _sweep(out)
+
+
+def _sweep(out: Path) -> None:
+    for part in (out / store.SHARDS).glob(f".*{PART}"):
+        part.unlink()
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Hold the folder against a second writer; the kernel lets go when the process ends, however it ends."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(f"{out} is not a folder; choose another") from error
+    folder = os.open(out, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise UserError(f"another process is writing to {out}; wait for it or choose another folder") from error
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
+def _stops() -> Iterator[list[int]]:
+    """Yield the list of signals to stop that have come; elsewhere than in the main thread none do."""
+    heard: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield heard
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda number, frame: heard.append(number))
+    try:
+        yield heard
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,74 @@
+# ruff: noqa: F722
+"""The values that enter and leave the model.
+
+b batch, p past latent frames, f future latent frames, n tokens of a latent frame over all views, c channels of a token,
+q past and k future actions, d action channels, s state channels, l text tokens of width e.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from aim.model.intent import Segment
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is known when a chunk is asked for. Where `past_valid` is false the history of that row is ignored."""
+
+    past_rgb: Float[Tensor, "b p n c"]
+    past_action: Float[Tensor, "b q d"]
+    past_valid: Bool[Tensor, " b"]
+    rgb: Float[Tensor, "b n c"]  # the current observation
+    state: Float[Tensor, "b s"]  # normalised proprioception
+    text: Float[Tensor, "b l e"]
+    text_valid: Bool[Tensor, "b l"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A training batch. Rows without an annotated map hold the latents of a black canvas and `map_valid` false."""
+
+    context: Context
+    rgb: Float[Tensor, "b f n c"]
+    map: Float[Tensor, "b f n c"]
+    action: Float[Tensor, "b k d"]  # normalised to about [-1, 1]
+    map_valid: Bool[Tensor, " b"]
+    action_valid: Bool[Tensor, " d"]
+
+
+KeyValue = tuple[Float[Tensor, "b s h w"], Float[Tensor, "b s h w"]]
+
+
+@dataclass(frozen=True)
+class Cache:
+    """What later tokens may attend to: keys and values of every layer, by segment, and by reading stream for text."""
+
+    segments: Mapping[Segment, tuple[KeyValue, ...]] = field(default_factory=dict)
+    text: Mapping[str, tuple[KeyValue, ...]] = field(default_factory=dict)
+    text_seen: Bool[Tensor, "b 1 1 l"] | None = None
+
+
+@dataclass(frozen=True)
+class Imagined:
+    """A predicted future, and the cache that actions are denoised against: history, o and the final map."""
+
+    rgb: Float[Tensor, "b f n c"]
+    map: Float[Tensor, "b f n c"]
+    cache: Cache
+
+
+Batch = TypeVar("Batch", Context, Sample)
+
+
+def move(batch: Batch, device: torch.device | str) -> Batch:
+    """Return the batch with every tensor on `device`."""
+    moved = {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch)}
+    return type(batch)(**{k: move(v, device) if isinstance(v, Context) else v.to(device) for k, v in moved.items()})

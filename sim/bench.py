@@ -1,0 +1,45 @@
+"""Two speeds: physics steps and pictures a second, one thread each."""
+
+from __future__ import annotations
+
+import time
+
+from sim.embodiment import Embodiment
+from sim.engine.mujoco import SUBSTEPS, Copy
+from sim.engine.render import Size
+from sim.expert import Expert
+from sim.spec import Task
+from sim.env import Env
+
+
+def physics(task: Task, robot: Embodiment, seconds: float) -> float:
+    """Return physics steps a second of one thread while the expert's own motion is played, control and contacts included."""
+    env = Env(task, robot, stop_at_success=False)
+    env.reset([0])
+    expert = Expert(env)
+    actions = []
+    while not (expert.finished | env.done).all():
+        actions.append(expert.act().actions[0, 0].copy())
+        env.advance(actions[-1][None, None])
+    copy, spent, steps = Copy(task, robot, 0), 0.0, 0
+    first = copy.sim_state()
+    while spent < seconds:
+        copy.set_sim_state(first)
+        start = time.perf_counter()
+        for action in actions:
+            copy.command(action)
+            copy.step()
+        spent += time.perf_counter() - start
+        steps += SUBSTEPS * len(actions)
+    return steps / spent
+
+
+def render(task: Task, robot: Embodiment, size: Size, seconds: float, cameras: tuple[str, ...] = ("head",)) -> float:
+    """Return pictures a second of one copy, read back to memory."""
+    copy = Copy(task, robot, 0)
+    copy.render(cameras, size)
+    start, count = time.perf_counter(), 0
+    while (spent := time.perf_counter() - start) < seconds:
+        copy.render(cameras, size)
+        count += len(cameras)
+    return count / spent

@@ -1,0 +1,274 @@
+"""What is written comes back; what was changed is found."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import multiprocessing
+import pickle
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import h5py
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from synthetic import CAMERAS, episode, succeeds
+
+from aim.data import flat, png, shard, store, verify
+from aim.data.store import Dataset, Recipe
+from sim.types import Episode, UserError
+
+RECIPE = Recipe(tasks=("bell",), robot="aloha", cameras=CAMERAS, size=(12, 16))
+
+
+def same(a: Episode, b: Episode) -> bool:
+    """Whether two episodes are equal in every field, dtype and shape."""
+    one, two = flat.flatten(a), flat.flatten(b)
+    return one.about == two.about and all(
+        two.arrays[name].dtype == value.dtype and np.array_equal(two.arrays[name], value)
+        for name, value in one.arrays.items()
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a dataset of two blocks; three of four seeds succeeded."""
+    path = tmp_path / "two"
+    store.write_recipe(path, RECIPE)
+    (path / store.SHARDS).mkdir()
+    for first in (0, 10):
+        seeds = range(first, first + 10)
+        whole = path / store.SHARDS / shard.file_name("bell", first)
+        shard.write(whole, "bell", seeds, (episode(seed, success=succeeds(seed)) for seed in seeds))
+    return path
+
+
+def _one_shard(path: Path, episodes: Sequence[Episode]) -> Path:
+    store.write_recipe(path, RECIPE)
+    (path / store.SHARDS).mkdir(exist_ok=True)
+    file = path / store.SHARDS / "bell-000000.h5"
+    shard.write(file, "bell", range(len(episodes)), episodes)
+    return file
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 10**9), pictures=st.integers(1, 6), depth=st.booleans(), h=st.integers(8, 20))
+def test_an_episode_comes_back(tmp_path: Path, seed: int, pictures: int, depth: bool, h: int) -> None:
+    made = episode(seed, pictures=pictures, size=(h, 9), depth=depth)
+    path = tmp_path / "one.h5"
+    written = shard.write(path, "bell", range(seed, seed + 1), [made])
+    assert shard.read(path) == written
+    recipe = dataclasses.replace(RECIPE, seed=seed, size=(h, 9), depth=depth)
+    read = Dataset(tmp_path, recipe, [written])
+    (tmp_path / store.SHARDS).mkdir(exist_ok=True)
+    path.rename(tmp_path / store.SHARDS / path.name)
+    again = read.load(read.episodes[0])
+    read.close()
+    assert same(again, flat.unflatten(flat.flatten(made)))
+    assert {name: value for name, value in again.images.items()}.keys() == made.images.keys()
+    assert read.episodes[0].sha256 == flat.digest(flat.flatten(again))
+
+
+@given(arrays.arrays(np.float32, (3, 4), elements=st.floats(0, 65.5, width=32)))
+def test_depth_is_kept_to_the_millimetre_and_then_for_good(depth: np.ndarray) -> None:
+    made = dataclasses.replace(episode(size=(3, 4), pictures=1), depth={"head": depth[None]})
+    once = flat.unflatten(flat.flatten(made))
+    assert np.abs(once.depth["head"] - depth).max() <= 0.0005 + 1e-5
+    assert same(flat.unflatten(flat.flatten(once)), once)
+
+
+def test_depth_without_a_reading_is_zero() -> None:
+    depth = np.array([[[np.nan, np.inf, -np.inf, 65.54, -1.0, 1.0]]], np.float32)
+    made = dataclasses.replace(episode(), depth={"head": depth})
+    assert flat.unflatten(flat.flatten(made)).depth["head"].tolist() == [[[0.0, 0.0, 0.0, 0.0, 0.0, 1.0]]]
+
+
+@given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9), st.just(3))))
+def test_pictures_are_lossless_and_in_the_right_colours(pictures: np.ndarray) -> None:
+    data, offsets = png.encode(pictures)
+    files = [data[a:b] for a, b in itertools.pairwise(offsets)]
+    assert np.array_equal(png.decode(files), pictures)
+    assert np.array_equal(cv2.imdecode(files[0], cv2.IMREAD_COLOR)[..., ::-1], pictures[0])
+
+
+def test_the_digest_sees_every_field() -> None:
+    made = episode()
+    digests = {flat.digest(flat.flatten(made))}
+    form = flat.flatten(made)
+    for name, value in form.arrays.items():
+        raw = np.ascontiguousarray(value).copy()
+        if raw.size:
+            raw.reshape(-1).view(np.uint8)[0] ^= 1
+            digests.add(flat.digest(flat.Flat(form.about, {**form.arrays, name: raw})))
+    changes = {"task": "{}", "robot": "x", "seed": 1, "success": False, "instruction": "", "bodies": ("x",)}
+    changes |= {"joints": ("x",), "versions": {}, "events": made.events[:1]}
+    for name, value in changes.items():
+        digests.add(flat.digest(flat.flatten(dataclasses.replace(made, **{name: value}))))
+    expected = 1 + sum(value.size > 0 for value in form.arrays.values()) + len(changes)
+    assert len(digests) == expected
+
+
+def test_a_wrong_dtype_is_our_mistake() -> None:
+    with pytest.raises(AssertionError, match="state is float64, must be float32"):
+        flat.flatten(dataclasses.replace(episode(), state=np.zeros((13, 14))))
+
+
+def test_reading_parts(folder: Path) -> None:
+    data = store.open_dataset(folder)
+    assert [ref.seed for ref in data.episodes] == [seed for seed in range(20) if succeeds(seed)]
+    ref = data.episodes[9]
+    made = episode(ref.seed)
+    assert (ref.pictures, ref.steps) == (4, 12)
+    assert np.array_equal(data.pictures(ref, "head", [3, 0, -1]), made.images["head"][[3, 0, 3]])
+    assert np.array_equal(data.maps(ref, "wrist", [2]), made.maps["wrist"][[2]])
+    got = data.arrays(ref, "state", "extrinsics/head")
+    assert np.array_equal(got["state"], made.state)
+    assert np.array_equal(got["extrinsics/head"], made.extrinsics["head"])
+    part = data.load(ref, fields=("state", "events"))
+    assert np.array_equal(part.state, made.state)
+    assert not part.images and not len(part.action) and len(part.events) == 2
+    assert np.array_equal(part.events[1].points, made.events[1].points)
+    with pytest.raises(UserError, match="no camera 'foot'; there are head, wrist"):
+        data.pictures(ref, "foot", [0])
+    with pytest.raises(UserError, match="no array 'torque'; there are action, body_pose"):
+        data.arrays(ref, "torque")
+    with pytest.raises(UserError, match="no field 'pixels'"):
+        data.load(ref, fields=["pixels"])
+    with pytest.raises(IndexError):
+        data.pictures(ref, "head", [4])
+    data.close()
+
+
+def _sum(data: Dataset) -> int:
+    return int(data.pictures(data.episodes[0], "head", [0]).sum())
+
+
+@pytest.mark.parametrize("how", ["spawn", "fork"])
+def test_other_processes_read_it_too(folder: Path, how: str) -> None:
+    data = store.open_dataset(folder)
+    expected = _sum(data)  # files are open now
+    with multiprocessing.get_context(how).Pool(1) as pool:
+        assert pool.apply(_sum, (data,)) == expected
+    assert _sum(pickle.loads(pickle.dumps(data))) == expected
+    data.close()
+
+
+def test_trimming_keeps_the_first_successes(folder: Path, tmp_path: Path) -> None:
+    whole = shard.read(folder / store.SHARDS / "bell-000000.h5")
+    cut = shard.trim(whole, tmp_path / "cut.h5", 3)
+    assert cut == shard.read(cut.path)
+    assert cut.rows == whole.rows[:3] and cut.tried == 3 and cut.trimmed and cut.failed == ()
+    later = shard.trim(whole, tmp_path / "later.h5", 5)
+    assert (later.tried, later.failed) == (6, (3,))
+
+
+def test_an_interrupted_shard_is_not_there(folder: Path) -> None:
+    def breaks_off() -> Iterator[Episode]:
+        yield episode(20)
+        raise OSError("disk full")
+
+    part = folder / store.SHARDS / ".bell-000020.h5.part"
+    with pytest.raises(OSError, match="disk full"):
+        shard.write(part, "bell", range(20, 30), breaks_off())
+    assert len(store.open_dataset(folder).shards) == 2
+    with pytest.raises(UserError, match="is damaged"):
+        shard.read(part)
+
+
+def test_a_truncated_shard_is_named(folder: Path) -> None:
+    victim = folder / store.SHARDS / "bell-000010.h5"
+    victim.write_bytes(victim.read_bytes()[:-1000])
+    with pytest.raises(UserError, match=r"bell-000010.h5 is damaged .*; delete it and run the same `aim generate`"):
+        store.open_dataset(folder)
+    found = verify.verify(folder)
+    assert found.episodes == 8 and len(found.problems) == 1 and "bell-000010.h5" in found.problems[0]
+
+
+def test_a_sound_dataset_has_no_problems(folder: Path) -> None:
+    found = verify.verify(folder)
+    assert found.problems == ()
+    assert (found.episodes, found.frames) == (15, 60)
+    assert found.tasks == {"bell": {"episodes": 15, "attempts": 20}}
+
+
+def _change(folder: Path, name: str) -> None:
+    with h5py.File(folder / store.SHARDS / "bell-000000.h5", "r+") as file:
+        item = file[f"0002/{name}"]
+        value = item[()]
+        value.reshape(-1).view(np.uint8)[value.nbytes // 2] ^= 1
+        item[...] = value
+
+
+@pytest.mark.parametrize("name", ["state", "sim_state", "extrinsics/head", "events/points", "images/head/png"])
+def test_an_edited_array_is_found(folder: Path, name: str) -> None:
+    _change(folder, name)
+    problems = verify.verify(folder).problems
+    assert len(problems) == 1 and "bell-000000.h5, seed 2" in problems[0]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_flipped_bit_is_found_or_changes_nothing(tmp_path: Path, where: float, bit: int) -> None:
+    victim = _one_shard(tmp_path / "set", [episode(0), episode(1)])
+    sound = victim.read_bytes()
+    edited = bytearray(sound)
+    edited[int(where * len(sound))] ^= 1 << bit
+    victim.write_bytes(edited)
+    found = verify.verify(tmp_path / "set")
+    if not found.problems:
+        data = found.dataset
+        assert [ref.seed for ref in data.episodes] == [0, 1]
+        assert all(same(data.load(ref), episode(ref.seed)) for ref in data.episodes)
+        data.close()
+
+
+def test_maps_that_do_not_follow_from_the_events_are_found(tmp_path: Path) -> None:
+    made = episode(0)
+    wrong = dataclasses.replace(made, maps={camera: 255 - maps for camera, maps in made.maps.items()})
+    _one_shard(tmp_path / "set", [wrong])
+    problems = verify.verify(tmp_path / "set").problems
+    assert len(problems) == 2 and all("value maps of camera" in line for line in problems)
+
+
+def test_times_that_do_not_fit_are_found(tmp_path: Path) -> None:
+    made = episode(0)
+    wrong = dataclasses.replace(made, action=made.action[:-1], joint=made.joint[:-1])
+    _one_shard(tmp_path / "set", [wrong])
+    text = "\n".join(verify.verify(tmp_path / "set").problems)
+    assert "11 actions are no multiple of 4" in text and "state has 13 rows for 11 actions" in text
+
+
+def test_a_missing_shard_is_found(folder: Path) -> None:
+    (folder / store.SHARDS / "bell-000000.h5").unlink()
+    assert verify.survey(folder).problems == ("bell-000000.h5 is missing; the same `aim generate` again makes it",)
+
+
+def test_the_recipe_comes_back_and_refuses_another(folder: Path) -> None:
+    assert store.read_recipe(folder) == RECIPE
+    store.write_recipe(folder, RECIPE)
+    before = (folder / store.RECIPE).read_bytes()
+    with pytest.raises(UserError, match="was made with robot 'aloha', not 'panda'; choose another folder"):
+        store.write_recipe(folder, dataclasses.replace(RECIPE, robot="panda"))
+    assert (folder / store.RECIPE).read_bytes() == before
+
+
+def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(UserError, match="is not empty and no dataset"):
+        store.write_recipe(tmp_path, RECIPE)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_no_dataset_and_a_broken_recipe_are_the_users_mistakes(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no dataset at"):
+        store.open_dataset(tmp_path / "none")
+    (tmp_path / store.RECIPE).write_text('{"format": 1, "tasks"')
+    with pytest.raises(UserError, match="is damaged"):
+        store.open_dataset(tmp_path)
+    (tmp_path / store.RECIPE).write_text('{"format": 99}')
+    with pytest.raises(UserError, match="is of format 99; this version reads format 1"):
+        store.open_dataset(tmp_path)
