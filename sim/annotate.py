@@ -118,7 +118,7 @@ def _splat(canvas: NDArray[np.uint8], uv: NDArray[np.float64], z: NDArray[np.flo
     # a Gaussian is the product of its rows' and columns' factors: exponentials on lines, not on areas
     across = _factor(width, centre[..., 0], sigma)
     down = _factor(height, centre[..., 1], sigma) * np.float32(255.0)
-    for t in np.flatnonzero(touches.any((1, 2))):
+    for t in np.flatnonzero(np.any(touches, axis=1)):
         (left, top), (right, bottom) = start[t], stop[t]
         blob = (down[t, :, top:bottom, None] * across[t, :, None, left:right]).max(0)
         patch = canvas[t, top:bottom, left:right]

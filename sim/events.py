@@ -174,11 +174,12 @@ def _places(run: _Run, body: str, picks: Sequence[tuple[Event, int]]) -> Iterato
             continue
         done = int(rest[0])
         let_go = max(last for _, last in pending)
-        partners = run.rows(body, is_support)
-        supports = {run.bodies[i] for i in partners[1][partners[0]["step"] == done]}
+        settling = range(done, done + REST)  # a thing rocks onto its feet: the first step knows only one of them
+        rows, partners = run.rows(body, is_support)
+        supports = {run.bodies[int(i)] for i in partners[np.isin(rows["step"], settling)]}
         for arm in sorted({pick.arm for pick, last in pending if let_go - last <= TOGETHER}):
             for support in sorted(supports):
-                points = run.points(body, lambda n, only=support: n == only, [done], support)
+                points = run.points(body, lambda n, only=support: n == only, settling, support)
                 yield Event("place", done, arm, support, points)
 
 

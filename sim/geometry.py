@@ -12,8 +12,9 @@ IDENTITY = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
 
 def multiply(a: ArrayLike, b: ArrayLike) -> Array:
     """Return the quaternion product a·b (... 4): rotate by b, then by a."""
-    aw, ax, ay, az = np.moveaxis(np.asarray(a, float), -1, 0)
-    bw, bx, by, bz = np.moveaxis(np.asarray(b, float), -1, 0)
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    aw, ax, ay, az = a[..., 0], a[..., 1], a[..., 2], a[..., 3]
+    bw, bx, by, bz = b[..., 0], b[..., 1], b[..., 2], b[..., 3]
     return np.stack(
         [
             aw * bw - ax * bx - ay * by - az * bz,
@@ -30,12 +31,20 @@ def conjugate(q: ArrayLike) -> Array:
     return np.asarray(q, float) * np.array([1.0, -1.0, -1.0, -1.0])
 
 
+def cross(a: ArrayLike, b: ArrayLike) -> Array:
+    """Return the cross product of vectors (... 3); several times faster than `numpy.cross` on small arrays."""
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
+    bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
+    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
+
+
 def rotate(q: ArrayLike, v: ArrayLike) -> Array:
     """Return vectors `v` (... 3) turned by unit quaternions `q` (... 4)."""
     q, v = np.asarray(q, float), np.asarray(v, float)
     axis = q[..., 1:]
-    t = 2.0 * np.cross(axis, v)
-    return v + q[..., :1] * t + np.cross(axis, t)
+    t = 2.0 * cross(axis, v)
+    return v + q[..., :1] * t + cross(axis, t)
 
 
 def compose(a: ArrayLike, b: ArrayLike) -> Array:

@@ -48,15 +48,15 @@ def pick(
     tools, options = _grasps(actor, obj, grasp, at)
     penalty = np.array([option.cost for option in options])
 
-    def fits(tool: Array) -> bool:
+    def fits(tool: Array, q: Array) -> bool:
         held = compose(invert(tool), actor.copy.body_pose(obj))
         goals = _carriers(actor, obj, held, "bottom", actor.copy.point(then)[:3] + (0, 0, pre))
-        return bool(np.isfinite(hand.chain.candidates(goals, hand.q)[1]).any())
+        return bool(hand.chain.solve(goals, np.tile(q, (len(goals), 1)))[1].any())
 
-    best, (_, before) = hand.choose(tools, behind(pre), penalty=penalty, fits=fits if then else None)
+    best, (q, before, high) = hand.choose(tools, behind(pre), above(lift), penalty=penalty, fits=fits if then else None)
     tool = tools[best]
     yield from together(hand.go(before), hand.grip(options[best].opening))
-    yield from hand.line(tool)
+    yield from hand.line(tool, end=q)
     yield from hand.rest()
     yield from hand.grip(0.0)
     if not hand.touches(obj):
@@ -64,7 +64,7 @@ def pick(
         raise Failed(f"the fingers missed {obj}")
     if lift > 0:
         height = actor.copy.body_pose(obj)[2]
-        yield from hand.line(above(lift)(tool))
+        yield from hand.line(above(lift)(tool), end=high)
         if actor.copy.body_pose(obj)[2] < height + lift / 2:
             yield from _let_go(hand, 0.0)
             raise Failed(f"{obj} slipped")
@@ -124,11 +124,11 @@ def press(actor: Actor, arm: str, point: str, pre: float = 0.1, depth: float = 0
     tip = hand.model.gripper.tip
     yaws = [k * pi / TURNS for k in range(2 * TURNS)]
     tools = np.stack([pose(target[:3] + (0, 0, tip - depth), from_axes((0, 0, -1), (np.cos(a), np.sin(a), 0))) for a in yaws])
-    best, (_, over) = hand.choose(tools, behind(pre))
+    best, (q, over) = hand.choose(tools, behind(pre))
     yield from together(hand.go(over), hand.grip(0.0))
-    yield from hand.line(tools[best], pace=0.8)
+    yield from hand.line(tools[best], pace=0.8, end=q)
     yield from hand.rest()
-    yield from hand.line(behind(pre)(tools[best]), pace=0.8)
+    yield from hand.line(behind(pre)(tools[best]), pace=0.8, end=over)
 
 
 @skill
@@ -144,11 +144,10 @@ def turn(actor: Actor, arm: str, joint: str, grasp: str, to: float, pre: float =
     angles = np.linspace(now, goal, ARC_KNOTS + 1)[1:] - now
     paths: dict[int, Array] = {}
 
-    def fits(tool: Array) -> bool:
-        start = hand.chain.solve(tool[None], hand.q[None])[0][0]
+    def fits(tool: Array, q: Array) -> bool:
         for share in ARC_SHARES:
             try:
-                paths[0] = hand.path(_arc(frame, hinge.axis, tool, angles, share), start)
+                paths[0] = hand.path(_arc(frame, hinge.axis, tool, angles, share), q)
             except Failed:
                 continue
             return True
@@ -157,7 +156,7 @@ def turn(actor: Actor, arm: str, joint: str, grasp: str, to: float, pre: float =
     penalty = np.array([option.cost for option in options])
     best, (q, before) = hand.choose(tools, behind(pre), penalty=penalty, fits=fits)
     yield from together(hand.go(before), hand.grip(options[best].opening))
-    yield from hand.line(tools[best])
+    yield from hand.line(tools[best], end=q)
     yield from hand.rest()
     yield from hand.grip(0.0)
     part = copy.layout.forms[obj].grasps[grasp][0]

@@ -67,16 +67,15 @@ def flatten(episode: Episode) -> Flat:
 def unflatten(flat: Flat) -> Episode:
     """Return the episode; an array that is not there comes back empty (no rows, or no camera)."""
     about = json.loads(flat.about)
-    per_camera: dict[str, dict[str, NDArray[Any]]] = {name: {} for name in PER_CAMERA}
+    fields: dict[str, Any] = {name: about[name] for name in SAID}
+    fields |= {name: {} for name in PER_CAMERA}
+    fields |= {name: flat.arrays.get(name, np.zeros(0, dtype)) for name, dtype in WHOLE.items()}
     for key, value in flat.arrays.items():
         name, _, camera = key.partition("/")
         if name in PER_CAMERA:
-            per_camera[name][camera] = _metres(value) if name == "depth" else value
-    whole = {name: flat.arrays.get(name, np.zeros(0, dtype)) for name, dtype in WHOLE.items()}
+            fields[name][camera] = _metres(value) if name == "depth" else value
     return Episode(
-        **{name: about[name] for name in SAID},
-        **per_camera,
-        **whole,
+        **fields,
         bodies=tuple(about["bodies"]),
         joints=tuple(about["joints"]),
         versions=about["versions"],

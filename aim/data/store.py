@@ -105,8 +105,11 @@ class Dataset:
         """Return arrays as they are kept, by the names of `aim.data.flat`: "state", "extrinsics/head"."""
         with shard.blame(self._path(ref)):
             file = self._open(ref)
-            _check(names, shard.names(file, ref.index), "array")
-            return {name: shard.array(file, ref.index, name) for name in names}
+            try:
+                return {name: shard.array(file, ref.index, name) for name in names}
+            except KeyError:
+                _check(names, shard.names(file, ref.index), "array")
+                raise
 
     def close(self) -> None:
         """Close all files; reading opens them again."""
@@ -155,10 +158,11 @@ def shard_files(path: Path, recipe: Recipe) -> list[Path]:
 def read_recipe(path: Path) -> Recipe:
     """Return the recipe of the dataset at `path`; `UserError` where there is none that this version reads."""
     try:
-        raw = json.loads((path / RECIPE).read_text())
+        raw: dict[str, Any] = json.loads((path / RECIPE).read_text())
         if raw["format"] != shard.FORMAT:
             raise UserError(f"{path} is of format {raw['format']}; this version reads format {shard.FORMAT}")
-        return Recipe(**{name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()})
+        lists = {name: tuple(raw[name]) for name in ("tasks", "cameras", "size")}
+        return Recipe(**{**raw, **lists})
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UserError(f"no dataset at {path}; `aim generate --out {path}` makes one") from error
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:

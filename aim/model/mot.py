@@ -89,9 +89,8 @@ class Expert(nn.Module):
 
     def ask(self, z: Hidden, modulation: Modulation, turn: Turn) -> tuple[Heads, Heads, Heads]:
         """Return queries, keys and values, the first two normalised and turned."""
-        qkv = self.qkv(modulate(z, *modulation[:2])).unflatten(2, (3, self.heads, -1))
-        qk, v = qkv[:, :, :2], qkv[:, :, 2]
-        q, k = rotate(_unit(qk), scaled(turn, self.gain).to(qk.dtype)).unbind(2)
+        q, k, v = self.qkv(modulate(z, *modulation[:2])).unflatten(2, (3, self.heads, -1)).unbind(2)
+        q, k = (rotate(_unit(part), turn, gain) for part, gain in zip((q, k), self.gain, strict=True))
         return q, k, v
 
     def answer(self, z: Hidden, heard: Hidden, modulation: Modulation) -> Hidden:

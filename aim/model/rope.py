@@ -32,16 +32,11 @@ def turn(positions: Positions, head_dim: int) -> Turn:
     return torch.stack([torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)]).float()
 
 
-def rotate(z: Float[Tensor, "b n *_ h d"], turned: Float[Tensor, "2 n *_ 1 d"]) -> Float[Tensor, "b n *_ h d"]:
-    """Return z with channel i and i + d/2 turned as a pair by the angles of its token's position."""
-    cos, sin = turned
-    return torch.addcmul(z * cos, z.roll(z.shape[-1] // 2, -1), sin)
-
-
-def scaled(turned: Turn, gain: Float[Tensor, "g d"]) -> Float[Tensor, "2 n g 1 d"]:
-    """Return the table that scales channels by `gain` and turns them in one go, for each of g sets of gains."""
-    both = torch.stack([gain, gain.roll(gain.shape[-1] // 2, -1)])
-    return turned[:, :, None] * both[:, None, :, None]
+def rotate(z: Float[Tensor, "b n h d"], turned: Turn, gain: Float[Tensor, " d"]) -> Float[Tensor, "b n h d"]:
+    """Return z times `gain`, with channel i and i + d/2 turned as a pair by the angles of its token's position."""
+    half = z.shape[-1] // 2
+    cos, sin = turned  # the gain goes into these small tables, not over the whole of z
+    return torch.addcmul(z * (cos * gain).to(z.dtype), z.roll(half, -1), (sin * gain.roll(half)).to(z.dtype))
 
 
 def positions(config: ModelConfig) -> dict[str, Positions]:

@@ -20,9 +20,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.camera import Size
 from sim.types import UserError
-
-Size = tuple[int, int]  # height, width
 
 KEPT = 16  # structures whose device copies are kept, the last used ones
 GEOM_GROUPS = (0, 1, 2)  # what mjvOption draws by default
@@ -36,14 +35,14 @@ PRIMITIVES = {
 }
 # numbers of the model and of the data that a picture depends on; rotation matrices are flat in MuJoCo
 MODEL_FIELDS = (
-    "geom_size geom_rgba cam_fovy cam_intrinsic light_active light_ambient light_diffuse light_specular "
-    "light_cutoff light_exponent mat_rgba mat_emission mat_specular mat_shininess"
-).split()
+    "geom_size", "geom_rgba", "cam_fovy", "cam_intrinsic", "light_active", "light_ambient", "light_diffuse",
+    "light_specular", "light_cutoff", "light_exponent", "mat_rgba", "mat_emission", "mat_specular", "mat_shininess",
+)  # fmt: skip
 DATA_FIELDS = ("geom_xpos", "geom_xmat", "cam_xpos", "cam_xmat", "light_xpos", "light_xdir")
 # what the compiled kernel and the buffers are made for
 STRUCTURE = (
-    "geom_type geom_group geom_matid light_type light_attenuation cam_projection cam_sensorsize"
-).split()
+    "geom_type", "geom_group", "geom_matid", "light_type", "light_attenuation", "cam_projection", "cam_sensorsize",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,9 @@ class RayRenderer:
             import mujoco_warp
             import warp
         except ImportError as error:
-            raise UserError("drawing without OpenGL needs mujoco-warp: pip install 'aim-world-action[raytrace]'") from error
+            raise UserError(
+                "drawing without OpenGL needs mujoco-warp: pip install 'aim-world-action[raytrace]'"
+            ) from error
         warp.config.log_level = logging.ERROR  # else every kernel and the lack of a GPU are announced
         self._warp, self._mjw = warp, mujoco_warp
         self._stages: OrderedDict[Hashable, _Stage] = OrderedDict()
@@ -102,7 +103,7 @@ class RayRenderer:
         self, model: mujoco.MjModel, data: mujoco.MjData, cameras: tuple[int, ...], size: Size, depth: bool
     ) -> _Stage:
         if model.ntex or not set(model.geom_type.tolist()) <= {int(kind) for kind in PRIMITIVES}:
-            raise UserError("the ray tracer draws planes, spheres, capsules, ellipsoids, cylinders and boxes, untextured")
+            raise UserError("the ray tracer draws planes, spheres, capsules, ellipsoids, cylinders, boxes; no texture")
         buffers = self._mjw.create_render_context(
             model,
             cam_res=(size[1], size[0]),

@@ -52,7 +52,7 @@ def _play(actor: Actor) -> Motion:
                 yield from start(item, actor)
                 break
             except Failed as f:
-                print("FAILED",actor.copy.scene.seed,item.name,f)
+                print("FAILED",actor.copy.scene.seed,item.name,item.args.get('arm'),f)
                 if attempt == RETRIES:
                     return
                 yield

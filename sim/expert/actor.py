@@ -83,18 +83,14 @@ class Hand:
             self.q = start + t * (goal - start)
             yield
 
-    def line(self, goal: Array, pace: float = 1.0) -> Motion:
-        """Move the tool straight to the pose `goal` (7,)."""
-        yield from self.follow(self.straight(self.chain.tool(self.q), goal), pace)
+    def line(self, goal: Array, pace: float = 1.0, end: Array | None = None) -> Motion:
+        """Move the tool straight to the pose `goal` (7,), to the joint values `end` there if they are known."""
+        yield from self.through(self.path(self.straight(self.chain.tool(self.q), goal), end=end), pace)
 
     def straight(self, start: Array, goal: Array) -> Array:
         """Return poses (knots 7) along the line from start to goal, the start left out."""
         spots = [(k + 1) / KNOTS for k in range(KNOTS)]
         return np.stack([np.concatenate([start[:3] + t * (goal[:3] - start[:3]), slerp(start[3:], goal[3:], t)]) for t in spots])
-
-    def follow(self, poses: Array, pace: float = 1.0) -> Motion:
-        """Move the tool through `poses` (k 7) at an even pace; `Failed` where one cannot be reached from the one before."""
-        yield from self.through(self.path(poses), pace)
 
     def through(self, path: Array, pace: float = 1.0) -> Motion:
         """Move the joints through the rows of `path` (k joints), evenly spaced, starting and ending at rest."""
@@ -109,12 +105,16 @@ class Hand:
             self.q = joints[k] + (place - k) * (joints[k + 1] - joints[k])
             yield
 
-    def path(self, poses: Array, start: Array | None = None) -> Array:
-        """Return joint values (k joints) along `poses`, continuous from `start` (default: the command)."""
+    def path(self, poses: Array, start: Array | None = None, end: Array | None = None) -> Array:
+        """Return joint values (k joints) along `poses` (k 7), continuous from `start` (default: the command).
+
+        `Failed` where a pose cannot be reached from the one before.
+        """
         start = self.q if start is None else start
-        end, ok = self.chain.solve(poses[-1:], start[None], iterations=60)
-        if not ok[0]:
-            raise Failed("the end of the path is out of reach")
+        if end is None:
+            (end,), (ok,) = self.chain.solve(poses[-1:], start[None], iterations=60)
+            if not ok:
+                raise Failed("the end of the path is out of reach")
         spots = (np.arange(len(poses)) + 1)[:, None] / len(poses)
         q, ok = self.chain.solve(poses, start + spots * (end - start))
         jumps = np.abs(np.diff(np.vstack([start[None], q]), axis=0)).max(axis=1)
@@ -131,7 +131,7 @@ class Hand:
                 self.path(path)
             except Failed:
                 continue
-            yield from self.follow(path)
+            yield from self.through(self.path(path))
             return
 
     def grip(self, opening: float) -> Motion:
@@ -158,19 +158,19 @@ class Hand:
             yield
 
     def choose(
-        self, tools: Array, *ways: Way, penalty: Array | float = 0.0, fits: Callable[[Array], bool] | None = None
+        self, tools: Array, *ways: Way, penalty: Array | float = 0.0, fits: Callable[[Array, Array], bool] | None = None
     ) -> tuple[int, list[Array]]:
         """Return the index of the cheapest tool pose of `tools` (c 7), and joint values there and at the end of each way.
 
         A way leads from the tool pose to another that must be reachable close by; `fits` may refuse a tool pose
-        for reasons of its own; `penalty` (c,) adds to the cost, which is the largest joint move in radians.
+        and its joint values for reasons of its own; `penalty` (c,) adds to the cost, which is the largest joint move in radians.
         """
         q, cost = self.chain.candidates(tools, self.q)
         for i in np.argsort(cost + penalty, kind="stable"):
             if not np.isfinite(cost[i]):
                 break
             ends = [self._near(way(tools[i]), q[i]) for way in ways]
-            if all(end is not None for end in ends) and (fits is None or fits(tools[i])):
+            if all(end is not None for end in ends) and (fits is None or fits(tools[i], q[i])):
                 return int(i), [q[i], *ends]
         raise Failed("no grasp or place is within reach")
 

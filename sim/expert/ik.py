@@ -8,12 +8,13 @@ from __future__ import annotations
 import numpy as np
 
 from sim.embodiment import ArmModel
-from sim.geometry import Array, conjugate, matrix, multiply, pose, rotation_vector
+from sim.geometry import Array, conjugate, cross, matrix, multiply, pose, rotation_vector
 
 DAMPING = 0.02
 LONGEST = 0.4  # radians a step and joint
 POSITION, ROTATION = 5e-4, 5e-3  # metres and radians that count as reached
 RESTARTS = 6
+UNIT = np.eye(3)
 
 
 class Chain:
@@ -27,6 +28,7 @@ class Chain:
         self._turn = [matrix(link.quat) for link in arm.links]
         self._axis = [np.array(link.axis, float) for link in arm.links]
         self._cross = [_cross_matrix(axis) for axis in self._axis]
+        self._square = [k @ k for k in self._cross]
         self._tool = pose(arm.tool_pos, arm.tool_quat)
         self._tool_turn = matrix(arm.tool_quat)
         self.low = np.array([link.range[0] for link in arm.links])
@@ -50,11 +52,11 @@ class Chain:
             origins.append(position)
             axes.append(turn @ self._axis[i])
             k = self._cross[i]
-            turn = turn @ (np.eye(3) + sine[:, i, None, None] * k + (1 - cosine[:, i, None, None]) * (k @ k))
+            turn = turn @ (UNIT + sine[:, i, None, None] * k + (1 - cosine[:, i, None, None]) * self._square[i])
         tip = position + turn @ self._tool[:3]
-        axis = np.stack(axes, axis=-1)  # m 3 joints
-        arm = tip[:, :, None] - np.stack(origins, axis=-1)
-        jacobian = np.concatenate([np.cross(axis, arm, axis=1), axis], axis=1)
+        axis = np.stack(axes, axis=1)  # m joints 3
+        arm = tip[:, None] - np.stack(origins, axis=1)
+        jacobian = np.swapaxes(np.concatenate([cross(axis, arm), axis], axis=2), 1, 2)
         return tip, turn @ self._tool_turn, jacobian
 
     def tool(self, q: Array) -> Array:

@@ -29,13 +29,15 @@ def paint(
     size: tuple[int, int] = SIZE,
     fovy: float = 0.8,
     extrinsics: NDArray | None = None,
-    **more: NDArray,
+    pose: NDArray | None = None,
+    depth: dict[str, NDArray] | None = None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Return the map (T h w 3) and visibility (T 3) of one camera, by default at the origin looking along z."""
-    pose = more.pop("pose", np.tile(REST, (pictures, len(BODIES), 1)))
+    if pose is None:
+        pose = np.tile(REST, (pictures, len(BODIES), 1))
     eye = np.broadcast_to(np.eye(4) if extrinsics is None else extrinsics, (len(pose), 4, 4))
     k = camera.intrinsics(fovy, size)
-    maps, visible = annotate.value_maps(events, pose, BODIES, {"eye": k}, {"eye": eye}, {"eye": size}, **more)
+    maps, visible = annotate.value_maps(events, pose, BODIES, {"eye": k}, {"eye": eye}, {"eye": size}, depth or {})
     return maps["eye"], visible["eye"]
 
 
@@ -93,7 +95,7 @@ def test_equals_the_brute_force_painter() -> None:
     rng = np.random.default_rng(1)
     k = camera.intrinsics(0.8, SIZE)
     for _ in range(50):
-        points = np.float32(rng.uniform([-0.6, -0.6, 0.03], [0.6, 0.6, 1.0], (6, 3)))
+        points = rng.uniform([-0.6, -0.6, 0.03], [0.6, 0.6, 1.0], (6, 3)).astype(np.float32)
         maps, _ = paint([event("place", 0, points)])
         uv, z = camera.project(points, k, np.eye(4))
         expected = by_hand(uv, k[0, 0] * annotate.SIGMA / z, SIZE)

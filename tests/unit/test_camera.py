@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("MUJOCO_GL", "egl")  # read once, when mujoco is first imported
-
 import cv2
 import mujoco
 import numpy as np
@@ -13,10 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from sim import camera
+from sim.engine.render import renderer
 from sim.geometry import matrix
 
-SCENE = """<mujoco><visual><global offwidth="640" offheight="480"/><headlight ambient="1 1 1" diffuse="0 0 0"
-specular="0 0 0"/><map znear="0.001" zfar="20"/><quality offsamples="8"/></visual><statistic extent="1"/><worldbody>
+RADIUS = 0.004
+SCENE = """<mujoco><visual><headlight ambient="1 1 1" diffuse="0 0 0"
+specular="0 0 0"/><map znear="0.001" zfar="20"/></visual><statistic extent="1"/><worldbody>
 <body name="ball" mocap="true"><geom type="sphere" size="0.004" rgba="1 1 1 1"/></body>
 <camera name="eye" pos="0.2 -0.5 1.3" xyaxes="0.9 0.3 0.1 -0.2 0.5 0.6" fovy="{fovy}"/></worldbody></mujoco>"""
 
@@ -83,20 +81,18 @@ def test_mujoco_draws_a_ball_where_we_project_it(size: tuple[int, int], fovy: fl
     data = mujoco.MjData(model)
     k = camera.intrinsics(np.deg2rad(fovy), size)
     rng = np.random.default_rng(4)
-    with mujoco.Renderer(model, *size) as renderer:
-        for _ in range(12):
-            # a known pixel, pushed out along its ray so that the small ball covers several pixels
-            pixel = rng.uniform([6, 6], [size[1] - 7, size[0] - 7])
-            depth = k[0, 0] * 0.004 / rng.uniform(1.5, 2.5)
-            local = np.linalg.inv(k) @ np.append(pixel, 1.0) * depth
-            mujoco.mj_forward(model, data)
-            extrinsics = camera.camera_from_world(data.cam_xpos[0], data.cam_xmat[0])
-            data.mocap_pos[0] = (local - extrinsics[:3, 3]) @ extrinsics[:3, :3]
-            mujoco.mj_forward(model, data)
-            renderer.update_scene(data, 0)
-            bright = renderer.render()[..., 0].astype(float)
-            rows, columns = np.mgrid[: size[0], : size[1]]
-            centroid = [(bright * columns).sum() / bright.sum(), (bright * rows).sum() / bright.sum()]
-            uv, _ = camera.project(data.mocap_pos[:1], k, extrinsics)
-            np.testing.assert_allclose(uv[0], pixel, atol=1e-6)
-            assert np.linalg.norm(centroid - uv[0]) < 0.3
+    for _ in range(12):
+        pixel = rng.uniform([12, 12], [size[1] - 13, size[0] - 13])
+        local = np.linalg.inv(k) @ np.append(pixel, 1.0) * k[0, 0] * RADIUS / rng.uniform(4, 8)
+        mujoco.mj_forward(model, data)
+        extrinsics = camera.camera_from_world(data.cam_xpos[0], data.cam_xmat[0])
+        data.mocap_pos[0] = (local - extrinsics[:3, 3]) @ extrinsics[:3, :3]
+        mujoco.mj_forward(model, data)
+        bright = renderer().render(model, data, (0,), size)[0][0, ..., 0].astype(float)
+        rows, columns = np.mgrid[: size[0], : size[1]]
+        centroid = [(bright * columns).sum() / bright.sum(), (bright * rows).sum() / bright.sum()]
+        uv, z = camera.project(data.mocap_pos[:1], k, extrinsics)
+        np.testing.assert_allclose(uv[0], pixel, atol=1e-6)
+        # a sphere is drawn as an ellipse whose middle lies farther out than the sphere's own, by z^2 / (z^2 - r^2)
+        middle = k[:2, 2] + (uv[0] - k[:2, 2]) * z**2 / (z**2 - RADIUS**2)
+        assert np.linalg.norm(centroid - middle) < 0.3

@@ -182,6 +182,17 @@ def test_place_is_at_first_rest_in_the_frame_of_the_support() -> None:
     np.testing.assert_allclose(place.points, [[0, 0.03, 0.01]], atol=1e-6)
 
 
+def test_place_knows_every_foot_it_rocks_onto() -> None:
+    film = Film()
+    put_down(film)
+    film.touch("cup", "coaster", range(56, 101), (0.1, -0.03, -0.1))
+    late = 55 + events.REST
+    film.touch("cup", "coaster", range(late, 101), (0.1, 0.2, -0.1))
+    film.touch("cup", "tray", range(late, 101), (0.1, 0, -0.1))
+    _, place = film.events()
+    assert place.step == 55 and sorted(place.points[:, 1].round(3).tolist()) == pytest.approx([-0.03, 0.03])
+
+
 def test_what_was_never_picked_is_never_placed() -> None:
     film = Film()
     film.touch("cup", "table", range(101))

@@ -1,0 +1,209 @@
+"""What scripts may rely on: exit codes, the last line, one help a verb."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from aim import cli, console
+from aim.cli import VERBS, Verb
+from sim.types import UserError
+
+AIM = str(Path(sys.executable).with_name("aim"))
+
+
+def last_line(capsys: pytest.CaptureFixture[str]) -> tuple[dict, str]:
+    """Return the JSON of the last line of standard output, and standard error."""
+    out, err = capsys.readouterr()
+    return json.loads(out.splitlines()[-1]), err
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_every_verb_has_help_with_an_example(verb: Verb, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*verb.name.split(), "--help"]) == console.DONE
+    out = capsys.readouterr().out
+    said = " ".join(out.split())
+    assert f"usage: aim {verb.name}" in said
+    assert f"Example: {verb.example}" in said
+    assert "--json" in said
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_the_example_is_of_its_own_verb(verb: Verb) -> None:
+    words = verb.example.split()
+    assert words[0] == "aim" and cli.find(words[1:]) is verb
+
+
+def test_the_overview_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([], ["--help"], ["-h"]):
+        assert cli.main(words) == console.DONE
+        out = capsys.readouterr().out
+        assert all(f"  {verb.name} " in out for verb in VERBS)
+
+
+def test_a_group_lists_its_verbs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["data", "--help"]) == console.DONE
+    out = capsys.readouterr().out
+    assert "data info" in out and "data verify" in out and "generate" not in out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["genrate"], "unknown verb 'genrate'; did you mean 'generate'? verbs: doctor, "),
+        (["data", "burn"], "unknown verb 'data burn'; "),
+        (["task", "click_bel"], "unknown task 'click_bel'; did you mean 'click_bell'? valid: "),
+        (["task", "click_bell", "--robot", "alohha"], "unknown robot 'alohha'; did you mean 'aloha'? valid: "),
+        (["generate", "--task", "bel", "--out", "x"], "unknown task 'bel'"),
+        (["generate", "--task", "click_bell", "--out", "x", "--cameras", "heed"], "unknown camera 'heed'"),
+        (["generate", "--task", "click_bell", "--out", "x", "--size", "12"], "size '12' is not HEIGHTxWIDTH"),
+        (["generate", "--task", "click_bell", "--out", "x", "--num", "0"], "at least one task, one episode"),
+        (["data", "info", "nowhere"], "no dataset at nowhere; `aim generate --out nowhere` makes one"),
+        (["bench", "sim", "--samples", "0"], "at least one sample"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_exit_2(
+    words: list[str], says: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main([*words, "--json"]) == console.MISTAKE
+    result, err = last_line(capsys)
+    assert err.startswith(f"error: {says}") and err.count("\n") == 1
+    assert result["error"].startswith(says)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_flag_is_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["tasks", "--colour", "red", "--json"]) == console.MISTAKE
+    result, err = last_line(capsys)
+    assert result == {"error": "usage"} and "--colour" in err and "Traceback" not in err
+
+
+def test_a_fault_is_exit_1_with_its_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    def verb() -> Mapping[str, object]:
+        raise ZeroDivisionError("of the moon")
+
+    assert console.run(verb, as_json=True) == console.FAULT
+    result, err = last_line(capsys)
+    assert result == {"error": "ZeroDivisionError: of the moon"} and "Traceback" in err
+
+
+def test_an_interrupt_is_exit_130_and_says_what_was_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    def verb() -> Mapping[str, object]:
+        raise KeyboardInterrupt("kept 3 of 9")
+
+    assert console.run(verb, as_json=True) == console.INTERRUPTED
+    result, err = last_line(capsys)
+    assert result == {"error": "interrupted", "kept": "kept 3 of 9"} and err == "interrupted: kept 3 of 9\n"
+
+
+def test_what_is_not_ok_is_exit_1(capsys: pytest.CaptureFixture[str]) -> None:
+    assert console.run(lambda: {"ok": False}, as_json=True) == console.FAULT
+    assert console.run(lambda: {"ok": True}, as_json=True) == console.DONE
+    assert last_line(capsys)[0] == {"ok": True}
+
+
+def test_json_stands_alone_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    def verb() -> Mapping[str, object]:
+        print("for people")
+        with console.progress("cups", 2) as bar:
+            bar.step(2)
+        return {"cups": 2}
+
+    assert console.run(verb, as_json=True) == console.DONE
+    out, err = capsys.readouterr()
+    assert out == '{"cups": 2}\n'
+    assert "for people" in err and "cups: 2/2" in err
+    console.run(verb, as_json=False)
+    assert capsys.readouterr().out == "for people\n"
+
+
+def test_only_the_users_mistakes_are_named_so() -> None:
+    with pytest.raises(UserError):
+        cli.find(["x"])
+
+
+def test_tasks_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["tasks", "--json"]) == console.DONE
+    result, _ = last_line(capsys)
+    assert {"name", "instruction", "arms", "seconds"} <= set(result["tasks"][0])
+    assert "click_bell" in [task["name"] for task in result["tasks"]]
+
+
+def test_doctor_says_what_is_and_how_to_mend_it() -> None:
+    done = subprocess.run([AIM, "doctor", "--json"], capture_output=True, text=True)
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert done.returncode == (0 if result["ok"] else 1)
+    names = [check["name"] for check in result["checks"]]
+    assert {"python", "drawing", "torch", "torchvision", "sentence encoder", "disk", "name"} <= set(names)
+    for check in result["checks"]:
+        assert check["ok"] or check["mend"], f"{check['name']} does not say how to mend it"
+
+
+def test_doctor_is_loud_about_the_other_aim(tmp_path: Path) -> None:
+    tracker = tmp_path / "aim-3.29.1.dist-info"
+    tracker.mkdir()
+    (tracker / "METADATA").write_text("Metadata-Version: 2.1\nName: aim\nVersion: 3.29.1\n")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom aim.commands import doctor\nprint(doctor.names())"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "ok=False" in said and "experiment tracker 3.29.1" in said and "uninstall -y aim" in said
+
+
+def test_a_task_shows_its_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import cv2
+
+    png = tmp_path / "bell.png"
+    assert cli.main(["task", "click_bell", "--png", str(png), "--size", "48x64", "--json"]) == console.DONE
+    result, _ = last_line(capsys)
+    assert result["task"]["name"] == "click_bell" and result["instruction"] in result["task"]["instructions"]
+    picture = cv2.imread(str(png))
+    assert picture.shape == (48, 3 * 64, 3) and picture.std() > 10
+
+
+def test_generate_info_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = str(tmp_path / "set")
+    flags = [
+        "--task",
+        "click_bell",
+        "--num",
+        "2",
+        "--out",
+        out,
+        "--size",
+        "32x32",
+        "--cameras",
+        "head",
+        "--workers",
+        "1",
+    ]
+    assert cli.main(["generate", *flags, "--json"]) == console.DONE
+    made, _ = last_line(capsys)
+    keys = {"episodes", "attempts", "success_rate", "seconds", "episodes_per_hour", "bytes"}
+    assert keys <= set(made) and made["episodes"] == 2 and made["success_rate"] == 2 / made["attempts"]
+    assert cli.main(["generate", *flags, "--json"]) == console.DONE
+    again, _ = last_line(capsys)
+    assert (again["added"], again["episodes"], again["bytes"]) == (0, 2, made["bytes"])
+    assert cli.main(["generate", *flags, "--robot", "panda"]) == console.MISTAKE
+    assert "was made with robot 'aloha', not 'panda'" in capsys.readouterr().err
+    for verb in ("info", "verify"):
+        assert cli.main(["data", verb, out, "--json"]) == console.DONE
+        found, _ = last_line(capsys)
+        assert (found["episodes"], found["ok"], found["problems"]) == (2, True, []) and found["frames"] > 2
+    victim = next((tmp_path / "set" / "shards").iterdir())
+    victim.write_bytes(victim.read_bytes()[:-100])
+    assert cli.main(["data", "verify", out, "--json"]) == console.FAULT
+    found, _ = last_line(capsys)
+    assert not found["ok"] and victim.name in found["problems"][0]
+
+
+@pytest.mark.parametrize("what", [["sim", "--seconds", "0.05"], ["render", "--seconds", "0.05", "--size", "32x32"]])
+def test_bench_describes_the_machine(what: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", *what, "--samples", "3", "--json"]) == console.DONE
+    result, _ = last_line(capsys)
+    assert result["figure"] == sorted(result["samples"])[1] > 0 and "/s" in result["unit"]
+    assert {"cpu", "cores", "python", "mujoco"} <= set(result["machine"])
