@@ -44,24 +44,34 @@ class Env:
         self.world = World(task, robot, n, threads)
         self._stop = stop_at_success
 
+        self.seeds: tuple[int, ...] = ()
+        self.steps = np.zeros(n, int)
+        self.success = np.zeros(n, bool)
+        self.done = np.zeros(n, bool)
+        self._latched = np.zeros((n, len(task.success)), bool)
+
     def reset(self, seeds: Sequence[int]) -> None:
         """Draw the scenes of `seeds`, one a copy."""
-        self.world.reset(seeds)
+        self.restart(seeds, np.ones(self.n, bool))
+
+    def restart(self, seeds: Sequence[int], mask: NDArray[np.bool_]) -> None:
+        """Draw new scenes for the copies where `mask` (n,) is true; the others go on."""
+        self.world.reset(seeds, mask)
         self.seeds = tuple(seeds)
-        self.steps = np.zeros(self.n, int)
-        self.success = np.zeros(self.n, bool)
-        self.done = np.zeros(self.n, bool)
-        self._latched = np.zeros((self.n, len(self.task.success)), bool)
+        self.steps = np.where(mask, 0, self.steps)
+        self.success &= ~mask
+        self.done &= ~mask
+        self._latched &= ~mask[:, None]
 
     @property
     def instruction(self) -> tuple[str, ...]:
         """What each copy is asked to do."""
         return tuple(copy.layout.instruction for copy in self.world.copies)
 
-    def advance(self, actions: NDArray) -> Step:
-        """Apply `actions` (n k d), one every 20 ms; copies stop where they are done."""
+    def advance(self, actions: NDArray, hold: NDArray[np.bool_] | None = None) -> Step:
+        """Apply `actions` (n k d), one every 20 ms, where `hold` (n,) is not set; copies stop where they are done."""
         for action in np.moveaxis(np.asarray(actions), 1, 0):
-            active = ~self.done
+            active = ~self.done if hold is None else ~self.done & ~hold
             if not active.any():
                 break
             self.world.step(action, active)

@@ -59,8 +59,8 @@ class RayRenderer:
 
     def __init__(self) -> None:
         try:
-            import mujoco_warp
-            import warp
+            import mujoco_warp  # pyright: ignore[reportMissingImports]
+            import warp  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise UserError(
                 "drawing without OpenGL needs mujoco-warp: pip install 'aim-world-action[raytrace]'"

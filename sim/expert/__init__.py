@@ -16,32 +16,28 @@ LINGER = 10  # control steps to stay after the plan has ended
 
 
 class Expert:
-    """A policy with privileged access to `env`. `finished` (n,) tells whose plan has ended."""
+    """A policy with privileged access to `env`, which must have been reset. `finished` (n,): whose plan has ended."""
 
     def __init__(self, env: Env) -> None:
         self._env = env
         self._chains = {arm.name: Chain(arm) for arm in env.robot.arms}
-        self.reset(np.ones(env.n, bool))
+        self._actors = [Actor(copy, self._chains) for copy in env.world.copies]
+        self._motions = [_play(actor) for actor in self._actors]
+        self.finished = np.zeros(env.n, bool)
 
     def reset(self, mask: NDArray[np.bool_]) -> None:
-        """Start the plan anew in the copies where `mask` (n,) is true; the environment must have been reset."""
-        if not hasattr(self, "finished"):
-            self.finished = np.ones(self._env.n, bool)
-            self._actors: list[Actor | None] = [None] * self._env.n
-            self._motions: list[Motion | None] = [None] * self._env.n
+        """Start the plan anew in the copies where `mask` (n,) is true."""
         for i in np.nonzero(mask)[0]:
-            if i < len(self._env.world.copies):
-                self._actors[i] = actor = Actor(self._env.world.copies[i], self._chains)
-                self._motions[i] = _play(actor)
-                self.finished[i] = False
+            self._actors[i] = Actor(self._env.world.copies[i], self._chains)
+            self._motions[i] = _play(self._actors[i])
+            self.finished[i] = False
 
     def act(self, observation: Observation | None = None) -> Chunk:
         """Return the next action of every copy (n 1 d); the observation is not needed."""
         for i, motion in enumerate(self._motions):
-            if motion is not None and not self.finished[i] and not self._env.done[i]:
+            if not self.finished[i] and not self._env.done[i]:
                 self.finished[i] = next(motion, "end") == "end"
-        commands = [np.array(self._env.robot.home) if actor is None else actor.command for actor in self._actors]
-        return Chunk(np.stack(commands)[:, None].astype(np.float32))
+        return Chunk(np.stack([actor.command for actor in self._actors])[:, None].astype(np.float32))
 
 
 def _play(actor: Actor) -> Motion:
@@ -51,8 +47,7 @@ def _play(actor: Actor) -> Motion:
             try:
                 yield from start(item, actor)
                 break
-            except Failed as f:
-                print("FAILED",actor.copy.scene.seed,item.name,item.args.get('arm'),f)
+            except Failed:
                 if attempt == RETRIES:
                     return
                 yield

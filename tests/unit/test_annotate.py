@@ -141,6 +141,13 @@ def test_outside_shows_only_its_tail_and_is_not_visible() -> None:
     assert at(SIZE[1] - 2 + annotate.REACH * sigma)[0].any()
 
 
+def test_one_visible_event_is_enough_for_its_channel() -> None:
+    inside, outside = event("pick", 0, [[0, 0, 0.5]]), event("pick", 0, [[9, 0, 0.5]], arm="right")
+    for order in ([inside, outside], [outside, inside]):
+        assert paint(order)[1].tolist() == [[True, False, False]]
+    assert not paint([outside])[1].any()
+
+
 def test_points_ride_on_their_carrier() -> None:
     rng = np.random.default_rng(2)
     pose = np.tile(REST, (5, len(BODIES), 1))

@@ -157,11 +157,13 @@ def test_losing_one_finger_for_a_while_is_the_same_pick() -> None:
 
 def test_points_come_from_the_first_firm_steps_only_and_are_merged() -> None:
     film = Film()
+    ways = {20: 0.0, 21: 0.001, 22: 0.01}
     for step in range(20, 51):
-        film.grasp("left", [step], at=(0, 0.001 * (step - 20) if step < 23 else 0.05, 0))
+        film.grasp("left", [step], at=(0, ways.get(step, 0.05), 0))
     film.move(["cup", "left/hand"], 25, 45, (0, 0, 0.1))
     (pick,) = film.events()
-    assert len(pick.points) == 2 and (pick.points[:, 1] < events.MERGE).all()
+    # which of two points that are one is kept depends on the stream's order
+    np.testing.assert_allclose(sorted(pick.points[:, 1]), [0, 0, 0.01, 0.01], atol=0.0011)
 
 
 def put_down(film: Film, support: str = "coaster", rest: int = 55) -> None:
@@ -228,6 +230,14 @@ def test_place_waits_for_the_last_gripper_contact() -> None:
     put_down(film)
     film.touch("left/finger1", "cup", range(51, 71))  # one finger lingers
     assert film.found()[1] == ("place", 71, "left", "coaster")
+
+
+def test_rest_under_a_nudge_is_not_released() -> None:
+    film = Film()
+    put_down(film)
+    film.move(["cup"], 55, 70, (0.05, 0, 0))  # slides on until 70, stopped by a finger that stays until 80
+    film.touch("right/finger0", "cup", range(60, 81))
+    assert film.found()[1:] == [("place", 81, "left", "coaster")]
 
 
 def test_a_later_nudge_is_no_second_place() -> None:
@@ -316,6 +326,13 @@ def test_a_lid_that_moves_untouched_is_no_turn() -> None:
     turn(film, 0.3)
     film.rows = [row for row in film.rows if row[0] < 40]
     assert film.found() == []
+
+
+def test_a_finger_that_slips_is_still_at_the_same_turn() -> None:
+    film = Film()
+    turn(film, 0.3)
+    film.rows = [row for row in film.rows if row[0] < 44 or row[0] > 43 + events.TURN_GAP // 4]
+    assert film.found() == [("turn", 40, "left", "laptop.lid")]
 
 
 def test_trembling_is_no_one_way_motion() -> None:

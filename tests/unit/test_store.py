@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from synthetic import CAMERAS, episode, succeeds
+from synthetic import CAMERAS, brightness, episode, succeeds
 
 from aim.data import flat, png, shard, store, verify
 from aim.data.store import Dataset, Recipe
@@ -143,17 +143,13 @@ def test_reading_parts(folder: Path) -> None:
     data.close()
 
 
-def _sum(data: Dataset) -> int:
-    return int(data.pictures(data.episodes[0], "head", [0]).sum())
-
-
 @pytest.mark.parametrize("how", ["spawn", "fork"])
 def test_other_processes_read_it_too(folder: Path, how: str) -> None:
     data = store.open_dataset(folder)
-    expected = _sum(data)  # files are open now
+    expected = brightness(data)  # files are open now
     with multiprocessing.get_context(how).Pool(1) as pool:
-        assert pool.apply(_sum, (data,)) == expected
-    assert _sum(pickle.loads(pickle.dumps(data))) == expected
+        assert pool.apply(brightness, (data,)) == expected
+    assert brightness(pickle.loads(pickle.dumps(data))) == expected
     data.close()
 
 

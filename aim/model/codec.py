@@ -1,0 +1,173 @@
+# ruff: noqa: F722
+"""The picture codec: Wan's causal video autoencoder in image mode, beside the best linear code of the frames.
+
+Image mode: every kept picture is a video of one frame. So a latent belongs to one picture alone, any picture may
+start a sample, and one cache serves them all. In such a video a causal convolution over time sees zeros before the
+frame, and only its last tap in time has work: `single_frame` keeps that tap, which changes no result.
+
+The code of a picture is the sum of two: a linear one (a `factor` x `factor` patch on its principal axes) and Wan's,
+which begins at nothing. The linear code is right at once and keeps small bright things; Wan's learns what a patch
+cannot know of its neighbours. What is coded is the difference from an empty canvas: for a picture the backdrop of its
+view (the median of its pixels over time), for a value map black. Pictures and maps share all weights.
+
+b pictures, z latent channels, h and w pixels; a view's latents are h / factor by w / factor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKLWan
+from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d, unpatchify
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from aim.config import CodecConfig, View
+from aim.model import canvas
+
+Kind = Literal["rgb", "map"]
+KINDS: tuple[Kind, ...] = ("rgb", "map")
+Pictures = UInt8[Tensor, "b _ _ 3"]
+QUIET = -6.0  # the first log-variance of a latent
+
+
+class LastTap(nn.Module):
+    """The last tap in time of a causal convolution: all of it that a video of one frame can feel."""
+
+    def __init__(self, conv: WanCausalConv3d) -> None:
+        """Take the tap over from `conv`."""
+        super().__init__()
+        assert conv.stride[0] == 1, "image mode has no stride in time"
+        self.weight = nn.Parameter(conv.weight.detach()[:, :, -1].clone())
+        self.bias = nn.Parameter(conv.bias.detach().clone())
+        self.stride, self.padding = conv.stride[1:], conv._padding[0]  # diffusers keeps the padding there
+
+    def forward(self, z: Float[Tensor, "b i 1 y x"], cache: None = None) -> Float[Tensor, "b o 1 _ _"]:
+        """Return the convolution of the one frame."""
+        assert cache is None, "a video of one frame has no frame before it"
+        return F.conv2d(z.squeeze(2), self.weight, self.bias, self.stride, self.padding).unsqueeze(2)
+
+
+def single_frame(module: nn.Module) -> nn.Module:
+    """Replace, in place, every causal convolution below `module` by its last tap, and return the module."""
+    for name, child in module.named_children():
+        if isinstance(child, WanCausalConv3d):
+            setattr(module, name, LastTap(child))
+        else:
+            single_frame(child)
+    return module
+
+
+def wan(config: CodecConfig) -> AutoencoderKLWan:
+    """Return Wan's autoencoder (2.2 kind: residual, pixels folded into channels) in the size of `config`."""
+    stages = len(config.dim_mult) - 1
+    fold, z = config.factor // 2**stages, config.latent_channels
+    assert fold * 2**stages == config.factor, "factor must be a multiple of 2 for each stage"
+    return AutoencoderKLWan(
+        base_dim=config.base_dim, decoder_base_dim=config.base_dim, z_dim=z, dim_mult=list(config.dim_mult),
+        num_res_blocks=1, temperal_downsample=[False] * stages, is_residual=True, patch_size=fold,
+        in_channels=3 * fold**2, out_channels=3 * fold**2, latents_mean=[0.0] * z, latents_std=[1.0] * z,
+        scale_factor_temporal=1, scale_factor_spatial=config.factor,
+    )  # fmt: skip
+
+
+class Codec(nn.Module):
+    """Pictures and maps to tokens and back. Weights come from torch's global generator: seed it first."""
+
+    def __init__(self, config: CodecConfig) -> None:
+        """Make the codec that `config` describes; `set_linear` gives it its linear code."""
+        super().__init__()
+        self.config = config
+        self.wan = single_frame(wan(config))
+        side, z = config.factor, config.latent_channels
+        self.analysis = nn.Parameter(torch.zeros(z, 3, side, side))
+        self.synthesis = nn.Parameter(torch.zeros(z, 3, side, side))
+        with torch.no_grad():
+            self.wan.quant_conv.weight.mul_(0.1)
+            self.wan.quant_conv.bias[z:] = QUIET
+            self.wan.decoder.conv_out.weight.zero_()
+            self.wan.decoder.conv_out.bias.zero_()
+        for index, view in enumerate(config.views):
+            self.register_buffer(f"backdrop_{index}", torch.zeros(3, view.height, view.width))
+        self.register_buffer("mean", torch.zeros(len(KINDS), z))
+        self.register_buffer("std", torch.ones(len(KINDS), z))
+
+    def empty(self, view: int, kind: Kind) -> Float[Tensor, "3 h w"]:
+        """Return the empty canvas in [-1, 1]: the backdrop of a view, black for maps."""
+        backdrop = self.get_buffer(f"backdrop_{view}")
+        return backdrop if kind == "rgb" else torch.full_like(backdrop, -1.0)
+
+    def difference(self, pictures: Pictures, view: int, kind: Kind) -> Float[Tensor, "b 3 h w"]:
+        """Return how pictures of any size differ from the empty canvas."""
+        return fit(pictures.to(self.mean.device), self.config.views[view]) - self.empty(view, kind)
+
+    def analyse(self, x: Float[Tensor, "b 3 _ _"]) -> tuple[Tensor, Tensor]:
+        """Return mean and log-variance (b z y x) of the latents of a difference."""
+        linear = F.conv2d(x, self.analysis, stride=self.config.factor)
+        posterior = self.wan.encode(x.unsqueeze(2)).latent_dist
+        return linear.float() + posterior.mean.squeeze(2).float(), posterior.logvar.squeeze(2).float()
+
+    def synthesise(self, latents: Float[Tensor, "b z _ _"]) -> Float[Tensor, "b 3 _ _"]:
+        """Return the difference that latents stand for, not clamped so that gradients pass."""
+        linear = F.conv_transpose2d(latents, self.synthesis, stride=self.config.factor)
+        folded = self.wan.decoder(self.wan.post_quant_conv(latents.unsqueeze(2)), first_chunk=True)
+        return linear.float() + unpatchify(folded, self.wan.config.patch_size).squeeze(2).float()
+
+    @torch.no_grad()
+    def encode(self, pictures: Sequence[Pictures], kind: Kind) -> Float[Tensor, "b n c"]:
+        """Return the normalised tokens of pictures, one batch a view."""
+        mean, std = self._norm(kind)
+        latents = [self.analyse(self.difference(p, view, kind))[0] for view, p in enumerate(pictures)]
+        return canvas.to_tokens([(z - mean) / std for z in latents])
+
+    @torch.no_grad()
+    def decode(self, tokens: Float[Tensor, "b n c"], kind: Kind) -> tuple[Pictures, ...]:
+        """Return the pictures of each view that normalised tokens stand for."""
+        mean, std = self._norm(kind)
+        latents = canvas.to_latents(tokens.float(), canvas.grids(self.config))
+        return tuple(
+            to_bytes(self.synthesise(z * std + mean) + self.empty(view, kind)) for view, z in enumerate(latents)
+        )
+
+    def _norm(self, kind: Kind) -> tuple[Tensor, Tensor]:
+        which = KINDS.index(kind)
+        return self.mean[which, :, None, None], self.std[which, :, None, None]
+
+
+def fit(pictures: Pictures, view: View) -> Float[Tensor, "b 3 h w"]:
+    """Return pictures in [-1, 1] at the size of a view: the mean over the area of each new pixel."""
+    x = pictures.movedim(-1, 1).float() / 127.5 - 1.0
+    return x if x.shape[2:] == (view.height, view.width) else F.interpolate(x, (view.height, view.width), mode="area")
+
+
+def to_bytes(x: Float[Tensor, "b 3 h w"]) -> Pictures:
+    """Return values in [-1, 1] as RGB bytes (b h w 3)."""
+    return ((x.clamp(-1.0, 1.0) + 1.0) * 127.5).round().to(torch.uint8).movedim(1, -1)
+
+
+def principal_axes(
+    patches: Float[Tensor, "r d"], count: int, floor: float = 0.05
+) -> tuple[Float[Tensor, "d k"], Float[Tensor, " k"]]:
+    """Return the `count` axes of most energy and the root mean square along each, no less than `floor` of the first.
+
+    The energy is about zero, not about the mean: nothing must stay nothing.
+    """
+    energy, axes = torch.linalg.eigh((patches.T @ patches).double() / len(patches))
+    size = energy[-count:].flip(0).clamp(min=0.0).sqrt().float()
+    return axes[:, -count:].flip(1).float(), size.clamp(min=float(size[0]) * floor + 1e-6)
+
+
+def set_linear(codec: Codec, axes: Float[Tensor, "d k"], size: Float[Tensor, " k"]) -> None:
+    """Give the codec the linear code with these axes; every latent gets about unit size."""
+    shape = codec.analysis.shape
+    with torch.no_grad():
+        codec.analysis.copy_((axes / size).T.reshape(shape))
+        codec.synthesis.copy_((axes * size).T.reshape(shape))
+
+
+def patches(x: Float[Tensor, "b 3 _ _"], side: int) -> Float[Tensor, "r d"]:
+    """Return all squares of `side` pixels as rows, in the order of `Codec.analysis`."""
+    return F.unfold(x, side, stride=side).transpose(1, 2).flatten(0, 1)

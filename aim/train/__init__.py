@@ -1,0 +1,1 @@
+"""Training: the codec, then Stage I."""

@@ -1,0 +1,198 @@
+"""Training the codec: the linear code in closed form, then all weights by gradient, and how good it became.
+
+Two things are easily lost by a codec and so count more than their area: what differs from the backdrop (arms, small
+objects), and the peaks of value maps, which are black nearly everywhere.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from aim import console
+from aim.config import Run, TrainConfig
+from aim.model.codec import KINDS, Codec, Kind, patches, principal_axes, set_linear
+from aim.train import precision, schedule
+from aim.train.log import Log, Meter
+
+Frames = Mapping[tuple[int, Kind], Tensor]  # (view, kind) -> uint8 (r h w 3) at the view's size; row r is one instant
+
+SEEN_MORE = 2.0  # weight of a pixel that differs by one half of the range
+PEAK_MORE = 20.0  # the same for maps
+SQUARE = 2.0  # share of the squared error beside the absolute one
+KL = 1e-6  # times the divergence of a latent from the standard normal
+ROLLED = 2  # other maps laid over a map, each shifted
+REPORT_EVERY = 50
+CHUNK = 32  # pictures coded at once outside training
+PEAK = 100  # a map has a peak where a channel reaches this byte
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How well pictures come back: signal to noise in decibels, and by how many pixels a map's peak moves."""
+
+    psnr_rgb: float
+    psnr_map: float
+    peak_error_px: float
+    peak_error_max_px: float
+    by_view: Mapping[str, float]  # psnr_rgb
+
+
+def train(run: Run, frames: Frames, device: torch.device, log: Log) -> Codec:
+    """Return a codec trained on `frames`; what it became follows from the run's seed where no clock stops it."""
+    config = run.codec_train
+    torch.manual_seed(config.seed)
+    codec = Codec(run.codec).to(device)
+    _backdrops(codec, frames)
+    _linear(codec, frames, config.seed)
+    with console.progress("codec", config.steps) as bar:
+        _descend(codec, frames, config, device, log, bar)
+    _normalise(codec, frames)
+    return codec.eval()
+
+
+def _descend(
+    codec: Codec, frames: Frames, config: TrainConfig, device: torch.device, log: Log, bar: console.Progress
+) -> None:
+    number = precision.resolve(config.precision, device)
+    codec.train()
+    optimiser = torch.optim.AdamW(codec.parameters(), weight_decay=config.weight_decay, betas=(0.9, 0.99))
+    start, meter, step = time.monotonic(), Meter(), 0
+    while (done := schedule.progress(config, step, time.monotonic() - start)) < 1.0:
+        draw = schedule.generator(config.seed, "codec", step)
+        for group in optimiser.param_groups:
+            group["lr"] = schedule.learning_rate(config, step, done)
+        losses = []
+        for views in sizes(codec):
+            x = batch(codec, frames, views, config.batch_size, draw)
+            with precision.autocast(number, device):
+                losses.append(loss(codec, x, config.batch_size // 3, draw))
+        total = torch.stack(losses).mean()
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(codec.parameters(), config.grad_clip)
+        optimiser.step()
+        step += 1
+        meter.add({"loss": total.item()}, config.batch_size * len(losses))
+        bar.step(detail=f"loss {total.item():.4f}")
+        if step % REPORT_EVERY == 0:
+            log.write("codec", {"step": step, **meter.take(), "seconds": time.monotonic() - start})
+
+
+def sizes(codec: Codec) -> list[list[int]]:
+    """Return the views grouped by their size, so that each group makes one batch."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for index, view in enumerate(codec.config.views):
+        groups.setdefault((view.height, view.width), []).append(index)
+    return list(groups.values())
+
+
+def batch(codec: Codec, frames: Frames, views: list[int], count: int, draw: torch.Generator) -> Tensor:
+    """Return `count` differences (b 3 h w) of views of one size: a third maps, first, then pictures."""
+    maps = count // 3
+    parts = []
+    for kind, share in (("map", maps), ("rgb", count - maps)):
+        which = torch.randint(len(views), (share,), generator=draw)
+        row = torch.randint(len(frames[0, "rgb"]), (share,), generator=draw)
+        for v, view in enumerate(views):
+            parts.append(codec.difference(frames[view, kind][row[which == v]], view, kind))
+    x = torch.cat(parts)
+    return torch.cat([laid_over(x[:maps], draw), x[maps:]])
+
+
+def laid_over(maps: Tensor, draw: torch.Generator) -> Tensor:
+    """Return maps (b 3 h w) with others of the batch laid over, shifted and with channels exchanged.
+
+    A map is spots on black: wherever the spots of the data lie, the codec must carry a spot anywhere.
+    """
+    result = maps
+    for _ in range(ROLLED if len(maps) else 0):
+        order = torch.randperm(len(maps), generator=draw)
+        down, across = torch.randint(max(maps.shape[2:]), (2,), generator=draw).tolist()
+        channels = torch.randperm(3, generator=draw)
+        result = torch.maximum(result, maps[order][:, channels].roll((down, across), (2, 3)))
+    return result
+
+
+def loss(codec: Codec, x: Tensor, maps: int, draw: torch.Generator) -> Tensor:
+    """Return the loss of differences x, the first `maps` of which are value maps."""
+    mean, logvar = codec.analyse(x)
+    noise = torch.randn(mean.shape, generator=draw).to(mean.device)
+    error = codec.synthesise(mean + torch.exp(0.5 * logvar) * noise) - x
+    size = x.abs()
+    weight = torch.cat([1.0 + PEAK_MORE * size[:maps], 1.0 + SEEN_MORE * size[maps:].amax(1, keepdim=True).expand_as(x[maps:])])
+    divergence = 0.5 * (mean.square() + logvar.exp() - 1.0 - logvar)
+    return (weight * (error.abs() + SQUARE * error.square())).mean() + KL * divergence.sum((1, 2, 3)).mean()
+
+
+def _backdrops(codec: Codec, frames: Frames) -> None:
+    """Set the backdrop of every view: the median of each pixel over a few hundred instants."""
+    for index in range(len(codec.config.views)):
+        seen = frames[index, "rgb"]
+        few = seen[:: max(1, len(seen) // 301)]
+        codec.get_buffer(f"backdrop_{index}").copy_(few.median(0).values.movedim(-1, 0).float() / 127.5 - 1.0)
+
+
+def _linear(codec: Codec, frames: Frames, seed: int) -> None:
+    draw = schedule.generator(seed, "linear", 0)
+    side = codec.config.factor
+    found = []
+    for (view, kind), pictures in frames.items():
+        some = torch.randperm(len(pictures), generator=draw)[:400]
+        found.append(patches(codec.difference(pictures[some], view, kind), side))
+    set_linear(codec, *principal_axes(torch.cat(found), codec.config.latent_channels))
+
+
+@torch.no_grad()
+def _normalise(codec: Codec, frames: Frames) -> None:
+    """Set mean and standard deviation of each latent channel over all views, for pictures and for maps."""
+    codec.eval()
+    for which, kind in enumerate(KINDS):
+        found = []
+        for view in range(len(codec.config.views)):
+            pictures = frames[view, kind]
+            for part in pictures[:: max(1, len(pictures) // 400)].split(CHUNK):
+                found.append(codec.analyse(codec.difference(part, view, kind))[0].transpose(0, 1).flatten(1))
+        latents = torch.cat(found, 1)
+        codec.mean[which] = latents.mean(1)
+        codec.std[which] = latents.std(1).clamp(min=1e-3)
+
+
+def quality(codec: Codec, frames: Frames) -> Quality:
+    """Return how well `frames` come back through tokens; peaks are those of the first view."""
+    views = range(len(codec.config.views))
+    count = len(frames[0, "rgb"])
+    back = {}
+    for kind in KINDS:
+        parts = [codec.decode(codec.encode([frames[v, kind][i : i + CHUNK] for v in views], kind), kind) for i in range(0, count, CHUNK)]
+        back.update({(v, kind): torch.cat([part[v] for part in parts]).cpu() for v in views})
+    psnr = {key: _psnr(frames[key], back[key]) for key in back}
+    moved = _moved(frames[0, "map"], back[0, "map"])
+    return Quality(
+        psnr_rgb=sum(psnr[v, "rgb"] for v in views) / len(views),
+        psnr_map=sum(psnr[v, "map"] for v in views) / len(views),
+        peak_error_px=float(moved.mean()) if len(moved) else 0.0,
+        peak_error_max_px=float(moved.max()) if len(moved) else 0.0,
+        by_view={codec.config.views[v].name: psnr[v, "rgb"] for v in views},
+    )
+
+
+def _psnr(a: Tensor, b: Tensor) -> float:
+    """Return 10 log10(255² / mean squared error) over all pictures together."""
+    error = (a.float() - b.float()).square().mean().clamp(min=1e-3)
+    return float(10.0 * torch.log10(255.0**2 / error))
+
+
+def _moved(a: Tensor, b: Tensor) -> Tensor:
+    """Return by how many pixels the brightest pixel moved, for each map and channel that has a peak."""
+    a, b = a.movedim(-1, 1).flatten(0, 1), b.movedim(-1, 1).flatten(0, 1)
+    has = a.flatten(1).amax(1) >= PEAK
+    width = a.shape[-1]
+    places = [m[has].flatten(1).int().argmax(1) for m in (a, b)]
+    (y0, x0), (y1, x1) = [(p // width, p % width) for p in places]
+    return torch.hypot((y0 - y1).float(), (x0 - x1).float())
+

@@ -1,0 +1,53 @@
+"""The Gymnasium face keeps Gymnasium's own contract."""
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+import sim.gym
+from sim import robots, tasks
+
+
+@pytest.mark.filterwarnings("ignore:.*symmetric and normalized space.*")  # radians are what a robot understands
+@pytest.mark.filterwarnings("ignore:.*Box observation space (minimum|maximum) value is -?inf.*")
+def test_single_passes_the_checker() -> None:
+    env = gymnasium.make("aim/ClickBell-v0", robot="panda", size=(32, 32))
+    check_env(env.unwrapped, skip_render_check=True)
+    env.close()
+
+
+def test_every_task_has_an_id() -> None:
+    assert {sim.gym.env_id(name) for name in tasks.names()} <= set(gymnasium.registry)
+
+
+def test_a_seed_is_a_scene_single_and_vector() -> None:
+    single = gymnasium.make("aim/PlaceEmptyCup-v0", robot="panda", size=(32, 32))
+    many = gymnasium.make_vec("aim/PlaceEmptyCup-v0", num_envs=2, vectorization_mode="vector_entry_point",
+                              robot="panda", size=(32, 32))
+    seen, _ = many.reset(seed=5)
+    for i in range(2):
+        alone, _ = single.reset(seed=5 + i)
+        assert all(np.array_equal(seen[key][i], alone[key]) for key in alone)
+    action = np.array(robots.load("panda").home, np.float32)
+    after, *_ = many.step(np.stack([action, action]))
+    single.reset(seed=6)
+    alone, *_ = single.step(action)
+    assert all(np.array_equal(after[key][1], alone[key]) for key in alone)
+    single.close()
+    many.close()
+
+
+def test_a_copy_that_ended_starts_anew_while_others_go_on() -> None:
+    many = gymnasium.make_vec("aim/ClickBell-v0", num_envs=2, vectorization_mode="vector_entry_point",
+                              robot="panda", size=(32, 32))
+    _, info = many.reset(seed=0)
+    first = info["scene"].copy()
+    home = np.tile(np.array(robots.load("panda").home, np.float32), (2, 1))
+    horizon = tasks.load("click_bell").horizon
+    for _ in range(horizon):
+        _, _, ended, cut, info = many.step(home)
+    assert cut.all() and not ended.any() and np.array_equal(info["scene"], first)
+    _, reward, ended, cut, info = many.step(home)
+    assert not (cut.any() or ended.any() or reward.any()) and (info["scene"] != first).all()
+    many.close()
