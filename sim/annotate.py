@@ -3,9 +3,10 @@
 A map is a picture of three channels (pick, place, other contact), pixel-aligned with the camera's. No
 image and no physics enters: body poses, cameras and events are enough.
 
-When an event is shown: in every picture after the previous event *of the same arm* (or from the start),
-up to and including the event's own step. Per arm, because two arms that work at once would otherwise
-hide each other's intent; events of one arm at one step share their pictures. After an arm's last event
+When an event is shown: in every picture after the previous event of the same arm, or of another arm on
+the same thing at least TOGETHER earlier (or from the start), up to and including the event's own step.
+Two arms that work at once thus do not hide each other's intent, while a block that is handed over shows
+where it will be taken first, and only then where the other hand will take it. After an arm's last event
 it has no intent, and paints nothing.
 
 What is painted: each contact point, carried by its body's pose in that picture, becomes a Gaussian of
@@ -26,6 +27,7 @@ from sim.geometry import apply
 from sim.types import STEPS_PER_PICTURE, Episode, Event
 
 SIGMA = 0.015  # m, about the half-width of a fingertip
+TOGETHER = 25  # control steps (half a second): closer events on one thing are one deed of two arms
 NEAR = 0.01  # m; closer, one point would flood the whole picture
 # beyond this many sigmas the value is under 0.5 / 255 and rounds to zero: cutting there loses nothing
 REACH = float(np.sqrt(2.0 * np.log(510.0)))
@@ -84,10 +86,15 @@ def shown_pictures(events: Sequence[Event], pictures: int) -> list[slice]:
     """Return for each event the range of pictures, of `pictures` in all, in which it is shown."""
     spans = []
     for event in events:
-        earlier = [e.step for e in events if e.arm == event.arm and e.step < event.step]
+        earlier = [e.step for e in events if _precedes(e, event)]
         first = max(earlier) // STEPS_PER_PICTURE + 1 if earlier else 0
         spans.append(slice(first, min(event.step // STEPS_PER_PICTURE + 1, pictures)))
     return spans
+
+
+def _precedes(e: Event, event: Event) -> bool:
+    same_thing = e.carrier == event.carrier and e.step <= event.step - TOGETHER
+    return same_thing or (e.arm == event.arm and e.step < event.step)
 
 
 def _in_view(uv: NDArray[np.float64], z: NDArray[np.float64], size: Size) -> NDArray[np.bool_]:

@@ -23,6 +23,7 @@ Frames = Mapping[tuple[int, Kind], Tensor]  # (view, kind) -> uint8 (r h w 3) at
 
 SEEN_MORE = 2.0  # weight of a pixel that differs by one half of the range
 PEAK_MORE = 20.0  # the same for maps
+MAPS_FIRST = 3.0  # how much larger maps count when the axes of the linear code are chosen
 SQUARE = 2.0  # share of the squared error beside the absolute one
 KL = 1e-6  # times the divergence of a latent from the standard normal
 ROLLED = 2  # other maps laid over a map, each shifted
@@ -143,7 +144,8 @@ def _linear(codec: Codec, frames: Frames, seed: int) -> None:
     found = []
     for (view, kind), pictures in frames.items():
         some = torch.randperm(len(pictures), generator=draw)[:400]
-        found.append(patches(codec.difference(pictures[some], view, kind), side))
+        scale = MAPS_FIRST if kind == "map" else 1.0
+        found.append(scale * patches(codec.difference(pictures[some], view, kind), side))
     set_linear(codec, *principal_axes(torch.cat(found), codec.config.latent_channels))
 
 
@@ -188,11 +190,15 @@ def _psnr(a: Tensor, b: Tensor) -> float:
 
 
 def _moved(a: Tensor, b: Tensor) -> Tensor:
-    """Return by how many pixels the brightest pixel moved, for each map and channel that has a peak."""
+    """Return by how many pixels the peak moved, for each map and channel that has one."""
     a, b = a.movedim(-1, 1).flatten(0, 1), b.movedim(-1, 1).flatten(0, 1)
     has = a.flatten(1).amax(1) >= PEAK
-    width = a.shape[-1]
-    places = [m[has].flatten(1).int().argmax(1) for m in (a, b)]
-    (y0, x0), (y1, x1) = [(p // width, p % width) for p in places]
-    return torch.hypot((y0 - y1).float(), (x0 - x1).float())
+    return (_peak(a[has]) - _peak(b[has])).norm(dim=1)
+
+
+def _peak(maps: Tensor) -> Tensor:
+    """Return the middle (m 2) of the pixels that reach nine tenths of each map's highest (m h w)."""
+    top = (maps >= 0.9 * maps.flatten(1).amax(1)[:, None, None]).float()
+    places = torch.stack(torch.meshgrid(*(torch.arange(n, dtype=torch.float32) for n in maps.shape[1:]), indexing="ij"))
+    return (top[:, None] * places).sum((2, 3)) / top.sum((1, 2))[:, None]
 

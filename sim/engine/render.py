@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 Size = tuple[int, int]  # height, width
 MAX_GEOMS = 500
+EVERYTHING = mujoco.mjtCatBit.mjCAT_ALL
 FLAGS_OFF = (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION, mujoco.mjtRndFlag.mjRND_SKYBOX,
              mujoco.mjtRndFlag.mjRND_HAZE)
 
@@ -66,16 +67,15 @@ class GlRenderer:
         self, model: mujoco.MjModel, data: mujoco.MjData, cameras: Sequence[int], size: Size, depth: bool = False
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
         """Draw all cameras beside each other and read them back at once."""
+        self._gl.make_current()  # another user of GL in this process may have taken its place
         h, w = size
         wide = w * len(cameras)
         if (self._context.offWidth, self._context.offHeight) != (wide, h):
             mujoco.mjr_resizeOffscreen(wide, h, self._context)
         for i, camera in enumerate(cameras):
             self._camera.fixedcamid = camera
-            if i == 0:
-                mujoco.mjv_updateScene(model, data, self._option, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL, self._scene)
-            else:
-                mujoco.mjv_updateCamera(model, data, self._camera, self._scene)
+            # the whole scene, not just the camera: the headlight belongs to it
+            mujoco.mjv_updateScene(model, data, self._option, None, self._camera, EVERYTHING, self._scene)
             mujoco.mjr_render(mujoco.MjrRect(i * w, 0, w, h), self._scene, self._context)
         rgb = np.empty((h, wide, 3), np.uint8)
         z = np.empty((h, wide), np.float32) if depth else None

@@ -181,6 +181,13 @@ def test_an_event_waits_for_the_one_before_of_the_same_arm() -> None:
     assert shown([pick, other, place]) == [[0, 1, 2, 3], [0, 1, 2, 3, 4, 5], [4, 5, 6, 7]]
 
 
+def test_the_taker_of_a_hand_over_waits_for_the_giver() -> None:
+    give = event("pick", 12, [], carrier="cup")
+    for late, first in ((annotate.TOGETHER, 4), (annotate.TOGETHER - 1, 0)):  # sooner, both arms lift it together
+        take = event("pick", 12 + late, [], arm="right", carrier="cup")
+        assert shown([give, take]) == [[0, 1, 2, 3], list(range(first, (12 + late) // 4 + 1))]
+
+
 def test_events_of_one_arm_at_one_step_share_their_pictures() -> None:
     place, tray = event("place", 30, []), event("place", 30, [], carrier="coaster")
     assert shown([event("pick", 12, []), place, tray])[1:] == [[4, 5, 6, 7]] * 2

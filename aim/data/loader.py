@@ -1,0 +1,146 @@
+"""Samples of a dataset: which pictures, states and actions belong together.
+
+A sample starts at picture i, taken at control step 4 i, before the action of that step:
+
+    present   picture i, state[4 i]
+    future    pictures i + g, i + 2 g          (g = frame_stride; after the end the last one is repeated)
+    action    action[4 i : 4 i + 32]           (after the end the last one is held)
+    past      picture i - g, action[4 i - 16 : 4 i]     (not valid where i < g)
+
+All arrays lie in memory, episodes one behind another; a batch is taken by index alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from aim.config import Run
+from aim.data import transforms
+from aim.data.latents import Latents
+from aim.data.store import Dataset
+from aim.data.transforms import Transform
+from aim.model.batch import Context, Sample
+from sim.types import STEPS_PER_PICTURE, UserError
+
+
+@dataclass(frozen=True)
+class Motions:
+    """States and actions of all episodes, one behind another: episode e acts from `starts[e]` to `starts[e + 1]`."""
+
+    state: NDArray[np.float32]  # (sum of steps, d), measured before each action
+    last: NDArray[np.float32]  # (episodes, d), measured after the last one
+    action: NDArray[np.float32]  # (sum of steps, d)
+    starts: NDArray[np.int64]
+    instructions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Every sample of a dataset by its number: `episode` (r,) and `picture` (r,) it starts at."""
+
+    episode: NDArray[np.int64]
+    picture: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.episode)
+
+
+def motions(dataset: Dataset) -> Motions:
+    """Return states and actions of all episodes; `UserError` naming the episode whose numbers are not finite."""
+    if not dataset.episodes:
+        raise UserError(f"{dataset.path} has no episodes")
+    state, last, action, words = [], [], [], []
+    for ref in dataset.episodes:
+        episode = dataset.load(ref, ("state", "action"))
+        for name, value in (("state", episode.state), ("action", episode.action)):
+            if not np.isfinite(value).all():
+                raise UserError(f"{dataset.path}: {name} of {ref.task} seed {ref.seed} is not finite; mend or remove {ref.shard}")
+        state.append(episode.state[:-1])
+        last.append(episode.state[-1])
+        action.append(episode.action)
+        words.append(episode.instruction)
+    starts = np.cumsum([0, *(len(a) for a in action)])
+    return Motions(np.concatenate(state), np.stack(last), np.concatenate(action), starts, tuple(words))
+
+
+def windows(dataset: Dataset) -> Windows:
+    """Return all samples: one for each picture that an action follows."""
+    counts = [ref.pictures - 1 for ref in dataset.episodes]
+    return Windows(np.repeat(np.arange(len(counts)), counts), np.concatenate([np.arange(n) for n in counts]))
+
+
+def fit_transform(run: Run, moves: Motions, every: Windows, joints: Sequence[bool]) -> Transform:
+    """Return the transform that a dataset's actions, relative to the state each chunk starts at, ask for."""
+    chunks, present = _chunks(run, moves, every.episode, every.picture)
+    apart = transforms.relative(chunks, present, tuple(joints)).reshape(-1, chunks.shape[-1])
+    return Transform(tuple(joints), transforms.measure(apart), transforms.measure(moves.state))
+
+
+class Loader:
+    """Batches by sample number. It holds everything; a batch copies a few kilobytes a sample."""
+
+    def __init__(self, run: Run, latents: Latents, moves: Motions, every: Windows, transform: Transform) -> None:
+        """Hold the data of a run, text read once a distinct instruction."""
+        from aim.model import text
+
+        self.run, self.latents, self.moves, self.windows, self.transform = run, latents, moves, every, transform
+        distinct = sorted(set(moves.instructions))
+        self.text, self.text_valid = text.encode(distinct)
+        self.sentence = torch.tensor([distinct.index(words) for words in moves.instructions])
+        self.action_valid = torch.tensor(transform.action.moves)
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def batch(self, rows: NDArray[np.int64]) -> Sample:
+        """Return the samples numbered `rows` (b,), on the CPU, without noise or dropout."""
+        config, stride = self.run.model, self.run.data.frame_stride
+        episode, picture = self.windows.episode[rows], self.windows.picture[rows]
+        chunk, present = _chunks(self.run, self.moves, episode, picture)
+        past = self._past_actions(episode, picture)
+        ahead = stride * np.arange(1, config.futures + 1)
+        behind = stride * np.arange(-config.past_frames, 0)
+        said = self.sentence[torch.from_numpy(episode)]
+        context = Context(
+            past_rgb=self._tokens(self.latents.rgb, episode, picture, behind),
+            past_action=torch.from_numpy(self.transform.action_in(past, present)),
+            past_valid=torch.from_numpy(picture >= stride * config.past_frames),
+            rgb=self._tokens(self.latents.rgb, episode, picture, np.zeros(1, int))[:, 0],
+            state=torch.from_numpy(self.transform.state_in(present)),
+            text=self.text[said],
+            text_valid=self.text_valid[said],
+        )
+        return Sample(
+            context=context,
+            rgb=self._tokens(self.latents.rgb, episode, picture, ahead),
+            map=self._tokens(self.latents.map, episode, picture, ahead),
+            action=torch.from_numpy(self.transform.action_in(chunk, present)),
+            map_valid=torch.ones(len(rows), dtype=torch.bool),
+            action_valid=self.action_valid,
+        )
+
+    def _tokens(self, kept: Tensor, episode: NDArray, picture: NDArray, offsets: NDArray) -> Tensor:
+        """Return tokens (b, offsets, n, c) of the pictures that lie `offsets` from each present one."""
+        starts = self.latents.starts.numpy()
+        first, last = starts[episode][:, None], starts[episode + 1][:, None] - 1
+        return kept[torch.from_numpy(np.clip(first + picture[:, None] + offsets, first, last))].float()
+
+    def _past_actions(self, episode: NDArray, picture: NDArray) -> NDArray[np.float32]:
+        first = self.moves.starts[episode][:, None]
+        now = first + STEPS_PER_PICTURE * picture[:, None]
+        return self.moves.action[np.maximum(now + np.arange(-self.run.model.past_actions, 0), first)]
+
+
+def _chunks(
+    run: Run, moves: Motions, episode: NDArray, picture: NDArray
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the actions (b k d) of samples and the state (b d) at which each starts."""
+    first, last = moves.starts[episode][:, None], moves.starts[episode + 1][:, None] - 1
+    now = first + STEPS_PER_PICTURE * picture[:, None]
+    return moves.action[np.minimum(now + np.arange(run.model.chunk), last)], moves.state[now[:, 0]]

@@ -1,0 +1,101 @@
+"""Numbers of the robot to numbers of the model, and back: pairs that are inverses.
+
+An action is a joint target; what the model sees is how far it lies from the joints as measured when the chunk is asked
+for. Grippers stay as they are, 0 closed to 1 open. Then each channel is scaled so that its 1 % and 99 % quantiles
+become -1 and 1. A channel that hardly moves is not scaled up: it does not count, and its zero is its middle.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.types import UserError
+
+LOW, HIGH = 0.01, 0.99
+LEAST = 0.02  # radians, or share of a gripper's stroke: the smallest range that is scaled to [-1, 1]
+STILL = 0.002  # a channel whose whole range is below this does not count
+BEYOND = 4.0  # the quantiles' range is at least the whole range over this, so that rare moves stay of the order of one
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Channel by channel: `middle` becomes 0, `middle ± half` becomes ±1; channels not in `moves` do not count."""
+
+    middle: tuple[float, ...]
+    half: tuple[float, ...]
+    moves: tuple[bool, ...]
+
+    def normalise(self, x: Array) -> Array:
+        """Return x (... d) in the model's numbers."""
+        return ((x - np.asarray(self.middle)) / np.asarray(self.half)).astype(np.float32)
+
+    def unnormalise(self, z: Array) -> Array:
+        """Return z (... d) in the robot's numbers: the inverse of `normalise`."""
+        return (z * np.asarray(self.half) + np.asarray(self.middle)).astype(np.float32)
+
+
+def measure(x: Array) -> Scale:
+    """Return the scale that the rows of x (r d) ask for."""
+    low, high = np.quantile(x, [LOW, HIGH], axis=0)
+    whole = x.max(0) - x.min(0)
+    span = np.maximum.reduce([high - low, whole / BEYOND, np.full(x.shape[1], LEAST)])
+    return Scale(
+        middle=tuple(((low + high) / 2).tolist()),
+        half=tuple((span / 2).tolist()),
+        moves=tuple((whole > STILL).tolist()),
+    )
+
+
+@dataclass(frozen=True)
+class Transform:
+    """Everything between robot and model. `joints` says which channels are relative to the measured joints."""
+
+    joints: tuple[bool, ...]
+    action: Scale
+    state: Scale
+
+    def action_in(self, action: Array, state: Array) -> Array:
+        """Return absolute targets (... k d), given the measured state (... d), in the model's numbers."""
+        z = self.action.normalise(relative(action, state, self.joints))
+        return np.where(self.action.moves, z, 0.0).astype(np.float32)
+
+    def action_out(self, z: Array, state: Array) -> Array:
+        """Return the absolute targets that z (... k d) stands for; still channels hold their place."""
+        kept = np.where(self.action.moves, z, 0.0).astype(np.float32)
+        return absolute(self.action.unnormalise(kept), state, self.joints)
+
+    def state_in(self, state: Array) -> Array:
+        """Return measured states (... d) in the model's numbers, held within ±BEYOND."""
+        return np.clip(self.state.normalise(state), -BEYOND, BEYOND)
+
+
+def relative(action: Array, state: Array, joints: tuple[bool, ...]) -> Array:
+    """Return targets (... k d) less the state (... d) where `joints` says so."""
+    return (action - np.where(joints, state, 0.0)[..., None, :]).astype(np.float32)
+
+
+def absolute(action: Array, state: Array, joints: tuple[bool, ...]) -> Array:
+    """Return targets (... k d) from relative ones: the inverse of `relative`."""
+    return (action + np.where(joints, state, 0.0)[..., None, :]).astype(np.float32)
+
+
+def to_json(transform: Transform) -> str:
+    """Return the transform as JSON."""
+    return json.dumps(dataclasses.asdict(transform), indent=1) + "\n"
+
+
+def from_json(text: str) -> Transform:
+    """Return the transform that `to_json` wrote; `UserError` where it is damaged."""
+    try:
+        raw = json.loads(text)
+        scales = {name: Scale(**{k: tuple(v) for k, v in raw[name].items()}) for name in ("action", "state")}
+        return Transform(joints=tuple(raw["joints"]), **scales)
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"not a transform: {error}") from error
