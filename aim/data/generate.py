@@ -203,8 +203,8 @@ def _alone(out: Path) -> Iterator[None]:
     """Hold the folder against a second writer; the kernel lets go when the process ends, however it ends."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise UserError(f"{out} is not a folder; choose another") from error
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise UserError(f"{out} is not a folder that may be written; choose another") from error
     folder = os.open(out, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)

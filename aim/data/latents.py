@@ -21,7 +21,7 @@ from torch import Tensor
 from aim import console
 from aim.config import CodecConfig
 from aim.data.store import Dataset, EpisodeRef
-from aim.model.codec import KINDS, Codec, Kind, fit, to_bytes
+from aim.model.codec import KINDS, Codec, Kind, resized
 
 Pictures = Mapping[tuple[int, Kind], Tensor]  # (view, kind) -> uint8 (r h w 3)
 
@@ -41,7 +41,7 @@ def pictures(dataset: Dataset, ref: EpisodeRef, config: CodecConfig, frames: Seq
     """Return pictures and maps of an episode at the sizes of the codec's views."""
     read = {"rgb": dataset.pictures, "map": dataset.maps}
     return {
-        (index, kind): to_bytes(fit(torch.from_numpy(read[kind](ref, view.name, frames)), view))
+        (index, kind): resized(torch.from_numpy(read[kind](ref, view.name, frames)), view)
         for index, view in enumerate(config.views)
         for kind in KINDS
     }

@@ -34,7 +34,6 @@ class Motions:
     """States and actions of all episodes, one behind another: episode e acts from `starts[e]` to `starts[e + 1]`."""
 
     state: NDArray[np.float32]  # (sum of steps, d), measured before each action
-    last: NDArray[np.float32]  # (episodes, d), measured after the last one
     action: NDArray[np.float32]  # (sum of steps, d)
     starts: NDArray[np.int64]
     instructions: tuple[str, ...]
@@ -55,18 +54,18 @@ def motions(dataset: Dataset) -> Motions:
     """Return states and actions of all episodes; `UserError` naming the episode whose numbers are not finite."""
     if not dataset.episodes:
         raise UserError(f"{dataset.path} has no episodes")
-    state, last, action, words = [], [], [], []
+    state, action, words = [], [], []
     for ref in dataset.episodes:
         episode = dataset.load(ref, ("state", "action"))
         for name, value in (("state", episode.state), ("action", episode.action)):
             if not np.isfinite(value).all():
-                raise UserError(f"{dataset.path}: {name} of {ref.task} seed {ref.seed} is not finite; mend or remove {ref.shard}")
+                where = f"{dataset.path}: {name} of {ref.task} seed {ref.seed}"
+                raise UserError(f"{where} is not finite; make {ref.shard} anew")
         state.append(episode.state[:-1])
-        last.append(episode.state[-1])
         action.append(episode.action)
         words.append(episode.instruction)
     starts = np.cumsum([0, *(len(a) for a in action)])
-    return Motions(np.concatenate(state), np.stack(last), np.concatenate(action), starts, tuple(words))
+    return Motions(np.concatenate(state), np.concatenate(action), starts, tuple(words))
 
 
 def windows(dataset: Dataset) -> Windows:

@@ -143,6 +143,11 @@ def fit(pictures: Pictures, view: View) -> Float[Tensor, "b 3 h w"]:
     return x if x.shape[2:] == (view.height, view.width) else F.interpolate(x, (view.height, view.width), mode="area")
 
 
+def resized(pictures: Pictures, view: View) -> Pictures:
+    """Return pictures as bytes at the size of a view; see `fit`."""
+    return pictures if pictures.shape[1:3] == (view.height, view.width) else to_bytes(fit(pictures, view))
+
+
 def to_bytes(x: Float[Tensor, "b 3 h w"]) -> Pictures:
     """Return values in [-1, 1] as RGB bytes (b h w 3)."""
     return ((x.clamp(-1.0, 1.0) + 1.0) * 127.5).round().to(torch.uint8).movedim(1, -1)

@@ -62,6 +62,8 @@ class Time(nn.Module):
         super().__init__()
         self.rise = nn.Linear(2 * FREQUENCIES, width)
         self.out = nn.Linear(width, (PARTS + 2) * width)
+        nn.init.zeros_(self.out.weight)  # every gate starts shut (AdaLN-zero): layers begin as the identity
+        nn.init.zeros_(self.out.bias)
 
     def forward(self, s: Float[Tensor, " b"]) -> Vectors:
         """Return PARTS vectors for the layers and two for the head."""

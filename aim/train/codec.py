@@ -125,7 +125,8 @@ def loss(codec: Codec, x: Tensor, maps: int, draw: torch.Generator) -> Tensor:
     noise = torch.randn(mean.shape, generator=draw).to(mean.device)
     error = codec.synthesise(mean + torch.exp(0.5 * logvar) * noise) - x
     size = x.abs()
-    weight = torch.cat([1.0 + PEAK_MORE * size[:maps], 1.0 + SEEN_MORE * size[maps:].amax(1, keepdim=True).expand_as(x[maps:])])
+    seen = size[maps:].amax(1, keepdim=True).expand_as(x[maps:])  # what is there counts in all its colours
+    weight = 1.0 + torch.cat([PEAK_MORE * size[:maps], SEEN_MORE * seen])
     divergence = 0.5 * (mean.square() + logvar.exp() - 1.0 - logvar)
     return (weight * (error.abs() + SQUARE * error.square())).mean() + KL * divergence.sum((1, 2, 3)).mean()
 
@@ -170,7 +171,8 @@ def quality(codec: Codec, frames: Frames) -> Quality:
     count = len(frames[0, "rgb"])
     back = {}
     for kind in KINDS:
-        parts = [codec.decode(codec.encode([frames[v, kind][i : i + CHUNK] for v in views], kind), kind) for i in range(0, count, CHUNK)]
+        some = ([frames[v, kind][i : i + CHUNK] for v in views] for i in range(0, count, CHUNK))
+        parts = [codec.decode(codec.encode(pictures, kind), kind) for pictures in some]
         back.update({(v, kind): torch.cat([part[v] for part in parts]).cpu() for v in views})
     psnr = {key: _psnr(frames[key], back[key]) for key in back}
     moved = _moved(frames[0, "map"], back[0, "map"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -26,7 +27,7 @@ def learning_rate(config: TrainConfig, step: int, done: float) -> float:
 
 
 def generator(seed: int, stream: str, step: int) -> torch.Generator:
-    """Return the generator of one step: what it draws depends on (seed, stream, step) alone, so nothing need be kept."""
+    """Return the generator of one step: what it draws depends on (seed, stream, step) alone."""
     words = np.random.SeedSequence([seed, *stream.encode(), step]).generate_state(2, np.uint32)
     return torch.Generator().manual_seed((int(words[0]) << 31) ^ int(words[1]))
 
@@ -38,5 +39,6 @@ def rows(seed: int, stream: str, step: int, batch: int, count: int) -> np.ndarra
     return np.array([orders[place // count][place % count] for place in places.tolist()])
 
 
+@functools.lru_cache(maxsize=4)
 def _order(seed: int, stream: str, epoch: int, count: int) -> np.ndarray:
     return np.random.default_rng([seed, *stream.encode(), epoch]).permutation(count)

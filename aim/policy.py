@@ -1,0 +1,223 @@
+"""The learned policy: pictures and joints in, a chunk of joint targets out.
+
+Its memory is a value: `step(observation, memory)` returns the chunk and the next memory. `act` keeps that value between
+calls, as the simulator and the server want it. A chunk is longer than what is carried out: the first `execute` actions
+are returned, then the world is looked at again.
+
+What a copy does depends on what it sees, on the seed and on its own time alone: its noise is drawn from (seed, control
+step), not from its place among the copies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from aim import config
+from aim.config import Run
+from aim.data import transforms
+from aim.data.transforms import Transform
+from aim.model import flow, text
+from aim.model.aim import AIM
+from aim.model.batch import Context
+from aim.model.codec import Codec, Kind
+from aim.train import checkpoint, precision, schedule
+from sim.types import CONTROL_HZ, Chunk, Observation, UserError
+
+VIDEO_STEPS, ACTION_STEPS = 6, 8
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the policy remembers of n copies. `step` is -1 where a copy has not been seen yet."""
+
+    step: NDArray[np.int64]  # (n,) control step of the last observation
+    began: NDArray[np.int64]  # (n,) control step of the first one
+    seen: tuple[tuple[NDArray[np.int64], Tensor], ...]  # control steps (n,) and rgb tokens (n t c), oldest first
+    done: NDArray[np.float32]  # (n q d) the last actions that were carried out
+    planned: NDArray[np.float32]  # (n k d) the last chunk that was returned
+
+
+class LearnedPolicy:
+    """A `sim.types.Policy` from a checkpoint."""
+
+    def __init__(
+        self, run: Run, transform: Transform, codec: Codec, model: AIM, *, execute: int = 0, seed: int = 0,
+        video_steps: int = VIDEO_STEPS, action_steps: int = ACTION_STEPS, imagine: bool = False,
+        number: str = "fp32",
+    ) -> None:  # fmt: skip
+        """Hold the parts; `execute` 0 stands for what the run says, `imagine` asks for predicted pictures and maps."""
+        if not 0 <= execute <= run.model.chunk:
+            raise UserError(f"execute must lie in 1 to {run.model.chunk}, the length of a chunk")
+        self.run, self.transform, self.codec, self.model = run, transform, codec.eval(), model.eval()
+        self.execute = execute or run.data.execute
+        self.seed, self.video_steps, self.action_steps = seed, video_steps, action_steps
+        self.imagine, self.number = imagine, number
+        self.device = next(model.parameters()).device
+        self.valid = torch.tensor(transform.action.moves, device=self.device)
+        self.memory: Memory | None = None
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """The cameras whose pictures an observation must hold."""
+        return tuple(view.name for view in self.run.codec.views)
+
+    def reset(self, mask: NDArray[np.bool_]) -> None:
+        """Forget the history of the copies where `mask` (n,) is true."""
+        if self.memory is None or len(mask) != len(self.memory.step):
+            self.memory = None
+        else:
+            self.memory = forgotten(self.memory, mask)
+
+    def act(self, observation: Observation) -> Chunk:
+        """Return the next `execute` actions of all copies; `UserError` where the observation lacks a camera."""
+        known = self.memory
+        if known is None or len(known.step) != len(observation.state):
+            known = fresh(self.run, len(observation.state))
+        chunk, self.memory = self.step(observation, known)
+        return chunk
+
+    @torch.inference_mode()
+    def step(self, observation: Observation, memory: Memory) -> tuple[Chunk, Memory]:
+        """Return the chunk for an observation, given what is remembered, and what to remember next."""
+        now = np.round(np.asarray(observation.time) * CONTROL_HZ).astype(np.int64)
+        memory = observed(forgotten(memory, now < memory.step), now)
+        tokens = self.codec.encode(self._pictures(observation), "rgb")  # in full, as when the model was trained
+        with precision.autocast(self.number, self.device):
+            context = self._context(observation, memory, now, tokens)
+            action, rgb, maps = self._denoise(context, now)
+        state = observation.state.astype(np.float32)
+        planned = self.transform.action_out(action.float().cpu().numpy(), state)[:, : self.execute]
+        extras = {**self._decoded(rgb, "rgb", "images"), **self._decoded(maps, "map", "maps")} if self.imagine else {}
+        kept = self.run.model.past_frames * self._stride // max(self.execute, 1) + 1
+        seen = (*memory.seen, (now, tokens))[-kept:]
+        return Chunk(planned, extras), Memory(memory.step, memory.began, seen, memory.done, planned)
+
+    @property
+    def _stride(self) -> int:
+        """Control steps from one latent frame to the next."""
+        return self.run.model.actions_per_frame
+
+    def _pictures(self, observation: Observation) -> list[Tensor]:
+        lacking = [name for name in self.cameras if name not in observation.images]
+        if lacking:
+            raise UserError(f"the policy needs {', '.join(self.cameras)}; there is no {', '.join(lacking)}")
+        if observation.state.shape[1] != self.run.model.state_dim:
+            raise UserError(f"the policy is for {self.run.robot!r}: {self.run.model.state_dim} joints and grippers")
+        return [torch.from_numpy(np.ascontiguousarray(observation.images[name])) for name in self.cameras]
+
+    def _context(self, observation: Observation, memory: Memory, now: NDArray[np.int64], tokens: Tensor) -> Context:
+        past, valid = recalled(memory, now, tokens, self.run.model.past_frames, self._stride)
+        valid &= now - memory.began >= self.run.model.past_actions
+        words, words_valid = text.encode(observation.instruction)
+        state = observation.state.astype(np.float32)
+        put = self._put
+        return Context(
+            past_rgb=past, past_action=put(self.transform.action_in(memory.done, state)), past_valid=put(valid),
+            rgb=tokens, state=put(self.transform.state_in(state)), text=words.to(self.device),
+            text_valid=words_valid.to(self.device),
+        )  # fmt: skip
+
+    def _denoise(self, context: Context, now: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return normalised actions (n k d), and the rgb and map tokens (n f t c) they were made for."""
+        config, model = self.run.model, self.model
+        rows, frames = len(context.rgb), (config.futures, *context.rgb.shape[1:])
+        cache = model.remember(context)
+
+        def video(z: Tensor, s: float) -> Tensor:
+            return torch.stack(model.video_velocity(cache, z[0], z[1], z.new_tensor([s])))
+
+        noise = torch.stack([self._noise(frames, "rgb", now), self._noise(frames, "map", now)])
+        rgb, maps = flow.walk(noise, flow.schedule(self.video_steps, config.video_shift), video)
+        against = model.condition(cache, maps)
+
+        def action(z: Tensor, s: float) -> Tensor:
+            return model.action_velocity(against, z, z.new_tensor([s])) * self.valid
+
+        start = self._noise((config.chunk, config.action_dim), "action", now) * self.valid
+        assert len(start) == rows
+        return flow.walk(start, flow.schedule(self.action_steps, config.action_shift), action), rgb, maps
+
+    def _noise(self, shape: tuple[int, ...], stream: str, now: NDArray[np.int64]) -> Tensor:
+        draws = [torch.randn(shape, generator=schedule.generator(self.seed, stream, int(step))) for step in now]
+        return torch.stack(draws).to(self.device)
+
+    def _decoded(self, tokens: Tensor, kind: Kind, name: str) -> dict[str, NDArray[np.uint8]]:
+        """Return predicted pictures "images/head" (n f h w 3) of every view."""
+        rows, frames = tokens.shape[:2]
+        back = self.codec.decode(tokens.flatten(0, 1), kind)
+        return {
+            f"{name}/{camera}": p.unflatten(0, (rows, frames)).cpu().numpy()
+            for camera, p in zip(self.cameras, back, strict=True)
+        }
+
+    def _put(self, x: NDArray) -> Tensor:
+        return torch.from_numpy(x).to(self.device)
+
+
+def fresh(run: Run, copies: int) -> Memory:
+    """Return the memory of copies that have not been seen yet."""
+    none, width = np.full(copies, -1), run.model.action_dim
+    done = np.zeros((copies, run.model.past_actions, width), np.float32)
+    return Memory(step=none, began=none, seen=(), done=done, planned=np.zeros((copies, 0, width), np.float32))
+
+
+def forgotten(memory: Memory, mask: NDArray[np.bool_]) -> Memory:
+    """Return the memory as if the copies where `mask` (n,) is true had not been seen yet."""
+    return Memory(
+        step=np.where(mask, -1, memory.step), began=np.where(mask, -1, memory.began),
+        seen=tuple((np.where(mask, -1, when), tokens) for when, tokens in memory.seen),
+        done=memory.done, planned=memory.planned,
+    )  # fmt: skip
+
+
+def observed(memory: Memory, now: NDArray[np.int64]) -> Memory:
+    """Return the memory once control step `now` (n,) is reached: the planned actions up to it were carried out."""
+    done = memory.done.copy()
+    for i, (before, step) in enumerate(zip(memory.step, now, strict=True)):
+        if before >= 0:
+            carried = memory.planned[i, : step - before]
+            done[i] = np.concatenate([done[i], carried])[-done.shape[1] :]
+    began = np.where(memory.step < 0, now, memory.began)
+    return Memory(now, began, memory.seen, done, memory.planned)
+
+
+def recalled(
+    memory: Memory, now: NDArray[np.int64], tokens: Tensor, frames: int, stride: int
+) -> tuple[Tensor, NDArray[np.bool_]]:
+    """Return the past tokens (n p t c), `stride` control steps apart, and for which copies all of them are known."""
+    past = tokens[:, None].repeat(1, frames, 1, 1)
+    valid = np.ones(len(now), bool)
+    for place in range(frames):
+        wanted = now - stride * (frames - place)
+        found = np.zeros(len(now), bool)
+        for when, then in memory.seen:
+            hit = (when == wanted) & (wanted >= 0)
+            past[torch.from_numpy(hit), place] = then[torch.from_numpy(hit)]
+            found |= hit
+        valid &= found
+    return past, valid
+
+
+def load_policy(
+    path: Path | str, *, execute: int = 0, seed: int = 0, video_steps: int = VIDEO_STEPS,
+    action_steps: int = ACTION_STEPS, imagine: bool = False, device: str = "cpu",
+) -> LearnedPolicy:  # fmt: skip
+    """Return the policy of a checkpoint, or of the newest one in a run's folder; `UserError` where there is none."""
+    folder = checkpoint.newest(Path(path))
+    run = config.load(folder)
+    place = torch.device(device)
+    codec, model = Codec(run.codec), AIM(run.model)
+    checkpoint.load_module(folder / "codec.safetensors", codec)
+    checkpoint.load_module(folder / "ema.safetensors", model)
+    transform = transforms.from_json((folder / "transform.json").read_text())
+    return LearnedPolicy(
+        run, transform, codec.to(place), model.to(place), execute=execute, seed=seed, video_steps=video_steps,
+        action_steps=action_steps, imagine=imagine,
+    )  # fmt: skip
+

@@ -1,0 +1,33 @@
+"""Ctrl-C between two steps, never within one."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+
+Stops = list[int]  # the signals that have come; empty: go on
+
+
+@contextlib.contextmanager
+def heard() -> Iterator[Stops]:
+    """Yield the list that signals to stop are put on; the second one stops at once. None come in other threads."""
+    stops: Stops = []
+    if threading.current_thread() is not threading.main_thread():
+        yield stops
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def take(number: int, frame: object) -> None:
+        if stops:
+            raise KeyboardInterrupt("interrupted twice")
+        stops.append(number)
+
+    for number in before:
+        signal.signal(number, take)
+    try:
+        yield stops
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
