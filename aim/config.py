@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import types
 import typing
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -121,10 +120,11 @@ class Run:
     def __post_init__(self) -> None:
         """Refuse, with `UserError`, numbers that contradict each other."""
         model, steps = self.model, self.data.frame_stride * STEPS_PER_PICTURE
-        _demand(model.chunk == model.futures * steps, f"a chunk of {model.futures} frames has {model.futures * steps} steps")
+        whole = model.futures * steps
+        _demand(model.chunk == whole, f"chunk must be {whole}: {model.futures} frames, {steps} control steps apart")
         _demand(0 < self.data.execute <= model.chunk, f"execute must lie in 1 to {model.chunk}")
         for name, length in (("chunk", model.chunk), ("past_actions", model.past_actions)):
-            _demand(length % model.action_patch == 0, f"{name} must be a multiple of action_patch, {model.action_patch}")
+            _demand(length % model.action_patch == 0, f"{name} must be a multiple of action_patch")
         _demand(model.past_actions % model.actions_per_frame == 0, f"past_actions must be a multiple of {steps}")
         _demand(model.head_dim % 2 == 0 and model.head_dim >= 6, "head_dim must be even and at least 6")
         _demand(model.layout == layout(self.codec), "the model's layout is not that of the codec's views")
@@ -148,7 +148,8 @@ def layout(codec: CodecConfig) -> tuple[tuple[int, int, int], ...]:
     """Return (view, y, x) of each token of one latent frame, view by view, row by row; `UserError` on an odd size."""
     side = codec.factor * PATCH
     for view in codec.views:
-        _demand(view.height % side == 0 and view.width % side == 0, f"view {view.name!r}: sides must be multiples of {side}")
+        fits = view.height % side == 0 and view.width % side == 0
+        _demand(fits, f"view {view.name!r}: sides must be multiples of {side}")
     return tuple(
         (index, y, x)
         for index, view in enumerate(codec.views)
@@ -198,7 +199,8 @@ def _decode(kind: type[T], raw: Any, where: str) -> T:  # noqa: ANN401 - JSON ha
     hints = typing.get_type_hints(kind)
     for name in raw:
         near = get_close_matches(name, hints, 1)
-        _demand(name in hints, f"{where} has no field {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(hints)}"))
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(hints)}"
+        _demand(name in hints, f"{where} has no field {name!r}; {hint}")
     missing = [name for name in hints if name not in raw]
     _demand(not missing, f"{where} lacks {', '.join(missing)}")
     return kind(**{name: _value(hint, raw[name], f"{where}.{name}") for name, hint in hints.items()})
@@ -213,7 +215,7 @@ def _value(hint: Any, raw: Any, where: str) -> Any:  # noqa: ANN401 - JSON has n
         return raw
     if origin is tuple:
         _demand(isinstance(raw, list), f"{where} must be a list, not {raw!r}")
-        kinds = [inner[0]] * len(raw) if inner[-1] is types.EllipsisType or inner[-1] is ... else list(inner)
+        kinds = [inner[0]] * len(raw) if inner[-1] is ... else list(inner)
         _demand(len(kinds) == len(raw), f"{where} must have {len(kinds)} entries")
         return tuple(_value(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(kinds, raw, strict=True)))
     fits = isinstance(raw, hint) or (hint is float and isinstance(raw, int))

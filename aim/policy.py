@@ -27,6 +27,7 @@ from aim.model.aim import AIM
 from aim.model.batch import Context
 from aim.model.codec import Codec, Kind
 from aim.train import checkpoint, precision, schedule
+from aim.train.precision import Number
 from sim.types import CONTROL_HZ, Chunk, Observation, UserError
 
 VIDEO_STEPS, ACTION_STEPS = 6, 8
@@ -49,7 +50,7 @@ class LearnedPolicy:
     def __init__(
         self, run: Run, transform: Transform, codec: Codec, model: AIM, *, execute: int = 0, seed: int = 0,
         video_steps: int = VIDEO_STEPS, action_steps: int = ACTION_STEPS, imagine: bool = False,
-        number: str = "fp32",
+        number: Number = "fp32",
     ) -> None:  # fmt: skip
         """Hold the parts; `execute` 0 stands for what the run says, `imagine` asks for predicted pictures and maps."""
         if not 0 <= execute <= run.model.chunk:
@@ -89,7 +90,7 @@ class LearnedPolicy:
         memory = observed(forgotten(memory, now < memory.step), now)
         tokens = self.codec.encode(self._pictures(observation), "rgb")  # in full, as when the model was trained
         with precision.autocast(self.number, self.device):
-            context = self._context(observation, memory, now, tokens)
+            context = self.context(observation, memory, tokens)
             action, rgb, maps = self._denoise(context, now)
         state = observation.state.astype(np.float32)
         planned = self.transform.action_out(action.float().cpu().numpy(), state)[:, : self.execute]
@@ -111,9 +112,10 @@ class LearnedPolicy:
             raise UserError(f"the policy is for {self.run.robot!r}: {self.run.model.state_dim} joints and grippers")
         return [torch.from_numpy(np.ascontiguousarray(observation.images[name])) for name in self.cameras]
 
-    def _context(self, observation: Observation, memory: Memory, now: NDArray[np.int64], tokens: Tensor) -> Context:
-        past, valid = recalled(memory, now, tokens, self.run.model.past_frames, self._stride)
-        valid &= now - memory.began >= self.run.model.past_actions
+    def context(self, observation: Observation, memory: Memory, tokens: Tensor) -> Context:
+        """Return what the model is told, given tokens (n t c) of the pictures: as the loader makes it of an episode."""
+        past, valid = recalled(memory, memory.step, tokens, self.run.model.past_frames, self._stride)
+        valid &= memory.step - memory.began >= self.run.model.past_actions
         words, words_valid = text.encode(observation.instruction)
         state = observation.state.astype(np.float32)
         put = self._put

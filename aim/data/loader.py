@@ -81,17 +81,32 @@ def fit_transform(run: Run, moves: Motions, every: Windows, joints: Sequence[boo
     return Transform(tuple(joints), transforms.measure(apart), transforms.measure(moves.state))
 
 
+@dataclass(frozen=True)
+class Words:
+    """Distinct instructions as tokens (u l e), which of them count (u l), and the one of each episode (episodes,)."""
+
+    text: Tensor
+    valid: Tensor
+    sentence: Tensor
+
+
+def read_words(instructions: Sequence[str]) -> Words:
+    """Return the tokens of the episodes' instructions, each distinct one read once."""
+    from aim.model import text
+
+    distinct = sorted(set(instructions))
+    return Words(*text.encode(distinct), torch.tensor([distinct.index(words) for words in instructions]))
+
+
 class Loader:
     """Batches by sample number. It holds everything; a batch copies a few kilobytes a sample."""
 
-    def __init__(self, run: Run, latents: Latents, moves: Motions, every: Windows, transform: Transform) -> None:
-        """Hold the data of a run, text read once a distinct instruction."""
-        from aim.model import text
-
-        self.run, self.latents, self.moves, self.windows, self.transform = run, latents, moves, every, transform
-        distinct = sorted(set(moves.instructions))
-        self.text, self.text_valid = text.encode(distinct)
-        self.sentence = torch.tensor([distinct.index(words) for words in moves.instructions])
+    def __init__(
+        self, run: Run, latents: Latents, moves: Motions, every: Windows, words: Words, transform: Transform
+    ) -> None:
+        """Hold the data of a run."""
+        self.run, self.latents, self.moves, self.windows, self.words = run, latents, moves, every, words
+        self.transform = transform
         self.action_valid = torch.tensor(transform.action.moves)
 
     def __len__(self) -> int:
@@ -105,15 +120,15 @@ class Loader:
         past = self._past_actions(episode, picture)
         ahead = stride * np.arange(1, config.futures + 1)
         behind = stride * np.arange(-config.past_frames, 0)
-        said = self.sentence[torch.from_numpy(episode)]
+        said = self.words.sentence[torch.from_numpy(episode)]
         context = Context(
             past_rgb=self._tokens(self.latents.rgb, episode, picture, behind),
             past_action=torch.from_numpy(self.transform.action_in(past, present)),
             past_valid=torch.from_numpy(picture >= stride * config.past_frames),
             rgb=self._tokens(self.latents.rgb, episode, picture, np.zeros(1, int))[:, 0],
             state=torch.from_numpy(self.transform.state_in(present)),
-            text=self.text[said],
-            text_valid=self.text_valid[said],
+            text=self.words.text[said],
+            text_valid=self.words.valid[said],
         )
         return Sample(
             context=context,

@@ -1,12 +1,13 @@
 """The closed loop: a policy sees, acts, and the world moves on, until every copy is done.
 
-Seeds run in batches of copies. Each seed is run once, and its result depends on nothing but the seed: not on the batch it was
-in, not on what ran before. The seeds to be filmed come first, in a batch of their own, so that only they are drawn large.
+Each seed is run once, and what comes of it depends on the seed alone, not on the batch it was in or on what ran before.
+Success is what the environment says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,15 @@ from numpy.typing import NDArray
 
 from aim.evaluate import films, results
 from aim.evaluate.contender import Contender
-from aim.evaluate.plan import Plan
+from aim.evaluate.plan import Batch, Plan
 from aim.evaluate.results import Result
-from aim.evaluate.takes import Take, cut
+from aim.evaluate.takes import Take, cut, foreseen
 from sim import robots, tasks
 from sim.env import Env
-from sim.types import CONTROL_HZ, STEPS_PER_PICTURE, Observation, Policy, UserError
+from sim.types import CONTROL_HZ, STEPS_PER_PICTURE, Chunk, Observation, Policy
 
 Watch = Callable[[Result], None]
+Size = tuple[int, int]  # height, width
 
 
 def evaluate(contender: Contender, plan: Plan, out: Path, watch: Watch = lambda result: None) -> tuple[Result, ...]:
@@ -33,8 +35,8 @@ def evaluate(contender: Contender, plan: Plan, out: Path, watch: Watch = lambda 
     known = {(row.task, row.seed): row for row in results.load(out, identity)}
     try:
         for task in plan.tasks:
-            for seeds, filmed in batches(plan, {seed for name, seed in known if name == task}):
-                rows = run(contender, plan, task, seeds, out if filmed else None)
+            for batch in plan.batches({seed for name, seed in known if name == task}):
+                rows = run(contender, plan, task, batch, out)
                 known |= {(row.task, row.seed): row for row in rows}
                 results.save(out, identity, known.values())
                 for row in rows:
@@ -44,52 +46,83 @@ def evaluate(contender: Contender, plan: Plan, out: Path, watch: Watch = lambda 
     return tuple(known[task, seed] for task in plan.tasks for seed in plan.seeds)
 
 
-def batches(plan: Plan, done: set[int]) -> Iterator[tuple[tuple[int, ...], bool]]:
-    """Yield the seeds that are not done, batch by batch, and whether to film them; those that are filmed first."""
-    filmed = plan.seeds[: plan.films]
-    for film in (True, False):
-        left = [seed for seed in plan.seeds if seed not in done and (seed in filmed) == film]
-        for i in range(0, len(left), plan.batch):
-            yield tuple(left[i : i + plan.batch]), film
+def missing(contender: Contender, plan: Plan, out: Path) -> int:
+    """Return how many episodes of the plan `out` lacks; `UserError` where it holds another's results."""
+    known = {(row.task, row.seed) for row in results.load(out, contender.identity(plan.robot))}
+    return sum((task, seed) not in known for task in plan.tasks for seed in plan.seeds)
 
 
-def run(contender: Contender, plan: Plan, task: str, seeds: Sequence[int], studio: Path | None) -> list[Result]:
-    """Return the results of one batch, in the order of `seeds`; with a studio, its films land in that folder."""
+def run(contender: Contender, plan: Plan, task: str, batch: Batch, out: Path) -> list[Result]:
+    """Return the results of one batch, in the order of its seeds; films land in `out/films`."""
     robot = robots.load(plan.robot)
-    env = Env(tasks.load(task), robot, len(seeds), contender.cameras or None, contender.size, plan.threads)
+    env = Env(tasks.load(task), robot, len(batch.seeds), contender.cameras or None, contender.size, plan.threads)
     try:
-        env.reset(seeds)
-        policy = contender.start(env, seeds)
-        takes = roll_out(env, policy, bool(contender.cameras), plan.film_height if studio else 0)
-        paths = [f"films/{task}-{seed}.webp" if studio else "" for seed in seeds]
-        rows = [
-            Result(task, seed, bool(env.success[i]), int(env.steps[i]), env.instruction[i], paths[i])
-            for i, seed in enumerate(seeds)
+        env.reset(batch.seeds)
+        policy = contender.start(env, batch)
+        height, width = contender.size
+        film = (plan.film_height, round(plan.film_height * width / height)) if batch.filmed else None
+        takes = roll_out(env, policy, sighted=bool(contender.cameras), film=film, ahead=contender.ahead)
+        paths = [f"films/{task}-{seed}.webp" if batch.filmed else "" for seed in batch.seeds]
+        for path, take, won in zip(paths, takes, env.success, strict=False):
+            films.write(out / path, cut(take, bool(won), plan.film_height))
+        words = env.instruction
+        return [
+            Result(task, seed, bool(env.success[i]), int(env.steps[i]), words[i], paths[i])
+            for i, seed in enumerate(batch.seeds)
         ]
-        for row, take in zip(rows, takes, strict=True) if studio else ():
-            films.write(studio / row.film, cut(take, row.success, plan.film_height))
-        return rows
     finally:
         env.close()
 
 
-def roll_out(env: Env, policy: Policy, sighted: bool, film_height: int = 0) -> list[Take]:
-    """Play the episodes of a fresh `env` to their ends; it then holds success and steps. Return a take a copy if filmed."""
+def roll_out(
+    env: Env, policy: Policy, *, sighted: bool = True, film: Size | None = None, ahead: int = STEPS_PER_PICTURE
+) -> list[Take]:
+    """Play a freshly reset `env` to the end of every copy; it then holds success and steps.
+
+    Return a take a copy where `film` gives a size. A policy that is not `sighted` is shown no pictures.
+    """
     policy.reset(np.ones(env.n, bool))
-    takes = [Take() for _ in range(env.n)]
-    size = (film_height, film_height)
+    takes = [Take(ahead=ahead) for _ in range(env.n)]
     camera = env.robot.camera_names[0]
-    if film_height:
-        _shoot(takes, env.frames(camera, size), ~env.done)
+    if film:
+        _shoot(takes, env.frames(camera, film), ~env.done)
     while not env.done.all():
         chunk = policy.act(env.observe() if sighted else _unseen(env))
-        length = chunk.actions.shape[1]
-        for start, stop in pieces(length, int(env.steps.max())) if film_height else [(0, length)]:
+        for start, stop in _pieces(chunk, int(env.steps.max()), bool(film)):
             going = ~env.done
             env.advance(chunk.actions[:, start:stop])
-            if film_height and (int(env.steps.max()) % STEPS_PER_PICTURE == 0 or env.done.all()):
-                _shoot(takes, env.frames(camera, size), going)
-                _foresee(takes, chunk.extras, camera, stop, going)
+            now = int(env.steps.max())
+            if film and (now % STEPS_PER_PICTURE == 0 or env.done.all()):
+                _shoot(takes, env.frames(camera, film), going)
+                _expect(takes, foreseen(chunk.extras, camera, stop, ahead), going)
             if env.done.all():
                 break
-    return takes if film_height else []
+    return takes if film else []
+
+
+def _pieces(chunk: Chunk, step: int, filmed: bool) -> Iterator[tuple[int, int]]:
+    """Yield (start, stop) of the parts of a chunk begun at control step `step`; filmed, they end with pictures."""
+    length = chunk.actions.shape[1]
+    first = STEPS_PER_PICTURE - step % STEPS_PER_PICTURE
+    cuts = [0, *(range(first, length, STEPS_PER_PICTURE) if filmed else ()), length]
+    yield from itertools.pairwise(cuts)
+
+
+def _unseen(env: Env) -> Observation:
+    """Return an observation without pictures: they cost more than the physics."""
+    return Observation({}, env.world.state(), env.instruction, env.steps / CONTROL_HZ)
+
+
+def _shoot(takes: list[Take], pictures: NDArray[np.uint8], going: NDArray[np.bool_]) -> None:
+    """Add the pictures (n h w 3) to the takes of the copies that were going on."""
+    for i in np.flatnonzero(going):
+        takes[i].real.append(pictures[i])
+
+
+def _expect(takes: list[Take], predicted: tuple[NDArray, NDArray] | None, going: NDArray[np.bool_]) -> None:
+    """Add the predicted picture and map, if there are any, to the takes of the copies that were going on."""
+    if predicted is None:
+        return
+    for i in np.flatnonzero(going):
+        takes[i].future.append(predicted[0][i])
+        takes[i].maps.append(predicted[1][i])

@@ -3,48 +3,104 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from aim.evaluate.plan import Batch
+from aim.evaluate.results import Identity
 from sim.env import Env
-from sim.types import Policy
+from sim.types import STEPS_PER_PICTURE, Policy, UserError
 
-Start = Callable[[Env, Sequence[int]], Policy]
+Start = Callable[[Env, Batch], Policy]
 
-DIGESTED = ("run.json", "transform.json", "codec.safetensors", "ema.safetensors")  # what a policy is made of
+DIGESTED = ("run.json", "transform.json", "codec.safetensors", "ema.safetensors")  # what a learned policy is made of
+PRIVILEGED, FLOOR = "expert", "random"
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A policy to be: `start` returns it for the copies of an Env that play the given seeds."""
+    """A policy to be: `start` returns it for an Env that plays a batch."""
 
     name: str
-    digest: str  # of its weights, "" where there are none
-    robot: str  # the only one it can drive, "" for any
     start: Start
-    cameras: tuple[str, ...] = ()  # what it looks at; none: it is not shown pictures
-    size: tuple[int, int] = (128, 128)
-    settings: dict[str, Any] = field(default_factory=dict)  # whatever else decides what it does
+    digest: str = ""  # of its weights
+    robot: str = ""  # the only one it can drive; "": any
+    cameras: tuple[str, ...] = ()  # what it looks at; none: it is shown no pictures
+    size: tuple[int, int] = (128, 128)  # height, width of the pictures that it is shown
+    ahead: int = STEPS_PER_PICTURE  # control steps from one predicted picture to the next
+    settings: Mapping[str, object] = field(default_factory=dict)  # what else decides how it acts
+
+    def identity(self, robot: str) -> Identity:
+        """Return whose results on `robot` these will be."""
+        return Identity(self.name, self.digest, robot, self.settings)
 
 
-def contender(policy: str) -> Contender:
+def contender(policy: str, size: tuple[int, int] = (128, 128), device: str = "auto") -> Contender:
     """Return who `policy` names: expert, random, or the folder of a checkpoint; `UserError` for none of these."""
-    if policy == "expert":
-        return Contender("expert", "", "", _expert)
-    if policy == "random":
-        return Contender("random", "", "", _random)
-    return _checkpoint(Path(policy))
+    if policy == PRIVILEGED:
+        return Contender(PRIVILEGED, _expert, size=size)
+    if policy == FLOOR:
+        return Contender(FLOOR, _random, size=size)
+    if not Path(policy).is_dir():
+        raise UserError(f"no policy {policy!r}; give {PRIVILEGED}, {FLOOR} or the folder of a training or checkpoint")
+    return _learned(Path(policy), size, device)
 
 
-def _expert(env: Env, seeds: Sequence[int]) -> Policy:
+def robot_of(who: Contender, asked: str, default: str) -> str:
+    """Return the robot to use; `UserError` where the policy was made for another than the one asked for."""
+    if asked and who.robot and asked != who.robot:
+        raise UserError(f"{who.name} drives the robot {who.robot!r}, not {asked!r}")
+    return asked or who.robot or default
+
+
+def _expert(env: Env, batch: Batch) -> Policy:
     from sim.expert import Expert
 
     return Expert(env)
 
 
-def _random(env: Env, seeds: Sequence[int]) -> Policy:
+def _random(env: Env, batch: Batch) -> Policy:
     from aim.evaluate.random_policy import RandomPolicy
 
-    return RandomPolicy(env.robot, seeds)
+    return RandomPolicy(env.robot, batch.seeds)
+
+
+def _learned(path: Path, size: tuple[int, int], device: str) -> Contender:
+    import torch
+
+    from aim.policy import LearnedPolicy, load_policy
+    from aim.train import checkpoint
+
+    folder = checkpoint.newest(path)
+    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    loaded = load_policy(folder, device=where)
+
+    def start(env: Env, batch: Batch) -> Policy:
+        return LearnedPolicy(loaded.run, loaded.transform, loaded.codec, loaded.model, imagine=batch.filmed)
+
+    return Contender(
+        name=f"{loaded.run.preset} {folder.name}",
+        start=start,
+        digest=_digest(folder),
+        robot=loaded.run.robot,
+        cameras=loaded.cameras,
+        size=size,
+        ahead=loaded.run.model.actions_per_frame,
+        settings={
+            "size": list(size),
+            "execute": loaded.execute,
+            "video_steps": loaded.video_steps,
+            "action_steps": loaded.action_steps,
+            "policy_seed": loaded.seed,
+        },
+    )
+
+
+def _digest(folder: Path) -> str:
+    """Return the SHA-256 of all files that decide what a checkpoint does."""
+    total = hashlib.sha256()
+    for name in DIGESTED:
+        with (folder / name).open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()

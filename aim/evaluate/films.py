@@ -6,7 +6,7 @@ base64. Pictures are uint8 RGB (t h w 3) throughout; OpenCV's blue-first order s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +69,15 @@ def tile(panels: Sequence[Panel], height: int = 240) -> Frames:
     gap = np.full((count, height + STRIP, GAP, 3), PAPER, np.uint8)
     parts = [part for column in columns for part in (gap, column)]
     return np.concatenate(parts[1:], axis=2)
+
+
+def annotated(pictures: Mapping[str, Frames], maps: Mapping[str, Frames], height: int = 240) -> Frames:
+    """Return the film of an episode: the first camera as it saw, then every camera under its value map."""
+    first = next(iter(pictures))
+    panels = [Panel(first, pictures[first])]
+    for i, name in enumerate(pictures):
+        panels.append(Panel(f"{name}, value map", overlay(pictures[name], maps[name]), legend=i == 0))
+    return tile(panels, height)
 
 
 def outline(frames: Frames, colour: Colour, thickness: int = 3) -> Frames:

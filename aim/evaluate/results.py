@@ -1,6 +1,6 @@
 """The results of an evaluation on disk: every episode, and what they come to.
 
-`results.json` names whose results they are (policy, its digest, robot, settings). A folder holds the results of one such
+`results.json` names whose results they are (policy, its digest, robot, settings). A folder holds those of one such
 identity: the same evaluation again adds only what is missing, and another one is refused.
 """
 

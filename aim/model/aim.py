@@ -24,11 +24,13 @@ from aim.config import ModelConfig
 from aim.model import flow, intent, rope
 from aim.model.batch import Cache, Context, Imagined, Sample
 from aim.model.embed import Embed, widths
-from aim.model.intent import STREAM, Segment
+from aim.model.intent import STREAM
 from aim.model.mot import PARTS, Hidden, Trunk, Vectors, modulate
 
 Frames = Float[Tensor, "b f n c"]
 Actions = Float[Tensor, "b k d"]
+Tokens = Float[Tensor, "b _ _"]  # of any stream, in or out
+Levels = Float[Tensor, " _"]  # flow times: one a row, or one for all
 
 DISTURBANCE = 0.5  # the highest level at which history and map condition are noised
 
@@ -44,7 +46,7 @@ class Head(nn.Module):
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
-    def forward(self, z: Hidden, time: Vectors) -> Hidden:
+    def forward(self, z: Hidden, time: Vectors) -> Float[Tensor, "b n out"]:
         """Return velocities (b n channels) in single precision."""
         shift, scale = (time + self.table).unbind(-2)
         return self.out(modulate(z, shift, scale)).float()
@@ -83,8 +85,7 @@ class AIM(nn.Module):
         context = replace(sample.context, past_rgb=past_rgb, past_action=past_action * valid)
         guess = self.velocities(context, noisy["x"], noisy["m"], noisy["a"], condition, s_video, s_action)
         error = {
-            kind: flow.loss(v, clean[kind], noise[kind], level[kind])
-            for kind, v in zip(noisy, guess, strict=True)
+            kind: flow.loss(v, clean[kind], noise[kind], level[kind]) for kind, v in zip(noisy, guess, strict=True)
         }
         result = {
             "rgb": error["x"].mean(),
@@ -95,8 +96,8 @@ class AIM(nn.Module):
         return {**result, "total": total}
 
     def velocities(
-        self, context: Context, rgb: Frames, maps: Frames, action: Actions, condition: Frames, s_video: Tensor,
-        s_action: Tensor,
+        self, context: Context, rgb: Frames, maps: Frames, action: Actions, condition: Frames, s_video: Levels,
+        s_action: Levels,
     ) -> tuple[Frames, Frames, Actions]:  # fmt: skip
         """Return the velocities of x, m and a, all from one pass over the whole training sequence."""
         tokens = {
@@ -119,14 +120,14 @@ class AIM(nn.Module):
         """Return the cache with `maps` added as the condition of the actions."""
         return self._cached({"c": self.embed.maps(maps, noisy=False)}, cache)
 
-    def video_velocity(self, cache: Cache, rgb: Frames, maps: Frames, s: Tensor) -> tuple[Frames, Frames]:
-        """Return the velocities of pictures and maps at level s (b,), or (1,) for all rows, given `remember`'s cache."""
+    def video_velocity(self, cache: Cache, rgb: Frames, maps: Frames, s: Levels) -> tuple[Frames, Frames]:
+        """Return the velocities of pictures and maps at level s (b,), or (1,) for all rows, after `remember`."""
         tokens = {"x": self.embed.frames(rgb), "m": self.embed.maps(maps, noisy=True)}
         outs, _ = self._run(tokens, {"x": s, "m": s}, cache)
         return self._frames(outs["x"]), self._frames(outs["m"])
 
-    def action_velocity(self, cache: Cache, action: Actions, s: Tensor) -> Actions:
-        """Return the velocity of the actions at level s (b,), or (1,) for all rows, given `condition`'s cache."""
+    def action_velocity(self, cache: Cache, action: Actions, s: Levels) -> Actions:
+        """Return the velocity of the actions at level s (b,), or (1,) for all rows, after `condition`."""
         outs, _ = self._run({"a": self.embed.chunk(action)}, {"a": s}, cache)
         return self._steps(outs["a"])
 
@@ -162,8 +163,8 @@ class AIM(nn.Module):
         return flow.walk(noise * valid, flow.schedule(action_steps, config.action_shift), velocity), imagined
 
     def _run(
-        self, tokens: Mapping[str, Hidden], levels: Mapping[str, Tensor], cache: Cache
-    ) -> tuple[dict[str, Hidden], Cache]:
+        self, tokens: Mapping[str, Tokens], levels: Mapping[str, Levels], cache: Cache
+    ) -> tuple[dict[str, Tokens], Cache]:
         """Return the heads' outputs for the kinds that have a level, and the cache with all given tokens added."""
         still = next(iter(tokens.values())).new_zeros(1, dtype=torch.float32)  # clean tokens are at flow time 0
         moments = {(STREAM[kind], kind in levels): levels.get(kind, still) for kind in tokens}
@@ -183,17 +184,17 @@ class AIM(nn.Module):
         heads = {s.kind: self.heads[STREAM[s.kind]](z, times[s][..., PARTS:, :]) for s, z in outs.items()}
         return heads, replace(cache, segments={**cache.segments, **kept})
 
-    def _cached(self, tokens: Mapping[str, Hidden], cache: Cache) -> Cache:
+    def _cached(self, tokens: Mapping[str, Tokens], cache: Cache) -> Cache:
         return self._run(tokens, {}, cache)[1]
 
     def _read(self, context: Context) -> Cache:
         words, seen = self.embed.words(context)
         return Cache(text=self.trunk.words(words), text_seen=seen)
 
-    def _frames(self, z: Hidden) -> Frames:
+    def _frames(self, z: Tokens) -> Frames:
         return z.unflatten(1, (self.config.futures, -1))
 
-    def _steps(self, z: Hidden) -> Actions:
+    def _steps(self, z: Tokens) -> Actions:
         return z.unflatten(2, (self.config.action_patch, -1)).flatten(1, 2)
 
 

@@ -44,7 +44,7 @@ class Sample:
     action_valid: Bool[Tensor, " d"]
 
 
-KeyValue = tuple[Float[Tensor, "b s h w"], Float[Tensor, "b s h w"]]
+KeyValue = tuple[Float[Tensor, "b _ h d"], Float[Tensor, "b _ h d"]]  # keys and values of some tokens
 
 
 @dataclass(frozen=True)
@@ -70,5 +70,6 @@ Batch = TypeVar("Batch", Context, Sample)
 
 def move(batch: Batch, device: torch.device | str) -> Batch:
     """Return the batch with every tensor on `device`."""
-    moved = {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch)}
-    return type(batch)(**{k: move(v, device) if isinstance(v, Context) else v.to(device) for k, v in moved.items()})
+    parts = {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch)}
+    moved = {name: move(v, device) if isinstance(v, Context) else v.to(device) for name, v in parts.items()}
+    return dataclasses.replace(batch, **moved)

@@ -20,8 +20,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKLWan
-from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d, unpatchify
+from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan, WanCausalConv3d, unpatchify
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
@@ -42,6 +41,7 @@ class LastTap(nn.Module):
         super().__init__()
         assert conv.stride[0] == 1, "image mode has no stride in time"
         self.weight = nn.Parameter(conv.weight.detach()[:, :, -1].clone())
+        assert conv.bias is not None
         self.bias = nn.Parameter(conv.bias.detach().clone())
         self.stride, self.padding = conv.stride[1:], conv._padding[0]  # diffusers keeps the padding there
 
@@ -51,14 +51,13 @@ class LastTap(nn.Module):
         return F.conv2d(z.squeeze(2), self.weight, self.bias, self.stride, self.padding).unsqueeze(2)
 
 
-def single_frame(module: nn.Module) -> nn.Module:
-    """Replace, in place, every causal convolution below `module` by its last tap, and return the module."""
+def single_frame(module: nn.Module) -> None:
+    """Replace, in place, every causal convolution below `module` by its last tap."""
     for name, child in module.named_children():
         if isinstance(child, WanCausalConv3d):
             setattr(module, name, LastTap(child))
         else:
             single_frame(child)
-    return module
 
 
 def wan(config: CodecConfig) -> AutoencoderKLWan:
@@ -77,19 +76,20 @@ def wan(config: CodecConfig) -> AutoencoderKLWan:
 class Codec(nn.Module):
     """Pictures and maps to tokens and back. Weights come from torch's global generator: seed it first."""
 
+    mean: Tensor  # (kinds z), of all latents
+    std: Tensor
+
     def __init__(self, config: CodecConfig) -> None:
         """Make the codec that `config` describes; `set_linear` gives it its linear code."""
         super().__init__()
         self.config = config
-        self.wan = single_frame(wan(config))
+        self.wan = wan(config)
+        single_frame(self.wan)
         side, z = config.factor, config.latent_channels
         self.analysis = nn.Parameter(torch.zeros(z, 3, side, side))
         self.synthesis = nn.Parameter(torch.zeros(z, 3, side, side))
-        with torch.no_grad():
-            self.wan.quant_conv.weight.mul_(0.1)
-            self.wan.quant_conv.bias[z:] = QUIET
-            self.wan.decoder.conv_out.weight.zero_()
-            self.wan.decoder.conv_out.bias.zero_()
+        _silence(self.wan.decoder.conv_out)
+        _silence(self.wan.quant_conv)[z:] = QUIET
         for index, view in enumerate(config.views):
             self.register_buffer(f"backdrop_{index}", torch.zeros(3, view.height, view.width))
         self.register_buffer("mean", torch.zeros(len(KINDS), z))
@@ -135,6 +135,13 @@ class Codec(nn.Module):
     def _norm(self, kind: Kind) -> tuple[Tensor, Tensor]:
         which = KINDS.index(kind)
         return self.mean[which, :, None, None], self.std[which, :, None, None]
+
+
+def _silence(last: nn.Module) -> Tensor:
+    """Make a layer answer nothing and return its bias, to be set."""
+    assert isinstance(last, LastTap)
+    nn.init.zeros_(last.weight)
+    return nn.init.zeros_(last.bias).data
 
 
 def fit(pictures: Pictures, view: View) -> Float[Tensor, "b 3 h w"]:

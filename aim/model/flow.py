@@ -1,4 +1,3 @@
-# ruff: noqa: F722
 """Flow matching. The time convention of the whole project is stated here, once.
 
 `s` runs from 1 (noise) to 0 (data): `z_s = (1 - s) z_0 + s noise`, and the network predicts the velocity
@@ -53,7 +52,7 @@ def loss(velocity: Data, data: Data, noise: Data, s: Levels) -> Data:
 
 
 def gaussian(like: Tensor, generator: torch.Generator) -> Tensor:
-    """Return standard normal noise of `like`'s shape; drawn on the generator's device, so a CPU seed means the same everywhere."""
+    """Return standard normal noise of `like`'s shape; drawn on the generator's device, so a CPU seed suits any other."""
     return torch.randn(like.shape, generator=generator, device=generator.device).to(like.device)
 
 

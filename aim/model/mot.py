@@ -10,6 +10,7 @@ b batch, n tokens, w width, h heads, d head width.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -24,13 +25,17 @@ from aim.model.rope import Turn, rotate
 
 Hidden = Float[Tensor, "b n w"]
 Heads = Float[Tensor, "b n h d"]
-Vectors = Float[Tensor, "b 1 m w"]  # m vectors for each row; b is 1 where all rows have the same flow time
-Modulation = tuple[Float[Tensor, "b 1 w"], ...]  # the same, one by one
+Keys = Float[Tensor, "b s h d"]
+Vectors = Float[Tensor, "#b 1 m w"]  # m vectors for each row; one row where all have the same flow time
+Vector = Float[Tensor, "#b 1 w"]
+Modulation = tuple[Vector, ...]  # the same, one by one
+Many = Mapping[Segment, Float[Tensor, "..."]]  # one tensor for each segment
 
+ORDER = list(STREAM)
 PARTS = 6  # shift, scale and gate of attention and of the feed-forward net
 
 
-def attend(q: Heads, k: Heads, v: Heads, seen: Bool[Tensor, "b 1 1 s"] | None = None) -> Hidden:
+def attend(q: Heads, k: Keys, v: Keys, seen: Bool[Tensor, "b 1 1 s"] | None = None) -> Float[Tensor, "b n hd"]:
     """Return softmax(q k / sqrt(d)) v with the heads joined; keys where `seen` is false are left out."""
     q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
     if q.device.type == "cpu" and q.dtype == torch.bfloat16:
@@ -44,12 +49,13 @@ def attend(q: Heads, k: Heads, v: Heads, seen: Bool[Tensor, "b 1 1 s"] | None = 
 
 def gather(who: Table, query: Segment, memory: Mapping[Segment, KeyValue]) -> KeyValue:
     """Return the keys and values that `query` sees, in the order of time and then of the table."""
-    order = sorted((key for key in memory if sees(who, query, key)), key=lambda key: (key.block, list(STREAM).index(key.kind)))
-    seen = [memory[key] for key in order]
-    return torch.cat([k for k, _ in seen], 1), torch.cat([v for _, v in seen], 1)
+    seen = (key for key in memory if sees(who, query, key))
+    order = sorted(seen, key=lambda key: (key.block, ORDER.index(key.kind)))
+    keys, values = zip(*(memory[key] for key in order), strict=True)
+    return torch.cat(keys, 1), torch.cat(values, 1)
 
 
-def modulate(z: Hidden, shift: Tensor, scale: Tensor) -> Hidden:
+def modulate(z: Hidden, shift: Vector, scale: Vector) -> Hidden:
     """Return the normalised z, scaled and shifted by the flow time (AdaLN)."""
     return torch.addcmul(shift, F.layer_norm(z, z.shape[-1:]), 1 + scale)
 
@@ -95,7 +101,7 @@ class Expert(nn.Module):
         q, k = (rotate(_unit(part), turn, gain) for part, gain in zip((q, k), self.gain, strict=True))
         return q, k, v
 
-    def answer(self, z: Hidden, heard: Hidden, modulation: Modulation) -> Hidden:
+    def answer(self, z: Hidden, heard: Float[Tensor, "b n hd"], modulation: Modulation) -> Hidden:
         """Return z after what was heard in attention."""
         return torch.addcmul(z, self.out(heard), modulation[2])
 
@@ -104,7 +110,7 @@ class Expert(nn.Module):
         shift, scale, gate = modulation[3:]
         return torch.addcmul(z, self.down(F.gelu(self.up(modulate(z, shift, scale)))), gate)
 
-    def words(self, text: Hidden) -> KeyValue:
+    def words(self, text: Float[Tensor, "b l e"]) -> KeyValue:
         """Return keys and values of the text."""
         k, v = self.read_kv(text).unflatten(2, (2, self.heads, -1)).unbind(2)
         return _unit(k) * self.read_gain[1].to(k.dtype), v
@@ -130,43 +136,40 @@ class Trunk(nn.Module):
             for _ in range(config.layers)
         )
 
-    def words(self, text: Hidden) -> dict[str, tuple[KeyValue, ...]]:
+    def words(self, text: Float[Tensor, "b l e"]) -> dict[str, tuple[KeyValue, ...]]:
         """Return the text's keys and values for every layer of each stream that reads."""
-        return {name: tuple(layer[name].words(text) for layer in self.layers) for name in self.readers}
+        depths = range(len(self.layers))
+        return {name: tuple(self._expert(depth, name).words(text) for depth in depths) for name in self.readers}
 
     def forward(
         self,
-        hidden: Mapping[Segment, Hidden],
-        times: Mapping[Segment, Vectors],
-        turns: Mapping[Segment, Turn],
+        hidden: Many,  # b n w
+        times: Many,  # b 1 PARTS w
+        turns: Many,  # 2 n 1 d
         cache: Cache,
         wanted: Collection[Segment],
     ) -> tuple[dict[Segment, Hidden], dict[Segment, tuple[KeyValue, ...]]]:
         """Return the last hidden states of the `wanted` segments, and keys and values of all given ones by layer."""
         hidden = dict(hidden)
         kept: dict[Segment, tuple[KeyValue, ...]] = {segment: () for segment in hidden}
-        for depth, layer in enumerate(self.layers):
-            experts = {s: layer[STREAM[s.kind]] for s in hidden}
+        for depth in range(len(self.layers)):
+            experts = {s: self._expert(depth, STREAM[s.kind]) for s in hidden}
             modulation = {s: (times[s] + expert.table).unbind(-2) for s, expert in experts.items()}
             asked = {s: experts[s].ask(z, modulation[s], turns[s]) for s, z in hidden.items()}
             for segment, (_, k, v) in asked.items():
                 kept[segment] += ((k, v),)
             memory = {s: layers[depth] for s, layers in {**cache.segments, **kept}.items()}
-            # after the last attention only predictions are of use
-            going = hidden if depth + 1 < len(self.layers) else [s for s in hidden if s in wanted]
-            hidden = {s: self._layer(depth, s, hidden[s], asked[s][0], memory, modulation[s], cache) for s in going}
+            if depth + 1 == len(self.layers):  # after the last attention only predictions are of use
+                hidden = {s: z for s, z in hidden.items() if s in wanted}
+            for s, z in hidden.items():
+                z = experts[s].answer(z, attend(asked[s][0], *gather(self.who, s, memory)), modulation[s])
+                if "text" in self.who[s.kind]:
+                    z = experts[s].read(z, cache.text[STREAM[s.kind]][depth], cache.text_seen)
+                hidden[s] = experts[s].think(z, modulation[s])
         return hidden, kept
 
-    def _layer(
-        self, depth: int, segment: Segment, z: Hidden, q: Heads, memory: Mapping[Segment, KeyValue],
-        modulation: Modulation, cache: Cache,
-    ) -> Hidden:  # fmt: skip
-        stream = STREAM[segment.kind]
-        expert = self.layers[depth][stream]
-        z = expert.answer(z, attend(q, *gather(self.who, segment, memory)), modulation)
-        if "text" in self.who[segment.kind]:
-            z = expert.read(z, cache.text[stream][depth], cache.text_seen)
-        return expert.think(z, modulation)
+    def _expert(self, depth: int, stream: str) -> Expert:
+        return cast(Expert, cast(nn.ModuleDict, self.layers[depth])[stream])
 
 
 def _unit(z: Heads) -> Heads:

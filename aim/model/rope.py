@@ -21,7 +21,7 @@ Turn = Float[Tensor, "2 n 1 d"]
 
 
 def turn(positions: Positions, head_dim: int) -> Turn:
-    """Return cosine and signed sine for `rotate`; y and x take 2 (d // 6) channels each, time the rest (Wan's split)."""
+    """Return cosine and signed sine for `rotate`; y and x take 2 (d // 6) channels each, time the rest (as in Wan)."""
     side = head_dim // 6
     angles = []
     for axis, pairs in enumerate((head_dim // 2 - 2 * side, side, side)):

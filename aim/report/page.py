@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -12,11 +13,23 @@ from aim.report import plots
 from aim.report.gather import Data, Evaluation, Film, Findings, Training
 from aim.report.style import STYLE
 
-STREAMS = {"rgb": "rgb", "map": "value map", "action": "action"}
+ABOUT = (
+    "An intent-aware world action model: from pictures and an instruction it predicts the coming pictures, the value "
+    "maps that say where contact is meant, and from these the actions."
+)
+RESULTS_NOTE = "Success rate with Wilson 95 % intervals. Every seed was run once; none was skipped or repeated."
+FILMS_NOTE = (
+    "Left, what the camera saw. Middle, the picture that the policy predicted before it acted, shown until its time "
+    "has come. Right, the value map that it predicted with it, laid over what happened: where it meant to touch."
+)
+LOSS_NOTE = "Loss of each stream, as logged (faint) and as a running mean (firm)."
+CODEC_NOTE = "Loss of the picture codec, which is trained before."
+STREAMS = {"rgb": ("pictures", 0), "map": ("value maps", 2), "action": ("actions", 1)}  # name, colour
 
 
 def page(findings: Findings) -> str:
     """Return the report as HTML that needs no other file and no network."""
+    notes = " · ".join(f"{name} {value}" for name, value in findings.notes.items())
     parts = [
         _head(findings),
         _results(findings.evaluations),
@@ -24,12 +37,12 @@ def page(findings: Findings) -> str:
         *(_training(training) for training in findings.trainings),
         *(_data(data) for data in findings.data),
         _configuration(findings.trainings),
-        f"<footer>{_join(f'{name} {value}' for name, value in findings.notes.items())}</footer>",
+        f"<footer>{escape(notes)}</footer>",
     ]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(findings.title)} – AIM report</title><style>{STYLE}</style></head>\n"
+        f"<title>{escape(findings.title)}: AIM report</title><style>{STYLE}</style></head>\n"
         f"<body><main>\n{_lines(parts)}\n</main></body></html>\n"
     )
 
@@ -37,19 +50,18 @@ def page(findings: Findings) -> str:
 def _head(findings: Findings) -> str:
     tiles = [_tile(_percent(e.record), f"{e.policy} succeeds", _interval(e.record)) for e in findings.evaluations]
     tiles += [tile for training in findings.trainings for tile in _training_tiles(training)]
-    tiles += [_tile(data.facts["episodes"], "demonstrations", data.name) for data in findings.data]
+    tiles += [_tile(plots.short(data.episodes), "demonstrations", data.facts["robot"]) for data in findings.data]
     return (
-        f'<p class="over">AIM report</p><h1>{escape(findings.title)}</h1>'
-        "<p>An intent-aware world action model: from pictures and an instruction it predicts the coming pictures, the value "
-        "maps that say where contact is meant, and from these the actions.</p>"
+        f'<p class="over">AIM report</p><h1>{escape(findings.title)}</h1><p>{ABOUT}</p>'
         f'<div class="figures">{"".join(tiles)}</div>'
     )
 
 
 def _training_tiles(training: Training) -> Iterable[str]:
-    last = training.log[-1] if training.log else {}
-    if "step" in last:
-        yield _tile(plots.short(last["step"]), "training steps", f"{training.name}, {_duration(last.get('seconds'))}")
+    if stage1 := training.log.get("stage1"):
+        yield _tile(plots.short(stage1[-1]["step"]), "training steps", _duration(stage1[-1]["seconds"]))
+    if training.quality:
+        yield _tile(f"{training.quality['psnr_rgb']:.1f} dB", "codec", "signal to noise of pictures")
 
 
 def _tile(figure: str, label: str, detail: str) -> str:
@@ -60,20 +72,18 @@ def _results(evaluations: Sequence[Evaluation]) -> str:
     if not evaluations:
         return ""
     tasks = list(dict.fromkeys(task for evaluation in evaluations for task in evaluation.record["tasks"]))
-    head = "".join(f"<th>{escape(evaluation.policy)}</th>" for evaluation in evaluations)
-    rows = [
-        f"<tr><td>{escape(task)}</td>{''.join(_cell(e.record['tasks'].get(task)) for e in evaluations)}</tr>" for task in tasks
-    ]
+    by_task = [(task, [e.record["tasks"].get(task) for e in evaluations]) for task in tasks]
+    head = "".join(f"<th>{escape(name)}</th>" for name in ["task", *(e.policy for e in evaluations)])
+    rows = [f"<tr><td>{escape(task)}</td>{''.join(map(_cell, figures))}</tr>" for task, figures in by_task]
     if len(tasks) > 1:
         overall = "".join(_cell({**e.record, "episodes": len(e.record["episodes"])}) for e in evaluations)
         rows.append(f'<tr class="all"><td>all tasks</td>{overall}</tr>')
-    marks = [(task, [_mark(e.record["tasks"].get(task)) for e in evaluations]) for task in tasks]
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    marks = [(task, [_mark(found) for found in figures]) for task, figures in by_task]
+    plot = plots.intervals(marks, [e.policy for e in evaluations])
     return (
-        "<section><h2>Closed-loop success</h2>"
-        f'<div class="scroll"><table><thead><tr><th>task</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
-        f"<figure>{plots.intervals(marks, [e.policy for e in evaluations])}"
-        "<figcaption>Success rate with Wilson 95 % intervals. Every seed was run once; none was skipped or repeated."
-        "</figcaption></figure></section>"
+        f'<section><h2>Closed-loop success</h2><div class="scroll">{table}</div>'
+        f"<figure>{plot}<figcaption>{RESULTS_NOTE}</figcaption></figure></section>"
     )
 
 
@@ -88,50 +98,97 @@ def _mark(figures: Mapping[str, Any] | None) -> plots.Mark | None:
 
 
 def _rollouts(evaluation: Evaluation) -> str:
-    return _gallery(f"Roll-outs: {evaluation.policy}", evaluation.films)
-
-
-def _gallery(title: str, films: Sequence[Film], tag: str = "h2") -> str:
-    if not films:
+    if not evaluation.films:
         return ""
+    note = f'<p class="note">{FILMS_NOTE}</p>' if any(film.wide for film in evaluation.films) else ""
+    return f"<section><h2>Roll-outs: {escape(evaluation.policy)}</h2>{note}{_gallery(evaluation.films)}</section>"
+
+
+def _gallery(films: Sequence[Film]) -> str:
     wide = "".join(_figure(film) for film in films if film.wide)
     small = "".join(_figure(film) for film in films if not film.wide)
-    return (
-        f"<section><{tag}>{escape(title)}</{tag}>"
-        + (f'<div class="wide">{wide}</div>' if wide else "")
-        + (f'<div class="films">{small}</div>' if small else "")
-        + "</section>"
-    )
+    return (f'<div class="wide">{wide}</div>' if wide else "") + (f'<div class="films">{small}</div>' if small else "")
 
 
 def _figure(film: Film) -> str:
     data = base64.b64encode(film.data).decode("ascii")
+    ended = {True: '<span class="yes">success</span> · ', False: '<span class="no">failure</span> · ', None: ""}
     return (
         f'<figure><img src="data:image/webp;base64,{data}" alt="{escape(film.caption)}">'
-        f"<figcaption>{_verdict(film.success)}{escape(film.caption)}</figcaption></figure>"
+        f"<figcaption>{ended[film.success]}{escape(film.caption)}</figcaption></figure>"
     )
 
 
-def _verdict(success: bool | None) -> str:
-    if success is None:
-        return ""
-    return '<span class="yes">success</span> · ' if success else '<span class="no">failure</span> · '
+def _training(training: Training) -> str:
+    stage1, codec = training.log.get("stage1", []), training.log.get("codec", [])
+    parts = [f"<section><h2>Training: {escape(training.name)}</h2>{table(_training_facts(training))}"]
+    if len(stage1) > 1:
+        lines = [_line(name, stage1, stream, colour) for stream, (name, colour) in STREAMS.items()]
+        parts.append(_plot(lines, "flow-matching loss", 260, LOSS_NOTE))
+    if len(codec) > 1:
+        parts.append(_plot([_line("codec", codec, "loss", 3)], "codec loss", 190, CODEC_NOTE))
+    return f"{_lines(parts)}</section>"
+
+
+def _line(name: str, rows: Sequence[Mapping[str, Any]], field: str, colour: int) -> plots.Line:
+    return plots.Line(name, [row["step"] for row in rows], [row[field] for row in rows], colour)
+
+
+def _plot(lines: Sequence[plots.Line], label: str, height: int, note: str) -> str:
+    drawn = plots.curves(lines, "step", label, log=True, height=height)
+    return f"<figure>{drawn}<figcaption>{note}</figcaption></figure>"
+
+
+def _training_facts(training: Training) -> dict[str, str]:
+    rows: dict[str, str] = {}
+    if run := training.run:
+        model, config = run.model, run.train
+        rows["preset"] = f"{run.preset}, for the robot {run.robot}"
+        rows["model"] = f"{model.layers} layers, pictures {model.width} and actions {model.action_width} wide"
+        if training.parameters:
+            rows["parameters"] = f"{training.parameters:,}"
+        rows["attention"] = f"variant {model.variant!r}"
+        rows["pictures"] = ", ".join(f"{view.name} {view.height} by {view.width}" for view in run.codec.views)
+        rows["optimiser"] = f"AdamW, batch {config.batch_size}, learning rate up to {config.lr:g}, seed {config.seed}"
+    if stage1 := training.log.get("stage1"):
+        pace = sorted(row["samples_per_second"] for row in stage1)[len(stage1) // 2]
+        rows["done"] = f"{stage1[-1]['step']} steps in {_duration(stage1[-1]['seconds'])}, {pace:.0f} samples a second"
+    if quality := training.quality:
+        views = ", ".join(f"{name} {value:.1f} dB" for name, value in quality["by_view"].items())
+        rows["codec, pictures"] = f"{quality['psnr_rgb']:.1f} dB ({views})"
+        rows["codec, maps"] = f"{quality['psnr_map']:.1f} dB, peaks off by {quality['peak_error_px']:.2f} pixels"
+    return rows
+
+
+def _data(data: Data) -> str:
+    return f"<section><h2>Demonstrations: {escape(data.name)}</h2>{table(data.facts)}{_gallery(data.films)}</section>"
 
 
 def _configuration(trainings: Sequence[Training]) -> str:
-    if not trainings:
-        return ""
-    blocks = "".join(
-        f"<details><summary>{escape(t.name)}/run.json</summary><pre>{escape(json.dumps(t.run, indent=2))}</pre></details>"
-        for t in trainings
-    )
-    return f"<section><h2>Complete configuration</h2>{blocks}</section>"
+    blocks = []
+    for training in trainings:
+        if training.run:
+            rows = table(flat(dataclasses.asdict(training.run)))
+            blocks.append(f"<details><summary>run.json of {escape(training.name)}</summary>{rows}</details>")
+    return f"<section><h2>Complete configuration</h2>{_lines(blocks)}</section>" if blocks else ""
 
 
-def facts(rows: Mapping[str, str]) -> str:
+def table(rows: Mapping[str, str]) -> str:
     """Return a table of two columns: what, and its value."""
     body = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in rows.items())
-    return f'<table class="facts"><tbody>{body}</tbody></table>'
+    return f'<div class="scroll"><table class="facts"><tbody>{body}</tbody></table></div>'
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return the leaves of a tree of dicts under their paths, "model.width"; long lists are cut short."""
+    rows: dict[str, str] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            rows |= flat(value, f"{prefix}{name}.")
+        else:
+            text = json.dumps(value)
+            rows[prefix + name] = text if len(text) <= 200 else f"{text[:60]} … ({len(value)} entries)"
+    return rows
 
 
 def _percent(figures: Mapping[str, Any]) -> str:
@@ -143,14 +200,10 @@ def _interval(figures: Mapping[str, Any]) -> str:
     return f"{100 * low:.0f} to {100 * high:.0f} %"
 
 
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def _join(items: Iterable[str]) -> str:
-    return escape(" · ".join(items))
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _lines(parts: Iterable[str]) -> str:

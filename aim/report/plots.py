@@ -1,6 +1,6 @@
 """Line plots and interval plots as inline SVG: text, so sharp at any size and free of any library.
 
-Colours are CSS variables (`--ink`, `--faint`, `--rule`, `--c0` … `--c5`) that the page sets, so a plot follows the
+Colours are CSS variables (`--ink`, `--soft`, `--rule`, `--c0` … `--c5`) that the page sets, so a plot follows the
 page into dark mode and onto paper. All numbers are in the units of a fixed 640-wide canvas.
 """
 
@@ -13,7 +13,7 @@ from html import escape
 
 COLOURS = 6  # the page defines --c0 … --c5
 WIDTH = 640
-LEFT, RIGHT, TOP, BOTTOM = 56, 92, 12, 40  # margins; names stand at the right ends of their lines
+LEFT, RIGHT, TOP, BOTTOM = 56, 122, 12, 40  # margins; names stand at the right ends of their lines
 ROW = 26  # height of one row of an interval plot
 LONGEST = 400  # points drawn of a line; more than its pixels say nothing
 
@@ -49,8 +49,9 @@ class Axis:
 
     def __call__(self, value: float) -> float:
         """Return the position of `value`."""
-        low, high, at = (math.log10(v) for v in (self.low, self.high, value)) if self.log else (self.low, self.high, value)
-        return self.start + (at - low) / (high - low) * (self.end - self.start)
+        scale = math.log10 if self.log else float
+        share = (scale(value) - scale(self.low)) / (scale(self.high) - scale(self.low))
+        return self.start + share * (self.end - self.start)
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
@@ -64,10 +65,12 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Return the round values in [low, high] on a logarithmic axis: decades, with 2 and 5 between where few."""
+    """Return round values in [low, high] for a logarithmic axis: decades, with 2 and 5 between."""
     assert 0 < low < high, (low, high)
+    if high < 10 * low:
+        return ticks(low, high)  # within a decade there are too few of the others
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    between = (1,) if math.log10(high / low) > 3 else (1, 2, 5)
+    between = (1,) if high > 1e3 * low else (1, 2, 5)
     return [m * 10.0**d for d in decades for m in between if low * (1 - 1e-9) <= m * 10.0**d <= high * (1 + 1e-9)]
 
 
@@ -95,10 +98,9 @@ def curves(lines: Sequence[Line], x_label: str, y_label: str, *, log: bool = Fal
         parts.append(_path(x, y, line.x, raw, f'class="raw" stroke="var(--c{line.colour % COLOURS})"'))
         parts.append(_path(x, y, line.x, mean, f'class="mean" stroke="var(--c{line.colour % COLOURS})"'))
     for line, mean, at in zip(lines, means, _spread([y(mean[-1]) for mean in means], 14), strict=True):
-        parts.append(
-            f'<text x="{WIDTH - RIGHT + 8}" y="{at + 4:.1f}" style="fill:var(--c{line.colour % COLOURS})">{escape(line.name)} '
-            f'<tspan class="value">{short(mean[-1])}</tspan></text>'
-        )
+        ink = f'style="fill:var(--c{line.colour % COLOURS})"'
+        said = f"{escape(line.name)} {short(mean[-1])}"
+        parts.append(f'<text x="{WIDTH - RIGHT + 8}" y="{at + 4:.1f}" {ink}>{said}</text>')
     return _svg(height, f"{y_label} against {x_label}", parts)
 
 
@@ -154,15 +156,12 @@ def _grid(x: Axis, y: Axis, height: int, x_label: str, y_label: str) -> str:
         parts.append(f'<line class="rule" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
         parts.append(f'<text class="tick" text-anchor="end" x="{LEFT - 8}" y="{at + 4:.1f}">{short(value)}</text>')
     for value in ticks(x.low, x.high):
-        parts.append(
-            f'<text class="tick" text-anchor="middle" x="{x(value):.1f}" y="{height - BOTTOM + 17}">{short(value)}</text>'
-        )
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(f'<text class="label" text-anchor="middle" x="{middle}" y="{height - 5}">{escape(x_label)}</text>')
-    turned = (TOP + height - BOTTOM) / 2
-    parts.append(
-        f'<text class="label" text-anchor="middle" transform="translate(13 {turned}) rotate(-90)">{escape(y_label)}</text>'
-    )
+        place = f'x="{x(value):.1f}" y="{height - BOTTOM + 17}"'
+        parts.append(f'<text class="tick" text-anchor="middle" {place}>{short(value)}</text>')
+    middle = f'x="{(LEFT + WIDTH - RIGHT) / 2}" y="{height - 5}"'
+    parts.append(f'<text class="label" text-anchor="middle" {middle}>{escape(x_label)}</text>')
+    turned = f'transform="translate(13 {(TOP + height - BOTTOM) / 2}) rotate(-90)"'
+    parts.append(f'<text class="label" text-anchor="middle" {turned}>{escape(y_label)}</text>')
     return "".join(parts)
 
 

@@ -26,7 +26,9 @@ from aim import config
 from aim.config import Run
 from aim.data import transforms
 from aim.data.transforms import Transform
+from aim.model.aim import AIM
 from aim.model.codec import Codec
+from aim.train.precision import Number
 from sim.types import UserError
 
 PREFIX = "step-"
@@ -38,14 +40,14 @@ class Progress:
 
     step: int
     seconds: float
-    precision: str
+    precision: Number
 
 
 @dataclass(frozen=True)
 class Training:
     """What changes while training."""
 
-    model: nn.Module
+    model: AIM
     ema: dict[str, Tensor]  # by parameter name
     optimiser: torch.optim.Optimizer
 

@@ -43,7 +43,7 @@ class Quality:
     by_view: Mapping[str, float]  # psnr_rgb
 
 
-def train(run: Run, frames: Frames, device: torch.device, log: Log) -> Codec:
+def train(run: Run, frames: Frames, device: torch.device, log: Log | None) -> Codec:
     """Return a codec trained on `frames`; what it became follows from the run's seed where no clock stops it."""
     config = run.codec_train
     torch.manual_seed(config.seed)
@@ -57,7 +57,7 @@ def train(run: Run, frames: Frames, device: torch.device, log: Log) -> Codec:
 
 
 def _descend(
-    codec: Codec, frames: Frames, config: TrainConfig, device: torch.device, log: Log, bar: console.Progress
+    codec: Codec, frames: Frames, config: TrainConfig, device: torch.device, log: Log | None, bar: console.Progress
 ) -> None:
     number = precision.resolve(config.precision, device)
     codec.train()
@@ -80,7 +80,7 @@ def _descend(
         step += 1
         meter.add({"loss": total.item()}, config.batch_size * len(losses))
         bar.step(detail=f"loss {total.item():.4f}")
-        if step % REPORT_EVERY == 0:
+        if log and step % REPORT_EVERY == 0:
             log.write("codec", {"step": step, **meter.take(), "seconds": time.monotonic() - start})
 
 
@@ -96,7 +96,8 @@ def batch(codec: Codec, frames: Frames, views: list[int], count: int, draw: torc
     """Return `count` differences (b 3 h w) of views of one size: a third maps, first, then pictures."""
     maps = count // 3
     parts = []
-    for kind, share in (("map", maps), ("rgb", count - maps)):
+    shares: tuple[tuple[Kind, int], ...] = (("map", maps), ("rgb", count - maps))
+    for kind, share in shares:
         which = torch.randint(len(views), (share,), generator=draw)
         row = torch.randint(len(frames[0, "rgb"]), (share,), generator=draw)
         for v, view in enumerate(views):

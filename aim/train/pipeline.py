@@ -9,7 +9,6 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,29 +53,41 @@ def train(
     check(run, dataset)
     moves = loader.motions(dataset)
     claim(run, out, resume)
-    log, seconds = Log(out / "log.jsonl"), {}
-
-    def timed(part: str, work: Callable[[], object]) -> object:
-        start = time.monotonic()
-        result = work()
-        seconds[part] = time.monotonic() - start
-        return result
-
+    log, clock = Log(out / "log.jsonl"), Clock()
     try:
-        codec, quality = timed("codec", lambda: _codec(run, dataset, out / "codec", device, log))
-        tokens = timed("latents", lambda: latents.cached(out / "latents", codec, dataset))
-        log.write("latents", {"instants": len(tokens.rgb), "seconds": seconds["latents"]})
+        codec, quality = _codec(run, dataset, out / "codec", device, log)
+        clock.lap("codec")
+        tokens = latents.cached(out / "latents", codec, dataset)
+        seconds = clock.lap("latents")
+        log.write("latents", {"instants": len(tokens.rgb), "seconds": seconds})
         every = loader.windows(dataset)
         transform = _transform(out) or loader.fit_transform(run, moves, every, relative_joints(run.robot))
-        batches = loader.Loader(run, tokens, moves, every, transform)
+        words = loader.read_words(moves.instructions)
+        batches = loader.Loader(run, tokens, moves, every, words, transform)
         with heard() as stops:
-            outcome = timed("stage1", lambda: stage1.train(run, batches, codec, out, log, stops, device, until))
+            outcome = stage1.train(run, batches, codec, out, log, stops, device, until)
             stopped = bool(stops)
     finally:
         log.close()
     if stopped:
         raise KeyboardInterrupt(f"kept step {outcome.steps} in {outcome.checkpoint}; --resume goes on")
-    return Trained(outcome, quality, seconds)
+    clock.lap("stage1")
+    return Trained(outcome, quality, clock.laps)
+
+
+class Clock:
+    """Seconds that each part took."""
+
+    def __init__(self) -> None:
+        """Start."""
+        self.laps: dict[str, float] = {}
+        self.last = time.monotonic()
+
+    def lap(self, part: str) -> float:
+        """Write down and return the seconds since the last lap."""
+        now = time.monotonic()
+        self.laps[part], self.last = now - self.last, now
+        return self.laps[part]
 
 
 def relative_joints(robot: str) -> tuple[bool, ...]:

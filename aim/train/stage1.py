@@ -23,6 +23,7 @@ from aim.model.codec import Codec
 from aim.train import checkpoint, precision, schedule
 from aim.train.checkpoint import Progress, Training
 from aim.train.log import Log, Meter
+from aim.train.precision import Number
 from aim.train.stops import Stops
 
 LOG_EVERY = 20  # steps
@@ -97,8 +98,9 @@ def train(
 
 
 def advance(
-    training: Training, loader: Loader, config: TrainConfig, step: int, rate: float, number: str, device: torch.device
-) -> dict[str, float]:
+    training: Training, loader: Loader, config: TrainConfig, step: int, rate: float, number: Number,
+    device: torch.device,
+) -> dict[str, float]:  # fmt: skip
     """Take one step and return its losses; `FloatingPointError` where they are not finite."""
     draw = schedule.generator(config.seed, "stage1", step)
     sample = loader.batch(schedule.rows(config.seed, "stage1", step, config.batch_size, len(loader)))
@@ -134,6 +136,5 @@ def _rows(count: int, probability: float, draw: torch.Generator) -> Tensor:
 def _average(training: Training, decay: float, step: int) -> None:
     """Move the average towards the model; early on faster, so that it forgets the first weights."""
     share = 1.0 - min(decay, (1.0 + step) / (10.0 + step))
-    names = list(training.ema)
-    values = dict(training.model.named_parameters())
-    torch._foreach_lerp_([training.ema[n] for n in names], [values[n].detach() for n in names], share)
+    for name, value in training.model.named_parameters():
+        training.ema[name].lerp_(value, share)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -44,7 +46,7 @@ def test_a_schedule_falls_from_one_to_zero(steps: int, shift: float) -> None:
     levels = flow.schedule(steps, shift)
     assert len(levels) == steps + 1
     assert (levels[0], levels[-1]) == (1.0, 0.0)
-    assert all(after < before for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after < before for before, after in pairwise(levels))
 
 
 @pytest.mark.parametrize("shift", [1.0, 5.0])

@@ -21,6 +21,7 @@ from aim.model.intent import VARIANTS
 from sim.types import UserError
 
 TEXT = 12
+torch.set_num_threads(1)  # the model is small: threads that wait for each other cost more than they give
 
 
 def run(name: str) -> Run:
@@ -98,7 +99,8 @@ def predict(model: AIM, given: Inputs) -> dict[str, Tensor]:
     """Return the velocities of x, m, a from the whole sequence at once."""
     known = replace(context(model.config), **{name: given[name] for name in NAMES[:5]})
     s_video, s_action = torch.tensor([0.7, 0.4]), torch.tensor([0.3, 0.9])
-    return dict(zip(OUTPUTS, model.velocities(known, given["x"], given["m"], given["a"], given["c"], s_video, s_action), strict=True))
+    x, m, a = model.velocities(known, given["x"], given["m"], given["a"], given["c"], s_video, s_action)
+    return {"x": x, "m": m, "a": a}
 
 
 def cached(model: AIM, given: Inputs) -> dict[str, Tensor]:
@@ -159,9 +161,7 @@ def test_clean_tokens_never_see_the_future(model: AIM) -> None:
         empty = model._read(known)
         beside = model._run({**tokens, **future}, levels, empty)[1]
         alone = model.remember(known)
-    assert {segment.kind for segment in alone.segments} == {"past_obs", "past_act", "o"} - {
-        kind for kind, size in (("past_obs", model.config.past_frames), ("past_act", model.config.past_actions)) if not size
-    }
+    assert list(alone.segments) == [segment for segment in model.sequence if segment.block < 1]
     for segment, layers in alone.segments.items():
         for pair, other in zip(layers, beside.segments[segment], strict=True):
             assert torch.equal(pair[0], other[0])
@@ -210,7 +210,8 @@ def test_text_that_is_not_valid_is_ignored_and_no_text_at_all_is_allowed() -> No
         before, after = predict(model, given), predict(model, {**given, "text": padded})
         silent = replace(context(model.config), text_valid=torch.zeros(2, 4, dtype=torch.bool))
         empty = replace(silent, text=silent.text[:, :0], text_valid=silent.text_valid[:, :0])
-        one, two = (model.video_velocity(model.remember(c), given["x"], given["m"], torch.tensor([0.5]))[0] for c in (silent, empty))
+        caches = (model.remember(silent), model.remember(empty))
+        one, two = (model.video_velocity(cache, given["x"], given["m"], torch.tensor([0.5]))[0] for cache in caches)
     assert torch.equal(before["x"], after["x"])
     assert one.isfinite().all()
     torch.testing.assert_close(one, two)
@@ -231,9 +232,8 @@ def test_channels_that_are_not_valid_count_nowhere() -> None:
     valid = torch.tensor([True, False, True, True, False])
     batch = replace(sample(model.config), action_valid=valid)
     noise = torch.zeros(5).masked_fill(~valid, 3.0)
-    moved = replace(
-        batch, action=batch.action + noise, context=replace(batch.context, past_action=batch.context.past_action + noise)
-    )
+    known = replace(batch.context, past_action=batch.context.past_action + noise)
+    moved = replace(batch, action=batch.action + noise, context=known)
     first, second = (model.losses(b, torch.Generator().manual_seed(3)) for b in (batch, moved))
     assert all(torch.equal(first[name], second[name]) for name in first)
     action, _ = model.act(batch.context, 1, 2, torch.Generator().manual_seed(0), valid)
@@ -325,7 +325,7 @@ def test_moving_keeps_every_field() -> None:
 
 def test_tiny_learns_a_toy_batch_by_heart() -> None:
     """Two scenes, smooth futures: losses fall, and `act` returns the actions that were shown."""
-    config = replace(CONFIGS["tiny-paper"], history_noise=0.0)
+    config = replace(CONFIGS["tiny-paper"], history_noise=0.0, token_channels=8)
     torch.manual_seed(0)
     model = AIM(config)
     draw = torch.Generator().manual_seed(0)
@@ -338,9 +338,11 @@ def test_tiny_learns_a_toy_batch_by_heart() -> None:
         rgb=still.repeat(8, 1, 1, 1), map=batch.map.repeat(8, 1, 1, 1), action=slope.repeat(8, 1, 1),
         map_valid=batch.map_valid.repeat(8),
     )  # fmt: skip
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    optimiser = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95))
     course: dict[str, list[float]] = {"rgb": [], "map": [], "action": []}
-    for _ in range(150):
+    steps = 140
+    for step in range(steps):
+        optimiser.param_groups[0]["lr"] = 1e-2 * min(1, (step + 1) / 10, 2 - 2 * step / steps)
         losses = model.losses(many, draw)
         optimiser.zero_grad()
         losses["total"].backward()
@@ -348,10 +350,10 @@ def test_tiny_learns_a_toy_batch_by_heart() -> None:
         for name, values in course.items():
             values.append(losses[name].item())
     for name, values in course.items():
-        assert sum(values[-10:]) < sum(values[:10]) / 4, (name, values[:10], values[-10:])
+        assert sum(values[-10:]) < sum(values[:10]) / 10, (name, values[:10], values[-10:])
     action, future = model.act(batch.context, 4, 6, draw)
-    assert (action - slope).abs().mean() < 0.3 * slope.abs().mean()
-    assert (future.map - batch.map).square().mean() < 0.3 * batch.map.square().mean()
+    assert (action - slope).abs().mean() < 0.2 * slope.abs().mean()
+    assert (future.map - batch.map).square().mean() < 0.05 * batch.map.square().mean()
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)

@@ -1,0 +1,52 @@
+"""`aim demo`: the main job in miniature on one task. It calls the verbs that a user would type, one after another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+TASK, ROBOT, PRESET = "click_bell", "panda", "nano"
+CODEC_SHARE = 0.3  # of the minutes of training
+
+
+def demo(
+    *, out: Path = Path("runs/demo"), minutes: float = 6.0, num: int = 50, episodes: int = 25, seed: int = 0
+) -> dict[str, object]:
+    """Record demonstrations, train on them, evaluate the policy beside the expert and random, write a report.
+
+    What is finished is kept: the same command again goes on where it stopped, or only says what there is.
+
+    Args:
+        out: folder of everything that is made
+        minutes: of training; more on a second call trains further
+        num: demonstrations
+        episodes: seeds that each policy is evaluated on
+        seed: of demonstrations and training
+    """
+    from aim import console
+    from aim.commands.evaluate import evaluate
+    from aim.commands.generate import generate
+    from aim.commands.report import report
+    from aim.commands.train import train
+
+    data, trained, codec_minutes = out / "demonstrations", out / "training", CODEC_SHARE * minutes
+
+    console.note(f"1 of 4: {num} demonstrations of {TASK} on {ROBOT}, in {data}")
+    generate(task=(TASK,), robot=ROBOT, num=num, seed=seed, out=data)
+
+    console.note(f"2 of 4: {minutes:g} minutes of training, in {trained}")
+    made = train(
+        PRESET, data=data, out=trained, resume=True, seed=seed,
+        codec_minutes=codec_minutes, minutes=minutes - codec_minutes,
+    )  # fmt: skip
+
+    console.note(f"3 of 4: {episodes} episodes each with the policy, the expert and random actions")
+    checkpoint = Path(str(made["checkpoint"]))
+    found = {
+        name: evaluate(policy=policy, task=(TASK,), robot=ROBOT, episodes=episodes, out=out / f"evaluation-{name}")
+        for name, policy in ((checkpoint.name, str(checkpoint)), ("expert", "expert"), ("random", "random"))
+    }
+
+    console.note("4 of 4: the report")
+    page = report(out)
+    rate = found[checkpoint.name]["success_rate"]
+    return {"report": page["report"], "success_rate": rate, "expert": found["expert"]["success_rate"], "random": found["random"]["success_rate"]}

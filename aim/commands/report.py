@@ -1,0 +1,37 @@
+"""`aim report`: one self-contained page of all that lies in a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+def report(folder: Annotated[Path, tyro.conf.Positional], *, out: Path | None = None) -> dict[str, object]:
+    """Write one HTML page with results, films, curves and facts; it needs no other file and no network.
+
+    Args:
+        folder: a training, an evaluation, a dataset, or a folder that holds some of these
+        out: file of the page; report.html in the folder if left out
+    """
+    from aim.report.gather import gather
+    from aim.report.page import page
+    from sim.types import UserError
+
+    path = out or folder / "report.html"
+    findings = gather(folder)
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; --out names the file of the page")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(page(findings), encoding="utf-8")
+    part.replace(path)
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+    return {
+        "report": str(path),
+        "evaluations": len(findings.evaluations),
+        "trainings": len(findings.trainings),
+        "datasets": len(findings.data),
+        "bytes": path.stat().st_size,
+    }

@@ -1,0 +1,41 @@
+"""What an evaluation runs: tasks, robot and seeds, and in which batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Seeds that run beside each other."""
+
+    seeds: tuple[int, ...]
+    filmed: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The seeds `first` to `first + episodes - 1` of every task, each once; the first `films` of them are filmed."""
+
+    tasks: tuple[str, ...]
+    robot: str
+    first: int
+    episodes: int
+    batch: int = 16
+    films: int = 2
+    film_height: int = 240  # pixels
+    threads: int = 2
+
+    @property
+    def seeds(self) -> range:
+        """All seeds of a task."""
+        return range(self.first, self.first + self.episodes)
+
+    def batches(self, done: AbstractSet[int]) -> Iterator[Batch]:
+        """Yield the seeds that are not in `done`; those to be filmed come first and apart, as they are drawn large."""
+        for seeds, filmed in ((self.seeds[: self.films], True), (self.seeds[self.films :], False)):
+            left = [seed for seed in seeds if seed not in done]
+            for i in range(0, len(left), self.batch):
+                yield Batch(tuple(left[i : i + self.batch]), filmed)

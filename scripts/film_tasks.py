@@ -1,0 +1,38 @@
+"""Makes docs/tasks.webp: the expert at every task, as the head camera sees it, and the value maps of the recording below.
+
+Run: .venv/bin/python scripts/film_tasks.py
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from aim.evaluate.films import Panel, overlay, tile, write
+from sim import robots, tasks
+from sim.record import record
+
+ROBOTS = {"click_bell": "panda"}  # the others: aloha
+SIZE = (192, 256)
+SEED = 7
+
+
+def main() -> None:
+    """Record, lay the maps over and write the film."""
+    rows = []
+    for name in tasks.names():
+        robot = robots.load(ROBOTS.get(name, "aloha"))
+        (episode,) = record(tasks.load(name), robot, [SEED], ("head",), SIZE)
+        assert episode.success, name
+        rows.append((f"{name}, {robot.name}", episode.images["head"], overlay(episode.images["head"], episode.maps["head"])))
+    length = max(len(pictures) for _, pictures, _ in rows)
+
+    def held(frames: np.ndarray) -> np.ndarray:
+        return np.concatenate([frames, np.repeat(frames[-1:], length - len(frames), axis=0)])
+
+    seen = tile([Panel(caption, held(pictures)) for caption, pictures, _ in rows], SIZE[0])
+    maps = tile([Panel("value map", held(heat), legend=True) for _, _, heat in rows], SIZE[0])
+    write(Path("docs/tasks.webp"), np.concatenate([seen, maps], axis=1), quality=60)
+
+
+if __name__ == "__main__":
+    main()

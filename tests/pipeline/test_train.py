@@ -1,0 +1,245 @@
+"""A dataset becomes a policy: it resumes to the bit, refuses what does not fit, and learns to do the toy's task."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from toy import CAMERAS, GRIP, JOINTS, X, Y, dataset, episode, moved, observation, places
+
+from aim import cli, config, presets
+from aim.config import Run, token_channels
+from aim.data import latents, loader
+from aim.data.store import Dataset
+from aim.policy import LearnedPolicy, fresh, load_policy, observed
+from aim.train import pipeline
+from aim.train.pipeline import Trained
+from sim.types import Observation, UserError
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Compute on one thread, as the sums of two may differ in the last bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Return a small toy dataset."""
+    return dataset(tmp_path_factory.mktemp("data") / "toy", [episode(seed, pictures=7) for seed in range(4)])
+
+
+def run(steps: int = 10) -> Run:
+    """Return the tiny preset, cut short."""
+    made = presets.tiny("aloha", CAMERAS, JOINTS, JOINTS)
+    codec = dataclasses.replace(made.codec_train, steps=2, precision="fp32")
+    train = dataclasses.replace(made.train, steps=steps, precision="fp32")
+    return dataclasses.replace(made, codec_train=codec, train=train)
+
+
+@pytest.fixture(scope="module")
+def trained(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Trained]:
+    """Return a finished training and its folder."""
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    return out, pipeline.train(run(), data, out, False, CPU)
+
+
+@pytest.fixture
+def policy(trained: tuple[Path, Trained]) -> LearnedPolicy:
+    """Return the policy that was trained."""
+    return load_policy(trained[0], video_steps=2, action_steps=2)
+
+
+def seen(step: int, copies: int = 3) -> Observation:
+    """Return the toy at the starts of seeds 50, 51, ..."""
+    states = np.zeros((copies, JOINTS), np.float32)
+    states[:, GRIP] = 1.0
+    for i in range(copies):
+        states[i, [X, Y]] = places(50 + i)[1]
+    return observation(states, np.stack([places(50 + i)[0] for i in range(copies)]), step)
+
+
+@pytest.mark.slow
+def test_stopped_and_resumed_is_the_same_to_the_bit(
+    trained: tuple[Path, Trained], data: Dataset, tmp_path: Path
+) -> None:
+    whole, made = trained
+    halves = tmp_path / "halves"
+    first = pipeline.train(run(), data, halves, False, CPU, until=5)
+    assert (first.outcome.steps, first.outcome.finished) == (5, False)
+    second = pipeline.train(run(), data, halves, True, CPU)
+    assert (second.outcome.steps, second.outcome.finished) == (10, True)
+    assert [p.name for p in sorted(halves.glob("step-*"))] == ["step-000010"]
+    for name in ("codec", "ema", "model", "optimiser"):
+        a, b = (load_file(folder / "step-000010" / f"{name}.safetensors") for folder in (whole, halves))
+        assert a.keys() == b.keys()
+        assert all(torch.equal(a[key], b[key]) for key in a), name
+    start = load_file(whole / "step-000010" / "model.safetensors")
+    again = pipeline.train(run(), data, halves, True, CPU)
+    assert again.outcome.steps == 10
+    assert made.outcome.loss["total"] > 0
+    other = dataclasses.replace(run(), train=dataclasses.replace(run().train, seed=1))
+    pipeline.train(other, data, tmp_path / "other", False, CPU, until=10)
+    changed = load_file(tmp_path / "other" / "step-000010" / "model.safetensors")
+    assert any(not torch.equal(start[key], changed[key]) for key in start)
+
+
+@pytest.mark.slow
+def test_the_log_tells_the_parts_apart(trained: tuple[Path, Trained]) -> None:
+    out, made = trained
+    parts = [json.loads(line)["part"] for line in (out / "log.jsonl").read_text().splitlines()]
+    assert parts[:2] == ["codec", "latents"]
+    assert set(made.seconds) == {"codec", "latents", "stage1"}
+    assert config.load(made.outcome.checkpoint) == run()
+
+
+@pytest.mark.slow
+def test_what_does_not_fit_is_refused_and_nothing_changes(
+    trained: tuple[Path, Trained], data: Dataset, tmp_path: Path
+) -> None:
+    out = trained[0]
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    wider = dataclasses.replace(run(), model=dataclasses.replace(run().model, width=64))
+    with pytest.raises(UserError, match=r"model\.width is 32, not 64"):
+        pipeline.train(wider, data, out, True, CPU)
+    with pytest.raises(UserError, match="--resume goes on"):
+        pipeline.train(run(), data, out, False, CPU)
+    with pytest.raises(UserError, match="robot 'aloha'"):
+        pipeline.train(dataclasses.replace(run(), robot="panda"), data, out, True, CPU)
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
+    (tmp_path / "letter.txt").write_text("mine")
+    with pytest.raises(UserError, match="not empty"):
+        pipeline.train(run(), data, tmp_path, False, CPU)
+    with pytest.raises(UserError, match="no checkpoint"):
+        load_policy(tmp_path)
+
+
+@pytest.mark.slow
+def test_the_command_answers_in_one_line(data: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    words = ["train", "tiny", "--data", str(data.path), "--out", str(out), "--steps", "2", "--json"]
+    assert cli.main(words) == 0
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert said["steps"] == 2
+    assert set(said["loss"]) == {"rgb", "map", "action"}
+    assert {"seconds", "samples_per_second", "checkpoint"} <= said.keys()
+    assert Path(said["checkpoint"]).is_dir()
+    for wrong in (["train", "tini", *words[2:]], words, ["train", "tiny", "--data", str(out), *words[4:]]):
+        assert cli.main(wrong) == 2
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        assert "error" in json.loads(said.out.splitlines()[-1])
+
+
+@pytest.mark.slow
+def test_a_policy_acts_alike_whatever_the_batch_and_again_from_the_start(policy: LearnedPolicy) -> None:
+    every = np.ones(3, bool)
+    policy.reset(every)
+    first = [policy.act(seen(step)).actions for step in (0, 16, 32)]
+    policy.reset(every)
+    again = [policy.act(seen(step)).actions for step in (0, 16, 32)]
+    np.testing.assert_array_equal(first, again)
+    assert first[0].shape == (3, 16, JOINTS)
+    policy.reset(np.ones(1, bool))
+    alone = [policy.act(seen(step, copies=1)).actions for step in (0, 16, 32)]
+    np.testing.assert_allclose([a[0] for a in alone], [a[0] for a in first], atol=1e-4)
+
+
+@pytest.mark.slow
+def test_memory_holds_what_was_seen_and_done(policy: LearnedPolicy) -> None:
+    policy.reset(np.ones(3, bool))
+    first = policy.act(seen(0)).actions
+    policy.act(seen(16))
+    memory = policy.memory
+    assert memory is not None
+    np.testing.assert_array_equal(memory.done, first)
+    policy.reset(np.array([True, False, False]))
+    assert policy.memory is not None
+    assert policy.memory.step.tolist() == [-1, 16, 16]
+    policy.act(dataclasses.replace(seen(32), time=np.array([0.0, 0.64, 0.64])))
+    assert policy.memory.began.tolist() == [0, 0, 0]
+    assert policy.memory.step.tolist() == [0, 32, 32]
+
+
+@pytest.mark.slow
+def test_the_policy_tells_the_model_what_the_loader_told_it(
+    trained: tuple[Path, Trained], policy: LearnedPolicy, data: Dataset
+) -> None:
+    made = data.load(data.episodes[1])
+    moves, every = loader.motions(data), loader.windows(data)
+    tokens = latents.cached(trained[0] / "latents", policy.codec, data)
+    words = loader.read_words(moves.instructions)
+    row = np.flatnonzero((every.episode == 1) & (every.picture == 4))
+    sample = loader.Loader(policy.run, tokens, moves, every, words, policy.transform).batch(row)
+
+    def shown(step: int) -> Observation:
+        images = {camera: made.images[camera][step // 4][None] for camera in CAMERAS}
+        return Observation(images, made.state[step][None], (made.instruction,), np.array([step / 50]))
+
+    _, memory = policy.step(shown(0), fresh(policy.run, 1))
+    memory = observed(dataclasses.replace(memory, planned=made.action[None, :16]), np.array([16]))
+    now = policy.codec.encode([torch.from_numpy(shown(16).images[c]) for c in CAMERAS], "rgb")
+    context = policy.context(shown(16), memory, now)
+    assert bool(context.past_valid[0]) and bool(sample.context.past_valid[0])
+    for name in ("past_rgb", "past_action", "rgb", "state", "text"):
+        told, learned = vars(context)[name], vars(sample.context)[name]
+        torch.testing.assert_close(told, learned, atol=2e-2, rtol=2e-3, msg=name)  # the cache is in half precision
+
+
+@pytest.mark.slow
+def test_imagined_pictures_come_when_asked_for(trained: tuple[Path, Trained], policy: LearnedPolicy) -> None:
+    dreamer = load_policy(trained[0], video_steps=2, action_steps=2, imagine=True)
+    chunk = dreamer.act(seen(0))
+    assert chunk.extras["images/head"].shape == (3, 2, 64, 64, 3)
+    assert chunk.extras["maps/left_wrist"].shape == (3, 2, 32, 32, 3)
+    assert chunk.extras["maps/head"].dtype == np.uint8
+    plain = policy.act(seen(0))
+    assert not plain.extras
+    np.testing.assert_array_equal(plain.actions, chunk.actions)
+
+
+@pytest.mark.slow
+def test_a_policy_that_cannot_see_says_so(policy: LearnedPolicy) -> None:
+    looked = seen(0)
+    blind = dataclasses.replace(looked, images={"head": looked.images["head"]})
+    with pytest.raises(UserError, match="left_wrist"):
+        policy.act(blind)
+
+
+def reaches(policy: LearnedPolicy, seeds: range, chunks: int = 8) -> float:
+    """Return the share of seeds in which the hand ends on the spot, closed."""
+    spots = np.stack([places(seed)[0] for seed in seeds])
+    states = np.zeros((len(seeds), JOINTS), np.float32)
+    states[:, [X, Y]] = [places(seed)[1] for seed in seeds]
+    states[:, GRIP] = 1.0
+    policy.reset(np.ones(len(seeds), bool))
+    for chunk in range(chunks):
+        actions = policy.act(observation(states, spots, 16 * chunk)).actions
+        for k in range(actions.shape[1]):
+            states = np.stack([moved(s, a) for s, a in zip(states, actions[:, k], strict=True)])
+    near = np.hypot(*(states[:, [X, Y]] - spots).T) < 0.15
+    return float((near & (states[:, GRIP] < 0.5)).mean())
+
+
+@pytest.mark.slow
+def test_the_whole_chain_learns_the_toy(tmp_path: Path) -> None:
+    made = run(steps=600)
+    codec = dataclasses.replace(made.codec, latent_channels=48)
+    model = dataclasses.replace(made.model, token_channels=token_channels(codec), width=64, action_width=64)
+    train = dataclasses.replace(made.train, batch_size=32, lr=2e-3, ema_decay=0.99, warmup=30)
+    made = dataclasses.replace(made, codec=codec, model=model, train=train)
+    lessons = dataset(tmp_path / "toy", [episode(seed) for seed in range(120)])
+    out = tmp_path / "run"
+    pipeline.train(made, lessons, out, False, CPU)
+    assert reaches(load_policy(out), range(1000, 1020)) >= 0.5
