@@ -2,7 +2,8 @@
 
 Its memory is a value: `step(observation, memory)` returns the chunk and the next memory. `act` keeps that value between
 calls, as the simulator and the server want it. A chunk is longer than what is carried out: the first `execute` actions
-are returned, then the world is looked at again.
+are returned, then the world is looked at again. The past is known where an observation was made exactly one latent
+frame ago: so `execute` should divide the control steps of a frame, 16 (16, 8 or 4), else the model acts without past.
 
 What a copy does depends on what it sees, on the seed and on its own time alone: its noise is drawn from (seed, control
 step), not from its place among the copies.
@@ -58,7 +59,8 @@ class LearnedPolicy:
         self.run, self.transform, self.codec, self.model = run, transform, codec.eval(), model.eval()
         self.execute = execute or run.data.execute
         self.seed, self.video_steps, self.action_steps = seed, video_steps, action_steps
-        self.imagine, self.number = imagine, number
+        self.imagine = imagine
+        self.number: Number = number
         self.device = next(model.parameters()).device
         self.valid = torch.tensor(transform.action.moves, device=self.device)
         self.memory: Memory | None = None

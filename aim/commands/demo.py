@@ -48,5 +48,11 @@ def demo(
 
     console.note("4 of 4: the report")
     page = report(out)
-    rate = found[checkpoint.name]["success_rate"]
-    return {"report": page["report"], "success_rate": rate, "expert": found["expert"]["success_rate"], "random": found["random"]["success_rate"]}
+    rates = {name: result["success_rate"] for name, result in found.items()}
+    return {
+        "report": page["report"],
+        "success_rate": rates[checkpoint.name],
+        "expert": rates["expert"],
+        "random": rates["random"],
+        "training_steps": made["steps"],
+    }

@@ -1,7 +1,8 @@
 """The closed loop: a policy sees, acts, and the world moves on, until every copy is done.
 
-Each seed is run once, and what comes of it depends on the seed alone, not on the batch it was in or on what ran before.
-Success is what the environment says.
+Each seed is run once, and what comes of it depends on the seed alone, not on the batch it was in or on what ran before
+(but for the last bit of a network's sums, which may round otherwise in a larger batch). Success is what the
+environment says.
 """
 
 from __future__ import annotations

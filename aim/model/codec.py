@@ -62,15 +62,20 @@ def single_frame(module: nn.Module) -> None:
 
 def wan(config: CodecConfig) -> AutoencoderKLWan:
     """Return Wan's autoencoder (2.2 kind: residual, pixels folded into channels) in the size of `config`."""
-    stages = len(config.dim_mult) - 1
-    fold, z = config.factor // 2**stages, config.latent_channels
-    assert fold * 2**stages == config.factor, "factor must be a multiple of 2 for each stage"
+    fold, stages, z = _fold(config), len(config.dim_mult) - 1, config.latent_channels
     return AutoencoderKLWan(
         base_dim=config.base_dim, decoder_base_dim=config.base_dim, z_dim=z, dim_mult=list(config.dim_mult),
         num_res_blocks=1, temperal_downsample=[False] * stages, is_residual=True, patch_size=fold,
         in_channels=3 * fold**2, out_channels=3 * fold**2, latents_mean=[0.0] * z, latents_std=[1.0] * z,
         scale_factor_temporal=1, scale_factor_spatial=config.factor,
     )  # fmt: skip
+
+
+def _fold(config: CodecConfig) -> int:
+    """Return how many pixels are folded into channels along each side; the stages halve the rest."""
+    halved = 2 ** (len(config.dim_mult) - 1)
+    assert config.factor % halved == 0, "factor must be a multiple of 2 for each stage"
+    return config.factor // halved
 
 
 class Codec(nn.Module):
@@ -83,6 +88,7 @@ class Codec(nn.Module):
         """Make the codec that `config` describes; `set_linear` gives it its linear code."""
         super().__init__()
         self.config = config
+        self.fold = _fold(config)
         self.wan = wan(config)
         single_frame(self.wan)
         side, z = config.factor, config.latent_channels
@@ -107,14 +113,14 @@ class Codec(nn.Module):
     def analyse(self, x: Float[Tensor, "b 3 _ _"]) -> tuple[Tensor, Tensor]:
         """Return mean and log-variance (b z y x) of the latents of a difference."""
         linear = F.conv2d(x, self.analysis, stride=self.config.factor)
-        posterior = self.wan.encode(x.unsqueeze(2)).latent_dist
+        posterior = self.wan.encode(x.unsqueeze(2), return_dict=False)[0]
         return linear.float() + posterior.mean.squeeze(2).float(), posterior.logvar.squeeze(2).float()
 
     def synthesise(self, latents: Float[Tensor, "b z _ _"]) -> Float[Tensor, "b 3 _ _"]:
         """Return the difference that latents stand for, not clamped so that gradients pass."""
         linear = F.conv_transpose2d(latents, self.synthesis, stride=self.config.factor)
         folded = self.wan.decoder(self.wan.post_quant_conv(latents.unsqueeze(2)), first_chunk=True)
-        return linear.float() + unpatchify(folded, self.wan.config.patch_size).squeeze(2).float()
+        return linear.float() + unpatchify(folded, self.fold).squeeze(2).float()
 
     @torch.no_grad()
     def encode(self, pictures: Sequence[Pictures], kind: Kind) -> Float[Tensor, "b n c"]:

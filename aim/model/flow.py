@@ -52,7 +52,7 @@ def loss(velocity: Data, data: Data, noise: Data, s: Levels) -> Data:
 
 
 def gaussian(like: Tensor, generator: torch.Generator) -> Tensor:
-    """Return standard normal noise of `like`'s shape; drawn on the generator's device, so a CPU seed suits any other."""
+    """Return standard normal noise of `like`'s shape, drawn on the generator's device: a CPU seed suits any device."""
     return torch.randn(like.shape, generator=generator, device=generator.device).to(like.device)
 
 

@@ -121,7 +121,7 @@ def _figure(film: Film) -> str:
 
 def _training(training: Training) -> str:
     stage1, codec = training.log.get("stage1", []), training.log.get("codec", [])
-    parts = [f"<section><h2>Training: {escape(training.name)}</h2>{table(_training_facts(training))}"]
+    parts = [f"<section><h2>Training</h2>{table(_training_facts(training))}"]
     if len(stage1) > 1:
         lines = [_line(name, stage1, stream, colour) for stream, (name, colour) in STREAMS.items()]
         parts.append(_plot(lines, "flow-matching loss", 260, LOSS_NOTE))
@@ -140,7 +140,7 @@ def _plot(lines: Sequence[plots.Line], label: str, height: int, note: str) -> st
 
 
 def _training_facts(training: Training) -> dict[str, str]:
-    rows: dict[str, str] = {}
+    rows = {"folder": training.name}
     if run := training.run:
         model, config = run.model, run.train
         rows["preset"] = f"{run.preset}, for the robot {run.robot}"
@@ -161,7 +161,8 @@ def _training_facts(training: Training) -> dict[str, str]:
 
 
 def _data(data: Data) -> str:
-    return f"<section><h2>Demonstrations: {escape(data.name)}</h2>{table(data.facts)}{_gallery(data.films)}</section>"
+    rows = table({"folder": data.name, **data.facts})
+    return f"<section><h2>Demonstrations</h2>{rows}{_gallery(data.films)}</section>"
 
 
 def _configuration(trainings: Sequence[Training]) -> str:
@@ -170,7 +171,7 @@ def _configuration(trainings: Sequence[Training]) -> str:
         if training.run:
             rows = table(flat(dataclasses.asdict(training.run)))
             blocks.append(f"<details><summary>run.json of {escape(training.name)}</summary>{rows}</details>")
-    return f"<section><h2>Complete configuration</h2>{_lines(blocks)}</section>" if blocks else ""
+    return f'<section class="screen"><h2>Complete configuration</h2>{_lines(blocks)}</section>' if blocks else ""
 
 
 def table(rows: Mapping[str, str]) -> str:

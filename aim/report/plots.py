@@ -6,6 +6,7 @@ page into dark mode and onto paper. All numbers are in the units of a fixed 640-
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ LONGEST = 400  # points drawn of a line; more than its pixels say nothing
 
 @dataclass(frozen=True)
 class Line:
-    """A named curve; `x` ascends. `colour` picks one of the page's."""
+    """A named curve; `x` ascends from 0 or above. `colour` picks one of the page's."""
 
     name: str
     x: Sequence[float]
@@ -75,11 +76,12 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def smooth(values: Sequence[float], window: int) -> list[float]:
-    """Return the running mean of the last `window` values at each place; the first ones average what there is."""
-    out, total = [], 0.0
-    for i, value in enumerate(values):
-        total += value - (values[i - window] if i >= window else 0.0)
-        out.append(total / min(i + 1, window))
+    """Return the mean of about `window` values around each place, as many before as behind: fewer near the ends."""
+    total = [0.0, *itertools.accumulate(values)]
+    out = []
+    for i in range(len(values)):
+        half = min(window // 2, i, len(values) - 1 - i)
+        out.append((total[i + half + 1] - total[i - half]) / (2 * half + 1))
     return out
 
 
@@ -90,7 +92,7 @@ def curves(lines: Sequence[Line], x_label: str, y_label: str, *, log: bool = Fal
     if not lines:
         return '<p class="note">Nothing to plot yet: fewer than two points.</p>'
     means = [smooth(line.y, max(1, len(line.y) // 25)) for line in lines]
-    x = Axis(min(line.x[0] for line in lines), max(line.x[-1] for line in lines), LEFT, WIDTH - RIGHT)
+    x = Axis(0.0, max(line.x[-1] for line in lines), LEFT, WIDTH - RIGHT)
     y = Axis(*_span([value for mean in means for value in mean], log), height - BOTTOM, TOP, log)
     parts = [_grid(x, y, height, x_label, y_label)]
     for line, mean in zip(lines, means, strict=True):
@@ -135,7 +137,7 @@ def _finite(line: Line, log: bool) -> Line:
     """Return the line without values that cannot be drawn, thinned to LONGEST points."""
     pairs = [(x, y) for x, y in zip(line.x, line.y, strict=True) if math.isfinite(y) and (y > 0 or not log)]
     step = max(1, math.ceil(len(pairs) / LONGEST))
-    pairs = [*pairs[: -1 : step], *pairs[-1:]]
+    pairs = [*pairs[:-1:step], *pairs[-1:]]
     return Line(line.name, [x for x, _ in pairs], [y for _, y in pairs], line.colour)
 
 

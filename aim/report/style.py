@@ -72,6 +72,6 @@ footer { margin-top: 3.5rem; border-top: 1px solid var(--rule); padding-top: .9r
     --good: #23804f; --bad: #b4412f;
   }
   body { font-size: 10.5pt; } main { max-width: none; padding: 0; }
-  figure, table, .figures, svg { break-inside: avoid; } h2 { break-after: avoid; } details { display: none; }
+  figure, table, .figures, svg { break-inside: avoid; } h2 { break-after: avoid; } .screen { display: none; }
 }
 """

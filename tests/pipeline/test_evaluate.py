@@ -1,0 +1,210 @@
+"""Closed loop: every seed once, results that depend on the seed alone, folders that resume and are not overwritten."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from aim import presets
+from aim.commands.evaluate import evaluate as verb
+from aim.data import transforms
+from aim.data.transforms import Transform
+from aim.evaluate import closed_loop, results
+from aim.evaluate.closed_loop import evaluate, roll_out
+from aim.evaluate.contender import contender
+from aim.evaluate.plan import Batch, Plan
+from aim.evaluate.random_policy import CHUNK, RandomPolicy
+from aim.evaluate.results import Result
+from aim.model.codec import Codec
+from aim.train import checkpoint, stage1
+from aim.train.checkpoint import Progress
+from sim import robots, tasks
+from sim.env import Env
+from sim.types import Chunk, Observation, UserError
+
+TASK, ROBOT = "click_bell", "panda"
+PLAN = Plan((TASK,), ROBOT, first=7, episodes=5, batch=2, films=1, film_height=48, threads=1)
+NOTHING = Observation({}, np.zeros((0, 0), np.float32), (), np.zeros(0))
+
+
+@pytest.fixture(scope="module")
+def expert(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Result, ...]]:
+    """Return the folder and the results of the expert."""
+    out = tmp_path_factory.mktemp("expert")
+    return out, evaluate(contender("expert"), PLAN, out)
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the checkpoint of a model that has learned nothing yet."""
+    robot = robots.load(ROBOT)
+    size = len(robot.action_names)
+    run = presets.tiny(ROBOT, robot.camera_names, size, size)
+    torch.manual_seed(0)
+    spread = transforms.measure(np.random.default_rng(0).normal(size=(50, size)).astype(np.float32) * 0.1)
+    scale = Transform(tuple(not name.endswith("gripper") for name in robot.action_names), spread, spread)
+    training = stage1.begin(run, torch.device("cpu"))
+    out = tmp_path_factory.mktemp("runs")
+    return checkpoint.save(out, run, scale, Codec(run.codec), training, Progress(1, 0.0, "fp32"))
+
+
+def test_every_seed_is_run_once_and_the_expert_succeeds(expert: tuple[Path, tuple[Result, ...]]) -> None:
+    out, rows = expert
+    assert [row.seed for row in rows] == [7, 8, 9, 10, 11]
+    assert all(row.success and 0 < row.steps < tasks.load(TASK).horizon for row in rows)
+    record = results.read(out / results.FILE)
+    assert record["success_rate"] == 1.0 and record["tasks"][TASK]["episodes"] == 5
+    assert [Result(**row) for row in record["episodes"]] == list(rows)
+    assert {row.instruction for row in rows} <= {words.format(a="the arm") for words in tasks.load(TASK).instructions}
+
+
+def test_a_result_depends_on_the_seed_alone(expert: tuple[Path, tuple[Result, ...]], tmp_path: Path) -> None:
+    """Whatever the batch, the first seed, the number of threads, and whether it was filmed."""
+    other = dataclasses.replace(PLAN, first=9, episodes=3, batch=3, films=0, threads=2)
+    again = evaluate(contender("expert"), other, tmp_path)
+    assert [dataclasses.replace(row, film="") for row in expert[1][2:]] == list(again)
+
+
+def test_what_is_finished_is_not_run_again(tmp_path: Path) -> None:
+    ran: list[int] = []
+    for episodes in (2, 2, 4):
+        plan = dataclasses.replace(PLAN, episodes=episodes)
+        evaluate(contender("expert"), plan, tmp_path, lambda row: ran.append(row.seed))
+    assert ran == [7, 8, 9, 10]
+    assert results.read(tmp_path / results.FILE)["tasks"][TASK]["episodes"] == 4
+
+
+def test_an_interrupted_evaluation_goes_on_to_the_same_results(
+    expert: tuple[Path, tuple[Result, ...]], tmp_path: Path
+) -> None:
+    def stop(row: Result) -> None:
+        if row.seed == 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match=r"kept 3 episodes .* the same command goes on"):
+        evaluate(contender("expert"), PLAN, tmp_path, stop)
+    assert closed_loop.missing(contender("expert"), PLAN, tmp_path) == 2
+    assert evaluate(contender("expert"), PLAN, tmp_path) == expert[1]
+    assert (tmp_path / results.FILE).read_bytes() == (expert[0] / results.FILE).read_bytes()
+
+
+@pytest.mark.parametrize(("policy", "robot"), [("random", ROBOT), ("expert", "aloha")])
+def test_another_ones_results_are_not_touched(
+    expert: tuple[Path, tuple[Result, ...]], policy: str, robot: str
+) -> None:
+    before = {path: path.read_bytes() for path in expert[0].rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match=r"holds results with .*; give another --out"):
+        evaluate(contender(policy), dataclasses.replace(PLAN, robot=robot), expert[0])
+    assert {path: path.read_bytes() for path in expert[0].rglob("*") if path.is_file()} == before
+
+
+def test_the_film_shows_the_episode(expert: tuple[Path, tuple[Result, ...]]) -> None:
+    out, rows = expert
+    assert [row.film for row in rows] == [f"films/{TASK}-7.webp", "", "", "", ""]
+    ok, film = cv2.imreadanimation(str(out / rows[0].film))
+    assert ok and film.frames[0].shape[:2] == (48, 48)
+    assert sum(film.durations) / 1000 == pytest.approx(rows[0].steps / 50, abs=1.5)
+    first, last = (film.frames[i][4:-4, 4:-4, :3].astype(int) for i in (0, -1))
+    assert np.abs(first - last).max() > 60, "nothing moved"
+
+
+def test_random_walks_start_at_home_stay_within_limits_and_follow_from_their_seed() -> None:
+    robot = robots.load("aloha")
+    policy = RandomPolicy(robot, (3, 4))
+    low, high = np.array(robot.limits).T
+    walk = np.concatenate([policy.act(NOTHING).actions for _ in range(40)], axis=1)
+    assert walk.shape == (2, 40 * CHUNK, len(robot.action_names))
+    assert (walk >= low - 1e-6).all() and (walk <= high + 1e-6).all()
+    assert np.abs(walk[:, 0] - np.clip(robot.home, low, high)).max() < 0.4
+    assert np.abs(np.diff(walk, axis=1)).max() < 0.5, "a walk, not jumps"
+    assert walk.std(axis=1).mean() > 0.1, "it hardly moves"
+    assert np.abs(walk[0] - walk[1]).max() > 0.1
+    alone = RandomPolicy(robot, (4,))
+    assert np.array_equal(alone.act(NOTHING).actions[0], walk[1, :CHUNK])
+    policy.reset(np.array([False, True]))
+    again = policy.act(NOTHING).actions
+    assert np.array_equal(again[1], walk[1, :CHUNK]) and not np.array_equal(again[0], walk[0, :CHUNK])
+
+
+class Spy:
+    """Holds the robot at home in chunks of `length` and writes down what it was shown."""
+
+    def __init__(self, env: Env, length: int) -> None:
+        self.home, self.length = np.array(env.robot.home, np.float32), length
+        self.times: list[float] = []
+        self.cameras: set[str] = set()
+
+    def reset(self, mask: np.ndarray) -> None:
+        assert mask.all()
+
+    def act(self, observation: Observation) -> Chunk:
+        self.times.append(float(observation.time.max()))
+        self.cameras |= set(observation.images)
+        return Chunk(np.tile(self.home, (len(observation.state), self.length, 1)))
+
+
+@pytest.mark.parametrize("length", [3, 16])
+def test_a_take_has_a_picture_every_80_ms_whatever_the_length_of_a_chunk(length: int) -> None:
+    task = dataclasses.replace(tasks.load(TASK), horizon=50)
+    env = Env(task, robots.load(ROBOT), 2, ("head",), (32, 32))
+    env.reset((1, 2))
+    spy = Spy(env, length)
+    takes = roll_out(env, spy, film=(24, 24))
+    assert env.done.all() and not env.success.any() and (env.steps == 50).all()
+    assert [len(take.real) for take in takes] == [1 + 12 + 1] * 2, "at the start, every 4 steps, and at the end"
+    assert spy.cameras == {"head"}
+    assert np.allclose(np.diff(spy.times), length / 50)
+    env.close()
+
+
+def test_seeds_to_film_come_first_and_none_is_lost() -> None:
+    plan = dataclasses.replace(PLAN, first=0, episodes=9, batch=3, films=2)
+    assert list(plan.batches({3, 8})) == [Batch((0, 1), True), Batch((2, 4, 5), False), Batch((6, 7), False)]
+
+
+@pytest.mark.slow
+def test_a_learned_policy_is_filmed_beside_what_it_predicts(learned: Path, tmp_path: Path) -> None:
+    plan = dataclasses.replace(PLAN, episodes=3)
+    rows = evaluate(contender(str(learned.parent)), plan, tmp_path / "a")
+    ok, film = cv2.imreadanimation(str(tmp_path / "a" / rows[0].film))
+    assert ok and film.frames[0].shape[1] > 3 * 48, "three panels"
+    assert sum(film.durations) / 1000 == pytest.approx(rows[0].steps / 50, abs=1.5)
+    lone = evaluate(contender(str(learned)), dataclasses.replace(plan, batch=1, films=0), tmp_path / "b")
+    assert [dataclasses.replace(row, film="") for row in rows] == list(lone)
+    with pytest.raises(UserError, match=r"drives the robot 'panda', not 'aloha'"):
+        verb(policy=str(learned), task=(TASK,), out=tmp_path / "c", robot="aloha")
+    with (learned / "ema.safetensors").open("r+b") as file:
+        file.seek(-4, 2)
+        file.write(b"\0\0\0\1")
+    with pytest.raises(UserError, match="holds results with digest"):
+        evaluate(contender(str(learned)), plan, tmp_path / "a")
+
+
+def test_the_verb_says_what_scripts_rely_on(tmp_path: Path) -> None:
+    said = verb(policy="expert", task=(TASK,), out=tmp_path, robot=ROBOT, episodes=2, films=0)
+    assert json.loads(json.dumps(said)) == said
+    assert said["success_rate"] == 1.0 and len(said["ci95"]) == 2
+    assert set(said["tasks"][TASK]) == {"success_rate", "ci95", "episodes"}
+    assert Path(said["results"]).is_file() and said["ran"] == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"policy": "exprt"}, "no policy 'exprt'; give expert, random or the folder"),
+        ({"task": ("click_bel",)}, "unknown task 'click_bel'; did you mean 'click_bell'"),
+        ({"robot": "pandas"}, "unknown robot 'pandas'; did you mean 'panda'"),
+        ({"episodes": 0}, "episodes, batch and threads start at 1"),
+    ],
+)
+def test_mistakes_are_named_and_leave_nothing_behind(tmp_path: Path, change: dict, says: str) -> None:
+    asked = {"policy": "expert", "task": (TASK,), "out": tmp_path / "new", "robot": ROBOT, **change}
+    with pytest.raises(UserError, match=says):
+        verb(**asked)
+    assert list(tmp_path.iterdir()) == []
