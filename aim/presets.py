@@ -28,16 +28,16 @@ def tiny(robot: str, views: tuple[str, ...], action_dim: int, state_dim: int, te
 
 
 def nano(robot: str, views: tuple[str, ...], action_dim: int, state_dim: int, text_width: int = 384) -> Run:
-    """Return the run of a model of six layers and width 192: pictures of 128 pixels (head) and 64 (wrists)."""
+    """Return the run of a model of four layers and width 192: pictures of 128 pixels (head) and 64 (wrists)."""
     codec = CodecConfig(_views(views, 128, 64), latent_channels=48, base_dim=16, dim_mult=(1, 2, 2))
     model = ModelConfig(
         layout=layout(codec), token_channels=token_channels(codec), action_dim=action_dim, state_dim=state_dim,
-        text_width=text_width, width=192, action_width=192, heads=6, head_dim=32, layers=6,
+        text_width=text_width, width=192, action_width=192, heads=6, head_dim=32, layers=4,
     )  # fmt: skip
     return Run(
         preset="nano", robot=robot, codec=codec, model=model,
         codec_train=TrainConfig(steps=2000, batch_size=16, lr=1e-3, warmup=50, minutes=3.0),
-        train=TrainConfig(steps=20000, batch_size=64, lr=5e-4, warmup=100, minutes=50.0),
+        train=TrainConfig(steps=20000, batch_size=32, lr=7e-4, warmup=100, minutes=50.0),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Makes docs/tasks.webp: the expert at every task, as the head camera sees it, and the value maps of the recording below.
+"""Makes docs/tasks.webp: the expert at every task, as the head camera sees it; below, the recording's value maps.
 
 Run: .venv/bin/python scripts/film_tasks.py
 """
@@ -23,7 +23,8 @@ def main() -> None:
         robot = robots.load(ROBOTS.get(name, "aloha"))
         (episode,) = record(tasks.load(name), robot, [SEED], ("head",), SIZE)
         assert episode.success, name
-        rows.append((f"{name}, {robot.name}", episode.images["head"], overlay(episode.images["head"], episode.maps["head"])))
+        pictures = episode.images["head"]
+        rows.append((f"{name}, {robot.name}", pictures, overlay(pictures, episode.maps["head"])))
     length = max(len(pictures) for _, pictures, _ in rows)
 
     def held(frames: np.ndarray) -> np.ndarray:

@@ -7,13 +7,13 @@ import time
 from sim.embodiment import Embodiment
 from sim.engine.mujoco import SUBSTEPS, Copy
 from sim.engine.render import Size
+from sim.env import Env
 from sim.expert import Expert
 from sim.spec import Task
-from sim.env import Env
 
 
 def physics(task: Task, robot: Embodiment, seconds: float) -> float:
-    """Return physics steps a second of one thread while the expert's own motion is played, control and contacts included."""
+    """Return physics steps a second of one thread playing the expert's motion, control and contacts included."""
     env = Env(task, robot, stop_at_success=False)
     env.reset([0])
     expert = Expert(env)

@@ -87,7 +87,7 @@ class ArmModel:
 
 @dataclass(frozen=True)
 class Embodiment:
-    """A robot: arms, cameras, colours. An action is, arm by arm, the joint targets and the gripper (0 closed, 1 open)."""
+    """A robot: arms, cameras, colours. An action is, arm by arm, joint targets and the gripper (0 closed, 1 open)."""
 
     name: str
     arms: tuple[ArmModel, ...]

@@ -42,7 +42,7 @@ def action_space(robot: Embodiment) -> spaces.Box:
     return spaces.Box(low, high, dtype=np.float32)
 
 
-class TaskEnv(gymnasium.Env[dict[str, NDArray], NDArray[np.float32]]):
+class TaskEnv(gymnasium.Env[Any, Any]):
     """One copy of a task."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": CONTROL_HZ}  # noqa: RUF012 - Gymnasium's own interface
@@ -83,7 +83,7 @@ class TaskEnv(gymnasium.Env[dict[str, NDArray], NDArray[np.float32]]):
         return {"scene": scene, "instruction": self._env.instruction[0], "success": bool(self._env.success[0])}
 
 
-class TaskVectorEnv(VectorEnv[dict[str, NDArray], NDArray[np.float32], NDArray]):
+class TaskVectorEnv(VectorEnv[Any, Any, NDArray]):
     """n copies stepped together; a copy that ended starts its next scene at the following step."""
 
     metadata = {  # noqa: RUF012 - Gymnasium's own interface

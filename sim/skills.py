@@ -7,8 +7,8 @@ from math import pi
 
 import numpy as np
 
-from sim.expert.actor import Actor, Failed, Hand, Motion, above, behind, together
 from sim.embodiment import Vector
+from sim.expert.actor import Actor, Failed, Hand, Motion, above, behind, together
 from sim.geometry import Array, about, compose, from_axes, invert, multiply, pose, rotate
 from sim.scene.forms import Grasp
 from sim.spec import Skill, SpecError
@@ -50,7 +50,7 @@ def pick(
 
     def fits(tool: Array, q: Array) -> bool:
         held = compose(invert(tool), actor.copy.body_pose(obj))
-        goals = _carriers(actor, obj, held, "bottom", actor.copy.point(then)[:3] + (0, 0, pre))
+        goals = _carriers(actor, obj, held, "bottom", _raised(actor.copy.point(then), pre))
         return bool(hand.chain.solve(goals, np.tile(q, (len(goals), 1)))[1].any())
 
     best, (q, before, high) = hand.choose(tools, behind(pre), above(lift), penalty=penalty, fits=fits if then else None)
@@ -88,15 +88,15 @@ def place(
     hand = actor.hand(arm)
     if not hand.touches(obj):
         raise Failed(f"{obj} is not in the hand")
-    spot = actor.copy.point(on)[:3]
-    tools = _carriers(actor, obj, actor.held_in(hand, obj), point, spot + (0, 0, pre))
+    spot = actor.copy.point(on)
+    tools = _carriers(actor, obj, actor.held_in(hand, obj), point, _raised(spot, pre))
     best, (q, _) = hand.choose(tools, above(stop - pre))
     yield from hand.go(q, pace=0.8)
     yield from hand.rest()
     # where the object hangs in the fingers now is what counts for setting it down
     held = actor.held_in(hand, obj)
     yaw = _yaw(multiply(tools[best][3:], held[3:]))
-    yield from hand.line(_carriers(actor, obj, held, point, spot + (0, 0, stop), yaw)[0], pace=0.6)
+    yield from hand.line(_carriers(actor, obj, held, point, _raised(spot, stop), yaw)[0], pace=0.6)
     yield from hand.rest()
     yield from hand.grip(1.0)
     yield from hand.retreat(retreat)
@@ -123,7 +123,8 @@ def press(actor: Actor, arm: str, point: str, pre: float = 0.1, depth: float = 0
     target = actor.copy.point(point)
     tip = hand.model.gripper.tip
     yaws = [k * pi / TURNS for k in range(2 * TURNS)]
-    tools = np.stack([pose(target[:3] + (0, 0, tip - depth), from_axes((0, 0, -1), (np.cos(a), np.sin(a), 0))) for a in yaws])
+    touch = _raised(target, tip - depth)
+    tools = np.stack([pose(touch, from_axes((0, 0, -1), (np.cos(a), np.sin(a), 0))) for a in yaws])
     best, (q, over) = hand.choose(tools, behind(pre))
     yield from together(hand.go(over), hand.grip(0.0))
     yield from hand.line(tools[best], pace=0.8, end=q)
@@ -216,6 +217,11 @@ def _carriers(actor: Actor, obj: str, held: Array, point: str, target: Array, ya
     upright = [about((0, 0, 1), np.array(a)) for a in yaws]
     bodies = [pose(target - rotate(u, local[:3]), u) for u in upright]
     return np.stack([compose(body, invert(held)) for body in bodies])
+
+
+def _raised(point: Array, height: float) -> Array:
+    """Return the position (3,) `height` above a point (3,) or pose (7,)."""
+    return point[:3] + np.array([0.0, 0.0, height])
 
 
 def _yaw(quaternion: Array) -> float:

@@ -36,7 +36,7 @@ class Spawn:
     z: float = 0.741
     yaw: Range = (0.0, 0.0)
     min_abs_x: float = 0.0
-    mirror: str = ""  # "": as given; "coin": x changes sign with probability one half; an object's name: x takes its side
+    mirror: str = ""  # "": as given; "coin": x changes sign half of the time; an object's name: x takes its side
     apart: tuple[tuple[str, float], ...] = ()  # least planar distance to objects that were placed before
 
 

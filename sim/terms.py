@@ -45,7 +45,7 @@ def evaluate(task: Task, view: View, latched: NDArray[np.bool_]) -> tuple[Flags,
             raise SpecError(f"task {task.name!r}: term {item.name!r}: {error}") from error
         columns.append(now | latched[:, i] if item.latch else now)
     flags = np.stack(columns, axis=1)
-    return flags.all(axis=1), flags
+    return np.all(flags, axis=1), flags
 
 
 @term
@@ -82,6 +82,6 @@ def at(view: View, arm: str, point: str, distance: float) -> Flags:
 
 
 @term
-def open(view: View, arm: str) -> Flags:  # noqa: A001 - the word that tasks use
+def open(view: View, arm: str) -> Flags:
     """The gripper of `arm` ("all": every gripper) is commanded open."""
     return view.gripper(arm) > OPEN

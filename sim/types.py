@@ -1,6 +1,6 @@
 """The values that cross the border of the simulator: observations, chunks, episodes.
 
-Units are SI, angles radians, quaternions wxyz, images uint8 height × width × RGB. Physics runs at
+Units are SI, angles radians, quaternions wxyz, images uint8 (height, width, RGB). Physics runs at
 250 Hz, actions at 50 Hz, pictures at 12.5 Hz: picture i is taken at control step 4·i.
 """
 
@@ -71,7 +71,7 @@ class Event:
         return {"pick": 0, "place": 1}.get(self.kind, 2)
 
 
-# one row a contact: control step, first body, second body (indices into Episode.bodies), position (world), normal force (N)
+# one row a contact: control step, two bodies (indices into Episode.bodies), position (world), normal force (N)
 CONTACT = np.dtype([("step", "<i4"), ("a", "<i2"), ("b", "<i2"), ("pos", "<f4", 3), ("force", "<f4")])
 
 

@@ -95,9 +95,8 @@ def encode(frames: Frames, hz: float = PICTURE_HZ, hold_s: float = 1.0, quality:
     assert frames.dtype == np.uint8 and frames.ndim == 4 and len(frames) > 0, (frames.dtype, frames.shape)
     film = cv2.Animation()
     film.frames = [np.ascontiguousarray(frame[..., ::-1]) for frame in frames]
-    durations_ms = np.full(len(frames), round(1000 / hz), np.int32)
-    durations_ms[-1] += round(1000 * hold_s)
-    film.durations = durations_ms
+    period_ms = round(1000 / hz)
+    film.durations = [period_ms] * (len(frames) - 1) + [period_ms + round(1000 * hold_s)]
     film.loop_count = 0
     ok, data = cv2.imencodeanimation(".webp", film, [cv2.IMWRITE_WEBP_QUALITY, quality])
     assert ok, "OpenCV could not encode the film"

@@ -34,7 +34,7 @@ class Renderer(Protocol):
 
 
 def vertical_field(horizontal: float, size: Size) -> float:
-    """Return the vertical field of view (radians) of a camera of a given horizontal one at height × width."""
+    """Return the vertical field of view (radians) of a camera of a given horizontal one for a (height, width)."""
     return 2 * atan(tan(horizontal / 2) * size[0] / size[1])
 
 

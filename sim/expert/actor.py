@@ -90,7 +90,9 @@ class Hand:
     def straight(self, start: Array, goal: Array) -> Array:
         """Return poses (knots 7) along the line from start to goal, the start left out."""
         spots = [(k + 1) / KNOTS for k in range(KNOTS)]
-        return np.stack([np.concatenate([start[:3] + t * (goal[:3] - start[:3]), slerp(start[3:], goal[3:], t)]) for t in spots])
+        places = [start[:3] + t * (goal[:3] - start[:3]) for t in spots]
+        turns = [slerp(start[3:], goal[3:], t) for t in spots]
+        return np.concatenate([np.stack(places), np.stack(turns)], axis=1)
 
     def through(self, path: Array, pace: float = 1.0) -> Motion:
         """Move the joints through the rows of `path` (k joints), evenly spaced, starting and ending at rest."""
@@ -111,15 +113,18 @@ class Hand:
         `Failed` where a pose cannot be reached from the one before.
         """
         start = self.q if start is None else start
-        if end is None:
-            (end,), (ok,) = self.chain.solve(poses[-1:], start[None], iterations=60)
-            if not ok:
-                raise Failed("the end of the path is out of reach")
+        last = self._end(poses[-1], start) if end is None else end
         spots = (np.arange(len(poses)) + 1)[:, None] / len(poses)
-        q, ok = self.chain.solve(poses, start + spots * (end - start))
+        q, ok = self.chain.solve(poses, start + spots * (last - start))
         jumps = np.abs(np.diff(np.vstack([start[None], q]), axis=0)).max(axis=1)
         if not ok.all() or jumps.max() > LARGEST_TURN:
             raise Failed("the path is out of reach")
+        return q
+
+    def _end(self, goal: Array, start: Array) -> Array:
+        (q,), (ok,) = self.chain.solve(goal[None], start[None], iterations=60)
+        if not ok:
+            raise Failed("the end of the path is out of reach")
         return q
 
     def retreat(self, distance: float) -> Motion:
@@ -160,17 +165,18 @@ class Hand:
     def choose(
         self, tools: Array, *ways: Way, penalty: Array | float = 0.0, fits: Callable[[Array, Array], bool] | None = None
     ) -> tuple[int, list[Array]]:
-        """Return the index of the cheapest tool pose of `tools` (c 7), and joint values there and at the end of each way.
+        """Return the index of the cheapest of `tools` (c 7), and joint values there and at the end of each way.
 
         A way leads from the tool pose to another that must be reachable close by; `fits` may refuse a tool pose
-        and its joint values for reasons of its own; `penalty` (c,) adds to the cost, which is the largest joint move in radians.
+        and its joint values for reasons of its own; `penalty` (c,) adds to the cost, which is the largest joint
+        move in radians.
         """
         q, cost = self.chain.candidates(tools, self.q)
         for i in np.argsort(cost + penalty, kind="stable"):
             if not np.isfinite(cost[i]):
                 break
-            ends = [self._near(way(tools[i]), q[i]) for way in ways]
-            if all(end is not None for end in ends) and (fits is None or fits(tools[i], q[i])):
+            ends = [end for way in ways if (end := self._near(way(tools[i]), q[i])) is not None]
+            if len(ends) == len(ways) and (fits is None or fits(tools[i], q[i])):
                 return int(i), [q[i], *ends]
         raise Failed("no grasp or place is within reach")
 

@@ -40,7 +40,7 @@ class Chain:
         self._restarts = np.clip(self.home + rng.uniform(-1, 1, (RESTARTS, self.joints)) * spread, self.low, self.high)
 
     def forward(self, q: Array) -> tuple[Array, Array, Array]:
-        """Return tool positions (m 3), tool rotations (m 3 3) and Jacobians (m 6 joints) in the world, at q (m joints)."""
+        """Return tool positions (m 3), rotations (m 3 3) and Jacobians (m 6 joints) in the world, at q (m joints)."""
         m = len(q)
         position = np.broadcast_to(self._base[0], (m, 3))
         turn = np.broadcast_to(self._base[1], (m, 3, 3))
@@ -67,7 +67,7 @@ class Chain:
         return pose(tip[0], from_matrix(turn[0]))
 
     def solve(self, goals: Array, starts: Array, iterations: int = 40) -> tuple[Array, Array]:
-        """Return joint values (m joints) for tool poses `goals` (m 7) from `starts` (m joints), and which are reached (m,)."""
+        """Return joint values (m joints) for tool poses `goals` (m 7), from `starts`, and which are reached (m,)."""
         q = np.clip(starts, self.low, self.high)
         reached = np.zeros(len(q), bool)
         target = matrix(goals[:, 3:])
@@ -95,7 +95,7 @@ class Chain:
         return move * np.minimum(1.0, LONGEST / np.maximum(largest, 1e-9))
 
     def candidates(self, goals: Array, near: Array) -> tuple[Array, Array]:
-        """Return, for every pose of `goals` (c 7), the solution nearest to `near` and its cost (c,), infinite where none is.
+        """Return, for each of `goals` (c 7), the solution nearest to `near` and its cost (c,), infinite where none is.
 
         The cost is the largest joint move in radians. Restarts are spent only where the two natural starts
         (from here, from home) reach nothing at all.

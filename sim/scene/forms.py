@@ -86,11 +86,13 @@ def block(size: Vector) -> Form:
     half = (size[0] / 2, size[1] / 2, size[2] / 2)
     quarter_turns = [k * pi / 2 for k in range(4)]
     sides = tuple(
-        Grasp(pose((0, 0, half[2]), from_axes((-cos(a) * cos(tilt), -sin(a) * cos(tilt), -sin(tilt)), (-sin(a), cos(a), 0))))
+        Grasp(pose((0, 0, half[2]), from_axes((-cos(a) * cos(tilt), -sin(a) * cos(tilt), -sin(tilt)), across)))
         for a in quarter_turns
+        for across in [(-sin(a), cos(a), 0)]
         for tilt in (0.0, 0.3)
     )
-    tops = tuple(Grasp(pose((0, 0, size[2] - 0.015), from_axes((0, 0, -1), (cos(a), sin(a), 0)))) for a in quarter_turns)
+    high = (0, 0, size[2] - 0.015)
+    tops = tuple(Grasp(pose(high, from_axes((0, 0, -1), (cos(a), sin(a), 0)))) for a in quarter_turns)
     return Form(
         geoms=(Geom("box", half, (0, 0, half[2])),),
         points={"bottom": up(0.0), "centre": up(half[2]), "top": up(size[2])},
@@ -172,7 +174,11 @@ def laptop(width: float, depth: float, thickness: float = 0.014, lid: float = 0.
     across = (0.0, 0.0, 1.0)
     # a lid is held well enough by fingers that meet it at a slant
     grasps = tuple(
-        Grasp(pose((side * width, *edge[1:]), from_axes((0, cos(lean), -sin(lean)), across)), 0.6, abs(lean) + abs(side))
+        Grasp(
+            pose((side * width, *edge[1:]), from_axes((0, cos(lean), -sin(lean)), across)),
+            opening=0.6,
+            cost=abs(lean) + abs(side),
+        )
         for side in (0.0, -0.25, 0.25)
         for lean in (0.0, -0.25, 0.25, -0.5, 0.5, -0.75, 0.75)
     )

@@ -44,7 +44,8 @@ def draw(task: Task, robot: Embodiment, seed: int) -> Layout:
     try:
         instruction = template.format(**words)
     except KeyError as error:
-        raise SpecError(f"task {task.name!r}: unknown slot {error} in {template!r}; valid: {', '.join(words)}") from error
+        valid = ", ".join(words)
+        raise SpecError(f"task {task.name!r}: unknown slot {error} in {template!r}; valid: {valid}") from error
     forms = {name: form_of(shape) for name, shape in shapes.items()}
     return Layout(shapes, forms, poses, arms, instruction)
 

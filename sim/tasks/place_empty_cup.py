@@ -34,7 +34,7 @@ TASK = Task(
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "cup", "grasp": "rim", "pre": 0.1, "lift": 0.08, "then": "coaster.top"}),
-        Skill("place", {"arm": "a", "obj": "cup", "point": "bottom", "on": "coaster.top", "pre": 0.05, "retreat": 0.08}),
+        Skill("place", {"arm": "a", "obj": "cup", "point": "bottom", "on": "coaster.top", "pre": 0.05}),
     ),
     horizon=500,
 )

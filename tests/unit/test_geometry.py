@@ -10,8 +10,20 @@ from hypothesis.extra.numpy import arrays
 from sim import robots
 from sim.expert.ik import Chain
 from sim.geometry import (
-    about, apply, compose, conjugate, cross, from_axes, from_matrix, invert, matrix, multiply, pose, rotate,
-    rotation_vector, slerp,
+    about,
+    apply,
+    compose,
+    conjugate,
+    cross,
+    from_axes,
+    from_matrix,
+    invert,
+    matrix,
+    multiply,
+    pose,
+    rotate,
+    rotation_vector,
+    slerp,
 )
 from sim.scene.build import robot_model
 
@@ -93,7 +105,7 @@ def test_kinematics_are_mujocos(name: str) -> None:
 def test_jacobian_is_the_derivative(name: str) -> None:
     chain = Chain(robots.load(name).arms[0])
     q = np.random.default_rng(1).uniform(chain.low, chain.high)
-    _, turn, jacobian = chain.forward(q[None])
+    _, _, jacobian = chain.forward(q[None])
     for i in range(chain.joints):
         step = 1e-6 * np.eye(chain.joints)[i]
         up, down = chain.tool(q + step), chain.tool(q - step)
