@@ -109,4 +109,4 @@ def _outcome(verb: Callable[[], Mapping[str, object]]) -> tuple[int, Mapping[str
     except Exception as fault:
         traceback.print_exc()
         return FAULT, {"error": f"{type(fault).__name__}: {fault}".partition("\n")[0]}
-    return (FAULT if result.get("ok") is False else DONE), result
+    return (MISTAKE if result.get("ok") is False else DONE), result  # something the user is to mend

@@ -35,17 +35,20 @@ def generate(
     from aim.data.store import Recipe
     from sim import robots, tasks
     from sim.discover import choose
+    from sim.scene.layout import check
 
-    valid = robots.load(robot).camera_names
+    body = robots.load(robot)
     names = tasks.names() if task == ("all",) else task
     recipe = Recipe(
         tasks=tuple(dict.fromkeys(choose("task", name, tasks.names()) for name in names)),
         robot=robot,
-        cameras=tuple(choose("camera", name, valid) for name in parse.listed(cameras)) or tuple(valid),
+        cameras=tuple(choose("camera", name, body.camera_names) for name in parse.listed(cameras)) or body.camera_names,
         size=parse.size(size),
         depth=depth,
         seed=seed,
     )
+    for name in recipe.tasks:
+        check(tasks.load(name), body)
     made = collector.generate(recipe, num, out, workers)
     print(f"{out}: {made.episodes} episodes of {made.attempts} attempts, {made.bytes / 1e6:.1f} MB")
     print(f"{made.added} recorded now in {made.seconds:.1f} s")

@@ -130,7 +130,8 @@ def config_name() -> str:
 def differences(there: Run, asked: Run) -> list[str]:
     """Return what differs between two runs, leaving out what may change when a training goes on."""
     a, b = _plain(there), _plain(asked)
-    return [f"{key} is {a[key]!r}, not {b[key]!r}" for key in a if a[key] != b[key]]
+    other = [f"{key} is {a[key]!r}, not {b[key]!r}" for key in a if a[key] != b[key]]
+    return other[:1] if there.preset != asked.preset or len(other) < 2 else [other[0], f"{len(other) - 1} more"]
 
 
 def _plain(run: Run) -> dict[str, object]:

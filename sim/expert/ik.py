@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.embodiment import ArmModel
-from sim.geometry import Array, conjugate, cross, matrix, multiply, pose, rotation_vector
+from sim.geometry import Array, cross, from_matrix, matrix, pose
 
 DAMPING = 0.02
 LONGEST = 0.4  # radians a step and joint
@@ -61,8 +61,6 @@ class Chain:
 
     def tool(self, q: Array) -> Array:
         """Return world_from_tool (7,) at joint values q (joints,)."""
-        from sim.geometry import from_matrix
-
         tip, turn, _ = self.forward(q[None])
         return pose(tip[0], from_matrix(turn[0]))
 
@@ -131,8 +129,3 @@ def _rotation_error(turn: Array, target: Array) -> Array:
     direction = np.where(length > 1e-12, skew / np.maximum(length, 1e-12), 0.0)
     direction[near_pi] = (1.0, 0.0, 0.0)  # any axis leaves a half turn; the next step corrects it
     return direction * angle[:, None]
-
-
-def angle_between(a: Array, b: Array) -> float:
-    """Return the angle (radians) between two orientations (4,)."""
-    return float(np.linalg.norm(rotation_vector(multiply(conjugate(a), b))))

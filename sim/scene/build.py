@@ -9,7 +9,7 @@ import mujoco
 import numpy as np
 
 from sim.embodiment import ArmModel, Camera, Embodiment, Geom, Vector
-from sim.geometry import compose, from_matrix, pose
+from sim.geometry import from_matrix, pose
 from sim.scene.layout import Layout, draw
 from sim.spec import Task
 from sim.types import PHYSICS_HZ
@@ -201,8 +201,3 @@ def _geom(
         part.fromto = np.concatenate([np.array(end, float) for end in geom.ends])
     else:
         part.pos, part.quat = geom.pos, geom.quat
-
-
-def tool_in_hand(arm: ArmModel) -> np.ndarray:
-    """Return the tool frame (7,) in the frame of the arm's last link."""
-    return compose(pose((0, 0, 0)), pose(arm.tool_pos, arm.tool_quat))

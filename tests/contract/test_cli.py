@@ -62,6 +62,7 @@ def test_a_group_lists_its_verbs(capsys: pytest.CaptureFixture[str]) -> None:
         (["generate", "--task", "bel", "--out", "x"], "unknown task 'bel'"),
         (["generate", "--task", "click_bell", "--out", "x", "--cameras", "heed"], "unknown camera 'heed'"),
         (["generate", "--task", "click_bell", "--out", "x", "--size", "12"], "size '12' is not HEIGHTxWIDTH"),
+        (["generate", "--task", "handover_block", "--robot", "panda", "--out", "x"], "task 'handover_block' needs 2 arms"),
         (["generate", "--task", "click_bell", "--out", "x", "--num", "0"], "at least one task, one episode"),
         (["data", "info", "nowhere"], "no dataset at nowhere; `aim generate --out nowhere` makes one"),
         (["bench", "sim", "--samples", "0"], "at least one sample"),
@@ -103,7 +104,7 @@ def test_an_interrupt_is_exit_130_and_says_what_was_kept(capsys: pytest.CaptureF
 
 
 def test_what_is_not_ok_is_exit_1(capsys: pytest.CaptureFixture[str]) -> None:
-    assert console.run(lambda: {"ok": False}, as_json=True) == console.FAULT
+    assert console.run(lambda: {"ok": False}, as_json=True) == console.MISTAKE
     assert console.run(lambda: {"ok": True}, as_json=True) == console.DONE
     assert last_line(capsys)[0] == {"ok": True}
 
@@ -196,7 +197,7 @@ def test_generate_info_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         assert (found["episodes"], found["ok"], found["problems"]) == (2, True, []) and found["frames"] > 2
     victim = next((tmp_path / "set" / "shards").iterdir())
     victim.write_bytes(victim.read_bytes()[:-100])
-    assert cli.main(["data", "verify", out, "--json"]) == console.FAULT
+    assert cli.main(["data", "verify", out, "--json"]) == console.MISTAKE
     found, _ = last_line(capsys)
     assert not found["ok"] and victim.name in found["problems"][0]
 
