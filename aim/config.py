@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from sim.types import CONTROL_HZ, STEPS_PER_PICTURE, UserError
+from sim.types import STEPS_PER_PICTURE, UserError
 
 SCHEMA = "aim.run/1"
 Precision = Literal["auto", "fp32", "bf16"]
@@ -129,11 +129,6 @@ class Run:
         _demand(model.head_dim % 2 == 0 and model.head_dim >= 6, "head_dim must be even and at least 6")
         _demand(model.layout == layout(self.codec), "the model's layout is not that of the codec's views")
         _demand(model.token_channels == token_channels(self.codec), "the model's token_channels do not fit the codec")
-
-    @property
-    def execute_seconds(self) -> float:
-        """Seconds of a chunk that are carried out."""
-        return self.data.execute / CONTROL_HZ
 
 
 PATCH = 2  # latents a token has along each side

@@ -62,7 +62,7 @@ def test_a_group_lists_its_verbs(capsys: pytest.CaptureFixture[str]) -> None:
         (["generate", "--task", "bel", "--out", "x"], "unknown task 'bel'"),
         (["generate", "--task", "click_bell", "--out", "x", "--cameras", "heed"], "unknown camera 'heed'"),
         (["generate", "--task", "click_bell", "--out", "x", "--size", "12"], "size '12' is not HEIGHTxWIDTH"),
-        (["generate", "--task", "handover_block", "--robot", "panda", "--out", "x"], "task 'handover_block' needs 2 arms"),
+        (["generate", "--task", "handover_block", "--robot", "panda", "--out", "x"], "task 'handover_block' needs 2"),
         (["generate", "--task", "click_bell", "--out", "x", "--num", "0"], "at least one task, one episode"),
         (["data", "info", "nowhere"], "no dataset at nowhere; `aim generate --out nowhere` makes one"),
         (["bench", "sim", "--samples", "0"], "at least one sample"),
