@@ -395,7 +395,7 @@ def test_an_unknown_preset_names_the_valid_ones() -> None:
 
 def test_nano_has_the_tokens_of_its_views() -> None:
     aloha = presets.nano("aloha", ("head", "left_wrist", "right_wrist"), 14, 14).model
-    assert (aloha.tokens, run("nano").model.tokens, aloha.token_channels) == (24, 20, 64)
+    assert (aloha.tokens, run("nano").model.tokens, aloha.token_channels) == (24, 20, 192)
     assert aloha.layout[:5] == ((0, 0, 0), (0, 0, 1), (0, 0, 2), (0, 0, 3), (0, 1, 0))
 
 
