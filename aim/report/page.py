@@ -59,7 +59,7 @@ def _head(findings: Findings) -> str:
 
 def _training_tiles(training: Training) -> Iterable[str]:
     if stage1 := training.log.get("stage1"):
-        yield _tile(plots.short(stage1[-1]["step"]), "training steps", _duration(stage1[-1]["seconds"]))
+        yield _tile(f"{stage1[-1]['step']:,}", "training steps", _duration(stage1[-1]["seconds"]))
     if training.quality:
         yield _tile(f"{training.quality['psnr_rgb']:.1f} dB", "codec", "signal to noise of pictures")
 
