@@ -57,7 +57,7 @@ class Arm:
     """A role ("a", "b") and the rule that gives it an arm.
 
     `rule` is "left" or "right"; "side:NAME", the side of the table object NAME stands on at reset;
-    or "facing:NAME", left where the front of NAME is turned towards positive x. A robot with one arm
+    or "facing:NAME", the side that the front of NAME is turned to. A robot with one arm
     plays any single role that is not a second one.
     """
 

@@ -16,7 +16,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-Size = tuple[int, int]  # height, width
+from sim.camera import Size
+
 MAX_GEOMS = 500
 EVERYTHING = mujoco.mjtCatBit.mjCAT_ALL
 FLAGS_OFF = (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION, mujoco.mjtRndFlag.mjRND_SKYBOX,

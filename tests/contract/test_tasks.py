@@ -1,6 +1,7 @@
 """One contract for every task on every robot that can do it."""
 
 import dataclasses
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -99,6 +100,6 @@ def test_a_robot_with_too_few_arms_is_refused() -> None:
     (tasks.load, "unknown task 'click_bel'; did you mean 'click_bell'"),
     (robots.load, "unknown robot 'click_bel'; valid: aloha, panda"),
 ])
-def test_unknown_names_are_answered_with_the_valid_ones(load, message: str) -> None:  # noqa: ANN001
+def test_unknown_names_are_answered_with_the_valid_ones(load: Callable[[str], object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         load("click_bel")
