@@ -12,6 +12,7 @@ from sim.discover import choose
 from sim.embodiment import Embodiment
 from sim.engine.mujoco import World
 from sim.engine.render import Size
+from sim.scene.variation import VARIATIONS
 from sim.spec import Task
 from sim.terms import evaluate
 from sim.types import CONTROL_HZ, Images, Observation
@@ -38,10 +39,11 @@ class Env:
         size: Size = (128, 128),
         threads: int = 1,
         stop_at_success: bool = True,
+        variation: str = "clean",
     ) -> None:
         self.task, self.robot, self.n, self.size = task, robot, n, size
         self.cameras = tuple(choose("camera", c, robot.camera_names) for c in cameras or robot.camera_names)
-        self.world = World(task, robot, n, threads)
+        self.world = World(task, robot, n, threads, choose("variation", variation, VARIATIONS))
         self._stop = stop_at_success
 
         self.seeds: tuple[int, ...] = ()
@@ -76,7 +78,7 @@ class Env:
                 break
             self.world.step(action, active)
             self.steps += active
-            now, flags = evaluate(self.task, self.world, self._latched)
+            now, flags = evaluate(self.task, self.world.facts(), self._latched)
             self._latched = np.where(active[:, None], flags, self._latched)
             self.success = np.where(active, now, self.success)
             self.done |= self.steps >= self.task.horizon

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from math import degrees
@@ -12,33 +11,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.embodiment import Embodiment
+from sim.engine.facts import Facts
 from sim.engine.render import Size, renderer, vertical_field
-from sim.geometry import compose
+from sim.geometry import compose, rotate
 from sim.scene.build import Scene, build
 from sim.scene.layout import check
 from sim.spec import SpecError, Task
+from sim.terms import evaluate
 from sim.types import CONTACT, CONTROL_HZ, PHYSICS_HZ, Images
 
 SUBSTEPS = PHYSICS_HZ // CONTROL_HZ
 STATE = mujoco.mjtState.mjSTATE_INTEGRATION
-SETTLE = 50  # physics steps after reset, so that what stands on the table stands still
+SETTLE = 25  # physics steps between looks at whether everything stands still
+LONGEST_SETTLE = 12  # such looks
+STILL = 0.004  # m, and FIRM rad: what may still move between two looks
+FIRM = 0.02
+UPRIGHT = 0.1  # rad; what leans over by more than this while it settles was not stable
+REDRAWS = 20  # of a scene that does not stand still, or is solved before anyone acts
 
 
 class Copy:
     """One scene and its state."""
 
-    def __init__(self, task: Task, robot: Embodiment, seed: int) -> None:
-        self.scene: Scene = build(task, robot, seed)
-        self.model, self.layout, self.robot, self.task = self.scene.model, self.scene.layout, robot, task
-        self.data = mujoco.MjData(self.model)
-        self._index()
-        self._start()
+    def __init__(self, task: Task, robot: Embodiment, seed: int, variation: str = "clean") -> None:
+        self.robot, self.task, self.variation = robot, task, variation
+        for self.redraws in range(REDRAWS):
+            self.scene: Scene = build(task, robot, seed, variation, self.redraws)
+            self.model, self.layout = self.scene.model, self.scene.layout
+            self.data = mujoco.MjData(self.model)
+            self._index()
+            if self._settled() and not self._solved():
+                return
+        raise SpecError(f"task {task.name!r}: none of {REDRAWS} draws of seed {seed} stands still and is unsolved")
 
     def _index(self) -> None:
         model, robot = self.model, self.robot
-        hinged = {f"{o}.{h.name}": f"{o}.{h.joint}" for o, f in self.layout.forms.items() for h in f.hinges}
+        hinged = {f"{o}.{h.name}": f"{o}.{h.joint}" for o, f in self.layout.forms.items() for h in f.parts}
         grippers = [f"{arm.name}/{part}" for arm in robot.arms for part in ("hand", "finger0", "finger1")]
-        things = [name for o, f in self.layout.forms.items() for name in (o, *(f"{o}.{h.name}" for h in f.hinges))]
+        things = [name for o, f in self.layout.forms.items() for name in (o, *(f"{o}.{h.name}" for h in f.parts))]
         self.bodies: tuple[str, ...] = ("world", "table", *things, *grippers)
         self.body_ids = np.array([model.body(name).id for name in self.bodies])
         interest = np.full(model.nbody, -1)
@@ -49,6 +59,7 @@ class Copy:
         self.kinds = {
             name: "hinged" if name in hinged else "fixed" if task_object.fixed else "free"
             for task_object in self.task.objects
+            if task_object.name in self.layout.forms
             for name in things
             if name.split(".")[0] == task_object.name
         }
@@ -69,18 +80,38 @@ class Copy:
         for camera in robot.cameras:
             assert model.camera(camera.name).id >= 0
 
-    def _start(self) -> None:
+    def _settled(self) -> bool:
+        """Put the robot at its start, let everything come to rest, and tell whether it did, as it was drawn."""
         data, model = self.data, self.model
         home = np.array(self.robot.home)
         for value, (qpos, _, scale, _) in zip(home, self.entries, strict=True):
             data.qpos[qpos] = value * scale
         for name, form in self.layout.forms.items():
-            for hinge in form.hinges:
-                data.qpos[model.joint(f"{name}.{hinge.joint}").qposadr[0]] = hinge.start
+            for part in form.parts:
+                data.qpos[model.joint(f"{name}.{part.joint}").qposadr[0]] = part.start
         self.command(home)
-        mujoco.mj_step(model, data, nstep=SETTLE)
-        data.time = 0.0
         self.refresh()
+        things = [i for i, name in enumerate(self.bodies) if name in self.kinds]
+        free = [i for i in things if self.kinds[self.bodies[i]] == "free" and not self._round(self.bodies[i])]
+        drawn = before = self.body_poses()
+        for _ in range(LONGEST_SETTLE):
+            mujoco.mj_step(model, data, nstep=SETTLE)
+            self.refresh()
+            now = self.body_poses()
+            moved = np.linalg.norm(now[things, :3] - before[things, :3], axis=1).max()
+            still = moved < STILL and (_leaned(before[free], now[free]) < FIRM).all()
+            if still:
+                break
+            before = now
+        data.time = 0.0
+        self.start = now
+        return bool(still and (_leaned(drawn[free], now[free]) < UPRIGHT).all())
+
+    def _round(self, name: str) -> bool:
+        return all(geom.type == "sphere" for geom in self.layout.forms[name].geoms)
+
+    def _solved(self) -> bool:
+        return bool(evaluate(self.task, Facts([self]), np.zeros((1, len(self.task.success)), bool))[0][0])
 
     def command(self, action: NDArray) -> None:
         """Set the targets of one action (d,): radians, grippers 0..1; clipped to the robot's limits."""
@@ -126,17 +157,37 @@ class Copy:
         return np.concatenate([body.xpos, body.xquat])
 
     def point(self, name: str) -> NDArray[np.float64]:
-        """Return the world pose (7,) of a named point such as "cup.bottom"."""
+        """Return the world pose (7,) of a named point such as "cup.bottom", or of a body, "cup"."""
         thing, _, point = name.partition(".")
+        if thing in self.layout.forms and not point:
+            return self.body_pose(thing)
         if thing not in self.layout.forms or point not in self.layout.forms[thing].points:
             valid = ", ".join(f"{o}.{p}" for o, f in self.layout.forms.items() for p in f.points)
             raise SpecError(f"task {self.task.name!r}: unknown point {name!r}; valid: {valid}")
         part, local = self.layout.forms[thing].points[point]
         return compose(self.body_pose(f"{thing}.{part}" if part else thing), local)
 
+    def origin(self) -> NDArray[np.float64]:
+        """Return where heights above the table are counted from (3,): the world's x and y, the table's top."""
+        return np.array([0.0, 0.0, self.layout.table.top])
+
+    def side(self, role: str) -> float:
+        """Return -1 where `role` acts on the left of the table, 1 on the right."""
+        if role not in self.layout.sides:
+            raise SpecError(f"task {self.task.name!r}: unknown arm {role!r}; valid: {', '.join(self.layout.sides)}")
+        return -1.0 if self.layout.sides[role] == "left" else 1.0
+
     def joint(self, name: str) -> float:
         """Return the value of an object's joint (radians)."""
         return float(self.data.joint(name).qpos[0])
+
+    def joint_fraction(self, name: str) -> float:
+        """Return how far an object's joint is within its range, 0 to 1."""
+        if name not in self.joints:
+            valid = ', '.join(self.joints) or 'none'
+            raise SpecError(f"task {self.task.name!r}: unknown joint {name!r}; valid: {valid}")
+        low, high = self.model.joint(name).range
+        return (self.joint(name) - float(low)) / float(high - low)
 
     def joint_values(self) -> NDArray[np.float64]:
         """Return the values of `self.joints`."""
@@ -178,9 +229,9 @@ class Copy:
 class World:
     """n copies of a task on a robot. Copies share nothing: what one does never depends on the others."""
 
-    def __init__(self, task: Task, robot: Embodiment, n: int, threads: int = 1) -> None:
+    def __init__(self, task: Task, robot: Embodiment, n: int, threads: int = 1, variation: str = "clean") -> None:
         check(task, robot)
-        self.task, self.robot, self.n = task, robot, n
+        self.task, self.robot, self.n, self.variation = task, robot, n, variation
         self.copies: list[Copy] = []
         self._threads = min(threads, n)
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
@@ -190,7 +241,7 @@ class World:
         assert len(seeds) == self.n
         fresh = [mask is None or bool(mask[i]) or not self.copies for i in range(self.n)]
         self.copies = [
-            Copy(self.task, self.robot, seed) if new else self.copies[i]
+            Copy(self.task, self.robot, seed, self.variation) if new else self.copies[i]
             for i, (seed, new) in enumerate(zip(seeds, fresh, strict=True))
         ]
 
@@ -213,59 +264,22 @@ class World:
         pictures = np.stack([copy.render(cameras, size)[0] for copy in self.copies])
         return {name: pictures[:, i] for i, name in enumerate(cameras)}
 
+    def facts(self) -> Facts:
+        """Return what success terms may read of all copies."""
+        return Facts(self.copies)
+
     def close(self) -> None:
         """Let the threads go."""
         if self._pool is not None:
             self._pool.shutdown()
 
-    # what success terms may read, batched over the copies
 
-    def point(self, name: str) -> NDArray[np.float64]:
-        """Return positions (n 3) of a named point."""
-        return np.stack([copy.point(name)[:3] for copy in self.copies])
-
-    def joint_fraction(self, name: str) -> NDArray[np.float64]:
-        """Return how far (n,) an object's joint is within its range, 0 to 1."""
-        low, high = self.copies[0].model.joint(name).range
-        return (np.array([copy.joint(name) for copy in self.copies]) - low) / (high - low)
-
-    def tool(self, role: str) -> NDArray[np.float64]:
-        """Return tool poses (n 7) of the arm that plays `role`."""
-        return np.stack([copy.tools()[self._arm(copy, role)] for copy in self.copies])
-
-    def gripper(self, role: str) -> NDArray[np.float64]:
-        """Return the commanded opening (n,) of the gripper of `role`; of the least open one for "all"."""
-        return np.array([self._openings(copy)[self._which(copy, role)].min() for copy in self.copies])
-
-    def gripper_contacts(self, role: str, thing: str) -> list[NDArray[np.float64]]:
-        """Return, for every copy, where (k 3) the gripper of `role` touches the body `thing`."""
-        return [self._touch(copy, role, thing) for copy in self.copies]
-
-    def _openings(self, copy: Copy) -> NDArray[np.float64]:
-        grips = np.cumsum([len(arm.links) + 1 for arm in self.robot.arms]) - 1
-        return copy.action[grips]
-
-    def _which(self, copy: Copy, role: str) -> slice:
-        index = self._arm(copy, role)
-        return slice(None) if role == "all" else slice(index, index + 1)
-
-    def _arm(self, copy: Copy, role: str) -> int:
-        if role == "all":
-            return 0
-        with contextlib.suppress(KeyError):
-            return [arm.name for arm in self.robot.arms].index(copy.layout.arms[role])
-        raise SpecError(f"task {self.task.name!r}: unknown arm {role!r}; valid: {', '.join(copy.layout.arms)}, all")
-
-    def _touch(self, copy: Copy, role: str, thing: str) -> NDArray[np.float64]:
-        rows = copy.contacts(0)
-        grips = [i for i, b in enumerate(copy.bodies) if b.startswith(copy.layout.arms[role] + "/")]
-        other = copy.bodies.index(thing)
-        hit = (np.isin(rows["a"], grips) & (rows["b"] == other)) | (np.isin(rows["b"], grips) & (rows["a"] == other))
-        return rows["pos"][hit].astype(float)
+def _leaned(before: NDArray[np.float64], now: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return by how much (bodies,) the upward axes of poses (bodies 7) have turned, radians."""
+    up = rotate(before[:, 3:], (0, 0, 1)), rotate(now[:, 3:], (0, 0, 1))
+    return np.arccos(np.clip((up[0] * up[1]).sum(axis=1), -1.0, 1.0))
 
 
 def _step(copies: list[Copy]) -> None:
     for copy in copies:
         copy.step()
-
-

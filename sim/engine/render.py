@@ -1,7 +1,8 @@
 """Pictures of scenes: one OpenGL context a process, or a ray tracer where there is no GL.
 
 Making a context costs more than a hundred pictures, and scenes of primitives need nothing of their
-own in it, so every model of the process shares one.
+own in it, so every model of the process shares one. Textures live in the context alone: a geom of a scene
+carries a texture's number (`sim.scene.textures`) and, as its colour, what stands for it in the ray tracer.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.camera import Size
+from sim.scene import textures
 
-MAX_GEOMS = 500
+MAX_GEOMS = 2000
 EVERYTHING = mujoco.mjtCatBit.mjCAT_ALL
 FLAGS_OFF = (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION, mujoco.mjtRndFlag.mjRND_SKYBOX,
              mujoco.mjtRndFlag.mjRND_HAZE)
@@ -49,14 +51,10 @@ class GlRenderer:
             from mujoco import GLContext
         self._gl = GLContext(64, 64)
         self._gl.make_current()
-        spec = mujoco.MjSpec()
-        quality = spec.visual.quality
-        quality.shadowsize, quality.offsamples = 0, 0
-        quality.numslices, quality.numstacks, quality.numquads = 16, 8, 1
-        spec.worldbody.add_geom(size=(1, 1, 1))
-        model = spec.compile()
-        self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50)
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
+        self._bank: mujoco.MjModel | None = None  # made for the first scene with a texture
+        self._drawn: set[int] = set()  # textures that the context has been given
+        model = _bare().compile()
+        self._context = _context(model)
         self._scene = mujoco.MjvScene(model, MAX_GEOMS)
         for flag in FLAGS_OFF:
             self._scene.flags[flag] = 0
@@ -69,6 +67,8 @@ class GlRenderer:
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
         """Draw all cameras beside each other and read them back at once."""
         self._gl.make_current()  # another user of GL in this process may have taken its place
+        painted = _painted(model)
+        self._prepare(painted)
         h, w = size
         wide = w * len(cameras)
         if (self._context.offWidth, self._context.offHeight) != (wide, h):
@@ -77,11 +77,74 @@ class GlRenderer:
             self._camera.fixedcamid = camera
             # the whole scene, not just the camera: the headlight belongs to it
             mujoco.mjv_updateScene(model, data, self._option, None, self._camera, EVERYTHING, self._scene)
+            self._paint(painted)
             mujoco.mjr_render(mujoco.MjrRect(i * w, 0, w, h), self._scene, self._context)
         rgb = np.empty((h, wide, 3), np.uint8)
         z = np.empty((h, wide), np.float32) if depth else None
         mujoco.mjr_readPixels(rgb, z, mujoco.MjrRect(0, 0, wide, h), self._context)
         return _split(rgb, w), None if z is None else _metres(_split(z, w), model)
+
+    def _prepare(self, painted: dict[int, int]) -> None:
+        """Give the context the textures that it does not have yet."""
+        if painted and self._bank is None:
+            self._bank = _bank()
+            self._context.free()
+            self._context = _context(self._bank)
+        for material in painted.values():
+            texture = material // len(textures.SURFACES)
+            if self._bank is not None and texture not in self._drawn:
+                picture = textures.picture(textures.names()[texture]).ravel()
+                start = self._bank.tex_adr[texture]
+                self._bank.tex_data[start : start + len(picture)] = picture
+                mujoco.mjr_uploadTexture(self._bank, self._context, texture)
+                self._drawn.add(texture)
+
+    def _paint(self, painted: dict[int, int]) -> None:
+        """Put the bank's materials on the scene's geoms; their own colour would tint them."""
+        waiting, i = len(painted), 0
+        while waiting and i < self._scene.ngeom:
+            geom = self._scene.geoms[i]
+            if geom.objtype == mujoco.mjtObj.mjOBJ_GEOM and geom.objid in painted:
+                geom.matid = painted[geom.objid]
+                geom.rgba[:] = 1.0
+                waiting -= 1
+            i += 1
+
+
+def _bare() -> mujoco.MjSpec:
+    spec = mujoco.MjSpec()
+    quality = spec.visual.quality
+    quality.shadowsize, quality.offsamples = 0, 0
+    quality.numslices, quality.numstacks, quality.numquads = 16, 8, 1
+    spec.worldbody.add_geom(size=(1, 1, 1))
+    return spec
+
+
+def _context(model: mujoco.MjModel) -> mujoco.MjrContext:
+    context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50)
+    mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, context)
+    return context
+
+
+def _bank() -> mujoco.MjModel:
+    """Return a model with a blank texture for every name and a material for every number of a texture, from 0."""
+    spec = _bare()
+    for name in textures.names():
+        blank = spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, nchannel=3,
+                                 width=textures.SIDE, height=textures.SIDE)
+        blank.data = bytes(3 * textures.SIDE**2)
+        for surface, metres in textures.SURFACES.items():
+            material = spec.add_material(name=f"{name}/{surface}", texuniform=True, texrepeat=(2 / metres, 2 / metres))
+            material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
+    return spec.compile()
+
+
+def _painted(model: mujoco.MjModel) -> dict[int, int]:
+    """Return the bank's material of every geom that has a texture."""
+    if not model.nuser_geom:
+        return {}
+    numbers = model.geom_user[:, 0]
+    return {int(geom): int(numbers[geom]) - 1 for geom in np.flatnonzero(numbers)}
 
 
 def _split(wide: NDArray, w: int) -> NDArray:

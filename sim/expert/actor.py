@@ -10,23 +10,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sim.engine.mujoco import Copy
 from sim.expert.ik import Chain
 from sim.geometry import Array, compose, invert, pose, slerp
+from sim.spec import Skill, SpecError
 from sim.types import CONTROL_HZ
 
 Motion = Iterator[None]
-Way = Callable[[Array], Array]
+Way = Callable[[Array], Array]  # tool poses (... 7) to others
+Fits = Callable[[Array, Array], NDArray[np.bool_]]  # tool poses (c 7) and joint values (c joints) to (c,)
 KNOTS = 8  # of a straight line; between them joints are interpolated
 LINE_SPEED = 0.30  # m/s along a line, at most
 GRIP_STEPS = 20  # control steps to close or open
 SETTLE_STEPS = 15
+BATCH = 8  # candidates looked at together
+TRIED = 128  # of them at most
 LARGEST_TURN = 1.2  # radians a joint may turn between neighbours of a straight path
 
 
 class Failed(Exception):
     """A motion that cannot be done from here."""
+
+
+class Dropped(Failed):
+    """What should be in the hand is not."""
 
 
 class Hand:
@@ -37,6 +46,7 @@ class Hand:
         arms = actor.copy.robot.arms
         self.model = arms[index]
         self.first = sum(len(arm.links) + 1 for arm in arms[:index])
+        self.holds = ""  # the object or part in the fingers, as far as the plan goes
 
     @property
     def q(self) -> Array:
@@ -83,9 +93,11 @@ class Hand:
             self.q = start + t * (goal - start)
             yield
 
-    def line(self, goal: Array, pace: float = 1.0, end: Array | None = None) -> Motion:
+    def line(
+        self, goal: Array, pace: float = 1.0, end: Array | None = None, seconds: float = 0.0
+    ) -> Motion:
         """Move the tool straight to the pose `goal` (7,), to the joint values `end` there if they are known."""
-        yield from self.through(self.path(self.straight(self.chain.tool(self.q), goal), end=end), pace)
+        yield from self.through(self.path(self.straight(self.chain.tool(self.q), goal), end=end), pace, seconds)
 
     def straight(self, start: Array, goal: Array) -> Array:
         """Return poses (knots 7) along the line from start to goal, the start left out."""
@@ -94,18 +106,25 @@ class Hand:
         turns = [slerp(start[3:], goal[3:], t) for t in spots]
         return np.concatenate([np.stack(places), np.stack(turns)], axis=1)
 
-    def through(self, path: Array, pace: float = 1.0) -> Motion:
-        """Move the joints through the rows of `path` (k joints), evenly spaced, starting and ending at rest."""
+    def through(self, path: Array, pace: float = 1.0, seconds: float = 0.0) -> Motion:
+        """Move the joints through the rows of `path` (k joints), evenly spaced, starting and ending at rest.
+
+        It takes as long as the tool and the joints need at `pace`, and no less than `seconds`.
+        """
         joints = np.vstack([self.q[None], path])
-        spots = self.chain.forward(joints)[0]
-        way = float(np.linalg.norm(np.diff(spots, axis=0), axis=1).sum())
-        steepest = float((np.abs(np.diff(joints, axis=0)) / self.chain.speed).max()) * len(path)
-        seconds = 1.875 * max(way / LINE_SPEED, steepest) / pace
-        for t in _ease(seconds):
+        for t in _ease(max(self.duration(path, pace), seconds)):
             place = t * len(path)
             k = min(int(place), len(path) - 1)
             self.q = joints[k] + (place - k) * (joints[k + 1] - joints[k])
             yield
+
+    def duration(self, path: Array, pace: float = 1.0) -> float:
+        """Return the seconds that `through` takes."""
+        joints = np.vstack([self.q[None], path])
+        spots = self.chain.forward(joints)[0]
+        way = float(np.linalg.norm(np.diff(spots, axis=0), axis=1).sum())
+        steepest = float((np.abs(np.diff(joints, axis=0)) / self.chain.speed).max()) * len(path)
+        return 1.875 * max(way / LINE_SPEED, steepest) / pace
 
     def path(self, poses: Array, start: Array | None = None, end: Array | None = None) -> Array:
         """Return joint values (k joints) along `poses` (k 7), continuous from `start` (default: the command).
@@ -163,26 +182,31 @@ class Hand:
             yield
 
     def choose(
-        self, tools: Array, *ways: Way, penalty: Array | float = 0.0, fits: Callable[[Array, Array], bool] | None = None
+        self, tools: Array, *ways: Way, penalty: Array | float = 0.0, fits: Fits | None = None
     ) -> tuple[int, list[Array]]:
         """Return the index of the cheapest of `tools` (c 7), and joint values there and at the end of each way.
 
-        A way leads from the tool pose to another that must be reachable close by; `fits` may refuse a tool pose
-        and its joint values for reasons of its own; `penalty` (c,) adds to the cost, which is the largest joint
+        A way leads from tool poses to others that must be reachable close by; `fits` may refuse tool poses
+        and their joint values for reasons of its own; `penalty` (c,) adds to the cost, which is the largest joint
         move in radians.
         """
         q, cost = self.chain.candidates(tools, self.q)
-        for i in np.argsort(cost + penalty, kind="stable"):
-            if not np.isfinite(cost[i]):
-                break
-            ends = [end for way in ways if (end := self._near(way(tools[i]), q[i])) is not None]
-            if len(ends) == len(ways) and (fits is None or fits(tools[i], q[i])):
-                return int(i), [q[i], *ends]
+        order = np.argsort(cost + penalty, kind="stable")
+        order = order[np.isfinite(cost[order])][:TRIED]
+        for start in range(0, len(order), BATCH):
+            batch = order[start : start + BATCH]
+            good = np.ones(len(batch), bool)
+            ends = []
+            for way in ways:
+                found, ok = self.chain.solve(way(tools[batch]), q[batch])
+                good &= ok & (np.abs(found - q[batch]).max(axis=1) < LARGEST_TURN)
+                ends.append(found)
+            if fits is not None and good.any():
+                good[good] = fits(tools[batch[good]], q[batch[good]])
+            if good.any():
+                k = int(np.argmax(good))
+                return int(batch[k]), [q[batch[k]], *(end[k] for end in ends)]
         raise Failed("no grasp or place is within reach")
-
-    def _near(self, goal: Array, q: Array) -> Array | None:
-        found, ok = self.chain.solve(goal[None], q[None])
-        return found[0] if ok[0] and np.abs(found[0] - q).max() < LARGEST_TURN else None
 
 
 class Actor:
@@ -192,10 +216,14 @@ class Actor:
         self.copy = copy
         self.command = np.array(copy.robot.home, float)
         self.hands = {arm.name: Hand(self, i, chains[arm.name]) for i, arm in enumerate(copy.robot.arms)}
+        self.ahead: tuple[Skill, ...] = ()  # what the plan does after the skill at hand
 
     def hand(self, role: str) -> Hand:
-        """Return the hand that plays `role`."""
-        return self.hands[self.copy.layout.arms[role]]
+        """Return the hand that plays `role`; `SpecError` names the roles there are."""
+        arms = self.copy.layout.arms
+        if role not in arms:
+            raise SpecError(f"task {self.copy.task.name!r}: unknown arm {role!r}; valid: {', '.join(arms)}")
+        return self.hands[arms[role]]
 
     def held_in(self, hand: Hand, body: str) -> Array:
         """Return tool_from_body (7,) as measured."""
@@ -209,7 +237,13 @@ def behind(distance: float) -> Way:
 
 def above(distance: float) -> Way:
     """Return the way from a tool pose (7,) to the one `distance` higher."""
-    return lambda tool: tool + np.array([0.0, 0.0, distance, 0.0, 0.0, 0.0, 0.0])
+    return moved((0.0, 0.0, distance))
+
+
+def moved(by: ArrayLike) -> Way:
+    """Return the way from a tool pose (7,) to the one shifted by a vector (3,) of the world."""
+    shift = np.concatenate([np.asarray(by, float), np.zeros(4)])
+    return lambda tool: tool + shift
 
 
 def together(*motions: Motion) -> Motion:
@@ -226,6 +260,17 @@ def together(*motions: Motion) -> Motion:
         running = still
         if running:
             yield
+
+
+def beside(motion: Motion, others: dict[str, Motion]) -> Motion:
+    """Run a motion to its end while others go on, by a name; those that end or fail are dropped."""
+    for _ in motion:
+        for name in list(others):
+            try:
+                next(others[name])
+            except (StopIteration, Failed):
+                del others[name]
+        yield
 
 
 def _ease(seconds: float) -> Iterator[float]:

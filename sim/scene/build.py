@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import degrees
+from math import degrees, pi
 
 import mujoco
 import numpy as np
 
 from sim.embodiment import ArmModel, Camera, Embodiment, Geom, Vector
-from sim.geometry import from_matrix, pose
+from sim.geometry import Array, about, from_matrix, multiply, pose
+from sim.scene import textures
 from sim.scene.layout import Layout, draw
-from sim.spec import Task
+from sim.scene.variation import CLEAN, Look, Thing
+from sim.spec import Table, Task
 from sim.types import PHYSICS_HZ
 
 TABLE_TOP = 0.74
 TABLE_HALF = (0.6, 0.35, 0.025)
 WOOD, FLOOR, WALL = (0.72, 0.60, 0.46), (0.42, 0.44, 0.47), (0.78, 0.78, 0.76)
 PAD = (0.22, 0.22, 0.24)
+LAMP = (1.0, 0.0, 1.8)  # where the lamp to the right hangs, and its mirror image to the left
 
 # collision bits: the world and its objects, then a bit an arm; parts of one arm never meet each other
 WORLD_BIT = 1
 OBJECT_FRICTION = (0.8, 0.01, 0.0005)
+CLUTTER_MASS = 0.1  # kg
 PAD_FRICTION = (1.3, 0.02, 0.001)
 STIFF = (0.01, 1.0)  # contact time constant, at least twice the step
 
@@ -37,15 +41,18 @@ class Scene:
     seed: int
 
 
-def build(task: Task, robot: Embodiment, seed: int) -> Scene:
-    """Return the scene that `seed` draws."""
-    layout = draw(task, robot, seed)
+def build(task: Task, robot: Embodiment, seed: int, variation: str = "clean", attempt: int = 0) -> Scene:
+    """Return the scene that `seed` draws in a variation; later attempts are other draws of the same seed."""
+    layout = draw(task, robot, seed, variation, attempt)
     spec = mujoco.MjSpec()
-    _settings(spec)
-    _room(spec)
+    _settings(spec, layout.look)
+    _room(spec, layout.table, layout.look)
+    for i, thing in enumerate(layout.look.clutter):
+        _clutter(spec, f"clutter{i}", thing)
     for thing in task.objects:
-        _object(spec, layout, thing.name, thing.colour, thing.fixed, thing.mass)
-    _robot(spec, robot)
+        if thing.name in layout.poses:
+            _object(spec, layout, thing.name, layout.colours[thing.name], thing.fixed, thing.mass)
+    _robot(spec, robot, layout.look)
     return Scene(spec.compile(), layout, task, robot, seed)
 
 
@@ -57,7 +64,8 @@ def robot_model(robot: Embodiment) -> mujoco.MjModel:
     return spec.compile()
 
 
-def _settings(spec: mujoco.MjSpec) -> None:
+def _settings(spec: mujoco.MjSpec, look: Look = CLEAN) -> None:
+    spec.nuser_geom = 1  # the number of a texture, see `textures.number`
     spec.option.timestep = 1.0 / PHYSICS_HZ
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
@@ -66,29 +74,51 @@ def _settings(spec: mujoco.MjSpec) -> None:
     spec.option.ls_iterations = 10
     quality = spec.visual.quality
     quality.shadowsize, quality.numslices, quality.numstacks, quality.numquads = 0, 16, 8, 1
-    spec.visual.headlight.ambient = (0.45, 0.45, 0.45)
-    spec.visual.headlight.diffuse = (0.3, 0.3, 0.3)
+    spec.visual.headlight.ambient, spec.visual.headlight.diffuse = ((light,) * 3 for light in look.headlight)
     spec.visual.headlight.specular = (0.0, 0.0, 0.0)
     spec.visual.map.znear, spec.visual.map.zfar = 0.01, 20.0
     spec.visual.global_.offwidth, spec.visual.global_.offheight = 1280, 1280
     spec.stat.extent, spec.stat.center = 1.0, (0.0, 0.0, TABLE_TOP)
 
 
-def _room(spec: mujoco.MjSpec) -> None:
+def _room(spec: mujoco.MjSpec, at: Table, look: Look) -> None:
     world = spec.worldbody
-    world.add_light(pos=(0.3, -0.6, 2.4), dir=(-0.15, 0.35, -1), diffuse=(0.42, 0.41, 0.40), specular=(0.1, 0.1, 0.1),
-                    type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, castshadow=False)
-    world.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=(3.0, 3.0, 0.05), pos=(0, 0, -0.05), rgba=(*FLOOR, 1),
-                   contype=WORLD_BIT, conaffinity=0xFFFF)
-    world.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=(3.0, 0.05, 1.5), pos=(0, 1.05, 1.5), rgba=(*WALL, 1),
-                   contype=0, conaffinity=0)
-    table = world.add_body(name="table", pos=(0, 0, TABLE_TOP))
-    table.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=TABLE_HALF, pos=(0, 0, -TABLE_HALF[2]), rgba=(*WOOD, 1),
-                   contype=WORLD_BIT, conaffinity=0xFFFF, friction=OBJECT_FRICTION, solref=STIFF)
+    world.add_light(pos=(0.3, -0.6, 2.4), dir=look.sun, diffuse=look.sunlight, ambient=look.ambient,
+                    specular=(0.1, 0.1, 0.1), type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, castshadow=False)
+    for side, light in zip((-1, 1), look.lamps, strict=False):
+        world.add_light(pos=(side * LAMP[0], *LAMP[1:]), diffuse=light, specular=(0.05, 0.05, 0.05),
+                        type=mujoco.mjtLightType.mjLIGHT_POINT, castshadow=False)
+    floor = world.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=(3.0, 3.0, 0.05), pos=(0, 0, -0.05),
+                           contype=WORLD_BIT, conaffinity=0xFFFF)
+    _paint(floor, look.wall, "wall", FLOOR)
+    # a texture lies in x and y of its geom: the wall is a slab set upright
+    wall = world.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=(3.0, 1.5, 0.05), pos=(0, 1.05, 1.5),
+                          quat=about((1, 0, 0), pi / 2), contype=0, conaffinity=0)
+    _paint(wall, look.wall, "wall", WALL)
+    table = world.add_body(name="table", pos=(at.x, 0, at.top))
+    top = table.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=TABLE_HALF, pos=(0, 0, -TABLE_HALF[2]),
+                         contype=WORLD_BIT, conaffinity=0xFFFF, friction=OBJECT_FRICTION, solref=STIFF)
+    _paint(top, look.table, "table", WOOD)
+    leg = (at.top - 0.06) / 2
     for x in (-0.55, 0.55):
         for y in (-0.3, 0.3):
-            table.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=(0.025, 0.025, 0.34), pos=(x, y, -0.39),
+            table.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=(0.025, 0.025, leg), pos=(x, y, -0.05 - leg),
                            rgba=(0.3, 0.3, 0.32, 1), contype=0, conaffinity=0)
+
+
+def _paint(geom: mujoco.MjsGeom, texture: str, surface: str, plain: Vector) -> None:
+    """Give a surface its texture, by number, and the colour that stands for it where textures are not drawn."""
+    geom.rgba = (*(textures.mean(texture) if texture else plain), 1)
+    geom.userdata = [textures.number(texture, surface)]
+
+
+def _clutter(spec: mujoco.MjSpec, name: str, thing: Thing) -> None:
+    body = spec.worldbody.add_body(name=name, pos=thing.pose[:3], quat=thing.pose[3:])
+    if not thing.fixed:
+        body.add_freejoint(name=f"{name}.free")
+    share = CLUTTER_MASS / max(1, sum(g.collide for g in thing.form.geoms))
+    for geom, weight in _weighed(thing.form.geoms, share):
+        _geom(body, geom, thing.colour, WORLD_BIT, 0xFFFF, OBJECT_FRICTION, mass=weight)
 
 
 def _object(
@@ -99,24 +129,43 @@ def _object(
     if not fixed:
         body.add_freejoint(name=f"{name}.free")
     share = mass / max(1, sum(g.collide for g in form.geoms))
-    for geom in form.geoms:
-        _geom(body, geom, colour, WORLD_BIT, 0xFFFF, OBJECT_FRICTION, mass=share)
-    for hinge in form.hinges:
-        part = body.add_body(name=f"{name}.{hinge.name}", pos=hinge.pos)
+    for geom, weight in _weighed(form.geoms, share):
+        _geom(body, geom, colour, WORLD_BIT, 0xFFFF, OBJECT_FRICTION, mass=weight)
+    for moving in form.parts:
+        part = body.add_body(name=f"{name}.{moving.name}", pos=moving.pos)
         # the reference pose is the shut one, so that the joint's value is its opening
-        part.add_joint(name=f"{name}.{hinge.joint}", type=mujoco.mjtJoint.mjJNT_HINGE, axis=hinge.axis,
-                       range=tuple(degrees(v) for v in hinge.range), limited=mujoco.mjtLimited.mjLIMITED_TRUE,
-                       damping=[hinge.damping, 0, 0], frictionloss=hinge.friction, armature=0.001)
-        for geom in hinge.geoms:
-            _geom(part, geom, colour, WORLD_BIT, 0xFFFF, OBJECT_FRICTION, mass=share)
+        span = moving.range if moving.slide else tuple(degrees(v) for v in moving.range)
+        kind = mujoco.mjtJoint.mjJNT_SLIDE if moving.slide else mujoco.mjtJoint.mjJNT_HINGE
+        part.add_joint(name=f"{name}.{moving.joint}", type=kind, axis=moving.axis,
+                       range=span, limited=mujoco.mjtLimited.mjLIMITED_TRUE,
+                       damping=[moving.damping, 0, 0], frictionloss=moving.friction, armature=0.001)
+        for geom, weight in _weighed(moving.geoms, share):
+            _geom(part, geom, colour, WORLD_BIT, 0xFFFF, OBJECT_FRICTION, mass=weight)
 
 
-def _robot(spec: mujoco.MjSpec, robot: Embodiment) -> None:
+def _weighed(geoms: tuple[Geom, ...], share: float) -> list[tuple[Geom, float]]:
+    """Return geoms with their mass: what collides has a share; where nothing does they divide one."""
+    if any(geom.collide for geom in geoms):
+        return [(geom, share if geom.collide else 0.0) for geom in geoms]
+    return [(geom, share / len(geoms)) for geom in geoms]
+
+
+def _robot(spec: mujoco.MjSpec, robot: Embodiment, look: Look = CLEAN) -> None:
     for index, arm in enumerate(robot.arms):
         _arm(spec, robot, arm, 2 << index, 0xFFFF & ~(2 << index))
     for camera in robot.cameras:
         parent = spec.body(f"{camera.arm}/hand") if camera.arm else spec.worldbody
-        parent.add_camera(name=camera.name, pos=camera.pos, quat=camera_quaternion(camera), fovy=degrees(camera.fovx))
+        place = pose(camera.pos, camera_quaternion(camera))
+        if camera == robot.cameras[0] and not camera.arm:
+            place = _nudged(place, look)
+        parent.add_camera(name=camera.name, pos=place[:3], quat=place[3:], fovy=degrees(camera.fovx))
+
+
+def _nudged(place: Array, look: Look) -> Array:
+    """Return a pose (7,) moved and turned as much as the look's head camera."""
+    angle = float(np.linalg.norm(look.head_turn))
+    turn = about(np.array(look.head_turn) / angle, angle) if angle else np.array([1.0, 0.0, 0.0, 0.0])
+    return pose(place[:3] + np.array(look.head_shift), multiply(turn, place[3:]))
 
 
 def camera_quaternion(camera: Camera) -> np.ndarray:
@@ -140,7 +189,8 @@ def _arm(spec: mujoco.MjSpec, robot: Embodiment, arm: ArmModel, bit: int, mask: 
                        range=tuple(degrees(v) for v in link.range), limited=mujoco.mjtLimited.mjLIMITED_TRUE)
         solid = max(1, sum(g.collide for g in link.geoms))
         for geom in link.geoms:
-            _geom(body, geom, robot.colour, bit, mask, OBJECT_FRICTION, mass=link.mass / solid)
+            weight = link.mass / solid if geom.collide else 0.0
+            _geom(body, geom, robot.colour, bit, mask, OBJECT_FRICTION, mass=weight)
         _servo(spec, joint, link.stiffness, link.damping, link.torque)
     _gripper(spec, body, arm, bit, mask)
 
@@ -192,7 +242,7 @@ def _geom(
         condim=condim,
         priority=priority,
         solref=STIFF,
-        mass=mass if geom.collide else 0.0,
+        mass=mass,
     )
     size = np.zeros(3)
     size[: len(geom.size)] = geom.size

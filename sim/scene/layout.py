@@ -1,53 +1,73 @@
-"""What a seed decides: which variants, where they stand, which arm plays which role, what is said."""
+"""What a seed decides: which variants, where they stand, which arm plays which role, how it looks, what is said."""
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
 from dataclasses import dataclass
 
 import numpy as np
 
-from sim.embodiment import Embodiment
-from sim.geometry import Array, about, pose, rotate
+from sim.embodiment import Embodiment, Vector
+from sim.geometry import Array, about, compose, multiply, pose, rotate
+from sim.scene import speech, variation
 from sim.scene.forms import Form, form_of
-from sim.spec import Object, Shape, Spawn, SpecError, Task
+from sim.scene.forms.base import lowest
+from sim.scene.palette import PALETTE
+from sim.scene.variation import Look
+from sim.spec import Object, Order, Shape, Spawn, SpecError, Table, Task
 from sim.types import UserError
 
 TRIES = 2000
+SCENE, SPEECH, LOOK, CLUTTER = range(4)  # independent streams of random numbers
 
 
 @dataclass(frozen=True)
 class Layout:
-    """One draw: `shape`, `form` and `pose` (7,) of every object by name, `arms` (role -> arm name), `instruction`."""
+    """One draw. What is keyed by object names holds the objects that are present, poses (7,) in the world.
+
+    `arms` says which arm plays a role, `sides` on which side of the table ("left", "right") the role acts.
+    """
 
     shapes: dict[str, Shape]
     forms: dict[str, Form]
+    colours: dict[str, Vector]
     poses: dict[str, Array]
     arms: dict[str, str]
+    sides: dict[str, str]
+    table: Table
+    look: Look
     instruction: str
 
 
-def generator(task: Task, seed: int, stream: int) -> np.random.Generator:
-    """Return the random numbers of one seed of one task; streams are independent of each other."""
-    return np.random.default_rng((zlib.crc32(task.name.encode()), seed, stream))
+def generator(task: Task, seed: int, stream: int, attempt: int = 0) -> np.random.Generator:
+    """Return the random numbers of one seed of one task; streams and attempts are independent of each other."""
+    return np.random.default_rng((zlib.crc32(task.name.encode()), seed, stream, attempt))
 
 
-def draw(task: Task, robot: Embodiment, seed: int) -> Layout:
-    """Return the layout of `seed`; `SpecError` where the spawn rules leave no place."""
-    rng = generator(task, seed, 0)
-    shapes = {thing.name: thing.variants[rng.integers(len(thing.variants))] for thing in task.objects}
-    poses = _place(task, rng)
-    arms = {arm.role: _arm(arm.rule, robot, poses) for arm in task.arms}
-    speech = generator(task, seed, 1)
-    template = task.instructions[speech.integers(len(task.instructions))]
-    words = {role: f"the {name} arm" if len(robot.arms) > 1 else "the arm" for role, name in arms.items()}
-    try:
-        instruction = template.format(**words)
-    except KeyError as error:
-        valid = ", ".join(words)
-        raise SpecError(f"task {task.name!r}: unknown slot {error} in {template!r}; valid: {valid}") from error
+def draw(task: Task, robot: Embodiment, seed: int, kind: str = "clean", attempt: int = 0) -> Layout:
+    """Return the layout of `seed` in a variation; `SpecError` where the spawn rules leave no place.
+
+    The objects of the task stand alike in every variation; later attempts are for draws that do not stand still.
+    """
+    rng = generator(task, seed, SCENE, attempt)
+    shapes = _shapes(task, rng)
     forms = {name: form_of(shape) for name, shape in shapes.items()}
-    return Layout(shapes, forms, poses, arms, instruction)
+    named = {thing.name: _colour(thing, shapes[thing.name], rng) for thing in task.objects}
+    look = variation.look(kind, generator(task, seed, LOOK))
+    table = dataclasses.replace(task.table, top=task.table.top - look.lower)
+    poses = _place(task, table, forms, rng)
+    forms = {name: forms[name] for name in poses}
+    sides = _sides(task, poses)
+    arms = {role: _arm(robot, side) for role, side in sides.items()}
+    if kind != "clean":
+        spots = generator(task, seed, CLUTTER, attempt)
+        look = dataclasses.replace(look, clutter=variation.clutter(task, table, forms, poses, spots))
+    names = {name: speech.Named(shapes[name], named[name], bool(task.object(name).colours)) for name in poses}
+    words = {role: f"the {name} arm" if len(robot.arms) > 1 else "the arm" for role, name in arms.items()}
+    instruction = speech.instruction(task, names, words, kind, generator(task, seed, SPEECH))
+    colours = {name: PALETTE[named[name]] for name in poses}
+    return Layout({n: shapes[n] for n in poses}, forms, colours, poses, arms, sides, table, look, instruction)
 
 
 def check(task: Task, robot: Embodiment) -> None:
@@ -56,42 +76,108 @@ def check(task: Task, robot: Embodiment) -> None:
         raise UserError(f"task {task.name!r} needs {task.arms_needed} arms; robot {robot.name!r} has {len(robot.arms)}")
 
 
-def _place(task: Task, rng: np.random.Generator) -> dict[str, Array]:
+def _shapes(task: Task, rng: np.random.Generator) -> dict[str, Shape]:
+    """Draw a variant an object."""
+    numbers: dict[str, int] = {}
+    shapes: dict[str, Shape] = {}
+    for thing in task.objects:
+        allowed = [
+            i for i, shape in enumerate(thing.variants) if not thing.unlike or shape.kind != shapes[thing.unlike].kind
+        ]
+        if not allowed:
+            raise SpecError(f"task {task.name!r}: every variant of {thing.name!r} is like {thing.unlike!r}")
+        numbers[thing.name] = numbers[thing.like] if thing.like else allowed[rng.integers(len(allowed))]
+        shapes[thing.name] = thing.variants[numbers[thing.name]]
+    return shapes
+
+
+def _colour(thing: Object, shape: Shape, rng: np.random.Generator) -> str:
+    return thing.colours[rng.integers(len(thing.colours))] if thing.colours else shape.colour
+
+
+def _place(task: Task, table: Table, forms: dict[str, Form], rng: np.random.Generator) -> dict[str, Array]:
     """Draw all objects together and start again whole when one has no place: order then biases nothing."""
     for _ in range(TRIES):
         poses: dict[str, Array] = {}
         for thing in task.objects:
-            spot = _spot(thing, poses, rng)
-            if spot is None:
+            spot, crowded = _spot(thing, table, forms[thing.name], poses, rng)
+            if spot is not None and not crowded:
+                poses[thing.name] = spot
+            elif not (crowded and thing.spawn.optional):
                 break
-            poses[thing.name] = spot
         else:
+            for order in task.order:
+                poses |= _in_order(order, poses)
             return poses
     raise SpecError(f"task {task.name!r}: no layout in {TRIES} draws; its spawn regions leave no room")
 
 
-def _spot(thing: Object, placed: dict[str, Array], rng: np.random.Generator) -> Array | None:
+def _spot(
+    thing: Object, table: Table, form: Form, placed: dict[str, Array], rng: np.random.Generator
+) -> tuple[Array | None, bool]:
+    """Return a pose, None where a rule of its own is broken; and whether it is too near to another object."""
     spawn: Spawn = thing.spawn
-    x, y, yaw = (rng.uniform(*span) for span in (spawn.x, spawn.y, spawn.yaw))
+    span = spawn.x
+    if spawn.when_right and placed[spawn.when_right[0]][0] > 0:
+        span = spawn.when_right[1]
+    x, y, yaw = (rng.uniform(*one) for one in (span, spawn.y, spawn.yaw))
     if spawn.mirror == "coin":
         x = x if rng.integers(2) else -x
     elif spawn.mirror:
-        x = x * np.sign(placed[spawn.mirror][0])
-    if abs(x) < spawn.min_abs_x:
-        return None
-    if any(np.hypot(x - placed[other][0], y - placed[other][1]) < gap for other, gap in spawn.apart):
-        return None
-    return pose((x, y, spawn.z), about((0, 0, 1), yaw))
+        x *= np.sign(placed[spawn.mirror.removeprefix("-")][0]) * (-1 if spawn.mirror.startswith("-") else 1)
+    turn = multiply(about((0, 0, 1), yaw), _tilted(spawn.tilt))
+    if spawn.within:
+        inside = pose((x, y, spawn.z - lowest(form, turn)), turn)
+        return compose(placed[spawn.within], inside), False
+    if abs(x) < spawn.min_abs_x or (abs(x) < spawn.behind and y >= 0):
+        return None, False
+    if any(np.hypot(x - cx, y - cy) < gap for cx, cy, gap in spawn.clear):
+        return None, False
+    if any(abs(y - placed[other][1]) < gap for other, gap in spawn.apart_y if other in placed):
+        return None, False
+    height = (0.0 if spawn.floor else table.top) + spawn.z - lowest(form, turn)
+    crowded = any(
+        np.hypot(x - placed[other][0], y - placed[other][1]) < gap for other, gap in spawn.apart if other in placed
+    )
+    return pose((x, y, height), turn), crowded
 
 
-def _arm(rule: str, robot: Embodiment, poses: dict[str, Array]) -> str:
-    if len(robot.arms) == 1:
-        return robot.arms[0].name
-    kind, _, name = rule.partition(":")
-    if kind in ("left", "right"):
-        return kind
-    if kind == "side":
-        return "left" if poses[name][0] < 0 else "right"
-    if kind == "facing":
-        return "left" if rotate(poses[name][3:], (0, -1, 0))[0] < 0 else "right"
-    raise SpecError(f"unknown arm rule {rule!r}; valid: left, right, side:OBJECT, facing:OBJECT")
+def _tilted(tilt: Vector) -> Array:
+    angle = float(np.linalg.norm(tilt))
+    return about(np.array(tilt) / angle, np.array(angle)) if angle else np.array([1.0, 0.0, 0.0, 0.0])
+
+
+def _in_order(order: Order, poses: dict[str, Array]) -> dict[str, Array]:
+    present = [name for name in order.names if name in poses]
+    spots = [poses[name] for name in present]
+    if order.by == "side":
+        spots.sort(key=lambda p: (p[0] >= 0, p[1]))
+    elif order.by == "y":
+        spots.sort(key=lambda p: p[1])
+    else:
+        raise SpecError(f"unknown order {order.by!r}; valid: side, y")
+    return dict(zip(present, spots, strict=True))
+
+
+def _sides(task: Task, poses: dict[str, Array]) -> dict[str, str]:
+    sides: dict[str, str] = {}
+    for arm in task.arms:
+        kind, _, name = arm.rule.partition(":")
+        if kind in ("left", "right"):
+            sides[arm.role] = kind
+        elif kind == "side":
+            sides[arm.role] = "left" if name in poses and poses[name][0] < 0 else "right"
+        elif kind == "facing":
+            sides[arm.role] = "left" if rotate(poses[name][3:], (0, -1, 0))[0] < 0 else "right"
+        elif kind == "other":
+            sides[arm.role] = "right" if sides[name] == "left" else "left"
+        else:
+            valid = "left, right, side:OBJECT, facing:OBJECT, other:ROLE"
+            raise SpecError(f"unknown arm rule {arm.rule!r}; valid: {valid}")
+    return sides
+
+
+def _arm(robot: Embodiment, side: str) -> str:
+    return robot.arms[0].name if len(robot.arms) == 1 else side
+
+

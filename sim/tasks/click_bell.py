@@ -4,6 +4,7 @@ from sim.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="click_bell",
+    suite="robotwin50",
     instructions=(
         "press the top of the bell",
         "ring the desk bell",
@@ -19,7 +20,6 @@ TASK = Task(
                 Shape("bell", {"radius": 0.034, "height": 0.056}),
             ),
             spawn=Spawn(x=(-0.25, 0.25), y=(-0.2, 0.0), min_abs_x=0.05),
-            colour=(0.80, 0.66, 0.26),
             fixed=True,
         ),
     ),

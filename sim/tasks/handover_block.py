@@ -4,6 +4,7 @@ from sim.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="handover_block",
+    suite="robotwin50",
     instructions=(
         "pass the red block to the right arm and put it on the blue pad",
         "hand the red block over and set it on the blue pad",
@@ -15,14 +16,12 @@ TASK = Task(
             "block",
             variants=(Shape("block", {"size": (0.06, 0.06, 0.2)}),),
             spawn=Spawn(x=(-0.25, -0.05), y=(0.0, 0.25), yaw=(0.19, 0.59)),
-            colour=(0.80, 0.12, 0.12),
             mass=0.1,
         ),
         Object(
             "pad",
             variants=(Shape("block", {"size": (0.1, 0.1, 0.01)}),),
             spawn=Spawn(x=(0.1, 0.25), y=(0.15, 0.2)),
-            colour=(0.14, 0.26, 0.78),
             fixed=True,
         ),
     ),
@@ -33,7 +32,7 @@ TASK = Task(
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "block", "grasp": "side", "at": 0.07, "pre": 0.07, "lift": 0.1}),
-        Skill("carry", {"arm": "a", "obj": "block", "point": "bottom", "to": (0.0, 0.0, 0.9)}),
+        Skill("carry", {"arm": "a", "obj": "block", "point": "bottom", "to": (0.0, 0.0, 0.16)}),
         Skill("pick", {"arm": "b", "obj": "block", "grasp": "side", "at": -0.06, "pre": 0.07, "lift": 0.0}),
         Skill("release", {"arm": "a", "retreat": 0.1}),
         Skill(

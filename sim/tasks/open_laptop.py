@@ -4,6 +4,7 @@ from sim.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="open_laptop",
+    suite="robotwin50",
     instructions=(
         "open the laptop",
         "open the laptop with {a}",
@@ -19,7 +20,6 @@ TASK = Task(
                 Shape("laptop", {"width": 0.17, "depth": 0.12}),
             ),
             spawn=Spawn(x=(-0.05, 0.05), y=(-0.1, 0.05), yaw=(-1.05, 1.05)),
-            colour=(0.62, 0.64, 0.67),
             fixed=True,
         ),
     ),

@@ -4,6 +4,7 @@ from sim.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="place_empty_cup",
+    suite="robotwin50",
     instructions=(
         "put the cup on the coaster",
         "place the empty cup on the coaster",
@@ -16,14 +17,12 @@ TASK = Task(
             "cup",
             variants=(Shape("cup", {"radius": 0.0435, "height": 0.09}),),
             spawn=Spawn(x=(0.15, 0.3), y=(-0.2, 0.05), mirror="coin"),
-            colour=(0.86, 0.33, 0.27),
             mass=0.08,
         ),
         Object(
             "coaster",
             variants=(Shape("disc", {"radius": 0.0745, "height": 0.008}),),
             spawn=Spawn(x=(-0.05, 0.1), y=(-0.2, 0.05), mirror="cup", apart=(("cup", 0.13),)),
-            colour=(0.24, 0.42, 0.62),
             fixed=True,
         ),
     ),
@@ -33,7 +32,7 @@ TASK = Task(
         Term("open", {"arm": "all"}),
     ),
     plan=(
-        Skill("pick", {"arm": "a", "obj": "cup", "grasp": "rim", "pre": 0.1, "lift": 0.08, "then": "coaster.top"}),
+        Skill("pick", {"arm": "a", "obj": "cup", "grasp": "rim", "pre": 0.1, "lift": 0.08}),
         Skill("place", {"arm": "a", "obj": "cup", "point": "bottom", "on": "coaster.top", "pre": 0.05}),
     ),
     horizon=500,

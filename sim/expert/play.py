@@ -1,0 +1,122 @@
+"""Playing a plan: skill after skill, looking at what came of each, and going back where something slipped.
+
+A skill that fails is planned anew from where things are now; one that finds its object no longer in the hand sends
+the plan back to where it was picked. A plan that has ended without success is gone through once more, without
+what has been done and still stands. An arm that the plan does not need goes home by itself meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from sim.expert.actor import Actor, Dropped, Failed, Hand, Motion, beside
+from sim.skills import done, home_alone, put_back, start
+from sim.spec import Skill, SpecError, Value
+
+RETRIES = 3  # times a skill that failed is planned anew
+RETURNS = 6  # times that the plan goes back to an earlier skill
+ROUNDS = 3  # times that the whole plan is gone through
+LINGER = 12  # control steps to stay after the plan has ended
+
+
+def play(actor: Actor, succeeded: Callable[[], bool]) -> Motion:
+    """Yield once a control step until the plan has ended."""
+    plan = tuple(item for item in actor.copy.task.plan if _meant(item, actor))
+    idle: dict[str, Motion] = {}
+    for turn in range(ROUNDS):
+        yield from _round(plan, actor, idle, again=turn > 0)
+        for _ in range(LINGER):
+            yield from beside(iter([None]), idle)
+        if succeeded():
+            return
+
+
+def _round(plan: tuple[Skill, ...], actor: Actor, idle: dict[str, Motion], again: bool) -> Motion:
+    at, failures, returns = 0, 0, 0
+    while at < len(plan):
+        item = plan[at]
+        if again and _stands(plan, at, actor):
+            at += 1
+            continue
+        actor.ahead = plan[at + 1 :]
+        _send_home(item, actor, idle)
+        try:
+            yield from beside(start(item, actor), idle)
+            at, failures = at + 1, 0
+        except Failed as failure:
+            failures += 1
+            lost = isinstance(failure, Dropped)
+            if lost or failures > RETRIES // 2:
+                back = _picked(plan, at)
+                if back < at:
+                    yield from beside(_give_up(item, actor), idle)
+                    at, returns, failures = back, returns + 1, 0
+            if failures > RETRIES or returns > RETURNS:
+                return
+            yield
+
+
+def _meant(item: Skill, actor: Actor) -> bool:
+    """Tell whether a skill is for this scene: its condition holds and its objects are there."""
+    layout, task = actor.copy.layout, actor.copy.task
+    absent = {thing.name for thing in task.objects} - set(layout.forms)
+    if any(name in absent for name in _names(item)):
+        return False
+    if not item.when:
+        return True
+    first, sign, second = item.when.partition("!=" if "!=" in item.when else "=")
+    if not {first, second} <= set(layout.arms) or not sign:
+        roles = ", ".join(layout.arms)
+        raise SpecError(f"task {task.name!r}: condition {item.when!r} is not ROLE=ROLE or ROLE!=ROLE; roles: {roles}")
+    return (layout.arms[first] == layout.arms[second]) == (sign == "=")
+
+
+def _names(item: Skill) -> Iterator[str]:
+    """Yield the objects that a skill speaks of."""
+    for value in item.args.values():
+        if isinstance(value, str):
+            yield value.partition(".")[0]
+
+
+def _stands(plan: tuple[Skill, ...], at: int, actor: Actor) -> bool:
+    """Tell whether what a skill does, or what an object is picked for, has been done and still holds."""
+    obj = plan[at].args.get("obj")
+    purpose = [item for item in plan[at:] if obj and item.args.get("obj") == obj]
+    return done(purpose[-1] if purpose else plan[at], actor)
+
+
+def _picked(plan: tuple[Skill, ...], at: int) -> int:
+    """Return where the object of a skill was last picked, or `at` where it never was."""
+    obj = plan[at].args.get("obj")
+    return max((k for k in range(at) if plan[k].name == "pick" and plan[k].args.get("obj") == obj), default=at)
+
+
+def _give_up(item: Skill, actor: Actor) -> Motion:
+    """Let go of the object of a skill: where it is held, set it down."""
+    for hand in actor.hands.values():
+        if hand.holds and hand.holds == item.args.get("obj"):
+            if hand.touches(hand.holds):
+                yield from put_back(actor, hand)
+            hand.holds = ""
+
+
+def _send_home(item: Skill, actor: Actor, idle: dict[str, Motion]) -> None:
+    """Let every arm that has nothing to do go home beside the skill, and call back those that it needs."""
+    busy = {actor.copy.layout.arms[role] for role in _roles(item)}
+    for name in busy & set(idle):
+        del idle[name]
+    for name, hand in actor.hands.items():
+        if name not in busy and name not in idle and _strayed(hand):
+            idle[name] = home_alone(hand)
+
+
+def _roles(item: Skill) -> Iterator[str]:
+    for key in ("arm", "arms"):
+        value: Value = item.args.get(key, ())
+        yield from (value,) if isinstance(value, str) else (str(role) for role in value if isinstance(value, tuple))
+    for other in item.alongside:
+        yield from _roles(other)
+
+
+def _strayed(hand: Hand) -> bool:
+    return not hand.holds and bool(abs(hand.q - hand.chain.home).max() > 0.02)
