@@ -19,7 +19,7 @@ TWIST = 0.5  # rad; a thing may swing between two fingertips, but one that tumbl
 FIRM = 3  # steps, 60 ms: contacts of a grasp or of a touch build up while the fingers settle
 REST_SPEED = 0.02  # m/s; well over a settling solver's drift (1e-3), well under a slow fall (0.2 m/s after 2 cm)
 REST = 5  # steps, 0.1 s; a bounce has zero speed for an instant only
-ABOVE = 0.0005  # m; a free thing whose base is not lower by more stands beside or in the other, and bears nothing
+ABOVE = 0.0005  # m, base over base: well over the play between two things side by side, under the thinnest pad
 TOGETHER = 25  # steps, 0.5 s; arms that let go of one object this close to each other set it down together
 TURN = 0.02  # rad (m for a sliding joint); over the play of a resting hinge, under any opening that counts
 ONSET = 0.1  # of TURN; the motion starts where the joint leaves its resting value by this much
@@ -120,9 +120,19 @@ def _borne(run: Facts, body: str, support: str) -> Mask:
     me, it = run.index(body), run.index(support)
     if run.gripper()[it] or run.object(body)[it]:
         return np.zeros(len(run.pose), np.bool_)
-    if run.kinds.get(support) != "free":
-        return run.touch[me, it]
-    return run.touch[me, it] & (run.pose[:, me, 2] > run.pose[:, it, 2] + ABOVE)
+    touch = run.touch[me, it]
+    if run.kinds.get(support) == "free" and touch.any():
+        steps = np.flatnonzero(touch)
+        touch = touch.copy()
+        touch[steps] = _above(run.pose[steps, me], run.pose[steps, it])
+    return touch
+
+
+def _above(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> Mask:
+    """Return whether the bases of poses (n 7) are higher, as both things stand; in the world where those differ."""
+    seen = apply(invert(bottom), top[:, :3])[:, 2], -apply(invert(top), bottom[:, :3])[:, 2]
+    agree = (np.sign(seen[0]) == np.sign(seen[1])) & (np.minimum(*np.abs(seen)) > ABOVE)
+    return np.where(agree, seen[0], top[:, 2] - bottom[:, 2]) > ABOVE
 
 
 def _calm(run: Facts, body: str, support: str) -> Mask:

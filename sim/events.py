@@ -18,9 +18,11 @@ The thing in hand:
 * place: a free object that had been picked, after the last gripper contact, at its first rest on a support:
   it lies still as seen from what it touches, be that carried or not. Points between the two, in the
   support's frame; one event a support and arm that let go. An object in another arm's gripper is not
-  released: a hand-over is two picks and one place. Of two free objects the one with the lower base is the
-  support: a box set down with things in it is not placed on them, nor a block on the one beside it. Things
-  dropped into a container, mugs hung on a rack, seals pressed on the table and let go are placed.
+  released: a hand-over is two picks and one place. Of two free objects only the one whose base is lower by
+  ABOVE is a support: a box set down with things in it is not placed on them, nor a block on the one beside
+  it. Lower is meant along the upright axis of both things (a pan in hand hangs askew), and in the world where
+  these differ. Things dropped into a container, mugs hung on a rack, seals pressed on the table and let go
+  are placed.
 * strike: a held free object, away from where it was taken, comes into contact with another object; carried
   by the struck body, at the first touch. It is no strike where the touch belongs to setting down: the thing
   in hand is next placed on that same object (a mug feels its way onto a hook for seconds), or is let go

@@ -1,7 +1,8 @@
 """The Gymnasium face: `import sim.gym` registers every task as aim/TaskName-v0, single and vector.
 
 An action holds for one control step (20 ms). The reward is 1 at the step that succeeds, else 0; success
-terminates, the task's horizon truncates. Seeds are scenes: the same seed resets to the same scene.
+terminates, the task's horizon truncates. Seeds are scenes: the same seed resets to the same scene. `variation` is
+"clean", "random", or "random-eval" with the looks and words kept for evaluation.
 """
 
 from __future__ import annotations
@@ -48,10 +49,15 @@ class TaskEnv(gymnasium.Env[Any, Any]):
     metadata = {"render_modes": ["rgb_array"], "render_fps": CONTROL_HZ}  # noqa: RUF012 - Gymnasium's own interface
 
     def __init__(
-        self, task: str, robot: str = "aloha", size: Size = (128, 128), render_mode: str | None = None
+        self,
+        task: str,
+        robot: str = "aloha",
+        size: Size = (128, 128),
+        variation: str = "clean",
+        render_mode: str | None = None,
     ) -> None:
         self.render_mode = render_mode
-        self._env = Env(tasks.load(task), robots.load(robot), 1, size=size)
+        self._env = Env(tasks.load(task), robots.load(robot), 1, size=size, variation=variation)
         self.observation_space = observation_space(self._env.robot, self._env.cameras, size)
         self.action_space = action_space(self._env.robot)
 
@@ -91,10 +97,18 @@ class TaskVectorEnv(VectorEnv[Any, Any, NDArray]):
     }
 
     def __init__(
-        self, num_envs: int, task: str, robot: str = "aloha", size: Size = (128, 128), threads: int = 1
+        self,
+        num_envs: int,
+        task: str,
+        robot: str = "aloha",
+        size: Size = (128, 128),
+        variation: str = "clean",
+        threads: int = 1,
     ) -> None:
         self.num_envs = num_envs
-        self._env = Env(tasks.load(task), robots.load(robot), num_envs, size=size, threads=threads)
+        self._env = Env(
+            tasks.load(task), robots.load(robot), num_envs, size=size, threads=threads, variation=variation
+        )
         self.single_observation_space = observation_space(self._env.robot, self._env.cameras, size)
         self.single_action_space = action_space(self._env.robot)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -126,7 +140,8 @@ class TaskVectorEnv(VectorEnv[Any, Any, NDArray]):
         return {**seen.images, "state": seen.state}
 
     def _info(self) -> dict[str, Any]:
-        return {"scene": np.array(self._env.seeds), "success": self._env.success.copy()}
+        instructions = np.array(self._env.instruction, dtype=object)
+        return {"scene": np.array(self._env.seeds), "instruction": instructions, "success": self._env.success.copy()}
 
 
 def _rows(seen: Observation) -> list[dict[str, NDArray]]:

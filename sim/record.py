@@ -79,6 +79,7 @@ class Tape:
             state=table["state"], action=table["action"], tool_pose=table["tool_pose"].astype(np.float32),
             bodies=copy.bodies, body_pose=body_pose, joints=copy.joints, joint=joint,
             sim_state=table["sim_state"], contacts=contacts, events=found, versions=versions(),
+            variation=copy.variation, redraws=copy.redraws,
         )
 
 
@@ -89,13 +90,13 @@ def versions() -> dict[str, str]:
 
 def record(
     task: Task, robot: Embodiment, seeds: Sequence[int], cameras: Sequence[str] | None = None,
-    size: Size = (128, 128), depth: bool = False,
+    size: Size = (128, 128), depth: bool = False, variation: str = "clean",
 ) -> Iterator[Episode]:
     """Run the expert once on every seed, as copies of one batch, and yield the episodes in the order of `seeds`.
 
     A run ends when the plan has ended or the horizon is reached; failed runs are yielded too, with success False.
     """
-    env = Env(task, robot, len(seeds), cameras, size, stop_at_success=False)
+    env = Env(task, robot, len(seeds), cameras, size, stop_at_success=False, variation=variation)
     env.reset(seeds)
     expert = Expert(env)
     tapes = [Tape(copy, env.cameras, size, depth) for copy in env.world.copies]

@@ -13,19 +13,24 @@ from math import cos, pi, sin
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.expert.actor import Actor, Dropped, Failed, Hand, Motion, above, behind, moved, together
+from sim.engine.facts import Facts
+from sim.expert.actor import LARGEST_TURN, Actor, Dropped, Failed, Hand, Motion, Way, above, behind, moved, together
 from sim.expert.goals import Goal, goal_of
-from sim.expert.grasps import clear_of_table, grasps
+from sim.expert.grasps import clear_of_table, crowded, grasps
 from sim.geometry import Array, about, compose, from_axes, invert, pose, rotate
-from sim.scene.forms import Part
+from sim.scene.forms import Grasp, Part
 from sim.scene.forms.base import lowest
 from sim.spec import Skill, SpecError
+from sim.terms import holds_for
 
 Vector = tuple[float, float, float]
 SKILLS: dict[str, Callable[..., Motion]] = {}
 YAWS = 24  # ways to turn a tool about the line that it pushes along
 LEANS = (0.0, 0.35, -0.35)  # from that line
+CROWDED = 2.0  # radians that the expert would rather move than reach between other things
 PRE = 0.05  # metres before a place
+STOP = 0.002  # metres before it where a held object is let go
+SWING, SWAY = 0.05, 0.39  # metres and radians to either side of the middle
 ARC_KNOTS = 10
 ARC_SHARES = (1.0, 0.7, 0.4)  # how much of a part's turn the tool itself makes, the firmest first
 NOWHERE: tuple[float, ...] = ()
@@ -51,8 +56,10 @@ def start(item: Skill, actor: Actor) -> Motion:
 def done(item: Skill, actor: Actor) -> bool:
     """Tell whether what a skill is for holds already, as far as its words alone can say."""
     if item.name == "place":
-        hands = actor.hands.values()
-        return goal_of(item, actor).reached(actor) and not any(hand.holds == item.args["obj"] for hand in hands)
+        obj = str(item.args["obj"])
+        let_go = not any(hand.holds == obj for hand in actor.hands.values())
+        told = holds_for(actor.copy.task, Facts([actor.copy]), obj)
+        return let_go and (goal_of(item, actor).reached(actor) or bool(told[0]))
     if item.name == "turn":
         return actor.copy.joint_fraction(str(item.args["joint"])) >= 0.9 * float(str(item.args["to"]))
     return item.name == "home"
@@ -60,28 +67,32 @@ def done(item: Skill, actor: Actor) -> bool:
 
 @skill
 def pick(
-    actor: Actor, arm: str, obj: str, grasp: str, pre: float = 0.1, lift: float = 0.08, at: float = 0.0,
-    opening: float = 0.0,
+    actor: Actor, arm: str, obj: str, grasp: str | tuple[str, ...], pre: float = 0.1, lift: float = 0.08,
+    at: float = 0.0, opening: float = 0.0,
 ) -> Motion:
-    """Take hold of an object by a named grasp (`at` metres further up along it) and lift it.
+    """Take hold of an object by a named grasp, or one of several (`at` metres further up along it) and lift it.
 
     A grasp that could not do what the plan does next with the object is taken only if there is no other.
-    `opening` (0 to 1) overrides the grasp's own.
+    `opening` (0 to 1) overrides the grasp's own. What the hand holds already it keeps.
     """
     hand = actor.hand(arm)
+    if hand.holds == obj and hand.touches(obj):
+        return
     tools, options = grasps(actor, obj, grasp, at, hand)
     penalty = np.array([option.cost for option in options])
-    goals = [goal for item in _uses(actor, arm, obj) for goal in _stages(item, actor)]
+    penalty = penalty + CROWDED * crowded(actor, hand, obj, tools, options, pre)
+    goals = [_stage(item, actor) for item in _uses(actor, arm, obj)]
 
-    def fits(found: Array, q: Array) -> NDArray[np.bool_]:
+    def onward(found: Array, q: Array) -> Array:
         return _lead_on(actor, hand, obj, goals, found, q)
 
     ways = (behind(pre), above(lift)) if lift else (behind(pre),)
     try:
-        best, ends = hand.choose(tools, *ways, penalty=penalty, fits=fits if goals else None)
+        best, ends = hand.choose(tools, *ways, penalty=penalty, onward=onward if goals else None)
     except Failed:
         best, ends = hand.choose(tools, *ways, penalty=penalty)
-    yield from together(hand.go(ends[1]), hand.grip(opening or options[best].opening))
+    wide = opening or options[best].opening
+    yield from together(hand.travel(ends[1], opening=wide), hand.grip(wide))
     yield from hand.line(tools[best], end=ends[0])
     yield from hand.rest()
     yield from hand.grip(0.0)
@@ -101,7 +112,7 @@ def pick(
 def carry(
     actor: Actor, arm: str, obj: str, point: str = "bottom", on: str = "", to: tuple[float, ...] = NOWHERE,
     up: Vector = (0.0, 0.0, 1.0), yaw: tuple[float, ...] = (), offset: Vector = (0.0, 0.0, 0.0), mirror: str = "",
-    straight: bool = False, flip: bool = False,
+    straight: bool = False, flip: bool = False, pace: float = 0.8,
 ) -> Motion:
     """Bring a held object's point to a place, its z axis along `up` (or the z of `on`), turned by one of `yaw` or any.
 
@@ -111,11 +122,16 @@ def carry(
     _must_hold(actor, hand, obj)
     goal = Goal(obj, point, on, to, up, yaw, offset, mirror, flip)
     tools = compose(goal.poses(actor), invert(actor.held_in(hand, obj)))
-    best, (q,) = hand.choose(tools)
+    swings = _shaken(actor.ahead, obj)
+
+    def onward(found: Array, q: Array) -> Array:
+        return np.where(_goes_on(hand, found, q, swings), 0.0, np.inf)
+
+    best, (q,) = hand.choose(tools, onward=onward)
     if straight:
-        yield from hand.line(tools[best], pace=0.8, end=q)
+        yield from hand.line(tools[best], pace=pace, end=q)
     else:
-        yield from hand.go(q, pace=0.8)
+        yield from hand.travel(q, pace=pace)
     yield from hand.rest()
     _must_hold(actor, hand, obj)
 
@@ -124,12 +140,13 @@ def carry(
 def place(
     actor: Actor, arm: str, obj: str, point: str = "bottom", on: str = "", to: tuple[float, ...] = NOWHERE,
     up: Vector = (0.0, 0.0, 1.0), yaw: tuple[float, ...] = (), offset: Vector = (0.0, 0.0, 0.0), mirror: str = "",
-    flip: bool = False, pre: float = PRE, stop: float = 0.002, retreat: float = 0.08, hold: bool = False,
-    opening: float = 1.0, slow: float = 0.6,
+    flip: bool = False, pre: float = PRE, stop: float = STOP, retreat: float = 0.08, hold: bool = False,
+    opening: float = 1.0, slow: float = 0.6, pace: float = 0.8,
 ) -> Motion:
     """Set a held object's point on a place from `pre` before it, along the place's z axis; open and draw back.
 
-    `stop`: how far before the place it ends; `hold`: keep it in the fingers. `yaw`, `up`, … as in `carry`.
+    `stop`: how far before the place it ends; `hold`: keep it in the fingers; `opening`: open so far only until the
+    hand is away. `pace` and `slow`: how fast it goes there and down. `yaw`, `up`, … as in `carry`.
     """
     hand = actor.hand(arm)
     _must_hold(actor, hand, obj)
@@ -137,8 +154,11 @@ def place(
     out = goal.axis(actor)
     bodies = goal.poses(actor)
     before = compose(moved(pre * out)(bodies), invert(actor.held_in(hand, obj)))
-    best, (q, _) = hand.choose(before, moved((stop - pre) * out))
-    yield from hand.go(q, pace=0.8)
+    down = moved((stop - pre) * out)
+    letting_go = [Grasp(tool, opening) for tool in down(before)]
+    penalty = CROWDED * crowded(actor, hand, obj, down(before), letting_go, 0.0 if hold else retreat)
+    best, (q, _) = hand.choose(before, down, penalty=penalty)
+    yield from hand.travel(q, pace=pace)
     yield from hand.rest()
     _must_hold(actor, hand, obj)
     # where the object hangs in the fingers now is what counts for setting it down
@@ -148,8 +168,8 @@ def place(
     if not hold:
         hand.holds = ""
         yield from hand.grip(opening)
-        yield from hand.grip(1.0) if opening < 1.0 else iter(())
         yield from hand.retreat(retreat)
+        yield from hand.grip(1.0) if opening < 1.0 else iter(())
 
 
 @skill
@@ -168,13 +188,19 @@ def move(
 
 @skill
 def shake(
-    actor: Actor, arm: str, obj: str, times: int = 3, height: float = 0.05, angle: float = 0.39, pace: float = 1.5
+    actor: Actor, arm: str, obj: str, times: int = 3, height: float = SWING, angle: float = SWAY, roll: float = 0.0,
+    pace: float = 1.5,
 ) -> Motion:
-    """Swing a held object up and down by `height` while turning it by `angle` about the approach, and come back."""
+    """Swing a held object up and down by `height` while turning it by `angle` about the approach, and come back.
+
+    Before the first swing the hand turns by `roll` about its approach.
+    """
     hand = actor.hand(arm)
     _must_hold(actor, hand, obj)
-    rest = hand.chain.tool(hand.q)
-    swings = [compose(above(s * height)(rest), pose((0, 0, 0), about((0, 0, 1), np.array(s * angle)))) for s in (1, -1)]
+    tool = hand.chain.tool(hand.q)
+    _, rest, *swings = [way(tool) for way in _swings(height, angle, roll)]
+    if roll:
+        yield from hand.line(rest)
     for _ in range(times):
         for swing in swings:
             yield from hand.line(swing, pace=pace)
@@ -211,7 +237,7 @@ def home_alone(hand: Hand) -> Motion:
     """Return a hand to its start, gripper open."""
     hand.holds = ""
     yield from hand.grip(1.0)
-    yield from hand.go(hand.chain.home)
+    yield from hand.travel(hand.chain.home)
 
 
 @skill
@@ -221,12 +247,20 @@ def press(actor: Actor, arm: str, point: str, pre: float = 0.1, depth: float = 0
     target = actor.copy.point(point)
     out = rotate(target[3:], (0.0, 0.0, 1.0))
     tools, penalty = _pushes(target[:3] + out * (hand.model.gripper.tip - depth), -out)
-    keep = clear_of_table(actor, hand, tools, 0.0)
-    best, (q, over) = hand.choose(tools[keep], moved(pre * out), penalty=penalty[keep])
-    yield from together(hand.go(over), hand.grip(0.0))
-    yield from hand.line(tools[keep][best], pace=0.8, end=q)
+    keep = clear_of_table(actor, hand, tools, np.zeros(len(tools)))
+    back = moved(pre * out)
+    paths: dict[bytes, Array] = {}
+
+    def onward(found: Array, q: Array) -> Array:
+        starts = zip(found, q, strict=True)
+        return np.where([_can_follow(hand, tool, back(tool), start, paths) for tool, start in starts], 0.0, np.inf)
+
+    best, (q,) = hand.choose(tools[keep], penalty=penalty[keep], onward=onward)
+    path = paths[tools[keep][best].tobytes()]
+    yield from together(hand.travel(path[-1], opening=0.0), hand.grip(0.0))
+    yield from hand.through(np.vstack([path[-2::-1], q]), pace=0.8)
     yield from hand.rest()
-    yield from hand.line(moved(pre * out)(tools[keep][best]), pace=0.8, end=over)
+    yield from hand.through(path, pace=0.8)
 
 
 @skill
@@ -242,13 +276,15 @@ def turn(actor: Actor, arm: str, joint: str, grasp: str, to: float, pre: float =
     steps = np.linspace(now, goal, ARC_KNOTS + 1)[1:] - now
     paths: dict[bytes, Array] = {}
 
-    def fits(found: Array, q: Array) -> Array:
+    def onward(found: Array, q: Array) -> Array:
         starts = zip(found, q, strict=True)
-        return np.array([_can_lead(hand, part, frame, steps, tool, start, paths) for tool, start in starts])
+        able = [_can_lead(hand, part, frame, steps, tool, start, paths) for tool, start in starts]
+        return np.where(able, 0.0, np.inf)
 
     penalty = np.array([option.cost for option in options])
-    best, (q, before) = hand.choose(tools, behind(pre), penalty=penalty, fits=fits)
-    yield from together(hand.go(before), hand.grip(options[best].opening))
+    best, (q, before) = hand.choose(tools, behind(pre), penalty=penalty, onward=onward)
+    wide = options[best].opening
+    yield from together(hand.travel(before, opening=wide), hand.grip(wide))
     yield from hand.line(tools[best], end=q)
     yield from hand.rest()
     yield from hand.grip(0.0)
@@ -264,39 +300,84 @@ def turn(actor: Actor, arm: str, joint: str, grasp: str, to: float, pre: float =
 
 
 def _uses(actor: Actor, arm: str, obj: str) -> list[Skill]:
-    """Return what the plan does with an object in this arm until it lets go."""
-    uses = []
-    for item in actor.ahead:
-        if item.args.get("obj") == obj and item.args.get("arm") != arm:
+    """Return what the plan does with an object in this arm until it lets go or another arm takes it."""
+    uses, moved_on = [], set()
+    for item in (each for item in actor.ahead for each in (item, *item.alongside)):
+        if item.args.get("obj") != obj:
+            moved_on.add(item.args.get("obj"))
+            continue
+        if actor.hand(str(item.args["arm"])) is not actor.hand(arm):
             break
-        if item.args.get("obj") == obj and item.name in ("carry", "place"):
+        # where a thing that is still to be moved will be, nobody knows yet
+        if item.name in ("carry", "place") and str(item.args.get("on")).partition(".")[0] not in moved_on:
             uses.append(item)
-            if item.name == "place":
-                break
+        if item.name in ("place", "pick"):
+            break
     return uses
 
 
-def _stages(item: Skill, actor: Actor) -> list[Array]:
-    """Return the object's poses (c 7) that a skill needs to reach one of: at its place, and before it."""
+def _stage(item: Skill, actor: Actor) -> tuple[Array, list[Way]]:
+    """Return the object's poses (c 7) of which a skill needs to reach one, and the straight ways on from it."""
     goal = goal_of(item, actor)
     poses = goal.poses(actor)
     if item.name == "carry":
-        return [poses]
-    pre = float(str(item.args.get("pre", PRE)))
-    return [moved(pre * goal.axis(actor))(poses)]
+        after = actor.ahead[actor.ahead.index(item) + 1 :] if item in actor.ahead else ()
+        return poses, _shaken(after, item.args["obj"])
+    pre, stop = (float(str(item.args.get(key, usual))) for key, usual in (("pre", PRE), ("stop", STOP)))
+    out = goal.axis(actor)
+    return moved(pre * out)(poses), [moved((stop - pre) * out)]
 
 
 def _lead_on(
-    actor: Actor, hand: Hand, obj: str, stages: list[Array], tools: Array, q: Array
-) -> NDArray[np.bool_]:
-    """Return for which of `tools` (c 7), at joint values `q`, an object held so can be brought to every stage."""
+    actor: Actor, hand: Hand, obj: str, stages: list[tuple[Array, list[Way]]], tools: Array, q: Array
+) -> Array:
+    """Return what it costs (c,) to bring an object held by `tools` (c 7), at joint values `q`, through the stages.
+
+    Radians of the largest joint moves, infinite where a stage is out of reach.
+    """
     body = actor.copy.body_pose(obj)
-    good = np.ones(len(tools), bool)
-    for poses in stages:
+    total = np.zeros(len(tools))
+    rows = np.arange(len(tools))
+    for poses, ways in stages:
         ends = compose(poses[None], invert(compose(invert(tools), body))[:, None]).reshape(-1, 7)
-        reached = hand.chain.solve(ends, np.repeat(q, len(poses), axis=0))[1]
-        good &= reached.reshape(len(tools), -1).any(axis=1)
+        starts = np.repeat(q, len(poses), axis=0)
+        after, reached = hand.chain.solve(ends, starts)
+        missed = ~reached.reshape(len(tools), -1).any(axis=1).repeat(len(poses))
+        after[missed], reached[missed] = hand.chain.solve(ends[missed], np.tile(hand.chain.home, (missed.sum(), 1)))
+        reached[reached] = _goes_on(hand, ends[reached], after[reached], ways)
+        cost = np.where(reached, np.abs(after - starts).max(axis=1), np.inf).reshape(len(tools), -1)
+        best = cost.argmin(axis=1)
+        total += cost[rows, best]
+        q = after.reshape(len(tools), len(poses), -1)[rows, best]
+    return total
+
+
+def _goes_on(hand: Hand, tools: Array, q: Array, ways: list[Way]) -> NDArray[np.bool_]:
+    """Return from which of `tools` (c 7), at joint values `q`, the ends of all `ways` can be reached in turn."""
+    good = np.ones(len(tools), bool)
+    for way in ways if len(tools) else ():
+        after, ok = hand.chain.solve(way(tools), q)
+        good &= ok & (np.abs(after - q).max(axis=1) < LARGEST_TURN)
+        q = after
     return good
+
+
+def _swings(height: float = SWING, angle: float = SWAY, roll: float = 0.0) -> list[Way]:
+    """Return the ways from a tool pose to half of the `roll`, to all of it, and to either end of the swings there."""
+    ends = ((0.0, roll / 2), (0.0, roll), (height, roll + angle), (-height, roll - angle))
+    return [_swung(rise, turn) for rise, turn in ends]
+
+
+def _swung(rise: float, turn: float) -> Way:
+    return lambda tool: compose(above(rise)(tool), pose((0, 0, 0), about((0, 0, 1), np.array(turn))))
+
+
+def _shaken(after: tuple[Skill, ...], obj: object) -> list[Way]:
+    """Return the ways of the swings where the plan goes on with shaking an object, else none."""
+    if not after or after[0].name != "shake" or after[0].args["obj"] != obj:
+        return []
+    said = after[0].args
+    return _swings(**{name: float(str(said[name])) for name in ("height", "angle", "roll") if name in said})
 
 
 def _must_hold(actor: Actor, hand: Hand, obj: str) -> None:
@@ -325,6 +406,15 @@ def _pushes(at: Array, along: Array) -> tuple[Array, Array]:
             tools.append(pose(at, from_axes(way, opening)))
             costs.append(3 * abs(lean))
     return np.stack(tools), np.array(costs)
+
+
+def _can_follow(hand: Hand, tool: Array, goal: Array, q: Array, paths: dict[bytes, Array]) -> bool:
+    """Tell whether a hand can go straight on from here to another pose, and keep the joint path, keyed by `tool`."""
+    try:
+        paths[tool.tobytes()] = hand.path(hand.straight(tool, goal), q)
+    except Failed:
+        return False
+    return True
 
 
 def _can_lead(

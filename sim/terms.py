@@ -6,6 +6,7 @@ absent object holds.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from math import pi
 from typing import Protocol
@@ -61,6 +62,20 @@ def evaluate(task: Task, view: View, latched: NDArray[np.bool_]) -> tuple[Flags,
         columns.append(now | latched[:, i] if item.latch else now)
     flags = np.stack(columns, axis=1)
     return np.all(flags, axis=1), flags
+
+
+def holds_for(task: Task, view: View, obj: str) -> Flags:
+    """Return whether (n,) all terms that speak of an object hold, and there are any."""
+    about = tuple(item for item in task.success if any(_names(value, obj) for value in item.args.values()))
+    latched = np.zeros((len(view.origin()), len(about)), bool)
+    if not about:
+        return np.zeros(len(view.origin()), bool)
+    return evaluate(dataclasses.replace(task, success=about), view, latched)[0]
+
+
+def _names(value: Value, obj: str) -> bool:
+    words = value if isinstance(value, tuple) else (value,)
+    return any(isinstance(word, str) and word.partition(".")[0] == obj for word in words)
 
 
 def _absent(task: Task, view: View, args: dict[str, Value]) -> Flags:

@@ -106,3 +106,5 @@ class Episode:
     contacts: NDArray[np.void]  # rows of CONTACT
     events: tuple[Event, ...]
     versions: Mapping[str, str]
+    variation: str = "clean"  # of the scene, see `sim.scene.variation`
+    redraws: int = 0  # draws of the seed's scene that did not stand still, or were solved before anyone acted

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from aim.data.mix import variation_of
 from aim.data.store import Dataset
 from aim.data.workers import Order
 from sim.annotate import annotate
@@ -26,6 +27,7 @@ def episode(
     size: tuple[int, int] = (12, 16),
     depth: bool = False,
     success: bool = True,
+    variation: str = "clean",
 ) -> Episode:
     """Return an episode drawn from the seed: bodies that wander before a still camera, maps that follow from them."""
     draw = np.random.default_rng(seed)
@@ -65,6 +67,8 @@ def episode(
             Event("press", steps, "right", "bell", points[2:]),
         ),
         versions={"mujoco": "4.0.0"},
+        variation=variation,
+        redraws=seed % 3,
     )
     maps, visible = annotate(bare)
     return dataclasses.replace(bare, maps=maps, visible=visible)
@@ -79,7 +83,13 @@ def recorded(order: Order) -> Iterator[Episode]:
     """Yield the episodes of an order."""
     for seed in order.seeds:
         yield episode(
-            seed, order.task, cameras=order.cameras, size=order.size, depth=order.depth, success=succeeds(seed)
+            seed,
+            order.task,
+            cameras=order.cameras,
+            size=order.size,
+            depth=order.depth,
+            success=succeeds(seed),
+            variation=variation_of(order.variation, seed),
         )
 
 

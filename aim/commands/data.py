@@ -44,7 +44,8 @@ def _tell(found: Survey, folder: Path) -> dict[str, object]:
     height, width = recipe.size
     print(f"{folder}: {found.episodes} episodes, {found.frames} frames, {found.bytes / 1e6:.1f} MB")
     depth = " with depth" if recipe.depth else ""
-    print(f"robot {recipe.robot}; cameras {', '.join(recipe.cameras)} of {height} x {width}{depth}")
+    views = f"cameras {', '.join(recipe.cameras)} of {height} x {width}{depth}"
+    print(f"robot {recipe.robot}; {recipe.variation} scenes; {views}")
     for task, counts in found.tasks.items():
         print(f"  {task}: {counts['episodes']} episodes of {counts['attempts']} attempts")
     for problem in found.problems:
@@ -54,6 +55,7 @@ def _tell(found: Survey, folder: Path) -> dict[str, object]:
         "episodes": found.episodes,
         "frames": found.frames,
         "bytes": found.bytes,
+        "variation": recipe.variation,
         "tasks": found.tasks,
         "ok": not found.problems,
         "problems": list(found.problems),

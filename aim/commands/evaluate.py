@@ -2,67 +2,88 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from pathlib import Path
 
 
 def evaluate(
     *,
     policy: str,
-    task: tuple[str, ...],
     out: Path,
+    task: tuple[str, ...] = (),
+    suite: str = "",
     robot: str = "",
+    variation: str = "clean",
     episodes: int = 25,
     seed: int = 100_000,
     batch: int = 16,
-    films: int = 2,
+    films: int | None = None,
     film_height: int = 240,
     size: str = "128x128",
-    threads: int = 2,
+    workers: int | None = None,
+    threads: int | None = None,
     device: str = "auto",
 ) -> dict[str, object]:
     """Run a policy on every seed once; the same command again runs what is missing, more --episodes add to it.
 
     Args:
         policy: folder of a training or of a checkpoint, or expert, or random
+        out: folder of the results; it holds those of one policy in one variation
         task: names of tasks, or "all" (see aim tasks)
-        out: folder of the results; it holds those of one policy
+        suite: name of a suite, instead of --task; what the robot has too few arms for is left out
         robot: name of the robot; the policy's own, else aloha, if left out
+        variation: clean, or random: looks and words that no training shows
         episodes: seeds a task
         seed: first seed
         batch: copies that run beside each other; it changes the speed, not the results
-        films: episodes of each task that are filmed, the first ones
+        films: episodes of each task that are filmed, the first ones; 2, but none of the expert's and of random actions
+            on a suite, if left out
         film_height: pixels
         size: height and width of the pictures that the policy is shown, as in 128x128
-        threads: for physics
+        workers: processes; 1 for a learned policy, 2 where the machine has them for others, if left out
+        threads: for physics, in each process; 2 with one worker, else 1, if left out
         device: cpu, cuda, or auto
     """
     from aim import console
     from aim.commands import parse
     from aim.evaluate import closed_loop, results
-    from aim.evaluate.contender import contender, robot_of
-    from aim.evaluate.plan import Plan
-    from sim import robots, tasks
+    from aim.evaluate.contender import FLOOR, PRIVILEGED, contender, robot_of
+    from aim.evaluate.plan import LOOKS, Plan
+    from sim import robots
     from sim.discover import choose
     from sim.types import UserError
 
-    if min(episodes, batch, threads) < 1 or min(seed, films) < 0 or film_height < 32:
-        raise UserError("episodes, batch and threads start at 1, seed and films at 0, film_height at 32")
-    names = tasks.names() if task == ("all",) else tuple(dict.fromkeys(choose("task", t, tasks.names()) for t in task))
+    cheap = policy in (PRIVILEGED, FLOOR)
+    films = (0 if cheap and suite else 2) if films is None else films
+    workers = (min(2, cores()) if cheap else 1) if workers is None else workers
+    threads = (2 if workers == 1 else 1) if threads is None else threads
+    if min(episodes, batch, threads, workers) < 1 or min(seed, films) < 0 or film_height < 32:
+        raise UserError("episodes, batch, threads and workers start at 1, seed and films at 0, film_height at 32")
+    choose("variation", variation, tuple(LOOKS))
     who = contender(policy, parse.size(size), device)
-    body = choose("robot", robot_of(who, robot, "aloha"), robots.names())
-    plan = Plan(names, body, seed, episodes, batch, films, film_height, threads)
+    body = robots.load(choose("robot", robot_of(who, robot, "aloha"), robots.names()))
+    names = parse.chosen(task, suite, body)
+    plan = Plan(names, body.name, seed, episodes, batch, films, film_height, threads, variation)
     left = closed_loop.missing(who, plan, out)
     with console.progress("episodes", len(names) * episodes) as bar:
         bar.step(len(names) * episodes - left)
-        rows = closed_loop.evaluate(who, plan, out, lambda row: bar.step(detail=row.task))
+        rows = closed_loop.evaluate(who, plan, out, lambda row: bar.step(detail=row.task), min(workers, max(left, 1)))
     found = results.summary(rows)
+    width = max(len(name) for name in names)
     for name, figures in found["tasks"].items():
-        print(f"{name}: {said(figures)} of {figures['episodes']} episodes")
-    print(f"all: {said(found)}; {out / results.FILE}")
-    return {**found, "results": str(out / results.FILE), "ran": left}
+        print(f"{name:{width}}  {said(figures)} of {figures['episodes']} episodes")
+    print(f"{'all':{width}}  {said(found)} of {len(rows)} episodes; {out / results.FILE}")
+    return {**found, "variation": variation, "results": str(out / results.FILE), "ran": left}
 
 
 def said(figures: dict) -> str:
     """Return a rate and its interval in words."""
-    low, high = figures["ci95"]
-    return f"{100 * figures['success_rate']:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f})"
+    low, high = (f"{100 * bound:.1f}" for bound in figures["ci95"])
+    rate = f"{100 * figures['success_rate']:.1f}"
+    return f"{rate:>5} % (95 % interval {low:>5} to {high:>5})"
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if platform.system() == "Linux" else os.cpu_count() or 1

@@ -3,62 +3,105 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+DEFAULTS: dict[str, Any] = {
+    "task": (),
+    "suite": "",
+    "num": 10,
+    "seed": 0,
+    "robot": "aloha",
+    "variation": "clean",
+    "cameras": "",
+    "size": "128x128",
+    "depth": False,
+}  # what a recipe may set, too
 
 
 def generate(
     *,
-    task: tuple[str, ...],
     out: Path,
-    num: int = 10,
-    seed: int = 0,
-    robot: str = "aloha",
+    task: tuple[str, ...] | None = None,
+    suite: str | None = None,
+    recipe: Path | None = None,
+    num: int | None = None,
+    seed: int | None = None,
+    robot: str | None = None,
+    variation: str | None = None,
     workers: int = 2,
-    cameras: str = "",
-    size: str = "128x128",
-    depth: bool = False,
+    cameras: str | None = None,
+    size: str | None = None,
+    depth: bool | None = None,
 ) -> dict[str, object]:
     """Record demonstrations; the same command again goes on where it stopped, a larger --num adds to them.
 
     Args:
-        task: names of tasks, or "all" (see aim tasks)
         out: folder of the dataset
-        num: successful episodes a task
-        seed: first seed; scenes of a task follow from it
-        robot: name of the robot
+        task: names of tasks, or "all" (see aim tasks)
+        suite: name of a suite, instead of --task; what the robot has too few arms for is left out
+        recipe: TOML file that sets any of the flags task, suite, num, seed, robot, variation, cameras, size and
+            depth; a flag that is given here wins
+        num: successful episodes a task; 10 if left out
+        seed: first seed, 0 if left out; scenes of a task follow from it
+        robot: name of the robot; aloha if left out
+        variation: clean, random, or mixed: even seeds clean, odd ones random; clean if left out
         workers: processes that record at the same time
         cameras: names with commas between; all of the robot if left out
-        size: height and width of pictures, as in 128x128
+        size: height and width of pictures; 128x128 if left out
         depth: keep depth pictures too
     """
     from aim.commands import parse
     from aim.data import generate as collector
+    from aim.data.mix import MIXES
     from aim.data.store import Recipe
-    from sim import robots, tasks
+    from sim import robots
     from sim.discover import choose
-    from sim.scene.layout import check
 
-    body = robots.load(robot)
-    names = tasks.names() if task == ("all",) else task
-    recipe = Recipe(
-        tasks=tuple(dict.fromkeys(choose("task", name, tasks.names()) for name in names)),
-        robot=robot,
-        cameras=tuple(choose("camera", name, body.camera_names) for name in parse.listed(cameras)) or body.camera_names,
-        size=parse.size(size),
-        depth=depth,
-        seed=seed,
+    given = {
+        "task": task,
+        "suite": suite,
+        "num": num,
+        "seed": seed,
+        "robot": robot,
+        "variation": variation,
+        "cameras": cameras,
+        "size": size,
+        "depth": depth,
+    }
+    asked = settings({name: value for name, value in given.items() if value is not None}, recipe)
+    body = robots.load(asked["robot"])
+    plan = Recipe(
+        tasks=parse.chosen(asked["task"], asked["suite"], body),
+        robot=asked["robot"],
+        cameras=tuple(choose("camera", name, body.camera_names) for name in parse.listed(asked["cameras"]))
+        or body.camera_names,
+        size=parse.size(asked["size"]),
+        depth=asked["depth"],
+        variation=choose("variation", asked["variation"], MIXES),
+        seed=asked["seed"],
     )
-    for name in recipe.tasks:
-        check(tasks.load(name), body)
-    made = collector.generate(recipe, num, out, workers)
+    made = collector.generate(plan, asked["num"], out, workers)
     print(f"{out}: {made.episodes} episodes of {made.attempts} attempts, {made.bytes / 1e6:.1f} MB")
-    print(f"{made.added} recorded now in {made.seconds:.1f} s")
+    print(f"{made.added} recorded now in {made.seconds:.1f} s; {made.redraws} scenes were drawn again")
     return {
         "episodes": made.episodes,
         "attempts": made.attempts,
         "success_rate": made.episodes / made.attempts,
+        "redraws": made.redraws,
         "seconds": made.seconds,
         "episodes_per_hour": 3600 * made.added / made.seconds,
         "bytes": made.bytes,
         "added": made.added,
         "out": str(out),
     }
+
+
+def settings(given: dict[str, Any], recipe: Path | None) -> dict[str, Any]:
+    """Return all settings: what was given, else what the recipe says, else the defaults."""
+    from aim.commands import parse
+
+    kinds = {name: type(value) for name, value in DEFAULTS.items()}
+    written = parse.recipe(recipe, kinds) if recipe else {}
+    if "task" in given or "suite" in given:  # tasks are chosen in one place
+        written = {name: value for name, value in written.items() if name not in ("task", "suite")}
+    return {**DEFAULTS, **written, **given}

@@ -1,8 +1,19 @@
-"""Words of the command line that tyro does not know: HxW, lists with commas."""
+"""Words of the command line that tyro does not know: HxW, lists with commas, which tasks, recipes."""
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 from sim.types import UserError
+
+if TYPE_CHECKING:
+    from sim.embodiment import Embodiment
+
+EVERY = "all"
+KINDS = {tuple: "a list of texts", str: "a text", int: "a whole number", bool: "true or false"}
 
 
 def size(text: str) -> tuple[int, int]:
@@ -16,3 +27,55 @@ def size(text: str) -> tuple[int, int]:
 def listed(text: str) -> tuple[str, ...]:
     """Return the words between commas, empty ones left out."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def chosen(task: Sequence[str], suite: str, robot: Embodiment) -> tuple[str, ...]:
+    """Return the names of the tasks that are meant, each once.
+
+    A task that was named and needs more arms than the robot has is a `UserError`; one of a suite is left out, which a
+    note says.
+    """
+    from sim import tasks
+    from sim.discover import choose
+    from sim.scene.layout import check
+
+    if bool(task) == bool(suite):
+        raise UserError(f"give --task or --suite, one of the two; suites: {', '.join((EVERY, *tasks.suites()))}")
+    if not suite and tuple(task) != (EVERY,):
+        names = tuple(dict.fromkeys(choose("task", name, tasks.names()) for name in task))
+        for name in names:
+            check(tasks.load(name), robot)
+        return names
+    return able(tasks.suite(suite or EVERY), robot)
+
+
+def able(names: Sequence[str], robot: Embodiment) -> tuple[str, ...]:
+    """Return the tasks that the robot has arms enough for; a note names the others."""
+    from aim import console
+    from sim import tasks
+
+    left_out = [name for name in names if tasks.load(name).arms_needed > len(robot.arms)]
+    if left_out:
+        arms = f"{len(robot.arms)} arm{'s' if len(robot.arms) > 1 else ''}"
+        console.note(f"left out, as the robot {robot.name} has {arms}: {', '.join(left_out)}")
+    if len(left_out) == len(names):
+        raise UserError(f"the robot {robot.name!r} can do none of the {len(names)} tasks asked for")
+    return tuple(name for name in names if name not in left_out)
+
+
+def recipe(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
+    """Return the settings in a TOML file, lists as tuples; `UserError` where one is unknown or not of its kind."""
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read the recipe {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"the recipe {path} is not TOML: {error}") from error
+    for name, value in settings.items():
+        if name not in kinds:
+            raise UserError(f"the recipe {path} has an unknown setting {name!r}; valid: {', '.join(kinds)}")
+        items = value if isinstance(value, list) else [value]
+        kind = str if kinds[name] is tuple else kinds[name]
+        if isinstance(value, list) != (kinds[name] is tuple) or not all(type(item) is kind for item in items):
+            raise UserError(f"the recipe {path}: {name} must be {KINDS[kinds[name]]}, not {value!r}")
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}

@@ -9,35 +9,123 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from sim.embodiment import Embodiment
-    from sim.spec import Task
+    from sim.spec import Object, Task
 
 Name = Annotated[str, tyro.conf.Positional]
 
 
-def tasks() -> dict[str, object]:
-    """List the tasks: objects, arms needed, longest duration, an instruction."""
+def tasks(
+    *,
+    suite: str = "all",
+    robot: str = "",
+    sheet: Path | None = None,
+    markdown: Path | None = None,
+    seed: int = 0,
+    variation: str = "clean",
+) -> dict[str, object]:
+    """List the tasks: arms needed, longest duration, suite, an instruction.
+
+    Args:
+        suite: those of one suite alone
+        robot: those that this robot has arms enough for alone; who plays for --sheet, aloha if left out
+        sheet: file for one picture of all of them, before and after the expert's run
+        markdown: file for a page that says what each is, with its objects and its success
+        seed: draws the scenes of --sheet
+        variation: clean, random or random-eval, of the scenes of --sheet
+    """
+    import sim.robots
     import sim.tasks
+    from aim.commands import parse
+    from sim.describe import asked
     from sim.types import CONTROL_HZ
 
+    body = sim.robots.load(robot) if robot else None
+    names = sim.tasks.suite(suite)
+    chosen = [sim.tasks.load(name) for name in (parse.able(names, body) if body else names)]
+    width = max(len(task.name) for task in chosen)
     found = []
-    for name in sim.tasks.names():
-        task = sim.tasks.load(name)
+    for task in chosen:
         found.append(
             {
-                "name": name,
+                "name": task.name,
                 "instruction": task.instructions[0],
                 "objects": [thing.name for thing in task.objects],
                 "arms": task.arms_needed,
                 "seconds": task.horizon / CONTROL_HZ,
+                "suite": task.suite,
             }
         )
-        print(f"{name:28} {task.arms_needed} arm{'s' if task.arms_needed > 1 else ' '} {task.instructions[0]}")
-    return {"tasks": found}
+        arms = f"{task.arms_needed} arm{'s' if task.arms_needed > 1 else ' '}"
+        print(f"{task.name:{width}} {arms} {task.horizon / CONTROL_HZ:5.1f} s  {task.suite:17} {asked(task)}")
+    if markdown:
+        _write_page(chosen, markdown)
+    failed = _write_sheet(chosen, body or sim.robots.load("aloha"), seed, variation, sheet) if sheet else {}
+    return {
+        "tasks": found,
+        "sheet": str(sheet) if sheet else None,
+        "markdown": str(markdown) if markdown else None,
+        "failed": failed,
+    }
+
+
+def _write_page(tasks: list[Task], path: Path) -> None:
+    import sim.describe
+    import sim.robots
+
+    robots = [sim.robots.load(name) for name in sim.robots.names()]
+    _write(path, sim.describe.page(tasks, robots).encode())
+    print(f"page: {path}")
+
+
+def _write_sheet(
+    tasks: list[Task], robot: Embodiment, seed: int, variation: str, path: Path
+) -> dict[str, str]:
+    """Write the contact sheet and return what came of the tasks that were not done."""
+    import sim.sheet
+    from aim import console
+    from aim.commands import parse
+
+    able = parse.able([task.name for task in tasks], robot)
+    cells = []
+    with console.progress("tasks", len(able)) as bar:
+        for task in tasks:
+            if task.name in able:
+                cells.append(sim.sheet.cell(task, robot, seed, variation=variation))
+                bar.step(detail=task.name)
+    _write(path, _png(sim.sheet.picture(cells)))
+    failed = {cell.name: cell.verdict for cell in cells if cell.verdict != "done"}
+    for name, verdict in failed.items():
+        print(f"{name}: {verdict}")
+    print(f"sheet: {path}, {len(cells) - len(failed)} of {len(cells)} done")
+    return failed
+
+
+def _png(picture: NDArray[np.uint8]) -> bytes:
+    import cv2
+
+    return cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+def _write(path: Path, data: bytes) -> None:
+    from sim.types import UserError
+
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
 
 
 def task(
-    name: Name, robot: str = "aloha", seed: int = 0, png: Path | None = None, size: str = "240x320"
+    name: Name,
+    robot: str = "aloha",
+    seed: int = 0,
+    variation: str = "clean",
+    png: Path | None = None,
+    size: str = "240x320",
 ) -> dict[str, object]:
     """Show a task as data and, with --png, how the head and wrist cameras see it at the start.
 
@@ -45,6 +133,7 @@ def task(
         name: the task
         robot: who stands at the table
         seed: draws the scene
+        variation: clean, random, or random-eval, whose looks are kept for evaluation
         png: file for the picture, cameras side by side
         size: height and width of each picture
     """
@@ -54,10 +143,10 @@ def task(
     from sim.spec import to_json
 
     found, body = sim.tasks.load(name), sim.robots.load(robot)
-    instruction = _picture(found, body, seed, png, parse.size(size)) if png else found.instructions[0]
+    instruction = _picture(found, body, seed, variation, png, parse.size(size)) if png else found.instructions[0]
     print(f"{name}: {instruction}")
     for thing in found.objects:
-        print(f"  object {thing.name}: {', '.join(shape.family for shape in thing.variants)}")
+        print(f"  object {thing.name}: {_kinds(thing)}")
     for arm in found.arms:
         print(f"  arm {arm.role}: {arm.rule}")
     for skill in found.plan:
@@ -69,25 +158,25 @@ def task(
     return {"task": json.loads(to_json(found)), "instruction": instruction, "png": str(png) if png else None}
 
 
+def _kinds(thing: Object) -> str:
+    kinds = [shape.kind or shape.family for shape in thing.variants]
+    return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+
+
 def _words(args: dict) -> str:
     return " ".join(f"{key}={value}" for key, value in args.items())
 
 
-def _picture(task: Task, robot: Embodiment, seed: int, png: Path, size: tuple[int, int]) -> str:
+def _picture(task: Task, robot: Embodiment, seed: int, variation: str, png: Path, size: tuple[int, int]) -> str:
     """Write the picture and return the instruction of the scene."""
-    import cv2
     import numpy as np
 
     from sim.env import Env
-    from sim.types import UserError
 
-    env = Env(task, robot, 1, robot.camera_names, size)
+    env = Env(task, robot, 1, robot.camera_names, size, variation=variation)
     env.reset([seed])
     seen = env.observe()
     env.close()
     wide = np.concatenate([seen.images[camera][0] for camera in robot.camera_names], axis=1)
-    try:
-        png.write_bytes(cv2.imencode(".png", cv2.cvtColor(wide, cv2.COLOR_RGB2BGR))[1].tobytes())
-    except OSError as error:
-        raise UserError(f"cannot write {png}: {error.strerror}") from error
+    _write(png, _png(wide))
     return seen.instruction[0]

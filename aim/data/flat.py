@@ -36,7 +36,8 @@ WHOLE = {
     "contacts": CONTACT,
 }
 POINTS = "events/points"
-SAID = ("task", "robot", "seed", "success", "instruction")
+SAID = ("task", "robot", "seed", "success", "instruction", "variation", "redraws")
+UNSAID = {"variation": "clean", "redraws": 0}  # of episodes of format 1, which knew neither
 MOST_MM = 65535
 
 
@@ -66,7 +67,7 @@ def flatten(episode: Episode) -> Flat:
 
 def unflatten(flat: Flat) -> Episode:
     """Return the episode; an array that is not there comes back empty (no rows, or no camera)."""
-    about = json.loads(flat.about)
+    about = UNSAID | json.loads(flat.about)
     fields: dict[str, Any] = {name: about[name] for name in SAID}
     fields |= {name: {} for name in PER_CAMERA}
     fields |= {name: flat.arrays.get(name, np.zeros(0, dtype)) for name, dtype in WHOLE.items()}

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import itertools
 import os
-import signal
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +21,9 @@ from aim import console
 from aim.data import store
 from aim.data.shard import Shard, file_name, land, trim
 from aim.data.store import Recipe
-from aim.data.workers import Broken, Done, Order, Pool, Seen, Source, simulated
+from aim.data.workers import Order, Seen, Source, simulated, write
+from aim.processes import Broken, Done, Pool, Told
+from aim.stops import heard
 from sim.types import UserError
 
 PART = ".part"  # a shard that is not whole yet, or not wanted
@@ -35,6 +36,7 @@ class Collected:
 
     episodes: int
     attempts: int
+    redraws: int  # of the scenes of all attempts
     bytes: int
     added: int
     seconds: float
@@ -92,11 +94,12 @@ def generate(recipe: Recipe, num: int, out: Path, workers: int, source: Source =
         before = store.open_dataset(out)
         lines = [_resume(recipe, task, num, before.shards, out) for task in recipe.tasks]
         if not _all_finished(lines):
-            _collect(recipe, lines, out, Pool(workers, source))
+            _collect(recipe, lines, out, Pool(workers, functools.partial(write, source)))
         held = store.open_dataset(out)
     return Collected(
         episodes=len(held.episodes),
         attempts=sum(shard.tried for shard in held.shards),
+        redraws=sum(sum(shard.redraws) for shard in held.shards),
         bytes=sum(shard.path.stat().st_size for shard in held.shards),
         added=len(held.episodes) - len(before.episodes),
         seconds=time.monotonic() - start,
@@ -110,10 +113,10 @@ def _resume(recipe: Recipe, task: str, num: int, shards: Sequence[Shard], out: P
     return line
 
 
-def _collect(recipe: Recipe, lines: list[Line], out: Path, pool: Pool) -> None:
+def _collect(recipe: Recipe, lines: list[Line], out: Path, pool: Pool[Order, Shard]) -> None:
     total = sum(line.want for line in lines)
     warned = False
-    with _stops() as stops, console.progress("episodes", total) as bar, _workshop(pool, out):
+    with heard(patient=True) as stops, console.progress("episodes", total) as bar, _workshop(pool, out):
         shown = sum(line.kept for line in lines)
         bar.step(shown)
         while not _all_finished(lines) and len(stops) < 2:
@@ -125,34 +128,35 @@ def _collect(recipe: Recipe, lines: list[Line], out: Path, pool: Pool) -> None:
                 warned = True
                 console.note("finishing the blocks that are under way; interrupt again to drop them")
             for said in pool.hear(LISTEN_S):
-                if isinstance(said, Seen) and said.success and shown < total:
+                if isinstance(said, Told) and isinstance(said.word, Seen) and said.word.success and shown < total:
                     shown += 1
-                    bar.step(detail=said.task)
+                    bar.step(detail=said.word.task)
                 elif isinstance(said, Done):
                     _take(recipe, lines, out, said)
                 elif isinstance(said, Broken):
-                    raise RuntimeError(f"{said.order}: {said.why}")
+                    raise RuntimeError(f"{said.job}: {said.why}")
     if not _all_finished(lines):
         kept = sum(line.kept for line in lines)
         raise KeyboardInterrupt(f"kept {kept} of {total} episodes in {out}; the same command goes on")
 
 
-def _dispatch(recipe: Recipe, lines: list[Line], out: Path, pool: Pool) -> None:
+def _dispatch(recipe: Recipe, lines: list[Line], out: Path, pool: Pool[Order, Shard]) -> None:
     for line in lines:
         while pool.free and line.lacks(recipe.block):
             number = line.next
             first = recipe.seed + number * recipe.block
             part = out / store.SHARDS / f".{file_name(line.task, first)}{PART}"
             seeds = range(first, first + recipe.block)
-            pool.submit(Order(line.task, seeds, recipe.robot, recipe.cameras, recipe.size, recipe.depth, part))
+            shape = (recipe.robot, recipe.cameras, recipe.size, recipe.depth)
+            pool.submit(Order(line.task, seeds, *shape, part, recipe.variation))
             line.flying.add(number)
 
 
-def _take(recipe: Recipe, lines: list[Line], out: Path, done: Done) -> None:
-    line = next(line for line in lines if line.task == done.order.task)
-    number = (done.order.seeds.start - recipe.seed) // recipe.block
+def _take(recipe: Recipe, lines: list[Line], out: Path, done: Done[Order, Shard]) -> None:
+    line = next(line for line in lines if line.task == done.job.task)
+    number = (done.job.seeds.start - recipe.seed) // recipe.block
     line.flying.remove(number)
-    line.ready[number] = done.shard
+    line.ready[number] = done.result
     _advance(line, out)
     if line.hopeless:
         raise RuntimeError(f"task {line.task}: {line.kept} of {line.tried} seeds succeeded, {line.want} were asked for")
@@ -184,7 +188,7 @@ def _all_finished(lines: Sequence[Line]) -> bool:
 
 
 @contextlib.contextmanager
-def _workshop(pool: Pool, out: Path) -> Iterator[None]:
+def _workshop(pool: Pool[Order, Shard], out: Path) -> Iterator[None]:
     """End the workers whatever happens, and sweep up after them."""
     try:
         yield
@@ -213,20 +217,3 @@ def _alone(out: Path) -> Iterator[None]:
         raise UserError(f"another process is writing to {out}; wait for it or choose another folder") from error
     finally:
         os.close(folder)
-
-
-@contextlib.contextmanager
-def _stops() -> Iterator[list[int]]:
-    """Yield the list of signals to stop that have come; elsewhere than in the main thread none do."""
-    heard: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield heard
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        signal.signal(number, lambda number, frame: heard.append(number))
-    try:
-        yield heard
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,6 +1,6 @@
 """One shard: an HDF5 file with the episodes of a block of consecutive seeds of one task.
 
-    /            attribute header   JSON: format, task, first_seed, seeds, tried
+    /            attribute header   JSON: format, task, first_seed, seeds, tried, redraws
                  attribute sha256   of the header and the two tables, written last
     /episodes    table ROW          seed, pictures, steps and digest of each kept episode
     /failed      int64              seeds that were tried and did not succeed
@@ -32,7 +32,8 @@ from numpy.typing import NDArray
 from aim.data import flat, png
 from sim.types import Episode, UserError
 
-FORMAT = 1
+FORMAT = 2
+READS = (1, 2)  # format 1 did not count redraws: it knew no random scenes
 ROW = np.dtype([("seed", "<i8"), ("pictures", "<i4"), ("steps", "<i4"), ("sha256", "S64")])
 PICTURES = ("images", "maps")
 SMALL = 4096  # bytes; below, the bookkeeping of a compressed array is larger than what it saves
@@ -40,7 +41,10 @@ SMALL = 4096  # bytes; below, the bookkeeping of a compressed array is larger th
 
 @dataclass(frozen=True)
 class Shard:
-    """What a shard says of itself: `tried` of its `seeds` seeds count, the others were not needed."""
+    """What a shard says of itself: `tried` of its `seeds` seeds count, the others were not needed.
+
+    `redraws` says of each tried seed how many draws of its scene were no good.
+    """
 
     path: Path
     task: str
@@ -49,6 +53,7 @@ class Shard:
     tried: int
     failed: tuple[int, ...]
     rows: tuple[tuple[int, int, int, str], ...]  # seed, pictures, steps, digest
+    redraws: tuple[int, ...] = ()
 
     @property
     def trimmed(self) -> bool:
@@ -71,14 +76,18 @@ def write(
     """Write the successful `episodes` to `path`, flushed to the disk, and return what was written."""
     rows: list[tuple[int, int, int, str]] = []
     failed: list[int] = []
+    redraws: list[int] = []
     with h5py.File(path, "w", libver="v110") as file:
         for episode in episodes:
             if episode.success:
                 rows.append(_write_episode(file.create_group(_group(len(rows))), episode))
             else:
                 failed.append(episode.seed)
+            redraws.append(episode.redraws)
             watch(episode)
-        shard = Shard(path, task, seeds.start, len(seeds), len(seeds), tuple(failed), tuple(rows))
+        shard = Shard(
+            path, task, seeds.start, len(seeds), len(seeds), tuple(failed), tuple(rows), tuple(redraws)
+        )
         assert sorted(failed + [row[0] for row in rows]) == list(seeds), "one episode a seed"
         _seal(file, shard)
     flush(path)
@@ -91,7 +100,8 @@ def trim(shard: Shard, path: Path, keep: int) -> Shard:
     last = shard.rows[keep - 1][0]
     failed = tuple(seed for seed in shard.failed if seed < last)
     tried = last - shard.first_seed + 1
-    copy = dataclasses.replace(shard, path=path, tried=tried, failed=failed, rows=shard.rows[:keep])
+    rows, redraws = shard.rows[:keep], shard.redraws[:tried]
+    copy = dataclasses.replace(shard, path=path, tried=tried, failed=failed, rows=rows, redraws=redraws)
     with h5py.File(shard.path, "r") as source, h5py.File(path, "w", libver="v110") as file:
         for index in range(keep):
             source.copy(source[_group(index)], file, _group(index))
@@ -129,10 +139,11 @@ def describe(file: h5py.File, path: Path) -> Shard:
     if file.attrs["sha256"] != _seal_of(text, table, failed):
         raise ValueError("its table was edited")
     header = json.loads(text)
-    if header.pop("format") != FORMAT:
-        raise ValueError(f"it is not of format {FORMAT}")
+    if header.pop("format") not in READS:
+        raise ValueError(f"it is of none of the formats {READS}")
+    redraws = tuple(header.pop("redraws", ()))
     rows = tuple((int(r["seed"]), int(r["pictures"]), int(r["steps"]), r["sha256"].decode()) for r in table)
-    return Shard(path=path, failed=tuple(int(seed) for seed in failed), rows=rows, **header)
+    return Shard(path=path, failed=tuple(int(seed) for seed in failed), rows=rows, redraws=redraws, **header)
 
 
 def names(file: h5py.File, index: int) -> list[str]:
@@ -200,7 +211,7 @@ def _write_array(group: h5py.Group, name: str, value: NDArray[Any]) -> None:
 
 
 def _seal(file: h5py.File, shard: Shard) -> None:
-    said = ("task", "first_seed", "seeds", "tried")
+    said = ("task", "first_seed", "seeds", "tried", "redraws")
     text = json.dumps({"format": FORMAT, **{name: vars(shard)[name] for name in said}})
     table = np.array([(seed, count, steps, sha.encode()) for seed, count, steps, sha in shard.rows], dtype=ROW)
     failed = np.array(shard.failed, dtype="<i8")

@@ -40,7 +40,7 @@ class Recipe:
     cameras: tuple[str, ...]
     size: tuple[int, int]  # height, width
     depth: bool = False
-    variation: str = "clean"
+    variation: str = "clean"  # one of `aim.data.mix.MIXES`
     seed: int = 0
     block: int = 10  # seeds a shard
     format: int = shard.FORMAT
@@ -159,8 +159,9 @@ def read_recipe(path: Path) -> Recipe:
     """Return the recipe of the dataset at `path`; `UserError` where there is none that this version reads."""
     try:
         raw: dict[str, Any] = json.loads((path / RECIPE).read_text())
-        if raw["format"] != shard.FORMAT:
-            raise UserError(f"{path} is of format {raw['format']}; this version reads format {shard.FORMAT}")
+        if raw["format"] not in shard.READS:
+            reads = " and ".join(map(str, shard.READS))
+            raise UserError(f"{path} is of format {raw['format']}; this version reads formats {reads}")
         lists = {name: tuple(raw[name]) for name in ("tasks", "cameras", "size")}
         return Recipe(**{**raw, **lists})
     except (FileNotFoundError, NotADirectoryError) as error:

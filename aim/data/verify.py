@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from aim.data import flat, shard, store
+from aim.data.mix import variation_of
 from aim.data.shard import Shard
 from aim.data.store import Dataset, EpisodeRef, Recipe
 from sim.types import STEPS_PER_PICTURE, Episode, UserError
@@ -102,10 +103,10 @@ def _episode(dataset: Dataset, ref: EpisodeRef) -> Iterator[str]:
 
 
 def _identity(episode: Episode, recipe: Recipe, ref: EpisodeRef) -> Iterator[str]:
-    said = (json.loads(episode.task)["name"], episode.seed, episode.robot, episode.success)
-    place = (ref.task, ref.seed, recipe.robot, True)
+    said = (json.loads(episode.task)["name"], episode.seed, episode.robot, episode.success, episode.variation)
+    place = (ref.task, ref.seed, recipe.robot, True, variation_of(recipe.variation, ref.seed))
     if said != place:
-        yield f"it says task, seed, robot, success {said}; its place says {place}"
+        yield f"it says task, seed, robot, success, variation {said}; its place says {place}"
     if set(episode.images) != set(recipe.cameras):
         yield f"it has cameras {', '.join(sorted(episode.images))}, the recipe has {', '.join(recipe.cameras)}"
     if bool(episode.depth) != recipe.depth:

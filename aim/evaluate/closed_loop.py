@@ -7,8 +7,11 @@ environment says.
 
 from __future__ import annotations
 
+import collections
+import contextlib
+import functools
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,25 +22,36 @@ from aim.evaluate.contender import Contender
 from aim.evaluate.plan import Batch, Plan
 from aim.evaluate.results import Result
 from aim.evaluate.takes import Take, cut, foreseen
+from aim.processes import Broken, Done, Pool, Tell
 from sim import robots, tasks
 from sim.env import Env
 from sim.types import CONTROL_HZ, STEPS_PER_PICTURE, Chunk, Observation, Policy
 
 Watch = Callable[[Result], None]
 Size = tuple[int, int]  # height, width
+Job = tuple[str, Batch]  # task, seeds
+LISTEN_S = 0.2
 
 
-def evaluate(contender: Contender, plan: Plan, out: Path, watch: Watch = lambda result: None) -> tuple[Result, ...]:
+def evaluate(
+    contender: Contender, plan: Plan, out: Path, watch: Watch = lambda result: None, workers: int = 1
+) -> tuple[Result, ...]:
     """Return the results of every (task, seed) of the plan, running those that `out` lacks, saved batch by batch.
 
-    `UserError` where `out` holds another's results; `KeyboardInterrupt` with a text that says what was kept.
+    `UserError` where `out` holds another's results; `KeyboardInterrupt` with a text that says what was kept. More than
+    one of `workers` are processes; they change the speed, not the results.
     """
-    identity = contender.identity(plan.robot)
+    identity = contender.identity(plan)
     known = {(row.task, row.seed): row for row in results.load(out, identity)}
+    left = [
+        (task, batch)
+        for task in plan.tasks
+        for batch in plan.batches({seed for name, seed in known if name == task})
+    ]
+    do = functools.partial(run, contender, plan, out)
     try:
-        for task in plan.tasks:
-            for batch in plan.batches({seed for name, seed in known if name == task}):
-                rows = run(contender, plan, task, batch, out)
+        with contextlib.closing(crew(do, left, workers)) as finished:
+            for rows in finished:
                 known |= {(row.task, row.seed): row for row in rows}
                 results.save(out, identity, known.values())
                 for row in rows:
@@ -49,14 +63,42 @@ def evaluate(contender: Contender, plan: Plan, out: Path, watch: Watch = lambda 
 
 def missing(contender: Contender, plan: Plan, out: Path) -> int:
     """Return how many episodes of the plan `out` lacks; `UserError` where it holds another's results."""
-    known = {(row.task, row.seed) for row in results.load(out, contender.identity(plan.robot))}
+    known = {(row.task, row.seed) for row in results.load(out, contender.identity(plan))}
     return sum((task, seed) not in known for task in plan.tasks for seed in plan.seeds)
 
 
-def run(contender: Contender, plan: Plan, task: str, batch: Batch, out: Path) -> list[Result]:
-    """Return the results of one batch, in the order of its seeds; films land in `out/films`."""
-    robot = robots.load(plan.robot)
-    env = Env(tasks.load(task), robot, len(batch.seeds), contender.cameras or None, contender.size, plan.threads)
+def crew(do: Callable[[Job], list[Result]], jobs: Iterable[Job], workers: int) -> Generator[list[Result], None, None]:
+    """Yield the results of every job as they come, from `workers` processes, or from this one where that is one."""
+    if workers == 1:
+        yield from map(do, jobs)
+        return
+    pool: Pool[Job, list[Result]] = Pool(workers, functools.partial(_quietly, do))
+    waiting = collections.deque(jobs)
+    try:
+        while waiting or pool.busy:
+            while waiting and pool.free:
+                pool.submit(waiting.popleft())
+            for said in pool.hear(LISTEN_S):
+                if isinstance(said, Done):
+                    yield said.result
+                elif isinstance(said, Broken):
+                    task, batch = said.job
+                    raise RuntimeError(f"task {task}, seeds {', '.join(map(str, batch.seeds))}: {said.why}")
+    finally:
+        pool.close()
+
+
+def _quietly(do: Callable[[Job], list[Result]], job: Job, tell: Tell) -> list[Result]:
+    return do(job)
+
+
+def run(contender: Contender, plan: Plan, out: Path, job: Job) -> list[Result]:
+    """Return the results of one batch of a task, in the order of its seeds; films land in `out/films`."""
+    task, batch = job
+    env = Env(
+        tasks.load(task), robots.load(plan.robot), len(batch.seeds), contender.cameras or None, contender.size,
+        plan.threads, variation=plan.look,
+    )
     try:
         env.reset(batch.seeds)
         policy = contender.start(env, batch)

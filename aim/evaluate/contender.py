@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from aim.evaluate.plan import Batch
+from aim.evaluate.plan import Batch, Plan
 from aim.evaluate.results import Identity
 from sim.env import Env
 from sim.types import STEPS_PER_PICTURE, Policy, UserError
+
+if TYPE_CHECKING:
+    from aim.policy import LearnedPolicy
 
 Start = Callable[[Env, Batch], Policy]
 
@@ -20,7 +25,7 @@ PRIVILEGED, FLOOR = "expert", "random"
 
 @dataclass(frozen=True)
 class Contender:
-    """A policy to be: `start` returns it for an Env that plays a batch."""
+    """A policy to be: `start` returns it for an Env that plays a batch. It may be sent to other processes."""
 
     name: str
     start: Start
@@ -31,9 +36,9 @@ class Contender:
     ahead: int = STEPS_PER_PICTURE  # control steps from one predicted picture to the next
     settings: Mapping[str, object] = field(default_factory=dict)  # what else decides how it acts
 
-    def identity(self, robot: str) -> Identity:
-        """Return whose results on `robot` these will be."""
-        return Identity(self.name, self.digest, robot, self.settings)
+    def identity(self, plan: Plan) -> Identity:
+        """Return whose results those of the plan will be."""
+        return Identity(self.name, self.digest, plan.robot, plan.variation, self.settings)
 
 
 def contender(policy: str, size: tuple[int, int] = (128, 128), device: str = "auto") -> Contender:
@@ -69,20 +74,16 @@ def _random(env: Env, batch: Batch) -> Policy:
 def _learned(path: Path, size: tuple[int, int], device: str) -> Contender:
     import torch
 
-    from aim.policy import LearnedPolicy, load_policy
     from aim.train import checkpoint
 
     folder = checkpoint.newest(path)
     where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    loaded = load_policy(folder, device=where)
-
-    def start(env: Env, batch: Batch) -> Policy:
-        return LearnedPolicy(loaded.run, loaded.transform, loaded.codec, loaded.model, imagine=batch.filmed)
-
+    digest = _digest(folder)
+    loaded = _loaded(folder, where, digest)
     return Contender(
         name=f"{loaded.run.preset} {folder.name}",
-        start=start,
-        digest=_digest(folder),
+        start=functools.partial(_learner, folder, where, digest),
+        digest=digest,
         robot=loaded.run.robot,
         cameras=loaded.cameras,
         size=size,
@@ -95,6 +96,21 @@ def _learned(path: Path, size: tuple[int, int], device: str) -> Contender:
             "policy_seed": loaded.seed,
         },
     )
+
+
+def _learner(folder: Path, where: str, digest: str, env: Env, batch: Batch) -> Policy:
+    from aim.policy import LearnedPolicy
+
+    loaded = _loaded(folder, where, digest)
+    return LearnedPolicy(loaded.run, loaded.transform, loaded.codec, loaded.model, imagine=batch.filmed)
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(folder: Path, where: str, digest: str) -> LearnedPolicy:
+    """Return the policy, read once in every process; the digest makes other weights another policy."""
+    from aim.policy import load_policy
+
+    return load_policy(folder, device=where)
 
 
 def _digest(folder: Path) -> str:

@@ -1,10 +1,12 @@
-"""What an evaluation runs: tasks, robot and seeds, and in which batches."""
+"""What an evaluation runs: tasks, robot, variation and seeds, and in which batches."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+
+LOOKS = {"clean": "clean", "random": "random-eval"}
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,12 @@ class Plan:
     films: int = 2
     film_height: int = 240  # pixels
     threads: int = 2
+    variation: str = "clean"  # one of LOOKS
+
+    @property
+    def look(self) -> str:
+        """The variation that scenes are drawn in: what is random is drawn from what training never shows."""
+        return LOOKS[self.variation]
 
     @property
     def seeds(self) -> range:

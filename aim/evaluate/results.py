@@ -1,7 +1,7 @@
 """The results of an evaluation on disk: every episode, and what they come to.
 
-`results.json` names whose results they are (policy, its digest, robot, settings). A folder holds those of one such
-identity: the same evaluation again adds only what is missing, and another one is refused.
+`results.json` names whose results they are (policy, its digest, robot, variation, settings). A folder holds those of
+one such identity: the same evaluation again adds only what is missing, and another one is refused.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from aim.evaluate.intervals import wilson
 from sim.types import UserError
 
 FILE = "results.json"
-VERSION = 1
+VERSION = 2
+READS = (1, 2)  # version 1 knew clean scenes only
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Identity:
     policy: str
     digest: str
     robot: str
+    variation: str  # of the scenes, as the user named it: clean, random
     settings: Mapping[str, Any]
 
 
@@ -48,7 +50,7 @@ def load(folder: Path, identity: Identity) -> tuple[Result, ...]:
     if not path.exists():
         return ()
     record = read(path)
-    for field, ours in dataclasses.asdict(identity).items():
+    for field, ours in {**dataclasses.asdict(identity), "version": VERSION}.items():
         if record[field] != ours:
             raise UserError(
                 f"{folder} holds results with {field} {record[field]!r}, not {ours!r}; "
@@ -58,14 +60,14 @@ def load(folder: Path, identity: Identity) -> tuple[Result, ...]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return the record in a results file; `UserError` if it is not one that this version wrote."""
+    """Return the record in a results file; `UserError` if it is none that this version reads."""
     try:
         record = json.loads(path.read_text())
     except json.JSONDecodeError as error:
         raise UserError(f"{path} is not JSON: {error}") from error
-    if not isinstance(record, dict) or record.get("version") != VERSION:
-        raise UserError(f"{path} is not an evaluation of version {VERSION}")
-    return record
+    if not isinstance(record, dict) or record.get("version") not in READS:
+        raise UserError(f"{path} is no evaluation of version {' or '.join(map(str, READS))}")
+    return {"variation": "clean", **record}
 
 
 def save(folder: Path, identity: Identity, results: Iterable[Result]) -> None:

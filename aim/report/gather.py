@@ -56,8 +56,9 @@ class Evaluation:
 
     @property
     def policy(self) -> str:
-        """Return what the policy is called."""
-        return self.record["policy"]
+        """Return what the policy is called, and where it was not evaluated in clean scenes."""
+        record = self.record
+        return record["policy"] + ("" if record["variation"] == "clean" else f", {record['variation']} scenes")
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,7 @@ def dataset(folder: Path) -> Data:
         "pictures": f"{found.frames} of each camera, {recipe.size[0]} by {recipe.size[1]} pixels at 12.5 Hz",
         "cameras": ", ".join(recipe.cameras),
         "robot": recipe.robot,
+        "scenes": recipe.variation,
         "first seed": str(recipe.seed),
         "size": f"{found.bytes / 1e6:.1f} MB",
         "problems": "; ".join(found.problems) or "none",
@@ -165,7 +167,8 @@ def _found(folder: Path, name: str) -> Iterator[Path]:
 
 
 def _rank(found: Evaluation) -> tuple[int, str]:
-    return (NOT_OURS.index(found.policy) + 1 if found.policy in NOT_OURS else 0), found.policy
+    name = found.record["policy"]
+    return (NOT_OURS.index(name) + 1 if name in NOT_OURS else 0), found.policy
 
 
 def _film(path: Path, row: Row, wide: bool) -> Film:

@@ -21,13 +21,13 @@ from aim.data import latents, loader, transforms
 from aim.data.store import Dataset
 from aim.data.transforms import Transform
 from aim.model.codec import Codec
+from aim.stops import heard
 from aim.train import checkpoint, stage1
 from aim.train import codec as codec_training
 from aim.train.checkpoint import load_module
 from aim.train.codec import Quality
 from aim.train.log import Log
 from aim.train.stage1 import Outcome
-from aim.train.stops import heard
 from sim import robots
 from sim.types import UserError
 

@@ -20,11 +20,11 @@ from aim.data.loader import Loader
 from aim.model.aim import AIM
 from aim.model.batch import Sample, move
 from aim.model.codec import Codec
+from aim.stops import Stops
 from aim.train import checkpoint, precision, schedule
 from aim.train.checkpoint import Progress, Training
 from aim.train.log import Log, Meter
 from aim.train.precision import Number
-from aim.train.stops import Stops
 
 LOG_EVERY = 20  # steps
 SAVE_EVERY_S = 120.0

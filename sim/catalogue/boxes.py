@@ -68,7 +68,7 @@ KINDS: dict[str, tuple[Shape, ...]] = {
         _tea((0.090, 0.066, 0.072), "yellow", "white", "olive"),
         _tea((0.100, 0.064, 0.068), "teal", "cream", "orange", ((0.5, 0.16),)),
         _tea((0.092, 0.060, 0.078), "orange", "white", "brown", ((0.08, 0.16),)),
-        _tea((0.088, 0.062, 0.066), "purple", "silver", "navy", ((0.92, 0.16),)),
+        _tea((0.088, 0.062, 0.066), "purple", "silver", "navy", ((0.88, 0.16),)),
     ),
     "coffee_box": (
         _coffee((0.06, 0.04, 0.10), "brown", "cream", "black"),

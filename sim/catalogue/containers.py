@@ -12,7 +12,8 @@ def _tray(size: Value, colour: str, trim: str, lining: str = "") -> Shape:
 
 
 def _bread_basket(size: Value, colour: str, trim: str, lining: str, bands: Value) -> Shape:
-    look = {"size": size, "wall": 0.005, "trim": trim, "lining": lining, "bands": bands}
+    slots = (("left", -0.034, 0.0), ("right", 0.034, 0.0))
+    look = {"size": size, "wall": 0.005, "slots": slots, "trim": trim, "lining": lining, "bands": bands}
     nouns = ("bread basket", "basket", "basket for bread")
     return Shape("open_box", look, "bread_basket", colour, nouns, ("woven bread holder",))
 
@@ -74,9 +75,9 @@ KINDS: dict[str, tuple[Shape, ...]] = {
         _handled_basket((0.24, 0.15, 0.17), 0.066, "sky", "navy", (0.5,)),
     ),
     "shoe_box": (
-        _shoe_box((0.26, 0.20, 0.06), "beige", "orange", "white"),
-        _shoe_box((0.26, 0.20, 0.064), "white", "black", "cream"),
-        _shoe_box((0.265, 0.202, 0.06), "brown", "red", "beige"),
+        _shoe_box((0.26, 0.20, 0.05), "beige", "orange", "white"),
+        _shoe_box((0.26, 0.20, 0.054), "white", "black", "cream"),
+        _shoe_box((0.265, 0.202, 0.05), "brown", "red", "beige"),
     ),
     "floor_bin": (_floor_bin("grey", "charcoal"), _floor_bin("green", "black"), _floor_bin("navy", "grey")),
 }

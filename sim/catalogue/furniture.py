@@ -63,15 +63,15 @@ KINDS: dict[str, tuple[Shape, ...]] = {
     ),
     "switch": (
         _shape("switch", "white"),
-        _shape("switch", "grey", height=0.084, plate=0.080, rocker=(0.040, 0.064)),
-        _shape("switch", "cream", height=0.092, plate=0.088, rocker=(0.046, 0.070)),
-        _shape("switch", "navy", height=0.096, rocker=(0.038, 0.064)),
-        _shape("switch", "charcoal", height=0.100, plate=0.090, rocker=(0.050, 0.072)),
-        _shape("switch", "teal", height=0.086, plate=0.082, swing=0.50),
+        _shape("switch", "grey", height=0.094, plate=0.080, rocker=(0.040, 0.064)),
+        _shape("switch", "cream", height=0.100, plate=0.088, rocker=(0.046, 0.070)),
+        _shape("switch", "navy", height=0.102, rocker=(0.038, 0.064)),
+        _shape("switch", "charcoal", height=0.104, plate=0.090, rocker=(0.050, 0.072)),
+        _shape("switch", "teal", height=0.096, plate=0.082, swing=0.50),
     ),
     "cabinet": (
         _shape("cabinet", "beige"),
-        _shape("cabinet", "white", width=0.25, height=0.38),
-        _shape("cabinet", "navy", width=0.27, height=0.40),
+        _shape("cabinet", "white", width=0.23, height=0.38),
+        _shape("cabinet", "navy", width=0.25, height=0.40),
     ),
 }

@@ -57,7 +57,7 @@ class Copy:
         self.joints: tuple[str, ...] = tuple(hinged.values())
         self._joint_at = np.array([model.joint(name).qposadr[0] for name in self.joints], int)
         self.kinds = {
-            name: "hinged" if name in hinged else "fixed" if task_object.fixed else "free"
+            name: f"hinged:{hinged[name]}" if name in hinged else "fixed" if task_object.fixed else "free"
             for task_object in self.task.objects
             if task_object.name in self.layout.forms
             for name in things

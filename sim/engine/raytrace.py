@@ -1,8 +1,9 @@
 """Pictures without OpenGL: primitives ray-traced on the CPU by mujoco-warp (the `raytrace` extra).
 
 The same lights, headlight and materials as OpenGL draws, pixel centre by pixel centre. Not drawn: meshes,
-height fields, sites and shadows (never there); a geom that is half transparent is
-drawn opaque; a texture is drawn as its mean colour, which scenes give as the colour of the geom. The first picture on a machine compiles a kernel, some seconds, that warp keeps on disk.
+height fields, textures in a model (refused), sites and shadows (never there); a geom that is half transparent is
+drawn opaque. The textures of walls and tables, which models name by number only, are drawn as their mean colour.
+The first picture on a machine compiles a kernel, some seconds, that warp keeps on disk.
 
 Scenes of one task differ in numbers only, so warp's copy of the model is kept a structure, not a model,
 and every number that a picture depends on is written anew for each call.

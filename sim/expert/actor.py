@@ -8,25 +8,32 @@ raises `Failed`; the expert then plans again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from sim.engine.mujoco import Copy
 from sim.expert.ik import Chain
+from sim.expert.space import cloud, held_cloud, obstacles
 from sim.geometry import Array, compose, invert, pose, slerp
 from sim.spec import Skill, SpecError
 from sim.types import CONTROL_HZ
 
 Motion = Iterator[None]
 Way = Callable[[Array], Array]  # tool poses (... 7) to others
-Fits = Callable[[Array, Array], NDArray[np.bool_]]  # tool poses (c 7) and joint values (c joints) to (c,)
+# tool poses (c 7) and joint values (c joints) there to what follows costs (c,), radians, infinite where impossible
+Onward = Callable[[Array, Array], Array]
 KNOTS = 8  # of a straight line; between them joints are interpolated
 LINE_SPEED = 0.30  # m/s along a line, at most
 GRIP_STEPS = 20  # control steps to close or open
 SETTLE_STEPS = 15
+ROUNDING = 11  # control steps over which the corners of a course with stops are rounded; odd
 BATCH = 8  # candidates looked at together
+CONSIDERED = 24  # candidates whose onward costs are compared
 TRIED = 128  # of them at most
+SPOTS = np.linspace(0.1, 1.0, 10)[:, None]  # of a way, where it is looked at for obstacles
+DETOURS = (0.06, 0.12, 0.2, 0.3)  # metres higher
 LARGEST_TURN = 1.2  # radians a joint may turn between neighbours of a straight path
 
 
@@ -92,6 +99,38 @@ class Hand:
         for t in _ease(seconds):
             self.q = start + t * (goal - start)
             yield
+
+    def travel(self, goal: Array, pace: float = 1.0, opening: float | None = None) -> Motion:
+        """Move all joints to `goal` round what is in the way: straight, or by way of higher places, or of home."""
+        stops = np.stack([self.q, *self._route(goal, self.opening if opening is None else opening)])
+        seconds = 1.875 * (np.abs(np.diff(stops, axis=0)) / self.chain.speed).max(axis=1) / pace
+        times = np.append(0.0, np.cumsum(seconds))
+        spots = times[-1] * np.array([0.0, *_ease(float(times[-1]))])
+        way = np.stack([np.interp(spots, times, column) for column in stops.T], axis=1)
+        for q in _rounded(way) if len(stops) > 2 else way[1:]:
+            self.q = q
+            yield
+
+    def _route(self, goal: Array, opening: float) -> list[Array]:
+        held = self.holds.partition(".")[0]
+        around = obstacles(self.actor.copy, self.model.name, (held,) if held else ())
+        points = cloud(self.model, opening)
+        if held:
+            points = np.concatenate([points, held_cloud(self.actor.copy, held, self.tool)])
+
+        def free(*stops: Array) -> bool:
+            way = np.concatenate([a + SPOTS * (b - a) for a, b in pairwise((self.q, *stops))])
+            tips, turns, _ = self.chain.forward(way)
+            return not around.meet(tips[:, None] + points @ np.swapaxes(turns, 1, 2)).any()
+
+        if free(goal):
+            return [goal]
+        ends = np.stack([self.chain.tool(self.q), self.chain.tool(goal)])
+        for rise in DETOURS:
+            over, ok = self.chain.solve(above(rise)(ends), np.stack([self.q, goal]))
+            if ok.all() and free(*over, goal):
+                return [*over, goal]
+        return [self.chain.home, goal] if free(self.chain.home, goal) else [goal]
 
     def line(
         self, goal: Array, pace: float = 1.0, end: Array | None = None, seconds: float = 0.0
@@ -182,30 +221,37 @@ class Hand:
             yield
 
     def choose(
-        self, tools: Array, *ways: Way, penalty: Array | float = 0.0, fits: Fits | None = None
+        self, tools: Array, *ways: Way, penalty: Array | float = 0.0, onward: Onward | None = None
     ) -> tuple[int, list[Array]]:
         """Return the index of the cheapest of `tools` (c 7), and joint values there and at the end of each way.
 
-        A way leads from tool poses to others that must be reachable close by; `fits` may refuse tool poses
-        and their joint values for reasons of its own; `penalty` (c,) adds to the cost, which is the largest joint
-        move in radians.
+        A way leads from tool poses to others that must be reachable close by. Costs are largest joint moves in
+        radians: from here, and `onward` for what comes after (infinite: not possible), looked at for the CONSIDERED
+        nearest ones; `penalty` (c,) adds to them.
         """
         q, cost = self.chain.candidates(tools, self.q)
-        order = np.argsort(cost + penalty, kind="stable")
+        total = cost + penalty
+        order = np.argsort(total, kind="stable")
         order = order[np.isfinite(cost[order])][:TRIED]
+        found: list[tuple[float, int, list[Array]]] = []
         for start in range(0, len(order), BATCH):
             batch = order[start : start + BATCH]
-            good = np.ones(len(batch), bool)
-            ends = []
+            price = total[batch]
+            ends = [q[batch]]
             for way in ways:
-                found, ok = self.chain.solve(way(tools[batch]), q[batch])
-                good &= ok & (np.abs(found - q[batch]).max(axis=1) < LARGEST_TURN)
-                ends.append(found)
-            if fits is not None and good.any():
-                good[good] = fits(tools[batch[good]], q[batch[good]])
-            if good.any():
-                k = int(np.argmax(good))
-                return int(batch[k]), [q[batch[k]], *(end[k] for end in ends)]
+                end, ok = self.chain.solve(way(tools[batch]), q[batch])
+                price = np.where(ok & (np.abs(end - q[batch]).max(axis=1) < LARGEST_TURN), price, np.inf)
+                ends.append(end)
+            good = np.isfinite(price)
+            if onward is not None and good.any():
+                price[good] += onward(tools[batch[good]], q[batch[good]])
+            k = int(np.argmin(price))
+            if np.isfinite(price[k]):
+                found.append((float(price[k]), int(batch[k]), [end[k] for end in ends]))
+            if found and (onward is None or start + BATCH >= CONSIDERED):
+                return min(found, key=lambda one: one[0])[1:]
+        if found:
+            return min(found, key=lambda one: one[0])[1:]
         raise Failed("no grasp or place is within reach")
 
 
@@ -271,6 +317,15 @@ def beside(motion: Motion, others: dict[str, Motion]) -> Motion:
             except (StopIteration, Failed):
                 del others[name]
         yield
+
+
+def _rounded(way: Array) -> Array:
+    """Return the rows of a course (k joints) after the first, its corners cut by averaging over ROUNDING steps."""
+    half = ROUNDING // 2
+    padded = np.concatenate([np.repeat(way[:1], half, axis=0), way, np.repeat(way[-1:], half, axis=0)])
+    sums = np.cumsum(np.concatenate([np.zeros((1, way.shape[1])), padded]), axis=0)
+    smooth = (sums[ROUNDING:] - sums[:-ROUNDING]) / ROUNDING
+    return np.concatenate([smooth[1:], way[-1:]])
 
 
 def _ease(seconds: float) -> Iterator[float]:

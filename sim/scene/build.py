@@ -27,6 +27,9 @@ WORLD_BIT = 1
 OBJECT_FRICTION = (0.8, 0.01, 0.0005)
 CLUTTER_MASS = 0.1  # kg
 PAD_FRICTION = (1.3, 0.02, 0.001)
+# impedance of the pads, and MuJoCo's own: with the latter what hangs from two fingers creeps out of them
+FIRM = (0.99, 0.998, 0.001, 0.5, 2.0)
+SOFT = (0.9, 0.95, 0.001, 0.5, 2.0)
 STIFF = (0.01, 1.0)  # contact time constant, at least twice the step
 
 
@@ -138,7 +141,8 @@ def _object(
         kind = mujoco.mjtJoint.mjJNT_SLIDE if moving.slide else mujoco.mjtJoint.mjJNT_HINGE
         part.add_joint(name=f"{name}.{moving.joint}", type=kind, axis=moving.axis,
                        range=span, limited=mujoco.mjtLimited.mjLIMITED_TRUE,
-                       damping=[moving.damping, 0, 0], frictionloss=moving.friction, armature=0.001)
+                       damping=[moving.damping, 0, 0], frictionloss=moving.friction, armature=0.001,
+                       solimp_friction=FIRM)
         for geom, weight in _weighed(moving.geoms, share):
             _geom(part, geom, colour, WORLD_BIT, 0xFFFF, OBJECT_FRICTION, mass=weight)
 
@@ -242,6 +246,7 @@ def _geom(
         condim=condim,
         priority=priority,
         solref=STIFF,
+        solimp=FIRM if priority else SOFT,
         mass=mass,
     )
     size = np.zeros(3)

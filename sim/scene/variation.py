@@ -218,9 +218,7 @@ class _Free:
 
 def _kept_free(task: Task, table: Table, forms: Mapping[str, Form], poses: Mapping[str, Array]) -> _Free:
     on_table = {name: place for name, place in poses.items() if place[2] > table.top - LOW}
-    circles = tuple(
-        (float(at[0]), float(at[1]), footprint(forms[name], at[3:])[0]) for name, at in on_table.items()
-    )
+    circles = tuple((float(at[0]), float(at[1]), footprint(forms[name], at[3:])[0]) for name, at in on_table.items())
     goals = tuple(_goals(task.plan))
     ends = [(x, y) for x, y, _ in circles]
     ways = [(*a, *b, CLEARANCE) for i, a in enumerate(ends) for b in (*ends[i + 1 :], *goals)]

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from aim import cli, console
 from aim.cli import VERBS, Verb
+from aim.commands.generate import settings
+from aim.data import store
+from aim.data.mix import MIXES
 from sim.types import UserError
 
 AIM = str(Path(sys.executable).with_name("aim"))
+RECIPES = Path(__file__).parents[2] / "datasets" / "recipes"
 
 
 def last_line(capsys: pytest.CaptureFixture[str]) -> tuple[dict, str]:
@@ -64,6 +70,12 @@ def test_a_group_lists_its_verbs(capsys: pytest.CaptureFixture[str]) -> None:
         (["generate", "--task", "click_bell", "--out", "x", "--size", "12"], "size '12' is not HEIGHTxWIDTH"),
         (["generate", "--task", "handover_block", "--robot", "panda", "--out", "x"], "task 'handover_block' needs 2"),
         (["generate", "--task", "click_bell", "--out", "x", "--num", "0"], "at least one task, one episode"),
+        (["generate", "--out", "x"], "give --task or --suite, one of the two; suites: all, robotwin50"),
+        (["generate", "--suite", "robotwin", "--out", "x"], "unknown suite 'robotwin'; did you mean 'robotwin50'"),
+        (["generate", "--task", "click_bell", "--out", "x", "--variation", "random-eval"], "unknown variation"),
+        (["generate", "--recipe", "no.toml", "--out", "x"], "cannot read the recipe no.toml: No such file"),
+        (["eval", "--policy", "expert", "--suite", "all", "--task", "click_bell", "--out", "x"], "give --task or"),
+        (["tasks", "--suite", "robotwin"], "unknown suite 'robotwin'; did you mean 'robotwin50'"),
         (["data", "info", "nowhere"], "no dataset at nowhere; `aim generate --out nowhere` makes one"),
         (["bench", "sim", "--samples", "0"], "at least one sample"),
     ],
@@ -136,6 +148,48 @@ def test_tasks_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "click_bell" in [task["name"] for task in result["tasks"]]
 
 
+def test_tasks_are_listed_by_suite_and_robot(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["tasks", "--suite", "robotwin50", "--robot", "panda", "--json"]) == console.DONE
+    result, err = last_line(capsys)
+    assert {task["suite"] for task in result["tasks"]} == {"robotwin50"}
+    assert {task["arms"] for task in result["tasks"]} == {1}
+    assert "left out, as the robot panda has 1 arm: " in err and "handover_block" in err
+
+
+def test_the_page_of_tasks_is_up_to_date(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "tasks.md"
+    assert cli.main(["tasks", "--markdown", str(page)]) == console.DONE
+    kept = Path(__file__).parents[2] / "docs" / "tasks.md"
+    assert page.read_text() == kept.read_text(), "tasks changed: run `aim tasks --markdown docs/tasks.md`"
+
+
+def test_tasks_are_shown_on_one_sheet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import cv2
+
+    from sim import sheet, tasks
+
+    monkeypatch.setattr(tasks, "suite", lambda name: ("click_bell", "handover_block", "open_laptop"))
+    png = tmp_path / "sheet.png"
+    assert cli.main(["tasks", "--robot", "panda", "--sheet", str(png), "--json"]) == console.DONE
+    result, err = last_line(capsys)
+    assert result["failed"] == {} and "2 of 2 done" in err
+    picture = cv2.imread(str(png))
+    height, width = sheet.SIZE
+    assert picture.shape == (height + sheet.STRIP + sheet.GAP, 2 * (2 * width + sheet.GAP), 3)
+    before, after = picture[:height, :width].astype(int), picture[:height, width : 2 * width].astype(int)
+    assert np.abs(before - after).max() > 60, "nothing moved"
+
+
+def test_what_the_expert_does_not_do_is_marked() -> None:
+    from sim import robots, sheet, tasks
+
+    late = dataclasses.replace(tasks.load("click_bell"), horizon=8)
+    drawn = sheet.sheet([late], robots.load("panda"))
+    assert (drawn[0, 0] == sheet.BAD).all() and (drawn[60, 60] != sheet.BAD).any()
+
+
 def test_doctor_says_what_is_and_how_to_mend_it() -> None:
     done = subprocess.run([AIM, "doctor", "--json"], capture_output=True, text=True)
     result = json.loads(done.stdout.splitlines()[-1])
@@ -184,7 +238,7 @@ def test_generate_info_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ]
     assert cli.main(["generate", *flags, "--json"]) == console.DONE
     made, _ = last_line(capsys)
-    keys = {"episodes", "attempts", "success_rate", "seconds", "episodes_per_hour", "bytes"}
+    keys = {"episodes", "attempts", "success_rate", "redraws", "seconds", "episodes_per_hour", "bytes"}
     assert keys <= set(made) and made["episodes"] == 2 and made["success_rate"] == 2 / made["attempts"]
     assert cli.main(["generate", *flags, "--json"]) == console.DONE
     again, _ = last_line(capsys)
@@ -200,6 +254,52 @@ def test_generate_info_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert cli.main(["data", "verify", out, "--json"]) == console.MISTAKE
     found, _ = last_line(capsys)
     assert not found["ok"] and victim.name in found["problems"][0]
+
+
+def test_a_recipe_sets_what_is_not_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = tmp_path / "bells.toml"
+    recipe.write_text(
+        'task = ["click_bell", "open_laptop"]\nnum = 1\nseed = 5\nrobot = "panda"\n'
+        'variation = "mixed"\nsize = "24x32"\n'
+    )
+    words = ["generate", "--recipe", str(recipe), "--cameras", "head", "--workers", "1", "--out", str(tmp_path / "set")]
+    assert cli.main([*words, "--task", "click_bell", "--num", "2", "--json"]) == console.DONE
+    made, _ = last_line(capsys)
+    assert made["episodes"] == 2
+    data = store.open_dataset(tmp_path / "set")
+    kept = data.recipe
+    assert (kept.tasks, kept.robot, kept.variation, kept.size) == (("click_bell",), "panda", "mixed", (24, 32))
+    assert [data.load(ref, ()).variation for ref in data.episodes] == [
+        "random" if ref.seed % 2 else "clean" for ref in data.episodes
+    ]
+    assert cli.main([*words, "--json"]) == console.MISTAKE
+    assert "was made with tasks ('click_bell',), not" in last_line(capsys)[0]["error"]
+    assert cli.main(["data", "verify", str(tmp_path / "set")]) == console.DONE
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("numb = 3", "has an unknown setting 'numb'; valid: task, suite, num, "),
+        ("num = true", "num must be a whole number, not True"),
+        ('task = "click_bell"', "task must be a list of texts, not 'click_bell'"),
+        ("size = ", "is not TOML"),
+    ],
+)
+def test_a_wrong_recipe_is_named(text: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=says):
+        settings({}, path)
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_recipes_that_come_with_it_are_sound(path: Path) -> None:
+    from sim import robots, tasks
+
+    asked = settings({}, path)
+    assert asked["suite"] in tasks.suites() and asked["variation"] in MIXES
+    assert tuple(asked["cameras"].split(",")) == robots.load(asked["robot"]).camera_names
 
 
 @pytest.mark.parametrize("what", [["sim", "--seconds", "0.05"], ["render", "--seconds", "0.05", "--size", "32x32"]])

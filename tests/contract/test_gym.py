@@ -7,14 +7,53 @@ from gymnasium.utils.env_checker import check_env
 
 import sim.gym
 from sim import robots, tasks
+from sim.types import UserError
+
+SOME = ("click_bell", "stack_blocks_two", "handover_block")
+EVERY = [pytest.param(name, marks=() if name in SOME else pytest.mark.slow) for name in tasks.names()]
+
+
+def robot_for(task: str) -> str:
+    """Return the robot with as many arms as the task needs."""
+    return "panda" if tasks.load(task).arms_needed == 1 else "aloha"
 
 
 @pytest.mark.filterwarnings("ignore:.*symmetric and normalized space.*")  # radians are what a robot understands
 @pytest.mark.filterwarnings("ignore:.*Box observation space (minimum|maximum) value is -?inf.*")
-def test_single_passes_the_checker() -> None:
-    env = gymnasium.make("aim/ClickBell-v0", robot="panda", size=(32, 32))
+@pytest.mark.parametrize("task", EVERY)
+def test_single_passes_the_checker(task: str) -> None:
+    env = gymnasium.make(sim.gym.env_id(task), robot=robot_for(task), size=(16, 16))
     check_env(env.unwrapped, skip_render_check=True)
     env.close()
+
+
+@pytest.mark.parametrize("task", EVERY)
+def test_two_random_scenes_step_together(task: str) -> None:
+    many = gymnasium.make_vec(
+        sim.gym.env_id(task), num_envs=2, vectorization_mode="vector_entry_point", robot=robot_for(task), size=(16, 16),
+        variation="random",
+    )
+    seen, info = many.reset(seed=3)
+    assert seen in many.observation_space and len(info["instruction"]) == 2
+    many.action_space.seed(0)
+    for _ in range(3):
+        after, reward, ended, cut, _ = many.step(many.action_space.sample())
+        assert after in many.observation_space
+        assert reward.shape == ended.shape == cut.shape == (2,)
+    assert any((after[key] != seen[key]).any() for key in seen)
+    many.close()
+
+
+def test_the_variation_is_that_of_the_scene() -> None:
+    said = {}
+    for variation in ("clean", "random", "random-eval"):
+        env = gymnasium.make("aim/ClickBell-v0", robot="panda", size=(16, 16), variation=variation)
+        said[variation], _ = env.reset(seed=4)
+        env.close()
+    pictures = [seen["head"].tobytes() for seen in said.values()]
+    assert len(set(pictures)) == 3
+    with pytest.raises(UserError, match="unknown variation 'wild'; valid: clean, random, random-eval"):
+        gymnasium.make("aim/ClickBell-v0", variation="wild")
 
 
 def test_every_task_has_an_id() -> None:

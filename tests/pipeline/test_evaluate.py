@@ -26,6 +26,7 @@ from aim.train import checkpoint, stage1
 from aim.train.checkpoint import Progress
 from sim import robots, tasks
 from sim.env import Env
+from sim.scene import textures
 from sim.types import Chunk, Observation, UserError
 
 TASK, ROBOT = "click_bell", "panda"
@@ -64,10 +65,13 @@ def test_every_seed_is_run_once_and_the_expert_succeeds(expert: tuple[Path, tupl
     assert {row.instruction for row in rows} <= {words.format(a="the arm") for words in tasks.load(TASK).instructions}
 
 
-def test_a_result_depends_on_the_seed_alone(expert: tuple[Path, tuple[Result, ...]], tmp_path: Path) -> None:
-    """Whatever the batch, the first seed, the number of threads, and whether it was filmed."""
-    other = dataclasses.replace(PLAN, first=9, episodes=3, batch=3, films=0, threads=2)
-    again = evaluate(contender("expert"), other, tmp_path)
+@pytest.mark.parametrize(("batch", "threads", "workers"), [(3, 2, 1), (2, 1, 2)])
+def test_a_result_depends_on_the_seed_alone(
+    expert: tuple[Path, tuple[Result, ...]], tmp_path: Path, batch: int, threads: int, workers: int
+) -> None:
+    """Whatever the batch, the first seed, the number of threads and of processes, and whether it was filmed."""
+    other = dataclasses.replace(PLAN, first=9, episodes=3, batch=batch, films=0, threads=threads)
+    again = evaluate(contender("expert"), other, tmp_path, workers=workers)
     assert [dataclasses.replace(row, film="") for row in expert[1][2:]] == list(again)
 
 
@@ -94,13 +98,17 @@ def test_an_interrupted_evaluation_goes_on_to_the_same_results(
     assert (tmp_path / results.FILE).read_bytes() == (expert[0] / results.FILE).read_bytes()
 
 
-@pytest.mark.parametrize(("policy", "robot"), [("random", ROBOT), ("expert", "aloha")])
+@pytest.mark.parametrize(
+    ("policy", "change"),
+    [("random", {}), ("expert", {"robot": "aloha"}), ("expert", {"variation": "random"})],
+    ids=["policy", "robot", "variation"],
+)
 def test_another_ones_results_are_not_touched(
-    expert: tuple[Path, tuple[Result, ...]], policy: str, robot: str
+    expert: tuple[Path, tuple[Result, ...]], policy: str, change: dict
 ) -> None:
     before = {path: path.read_bytes() for path in expert[0].rglob("*") if path.is_file()}
     with pytest.raises(UserError, match=r"holds results with .*; give another --out"):
-        evaluate(contender(policy), dataclasses.replace(PLAN, robot=robot), expert[0])
+        evaluate(contender(policy), dataclasses.replace(PLAN, **change), expert[0])
     assert {path: path.read_bytes() for path in expert[0].rglob("*") if path.is_file()} == before
 
 
@@ -175,7 +183,8 @@ def test_a_learned_policy_is_filmed_beside_what_it_predicts(learned: Path, tmp_p
     ok, film = cv2.imreadanimation(str(tmp_path / "a" / rows[0].film))
     assert ok and film.frames[0].shape[1] > 3 * 48, "three panels"
     assert sum(film.durations) / 1000 == pytest.approx(rows[0].steps / 50, abs=1.5)
-    lone = evaluate(contender(str(learned)), dataclasses.replace(plan, batch=1, films=0), tmp_path / "b")
+    alone = dataclasses.replace(plan, batch=1, films=0)
+    lone = evaluate(contender(str(learned)), alone, tmp_path / "b", workers=2)
     assert [dataclasses.replace(row, film="") for row in rows] == list(lone)
     with pytest.raises(UserError, match=r"drives the robot 'panda', not 'aloha'"):
         verb(policy=str(learned), task=(TASK,), out=tmp_path / "c", robot="aloha")
@@ -186,12 +195,28 @@ def test_a_learned_policy_is_filmed_beside_what_it_predicts(learned: Path, tmp_p
         evaluate(contender(str(learned)), plan, tmp_path / "a")
 
 
+def test_random_scenes_are_those_kept_for_evaluation(tmp_path: Path) -> None:
+    plan = dataclasses.replace(PLAN, episodes=4, variation="random")
+    task = dataclasses.replace(tasks.load("stack_blocks_two"), horizon=4)
+    env = Env(task, robots.load("aloha"), 4, ("head",), (16, 16), variation=plan.look)
+    env.reset(plan.seeds)
+    looks = [copy.layout.look for copy in env.world.copies]
+    assert {name for look in looks for name in (look.wall, look.table) if name} <= set(textures.pool("eval"))
+    assert any("pile" in words or "lift" in words for words in env.instruction), "unseen words"
+    env.close()
+
+
+def test_a_process_that_fails_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"(?s)task click_bell, seeds [\d, ]+: UserError: unknown robot 'nobody'"):
+        evaluate(contender("expert"), dataclasses.replace(PLAN, robot="nobody"), tmp_path, workers=2)
+
+
 def test_the_verb_says_what_scripts_rely_on(tmp_path: Path) -> None:
     said = verb(policy="expert", task=(TASK,), out=tmp_path, robot=ROBOT, episodes=2, films=0)
     assert json.loads(json.dumps(said)) == said
     assert said["success_rate"] == 1.0 and len(said["ci95"]) == 2
     assert set(said["tasks"][TASK]) == {"success_rate", "ci95", "episodes"}
-    assert Path(said["results"]).is_file() and said["ran"] == 2
+    assert Path(said["results"]).is_file() and said["ran"] == 2 and said["variation"] == "clean"
 
 
 @pytest.mark.parametrize(
@@ -200,7 +225,12 @@ def test_the_verb_says_what_scripts_rely_on(tmp_path: Path) -> None:
         ({"policy": "exprt"}, "no policy 'exprt'; give expert, random or the folder"),
         ({"task": ("click_bel",)}, "unknown task 'click_bel'; did you mean 'click_bell'"),
         ({"robot": "pandas"}, "unknown robot 'pandas'; did you mean 'panda'"),
-        ({"episodes": 0}, "episodes, batch and threads start at 1"),
+        ({"episodes": 0}, "episodes, batch, threads and workers start at 1"),
+        ({"variation": "random-eval"}, "unknown variation 'random-eval'; .*valid: clean, random"),
+        ({"task": ()}, "give --task or --suite, one of the two; suites: all, robotwin50"),
+        ({"suite": "robotwin50"}, "give --task or --suite, one of the two"),
+        ({"task": (), "suite": "robotwin"}, "unknown suite 'robotwin'; did you mean 'robotwin50'"),
+        ({"task": ("handover_block",)}, "task 'handover_block' needs 2 arms"),
     ],
 )
 def test_mistakes_are_named_and_leave_nothing_behind(tmp_path: Path, change: dict, says: str) -> None:

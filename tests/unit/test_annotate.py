@@ -112,7 +112,10 @@ def test_points_and_events_combine_by_maximum() -> None:
     assert one.max() >= 240
 
 
-@pytest.mark.parametrize(("kind", "channel"), [("pick", 0), ("place", 1), ("press", 2), ("turn", 2)])
+OTHERS = ("press", "turn", "strike", "pour", "shake")
+
+
+@pytest.mark.parametrize(("kind", "channel"), [("pick", 0), ("place", 1), *((kind, 2) for kind in OTHERS)])
 def test_each_kind_has_its_channel(kind: str, channel: int) -> None:
     maps, visible = paint([event(kind, 0, [[0, 0, 0.5]])])
     assert np.flatnonzero(maps.any((0, 1, 2))).tolist() == [channel] == np.flatnonzero(visible[0]).tolist()
@@ -191,6 +194,11 @@ def test_the_taker_of_a_hand_over_waits_for_the_giver() -> None:
 def test_events_of_one_arm_at_one_step_share_their_pictures() -> None:
     place, tray = event("place", 30, []), event("place", 30, [], carrier="coaster")
     assert shown([event("pick", 12, []), place, tray])[1:] == [[4, 5, 6, 7]] * 2
+
+
+def test_a_blow_is_shown_after_the_hammer_was_taken() -> None:
+    events = [event("pick", 12, [], carrier="cup"), event("strike", 30, [], carrier="coaster")]
+    assert shown(events) == [[0, 1, 2, 3], [4, 5, 6, 7]]
 
 
 def test_after_the_last_event_the_map_is_black() -> None:

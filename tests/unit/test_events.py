@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sim import event_rules as rules
 from sim.event_facts import GAP, spans
 from sim.events import find_events
+from sim.geometry import rotate
 from sim.types import CONTACT, UserError
 
 
@@ -414,6 +415,19 @@ def test_of_two_free_things_the_lower_one_bears_the_other(lower: float, supports
     film.put("cup", (0, 0, 0.1))
     film.put("coaster", (0, 0, 0.1))
     assert [e[3] for e in film.found() if e[0] == "place"] == [*supports, "table"]
+
+
+@pytest.mark.parametrize(("side", "supports"), [(-1, ["pan"]), (1, [])])
+def test_bread_in_a_pan_that_hangs_askew_is_on_the_pan(side: int, supports: list[str]) -> None:
+    film = Film(kinds={"cup": "free", "pan": "free"})
+    put_down(film, support="pan")
+    film.tilt(["cup", "pan"], 0, 1, 0.4)
+    # 5 mm over the pan's bottom, yet lower than its middle in the world; then the same with exchanged roles
+    way = rotate(film.pose[50, BODIES.index("pan"), 3:], (0.0, -0.05, 0.005))
+    film.put("pan", tuple(side * way + (0.1, 0, -0.1)))
+    heights = film.pose[55, :, 2]
+    assert heights[BODIES.index("cup")] * side > heights[BODIES.index("pan")] * side
+    assert [e[3] for e in film.found() if e[0] == "place"] == supports
 
 
 def test_what_is_dropped_into_a_box_is_placed_in_it_and_stays_out_of_what_follows() -> None:

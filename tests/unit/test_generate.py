@@ -44,8 +44,23 @@ def test_the_number_of_workers_does_not_matter(tmp_path: Path) -> None:
     assert [seed for task, seed, _ in contents(tmp_path / "one") if task == "cup"] == seeds
     for made in (one, three):
         assert (made.episodes, made.added, made.attempts) == (34, 34, 2 * (seeds[-1] + 1))
+        assert made.redraws == 2 * sum(seed % 3 for seed in range(seeds[-1] + 1))
         assert made.bytes == sum(s.path.stat().st_size for s in store.open_dataset(tmp_path / "one").shards)
     assert verify.verify(tmp_path / "three").problems == ()
+
+
+def test_in_a_mixed_dataset_even_seeds_are_clean_and_odd_ones_random(tmp_path: Path) -> None:
+    generate(dataclasses.replace(ONE, variation="mixed"), 9, tmp_path / "set", 1, synthetic.recorded)
+    data = store.open_dataset(tmp_path / "set")
+    assert [data.load(ref).variation for ref in data.episodes] == [
+        "random" if ref.seed % 2 else "clean" for ref in data.episodes
+    ]
+    assert verify.verify(tmp_path / "set").problems == ()
+    with pytest.raises(UserError, match="was made with variation 'mixed', not 'clean'"):
+        generate(ONE, 9, tmp_path / "set", 1, synthetic.recorded)
+    recipe = tmp_path / "set" / store.RECIPE
+    recipe.write_text(recipe.read_text().replace("mixed", "clean"))
+    assert "it says task, seed, robot, success, variation" in verify.verify(tmp_path / "set").problems[0]
 
 
 def test_the_same_again_does_nothing_and_more_extends(tmp_path: Path) -> None:

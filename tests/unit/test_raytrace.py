@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sim.engine.raytrace import RayRenderer
 from sim.engine.render import GlRenderer
+from sim.scene import textures
 from sim.types import UserError
 
 CODE = """<mujoco><visual><headlight ambient=".3 .3 .3" diffuse=".4 .4 .4" specular="0 0 0"/>
@@ -169,6 +170,18 @@ def test_what_it_cannot_draw_is_refused(rays: RayRenderer) -> None:
     model, data = scene(CODE.replace("<worldbody>", asset, 1))
     with pytest.raises(UserError, match="planes, spheres"):
         rays.render(model, data, CAMERAS, SIZE)
+
+
+def test_a_textured_table_is_drawn_in_its_mean_colour(rays: RayRenderer, gl: GlRenderer) -> None:
+    name = "eval/dots-00"
+    colour = " ".join(str(value) for value in textures.mean(name))
+    table = f'rgba="{colour} 1" user="{textures.number(name, "table")}"'
+    code = CODE.replace("<mujoco>", '<mujoco><size nuser_geom="1"/>', 1).replace('rgba=".75 .7 .6 1"', table)
+    model, data = scene(code)
+    ours, _ = rays.render(model, data, CAMERAS, SIZE)
+    theirs, _ = in_gl(gl, model, data)
+    assert np.abs(ours.astype(int) - theirs).mean() > 5  # OpenGL drew the dots
+    np.testing.assert_allclose(ours[0].mean(axis=(0, 1)), theirs[0].mean(axis=(0, 1)), atol=8)  # dots, cut by edges
 
 
 def test_the_missing_extra_is_named() -> None:

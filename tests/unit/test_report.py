@@ -64,7 +64,7 @@ def evaluated(folder: Path, policy: str, wins: Sequence[bool], film: bool = True
         rows[0] = Result("ring", 0, wins[0], 50, HOSTILE, "films/ring-0.webp")
         picture = np.random.default_rng(0).integers(0, 255, (3, 32, 40, 3), dtype=np.uint8)
         films.write(folder / "films" / "ring-0.webp", picture)
-    results.save(folder, Identity(policy, "", "panda", {}), rows)
+    results.save(folder, Identity(policy, "", "panda", "clean", {}), rows)
 
 
 def trained(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import multiprocessing
 import pickle
 from collections.abc import Iterator, Sequence
@@ -105,7 +106,7 @@ def test_the_digest_sees_every_field() -> None:
             raw.reshape(-1).view(np.uint8)[0] ^= 1
             digests.add(flat.digest(flat.Flat(form.about, {**form.arrays, name: raw})))
     changes = {"task": "{}", "robot": "x", "seed": 1, "success": False, "instruction": "", "bodies": ("x",)}
-    changes |= {"joints": ("x",), "versions": {}, "events": made.events[:1]}
+    changes |= {"joints": ("x",), "versions": {}, "events": made.events[:1], "variation": "random", "redraws": 9}
     for name, value in changes.items():
         digests.add(flat.digest(flat.flatten(dataclasses.replace(made, **{name: value}))))
     expected = 1 + sum(value.size > 0 for value in form.arrays.values()) + len(changes)
@@ -159,7 +160,7 @@ def test_trimming_keeps_the_first_successes(folder: Path, tmp_path: Path) -> Non
     assert cut == shard.read(cut.path)
     assert cut.rows == whole.rows[:3] and cut.tried == 3 and cut.trimmed and cut.failed == ()
     later = shard.trim(whole, tmp_path / "later.h5", 5)
-    assert (later.tried, later.failed) == (6, (3,))
+    assert (later.tried, later.failed, later.redraws) == (6, (3,), (0, 1, 2, 0, 1, 2))
 
 
 def test_an_interrupted_shard_is_not_there(folder: Path) -> None:
@@ -243,6 +244,34 @@ def test_a_missing_shard_is_found(folder: Path) -> None:
     assert verify.survey(folder).problems == ("bell-000000.h5 is missing; the same `aim generate` again makes it",)
 
 
+def test_a_dataset_of_format_1_is_read_but_not_gone_on_with(folder: Path) -> None:
+    """It knew neither variations nor redraws: every scene was clean."""
+    old = dataclasses.replace(RECIPE, format=1)
+    (folder / store.RECIPE).write_text(json.dumps(dataclasses.asdict(old)))
+    (folder / store.SHARDS / "bell-000010.h5").unlink()
+    with h5py.File(folder / store.SHARDS / "bell-000000.h5", "r+") as file:
+        header = json.loads(str(file.attrs["header"]))
+        del header["redraws"]
+        text = file.attrs["header"] = json.dumps({**header, "format": 1})
+        table = file["episodes"][()]
+        for index in range(len(table)):
+            about = json.loads(shard.about(file, index))
+            del about["variation"], about["redraws"]
+            about = flat._canonical(about)
+            file[f"{index:04d}"].attrs["about"] = about
+            kept = {name: shard.array(file, index, name) for name in shard.names(file, index)}
+            table["sha256"][index] = flat.digest(flat.Flat(about, kept)).encode()
+        file["episodes"][...] = table
+        file.attrs["sha256"] = shard._seal_of(text, table, file["failed"][()])
+    found = verify.verify(folder)
+    assert found.problems == () and found.episodes == 8
+    read = found.dataset.load(found.dataset.episodes[1])
+    assert (read.variation, read.redraws, read.seed) == ("clean", 0, 1)
+    found.dataset.close()
+    with pytest.raises(UserError, match="was made with format 1, not 2; choose another folder"):
+        store.write_recipe(folder, RECIPE)
+
+
 def test_the_recipe_comes_back_and_refuses_another(folder: Path) -> None:
     assert store.read_recipe(folder) == RECIPE
     store.write_recipe(folder, RECIPE)
@@ -266,5 +295,5 @@ def test_no_dataset_and_a_broken_recipe_are_the_users_mistakes(tmp_path: Path) -
     with pytest.raises(UserError, match="is damaged"):
         store.open_dataset(tmp_path)
     (tmp_path / store.RECIPE).write_text('{"format": 99}')
-    with pytest.raises(UserError, match="is of format 99; this version reads format 1"):
+    with pytest.raises(UserError, match="is of format 99; this version reads formats 1 and 2"):
         store.open_dataset(tmp_path)

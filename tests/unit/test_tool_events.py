@@ -8,6 +8,7 @@ from event_film import BODIES, Film, carry
 
 from sim import tool_rules as rules
 from sim.event_facts import turning_points
+from sim.geometry import about, apply, compose, pose
 
 BLOCK = {"cup": "free", "tray": "fixed", "coaster": "free"}
 PAN = {"cup": "free", "pan": "free"}
@@ -279,6 +280,22 @@ def test_to_hold_a_thing_before_another_gives_nothing() -> None:
     carry(film, "left")
     carry(film, "right", body="pan")
     assert [e[0] for e in film.found()] == ["pick", "pick"]
+
+
+def test_the_world_may_be_turned_and_shifted() -> None:
+    film = load(tilt=2.0)
+    film.put("tray", (0, 0, -0.3))
+    film.touch("ball", "tray", range(160, 300), (0.1, 0, -0.3))
+    film.touch("pan", "tray", [250], (0.3, 0.1, 0))
+    before = film.events()
+    frame = pose((0.3, -0.2, 0.7), about((0, 0, 1), 0.8))
+    film.pose = compose(frame, film.pose).astype(np.float32)
+    film.rows = [(s, a, b, tuple(apply(frame, at)), f) for s, a, b, at, f in film.rows]
+    after = film.events()
+    assert [e.kind for e in before] == ["pick", "pour", "strike"]
+    for e, f in zip(before, after, strict=True):
+        assert (e.kind, e.step, e.arm, e.carrier) == (f.kind, f.step, f.arm, f.carrier)
+        np.testing.assert_allclose(f.points, e.points, atol=1e-6)
 
 
 def test_turning_points_are_those_of_a_sine() -> None:

@@ -11,7 +11,7 @@ from sim.scene.palette import PALETTE
 from sim.spec import SpecError
 
 WIDEST = 0.075  # what a gripper of 0.080 m gets around
-SIDE_FROM = 0.065  # lower boxes leave no room for a hand between the side grasp and the table
+SIDE_FROM, PALM = 0.03, 0.021  # lower boxes leave no room for a hand from the side; how high its middle must be
 REACH, PAD = 0.012, 0.011  # how far fingertips reach beyond the tool's origin; half their width
 CLEAR = 0.002  # air between fingertips and the table
 DEPTH = 0.02  # how far under the upper edge the tool's origin goes
@@ -81,7 +81,7 @@ def box_grasps(size: Vector) -> dict[str, tuple[str, tuple[Grasp, ...]]]:
         for grasp in down(z, across, cost=4.0 * (width - thinner))
     )
     sides = tuple(
-        Grasp(pose((0, 0, z / 2), from_axes((-cos(a) * cos(tilt), -sin(a) * cos(tilt), -sin(tilt)), across)))
+        Grasp(pose((0, 0, max(z / 2, PALM)), from_axes((-cos(a) * cos(tilt), -sin(a) * cos(tilt), -sin(tilt)), across)))
         for k, width in enumerate((y, x, y, x))
         for a in [k * pi / 2]
         for across in [(-sin(a), cos(a), 0)]
@@ -223,7 +223,13 @@ def phone(size: Vector, screen: str = "navy", lenses: int = 2) -> Form:
         for k in range(lenses)
     )
     edge = pose((0, -y / 2, z / 2), about((1, 0, 0), -pi / 2))
-    sides = down(z, leans=(0.0, -0.3, 0.3, -0.6, -0.9), spots=((0.0, 0.2 * y), (0.0, 0.1 * y), (0.0, 0.3 * y)))
+    spots = ((0.0, 0.1 * y), (0.0, 0.2 * y), (0.0, 0.3 * y))
+    # the wrist that holds it upright is at ease where it leans about so much towards the phone's top
+    sides = tuple(
+        grasp
+        for lean in (-0.6, -0.45, -0.75, -0.3, -0.9, -0.15, 0.0, 0.3)
+        for grasp in down(z, leans=(lean,), spots=spots, cost=1.5 * (abs(lean + 0.6) - abs(lean)))
+    )
     grasps = {"top": ("", down(z, spots=((0.0, 0.0), (0.0, 0.15 * y)))), "sides": ("", sides)}
     points = {**box_points(z), "bottom_edge": ("", edge)}
     return Form((solid(x, y, z, (0, 0, z / 2)), panel, strip, *icons, *eyes), points, grasps)

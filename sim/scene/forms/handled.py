@@ -8,9 +8,10 @@ from math import cos, pi, sin
 from sim.embodiment import Geom, Vector
 from sim.geometry import from_axes, pose
 from sim.scene.forms.base import Form, Grasp, family, up
-from sim.scene.forms.shells import LEANS, rim, ring
+from sim.scene.forms.shells import rim, ring
 from sim.scene.forms.turned import drawn
 
+PALM = (0.056, 0.060)  # metres: how far the gripper's body is behind the tool's origin, and its half width
 BLACK: Vector = (0.10, 0.10, 0.11)
 
 
@@ -58,7 +59,7 @@ def mug(
             "top": up(height),
             **{name: ("", pose(middle, from_axes(way, (1, 0, 0)))) for name, way in through.items()},
         },
-        {"rim": ("", rim(radius - wall / 2, height, leans=(*LEANS, -0.9, 0.9), free=pi / 5))},
+        {"rim": ("", rim(radius - wall / 2, height, free=pi / 5))},
     )
 
 
@@ -115,7 +116,7 @@ def pot(radius: float, height: float, reach: float = 0.120, level: float = 0.084
             **{name: ("", pose((side * reach, 0.0, level))) for name, side in names.items()},
         },
         {
-            **{name: ("", _holds(side, reach, level)) for name, side in names.items()},
+            **{name: ("", _holds(side, reach, level, height)) for name, side in names.items()},
             "rim": ("", rim(radius - wall / 2, height)),
         },
         turns=2,
@@ -136,8 +137,11 @@ def _handle(
     )
 
 
-def _holds(side: float, reach: float, level: float) -> tuple[Grasp, ...]:
-    """Return grasps of a bar along y: fingers on both sides of it, leaning back along it and outwards around it."""
+def _holds(side: float, reach: float, level: float, height: float) -> tuple[Grasp, ...]:
+    """Return grasps of a bar along y: fingers on both sides of it, leaning back along it and outwards around it.
+
+    Left out are those whose palm would meet the pot's rim at `height`.
+    """
     return tuple(
         Grasp(
             pose((side * reach, 0.0, level), from_axes(approach, (cos(roll), 0, -side * sin(roll)))),
@@ -146,6 +150,7 @@ def _holds(side: float, reach: float, level: float) -> tuple[Grasp, ...]:
         )
         for roll in (0.0, 0.3, 0.6, 0.9)
         for lean in (0.0, 0.3, 0.6, 0.9, -0.3)
+        if level + PALM[0] * cos(lean) * cos(roll) + PALM[1] * sin(roll) > height + 0.004
         for down in [(-side * sin(roll), 0.0, -cos(roll))]
         for approach in [(cos(lean) * down[0], sin(lean), cos(lean) * down[2])]
     )

@@ -12,7 +12,7 @@ from sim.scene.forms.boxes import DARK, mark, solid
 STEEL, GLASS, WOOD = (0.72, 0.73, 0.75), (0.55, 0.62, 0.65), (0.80, 0.68, 0.52)
 GAP = 0.002  # air between a moving part and what it moves along
 BAR = 0.007  # radius of a handle
-YAWS = (0.0, -0.35, 0.35, -0.7, 0.7)
+YAWS = (0.0, -0.25, 0.25, -0.5, 0.5)  # of a hand on an upright bar: a broad hand turned further meets the face behind
 
 
 @family
@@ -50,24 +50,34 @@ def laptop(width: float, depth: float, thickness: float = 0.014, lid: float = 0.
     )
 
 
-def _bar_grasps(at: Vector, along: Vector, yaws: tuple[float, ...], leans: tuple[float, ...]) -> tuple[Grasp, ...]:
-    """Return grasps of a round bar in front of a face turned to -y, straight on and leaning down from above.
+def _upright_bar(at: Vector) -> tuple[Grasp, ...]:
+    """Return grasps of an upright round bar before a face turned to -y: straight on, from the sides and from above."""
+    return tuple(
+        Grasp(
+            pose(
+                at,
+                from_axes((sin(yaw) * cos(lean), cos(yaw) * cos(lean), -sin(lean)), (cos(yaw), -sin(yaw), 0.0)),
+            ),
+            opening=0.65,
+            cost=0.5 * (abs(yaw) + lean),
+        )
+        for yaw in YAWS
+        for lean in (0.0, 0.3, 0.6, 0.9)
+    )
 
-    Round an upright bar (`along` z) the hand may also come at a yaw; `yaws` are offsets along a level one (metres).
-    """
-    found = []
-    for yaw in yaws:
-        for lean in leans:
-            if along[2]:
-                approach = (sin(yaw) * cos(lean), cos(yaw) * cos(lean), -sin(lean))
-                place, opening, cost = at, (cos(yaw), -sin(yaw), 0.0), 0.5 * abs(yaw) + 0.5 * lean
-            else:
-                approach, opening = (0.0, cos(lean), -sin(lean)), (0.0, sin(lean), cos(lean))
-                place, cost = (at[0] + yaw, at[1], at[2]), 2 * abs(yaw) + 0.5 * lean
+
+def _level_bar(at: Vector) -> tuple[Grasp, ...]:
+    """Return grasps of a round bar along x before a face turned to -y: from straight on to straight down."""
+    return tuple(
+        Grasp(
+            pose((at[0] + off, *at[1:]), from_axes((0.0, cos(lean), -sin(lean)), (0.0, sin(lean), cos(lean)))),
             # a steep hand has a finger between bar and face: it must not open further than there is room
-            width = 0.65 if along[2] or lean < 0.7 else 0.35
-            found.append(Grasp(pose(place, from_axes(approach, opening)), opening=width, cost=cost))
-    return tuple(found)
+            opening=0.65 if lean < 0.7 else 0.35,
+            cost=2 * abs(off) + 0.5 * lean,
+        )
+        for off in (0.0, -0.02, 0.02)
+        for lean in (0.0, 0.3, 0.6, 0.9, 1.2, 1.5)
+    )
 
 
 @family
@@ -120,21 +130,17 @@ def microwave(width: float = 0.35, depth: float = 0.25, height: float = 0.20, pa
         "edge": ("door", pose((span - 0.02, -GAP, height * 0.6), from_axes((0, 1, 0), (0, 0, 1)))),
     }
     hinge = Part("door", "door", (left, behind, 0.0), (0, 0, -1), (0.0, 1.7), 0.0, leaf, damping=0.05, friction=0.02)
-    hold = tuple(
-        grasp
-        for lift in (0.0, 0.02)
-        for grasp in _bar_grasps((*grip[:2], grip[2] + lift), (0, 0, 1), YAWS, (0.0, 0.3, 0.6, 0.9))
-    )
+    hold = tuple(grasp for lift in (0.0, 0.02) for grasp in _upright_bar((*grip[:2], grip[2] + lift)))
     return Form(case, points, {"handle": ("door", hold)}, parts=(hinge,), turns=1)
 
 
 @family
 def switch(
-    height: float = 0.088, plate: float = 0.084, rocker: tuple[float, float] = (0.042, 0.066), swing: float = 0.54
+    height: float = 0.098, plate: float = 0.084, rocker: tuple[float, float] = (0.042, 0.066), swing: float = 0.54
 ) -> Form:
     """Return a rocker switch on a post, the middle of the rocker at `height`, its lower half standing out.
 
-    Pushing that half ("press" looks out of it) turns the rocker about x from 0 to `swing`.
+    Pushing that half ("press", against its level z axis) turns the rocker about x from 0 to `swing`.
     """
     wide, high = rocker
     thick, slab = 0.010, 0.012
@@ -164,21 +170,23 @@ def switch(
         Geom("box", (wide * 0.04, 0.001, high * 0.08), spot(high * 0.34), turn, (0.8, 0.15, 0.12), collide=False),
         Geom("box", (wide * 0.16, 0.001, high * 0.03), spot(-high * 0.34), turn, (0.2, 0.2, 0.2), collide=False),
     )
-    press = pose(spot(high * 0.33), from_axes(face, (0, face[2], -face[1])))
+    # half way between how the rocker faces before and after: what pushes there stays off the axle
+    press = pose(spot(high * 0.36), from_axes((0, -1, 0), (0, 0, 1)))
     hinge = Part("rocker", "rocker", pivot, (1, 0, 0), (0.0, swing), 0.0, key, damping=0.01, friction=0.008)
     return Form(case, {"bottom": up(0.0), "press": ("rocker", press)}, parts=(hinge,), turns=1)
 
 
 @family
 def cabinet(
-    width: float = 0.26, depth: float = 0.24, height: float = 0.40, drawer: float = 0.165, travel: float = 0.20
+    width: float = 0.24, depth: float = 0.24, height: float = 0.40, drawer: float = 0.12, travel: float = 0.20
 ) -> Form:
-    """Return a chest whose lowest drawer, `drawer` high, slides out to -y; its handle lies 0.13 above the table.
+    """Return a chest whose lowest drawer slides out to -y; its front ends `drawer` up, its handle is 2 cm lower.
 
-    "inside" is the middle of that part of the drawer's floor that is in the open when it is out by 0.16.
+    The front is that low because what goes into the drawer is carried over it. "inside" is on its floor, in the open
+    when the drawer is out by 0.16.
     """
     wall, thin, board, stand = 0.012, 0.006, 0.012, 0.036
-    bar = (0.0, -depth / 2, 0.13)
+    bar = (0.0, -depth / 2, drawer - 0.02)
     face = bar[1] + stand + board  # the inner side of the drawer's front
     front, back = face + GAP, depth / 2
     room, middle = back - front, (front + back) / 2
@@ -209,12 +217,11 @@ def cabinet(
     points = {
         "bottom": up(0.0),
         "top": up(height),
-        "inside": ("drawer", pose((0, face + 0.08, floor))),
+        "inside": ("drawer", pose((0, face + 0.07, floor))),
         "handle": ("drawer", pose(bar, from_axes((0, -1, 0), (0, 0, 1)))),
     }
     slide = Part("drawer", "drawer", (0, 0, 0), (0, -1, 0), (0.0, travel), 0.0, box, 2.0, friction=0.5, slide=True)
-    grasps = _bar_grasps(bar, (1, 0, 0), (0.0, -0.02, 0.02), (0.0, 0.3, 0.6, 0.9, 1.2, 1.5))
-    return Form(case, points, {"handle": ("drawer", grasps)}, parts=(slide,), turns=1)
+    return Form(case, points, {"handle": ("drawer", _level_bar(bar))}, parts=(slide,), turns=1)
 
 
 def _drawer_fronts(width: float, front: float, low: float, high: float) -> tuple[Geom, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sim.embodiment import Geom, Vector
 from sim.scene.forms.base import Form, family, up
-from sim.scene.forms.turned import above, around, drawn, prism
+from sim.scene.forms.turned import above, around, drawn, prism, solid
 
 TIP = 0.012  # metres: how far fingertips reach beyond the tool's origin
 GRASPABLE = 0.072  # metres: wider things are not held across
@@ -58,7 +58,7 @@ def can(radius: float, height: float, label: Vector = WHITE, band: float = 0.5, 
         {"bottom": up(0.0), "centre": up(height / 2), "top": up(height)},
         {
             "side": ("", around(radius, 0.55 * height)),
-            "top": ("", above(2 * radius, height - 0.02, leans=(0.0, -0.3, 0.3))),
+            "top": ("", above(2 * radius, height - 0.02, leans=(0.0, -0.3, 0.3, -0.6, 0.6))),
         },
         turns=0,
     )
@@ -84,10 +84,10 @@ def bottle(
     half = band * body / 2
     geoms = (
         *prism(radius, 0.0, body),
-        *prism(neck, body - 0.002, height - 0.001, colour=cap),
+        solid(neck, collar, height, cap),  # one body and not four: what is above weighs by the count
         drawn(radius, 0.001, body),
         Geom("ellipsoid", (radius, radius, shoulder + 0.004), (0, 0, body), collide=False),
-        drawn(neck, collar, height, cap),
+        drawn(neck * 0.9, body, collar),
         drawn(radius + 0.0006, 0.48 * body - half, 0.48 * body + half, label),
     )
     return Form(
@@ -109,11 +109,10 @@ def seal(
     body, low, high = foot * height, height - 2 * knob, height - 0.6 * knob
     geoms = (
         *prism(radius, 0.0, body),
-        *prism(knob, low, high, colour=wood),
+        solid(knob, low, high, wood),
         drawn(radius, 0.002, body),
         drawn(radius * 0.96, 0.0002, 0.003, (0.62, 0.14, 0.13)),
         drawn(knob * 0.6, body, low, wood),
-        drawn(knob, low, high, wood),
         Geom("ellipsoid", (knob, knob, height - high), (0, 0, high), colour=wood, collide=False),
     )
     return Form(

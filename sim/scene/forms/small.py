@@ -8,10 +8,12 @@ from math import cos, pi, sin, tan
 from sim.embodiment import Geom, Vector
 from sim.geometry import about, pose
 from sim.scene.forms.base import Form, family
-from sim.scene.forms.boxes import BLACK, DARK, FILM, WHITE, box_points, down, mark, paint, solid
+from sim.scene.forms.boxes import BLACK, DARK, DEPTH, FILM, LEANS, WHITE, box_points, down, mark, paint, solid
 from sim.spec import SpecError
 
 STEEL = (0.66, 0.68, 0.71)
+CRUMB = (0.95, 0.87, 0.68)
+SEEDS = ((0.0, 0.0), (0.2, 0.12), (-0.18, 0.15), (0.15, -0.18), (-0.2, -0.12), (0.0, 0.27), (0.02, -0.3))
 
 
 def _turned(axis: Vector, angle: float) -> tuple[float, float, float, float]:
@@ -42,7 +44,9 @@ def stapler(length: float, width: float, height: float, base: str = "charcoal") 
     press = 0.27 * length
     press_z = middle + press * tan(slope) + thick / 2 / cos(slope)
     points = {**box_points(height), "top": ("", pose((press, 0, press_z)))}
-    grasps = {"top": ("", down(middle + thick / 2, pi / 2, spots=((0.0, 0.0), (-0.015, 0.0), (0.015, 0.0))))}
+    # by the arm, not by the gap under it
+    hold = middle - thick / 2 + DEPTH + 0.008
+    grasps = {"top": ("", down(hold, pi / 2, spots=((0.0, 0.0), (-0.015, 0.0), (0.015, 0.0))))}
     return Form((foot, hinge, arm, round_nose, rail, anvil), points, grasps)
 
 
@@ -55,7 +59,7 @@ def mouse(length: float, width: float, height: float, wheel: str = "grey") -> Fo
     shell = Geom("ellipsoid", (0.97 * radius, 0.99 * length / 2, dome), (0, 0, 0.9 * low), collide=False)
     ends = tuple(_post(radius, low, (0, side * reach, 0)) for side in (-1, 1))
     # unseen inside the shell
-    core = solid(0.45 * width, 0.45 * length, height - low, (0, 0, (low + height) / 2 - 0.08 * height))
+    core = solid(0.5 * width, 0.5 * length, 0.6 * (height - low), (0, 0, low + 0.3 * (height - low)))
     roller = Geom("cylinder", (0.007, 0.003), (0, -0.27 * length, 0.9 * low + 0.78 * dome - 0.004),
                   _turned((0, 1, 0), pi / 2), paint(wheel), collide=False)
     split = mark(0.0015, 0.3 * length, 0.5 * dome, (0, -0.32 * length, 0.9 * low + 0.42 * dome), DARK)
@@ -126,21 +130,29 @@ def shoe(
         mark(0.72 * collar, 0.85 * ankle, 0.002, (0, ankle_y + 0.075 * ankle, height), BLACK),
         _post(0.36 * collar, 0.002, (0, rear, height - 0.001), BLACK),
     )
-    # the instep slopes from the collar's front edge down to the toe
+    instep = _instep(length, height - 0.003, collar, front, paint(laces))
+    spots = ((0.0, ankle_y), (0.0, ankle_y + 0.015), (0.0, ankle_y - 0.015))
+    # it is high and turned far: a wrist that fits where it is taken and where it is set down is hard to find
+    leans = (*LEANS, *(side * lean for lean in (0.15, 0.45, 0.9) for side in (-1, 1)))
+    grasps = {"top": ("", down(height - 0.01, leans=leans, spots=spots))}
+    return Form((bottom, toe, upper, *tips, back, *hole, *instep), box_points(height), grasps)
+
+
+def _instep(length: float, height: float, collar: float, front: float, laces: Vector) -> tuple[Geom, ...]:
+    """Return the laced tongue of a shoe, which slopes from the collar's `front` edge at `height` to the toe."""
     slope, run, deep = 0.62, 0.26 * length, 0.014
     turn = _turned((1, 0, 0), slope)
 
-    def on_instep(along: float, under: float) -> Vector:
-        down_y, down_z = front - along * cos(slope), height - 0.003 - along * sin(slope)
-        return 0.0, down_y + under * sin(slope), down_z - under * cos(slope)
+    def spot(along: float, under: float) -> Vector:
+        y, z = front - along * cos(slope), height - along * sin(slope)
+        return 0.0, y + under * sin(slope), z - under * cos(slope)
 
-    tongue = Geom("box", (0.46 * collar, run / 2, deep), on_instep(run / 2, deep), turn, collide=False)
+    tongue = Geom("box", (0.46 * collar, run / 2, deep), spot(run / 2, deep), turn, collide=False)
     strings = tuple(
-        Geom("box", (0.42 * collar, 0.0028, 0.001), on_instep(at * run, 0.0), turn, paint(laces), collide=False)
+        Geom("box", (0.42 * collar, 0.0028, 0.001), spot(at * run, 0.0), turn, laces, collide=False)
         for at in (0.15, 0.35, 0.55)
     )
-    grasps = {"top": ("", down(height, spots=((0.0, ankle_y), (0.0, ankle_y + 0.015), (0.0, ankle_y - 0.015))))}
-    return Form((bottom, toe, upper, *tips, back, *hole, tongue, *strings), box_points(height), grasps)
+    return tongue, *strings
 
 
 @family
@@ -174,57 +186,60 @@ def bread(size: Vector, look: str = "loaf") -> Form:
     return Form(CRUSTS[look](*size), box_points(size[2]), {"top": ("", down(size[2]))}, turns=2)
 
 
-CRUMB = (0.95, 0.87, 0.68)
-SEEDS = ((0.0, 0.0), (0.2, 0.12), (-0.18, 0.15), (0.15, -0.18), (-0.2, -0.12), (0.0, 0.27), (0.02, -0.3))
-
-
 def _toast(x: float, y: float, z: float) -> tuple[Geom, ...]:
     lobes = tuple(_post(0.27 * x, z, (side * 0.23 * x, 0.36 * y, 0)) for side in (-1, 1))
     slice_ = mark(0.84 * x, 0.8 * y, 2 * FILM, (0, -0.03 * y, z), CRUMB)
     return solid(x, 0.86 * y, z, (0, -0.07 * y, z / 2)), *lobes, slice_
 
 
+def _unseen(x: float, y: float, z: float, foot: tuple[float, float], waist: tuple[float, float]) -> tuple[Geom, Geom]:
+    """Return what a round bread stands on and is held by, as fractions of its size: two boxes within its crust."""
+    return (
+        solid(foot[0] * x, foot[1] * y, 0.35 * z, (0, 0, 0.175 * z)),
+        solid(waist[0] * x, waist[1] * y, 0.3 * z, (0, 0, 0.5 * z)),
+    )
+
+
 def _bun(x: float, y: float, z: float) -> tuple[Geom, ...]:
-    core = solid(0.9 * x, 0.62 * y, 0.5 * z, (0, 0, 0.25 * z), CRUMB)
-    dome = Geom("ellipsoid", (x / 2, y / 2, 0.66 * z), (0, 0, 0.34 * z), collide=False)
-    heights = [0.34 * z + 0.66 * z * (1 - 4 * (dx**2 + dy**2)) ** 0.5 for dx, dy in SEEDS]
+    crust = Geom("ellipsoid", (x / 2, y / 2, z / 2), (0, 0, z / 2), collide=False)
+    heights = [0.5 * z + 0.5 * z * (1 - 4 * (dx**2 + dy**2)) ** 0.5 for dx, dy in SEEDS]
     seeds = tuple(
         Geom("ellipsoid", (0.0022, 0.003, 0.0015), (dx * x, dy * y, at), colour=WHITE, collide=False)
         for (dx, dy), at in zip(SEEDS, heights, strict=True)
     )
-    return core, dome, *seeds
+    return *_unseen(x, y, z, (0.5, 0.5), (0.88, 0.36)), crust, *seeds
 
 
 def _baguette(x: float, y: float, z: float) -> tuple[Geom, ...]:
     crust = Geom("ellipsoid", (x / 2, 0.54 * y, z / 2), (0, 0, z / 2), collide=False)
-    stick = Geom("capsule", (0.47 * z,), colour=None, collide=False,
-                 ends=((0, -y / 2 + z / 2, 0.47 * z), (0, y / 2 - z / 2, 0.47 * z)))
-    core = solid(0.88 * x, y - z, 0.72 * z, (0, 0, 0.36 * z))
+    radius = 0.47 * z
+    ends = ((0.0, radius - y / 2, radius), (0.0, y / 2 - radius, radius))
+    stick = Geom("capsule", (radius,), collide=False, ends=ends)
     cuts = tuple(
-        Geom("box", (0.3 * x, 0.003, 0.0025), (0, at * y, 0.975 * z), _turned((0, 0, 1), 0.6), CRUMB, collide=False)
+        Geom("box", (0.18 * x, 0.003, 0.0015), (0, at * y, 0.5 * z * (1 + (1 - (at / 0.54) ** 2) ** 0.5) - 0.001),
+             _turned((0, 0, 1), 0.6), CRUMB, collide=False)
         for at in (-0.24, 0.0, 0.24)
     )
-    return core, crust, stick, *cuts
+    return *_unseen(x, y, z, (0.45, 0.8), (0.84, 0.3)), crust, stick, *cuts
 
 
 def _loaf(x: float, y: float, z: float) -> tuple[Geom, ...]:
     low = 0.6 * z
     core = solid(x, y, low, (0, 0, low / 2))
     top = tuple(
-        Geom("ellipsoid", (0.53 * x, 0.2 * y, z - 0.8 * low), (0, at * y, 0.8 * low), collide=False)
-        for at in (-0.31, 0.0, 0.31)
+        Geom("ellipsoid", (0.53 * x, 0.19 * y, z - 0.8 * low), (0, at * y, 0.8 * low), collide=False)
+        for at in (-0.3, 0.0, 0.3)
     )
     ends = tuple(mark(0.86 * x, 2 * FILM, 0.8 * low, (0, side * y / 2, 0.5 * low), CRUMB) for side in (-1, 1))
     return core, *top, *ends
 
 
 def _roll(x: float, y: float, z: float) -> tuple[Geom, ...]:
-    core = solid(0.8 * x, 0.7 * y, 0.6 * z, (0, 0, 0.3 * z))
     folds = tuple(
         Geom("ellipsoid", (scale * x / 2, 0.19 * y, scale * z / 2), (0, at * y, scale * z / 2), collide=False)
         for at, scale in ((-0.32, 0.72), (-0.17, 0.9), (0.0, 1.0), (0.17, 0.9), (0.32, 0.72))
     )
-    return core, *folds
+    return *_unseen(x, y, z, (0.45, 0.75), (0.78, 0.42)), *folds
 
 
 CRUSTS: dict[str, Callable[[float, float, float], tuple[Geom, ...]]] = {

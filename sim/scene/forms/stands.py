@@ -91,7 +91,7 @@ def rack(
     height: float = 0.26,
     tip: Vector = (-0.0526, -0.0384, 0.195),
     slope: float = 0.47,
-    back: float = 0.02,
+    back: float = 0.012,
     peg: float = 0.0055,
 ) -> Form:
     """Return a post with one peg that rises outwards at `slope` (radians) and ends at `tip`.

@@ -13,6 +13,7 @@ STEEL, RUBBER, LENS = (0.62, 0.63, 0.66), (0.10, 0.10, 0.11), (0.75, 0.08, 0.08)
 LEANS = (0.0, 0.3, -0.3, 0.6, -0.6)
 LEAST = 0.014  # a tool's origin nearer to the table pushes the fingertips into it
 PAD = 0.011  # half the width of a finger pad
+ALONG_Y = tuple(about((1, 0, 0), pi / 2).tolist())  # turns a cylinder's axis to the front
 
 
 @family
@@ -199,9 +200,6 @@ def fan(width: float = 0.112, height: float = 0.155, depth: float = 0.084, blade
     )
     points = {"bottom": up(0.0), "top": up(height), "centre": up(height / 2)}
     return Form(geoms, points, {"top": ("", _rim(0.052, 0.018, height, 0.011, 0.0))}, turns=1)
-
-
-ALONG_Y = tuple(about((1, 0, 0), pi / 2).tolist())
 
 
 @family

@@ -45,6 +45,11 @@ def placed(geom: Geom, frame: Array) -> Geom:
     return _turned(geom, compose(frame, pose(geom.pos, geom.quat)))
 
 
+def solid(radius: float, low: float, high: float, colour: Vector | None = None) -> Geom:
+    """Return an upright cylinder: it turns freely between the fingers, and rolls when it lies."""
+    return Geom("cylinder", (radius, (high - low) / 2), (0, 0, (low + high) / 2), colour=colour)
+
+
 def drawn(radius: float, low: float, high: float, colour: Vector | None = None) -> Geom:
     """Return an upright cylinder that is seen and not felt."""
     return Geom("cylinder", (radius, (high - low) / 2), (0, 0, (low + high) / 2), colour=colour, collide=False)

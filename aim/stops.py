@@ -11,8 +11,11 @@ Stops = list[int]  # the signals that have come; empty: go on
 
 
 @contextlib.contextmanager
-def heard() -> Iterator[Stops]:
-    """Yield the list that signals to stop are put on; the second one stops at once. None come in other threads."""
+def heard(patient: bool = False) -> Iterator[Stops]:
+    """Yield the list that signals to stop are put on; none come in other threads than the main one.
+
+    The second one stops at once, unless whoever looks at the list is `patient`.
+    """
     stops: Stops = []
     if threading.current_thread() is not threading.main_thread():
         yield stops
@@ -20,7 +23,7 @@ def heard() -> Iterator[Stops]:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def take(number: int, frame: object) -> None:
-        if stops:
+        if stops and not patient:
             raise KeyboardInterrupt("interrupted twice")
         stops.append(number)
 

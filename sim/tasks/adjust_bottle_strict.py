@@ -1,0 +1,17 @@
+"""Lift a lying bottle; it must be upright and in the hand."""
+
+import dataclasses
+
+from sim.spec import Term
+from sim.tasks.adjust_bottle import TASK as WEAK
+
+TASK = dataclasses.replace(
+    WEAK,
+    name="adjust_bottle_strict",
+    suite="robotwin50_strict",
+    success=(
+        *WEAK.success,
+        Term("pointing", {"point": "bottle.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.26}),
+        Term("held", {"arm": "a", "obj": "bottle"}),
+    ),
+)

@@ -1,0 +1,20 @@
+"""The blow must come from the hammer's face, on the block's top, out of a hand that holds the hammer."""
+
+import dataclasses
+
+from sim.spec import Term
+from sim.tasks.beat_block_hammer import TASK as WEAK
+
+TASK = dataclasses.replace(
+    WEAK,
+    name="beat_block_hammer_strict",
+    suite="robotwin50_strict",
+    success=(
+        *WEAK.success,
+        Term("near", {"a": "hammer.face", "b": "block.top", "z": 0.008}),
+        Term("pointing", {"point": "hammer.face", "along": (0.0, 0.0, 1.0), "angle": 0.35}),
+        Term("held", {"arm": "a", "obj": "hammer"}),
+        Term("clear", {"a": "hammer", "b": "table"}),
+        Term("closed", {"arm": "a"}),
+    ),
+)

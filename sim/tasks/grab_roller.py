@@ -1,0 +1,44 @@
+"""Hold a rolling pin by both ends and lift it."""
+
+from sim.catalogue import kind
+from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+
+TASK = Task(
+    name="grab_roller",
+    suite="robotwin50",
+    instructions=(
+        "lift {roller} with both arms",
+        "grip {roller} by its two ends and raise it",
+        "hold {roller} with both hands and pick it up",
+        "take {roller} at both ends",
+        "{a} holds one end of {roller}, {b} the other; lift it together",
+        "raise {roller} off the table using both arms",
+    ),
+    unseen=(
+        "both grippers close on {roller} and bring it up",
+        "with {a} on one side and {b} on the other, carry {roller} upward",
+    ),
+    objects=(
+        Object(
+            "roller",
+            variants=kind("roller"),
+            spawn=Spawn(x=(-0.15, 0.15), y=(-0.25, -0.05), yaw=(-0.8, 0.8)),
+            mass=0.1,
+        ),
+    ),
+    arms=(Arm("a", "left"), Arm("b", "right")),
+    success=(
+        Term("within", {"point": "roller.bottom", "z": (0.06, 9.0)}),
+        Term("closed", {"arm": "a"}),
+        Term("closed", {"arm": "b"}),
+    ),
+    plan=(
+        Skill(
+            "pick",
+            {"arm": "a", "obj": "roller", "grasp": "left_end", "pre": 0.08, "lift": 0.0},
+            alongside=(Skill("pick", {"arm": "b", "obj": "roller", "grasp": "right_end", "pre": 0.08, "lift": 0.0}),),
+        ),
+        Skill("move", {"arms": ("a", "b"), "by": (0.0, 0.0, 0.11)}),
+    ),
+    horizon=400,
+)

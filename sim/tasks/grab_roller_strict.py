@@ -1,0 +1,18 @@
+"""Hold a rolling pin by both ends and lift it level, each hand touching its end."""
+
+import dataclasses
+
+from sim.spec import Term
+from sim.tasks.grab_roller import TASK as WEAK
+
+TASK = dataclasses.replace(
+    WEAK,
+    name="grab_roller_strict",
+    suite="robotwin50_strict",
+    success=(
+        *WEAK.success,
+        Term("touched", {"arm": "a", "point": "roller.left_end", "xy": 0.04, "z": 0.03}),
+        Term("touched", {"arm": "b", "point": "roller.right_end", "xy": 0.04, "z": 0.03}),
+        Term("near", {"a": "roller.left_end", "b": "roller.right_end", "z": 0.02}),
+    ),
+)

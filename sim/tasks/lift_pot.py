@@ -1,0 +1,45 @@
+"""Take a pot by its two handles and lift it."""
+
+from sim.catalogue import kind
+from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+
+TASK = Task(
+    name="lift_pot",
+    suite="robotwin50",
+    instructions=(
+        "lift {pot} with both arms",
+        "take {pot} by its two handles and raise it",
+        "{a} and {b} each take a handle of {pot} and lift",
+        "pick {pot} up off the table",
+        "use both hands to raise {pot}",
+        "grab the handles of {pot} and lift it",
+    ),
+    unseen=(
+        "bring {pot} up, one gripper on each handle",
+        "hold {pot} on both sides with {a} and {b} and carry it upward",
+    ),
+    objects=(
+        Object(
+            "pot",
+            variants=kind("pot")[:2],
+            spawn=Spawn(x=(-0.05, 0.05), y=(-0.05, 0.05), yaw=(-0.39, 0.39)),
+            mass=0.1,
+        ),
+    ),
+    arms=(Arm("a", "left"), Arm("b", "right")),
+    success=(
+        Term("within", {"point": "pot.bottom", "z": (0.023, 9.0)}),
+        Term("at", {"arm": "a", "point": "pot.left_handle", "distance": 0.03}),
+        Term("at", {"arm": "b", "point": "pot.right_handle", "distance": 0.03}),
+        Term("pointing", {"point": "pot.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.6435}),
+    ),
+    plan=(
+        Skill(
+            "pick",
+            {"arm": "a", "obj": "pot", "grasp": "left_handle", "pre": 0.06, "lift": 0.0},
+            alongside=(Skill("pick", {"arm": "b", "obj": "pot", "grasp": "right_handle", "pre": 0.06, "lift": 0.0}),),
+        ),
+        Skill("move", {"arms": ("a", "b"), "by": (0.0, 0.0, 0.08)}),
+    ),
+    horizon=400,
+)

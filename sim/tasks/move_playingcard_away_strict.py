@@ -1,0 +1,18 @@
+"""Slide a box of cards outwards; it must lie flat on the table, let go of."""
+
+import dataclasses
+
+from sim.spec import Term
+from sim.tasks.move_playingcard_away import TASK as WEAK
+
+TASK = dataclasses.replace(
+    WEAK,
+    name="move_playingcard_away_strict",
+    suite="robotwin50_strict",
+    success=(
+        *WEAK.success,
+        Term("within", {"point": "cards.bottom", "z": (-0.004, 0.006)}),
+        Term("pointing", {"point": "cards.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.1}),
+        Term("loose", {"arm": "all", "obj": "cards"}),
+    ),
+)

@@ -1,0 +1,18 @@
+"""Put one small thing to the right of another; it must stand on the table, let go of."""
+
+import dataclasses
+
+from sim.spec import Term
+from sim.tasks.place_a2b_right import TASK as WEAK
+
+TASK = dataclasses.replace(
+    WEAK,
+    name="place_a2b_right_strict",
+    suite="robotwin50_strict",
+    success=(
+        *WEAK.success,
+        Term("within", {"point": "thing.bottom", "z": (-0.004, 0.006)}),
+        Term("pointing", {"point": "thing.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.1}),
+        Term("loose", {"arm": "all", "obj": "thing"}),
+    ),
+)

@@ -1,0 +1,75 @@
+"""Gather one or two breads in a basket.
+
+Breads keep 0.18 m away from the basket, whose corners would reach under the nearest of them.
+"""
+
+from math import pi
+
+from sim.catalogue import kind
+from sim.spec import Arm, Object, Order, Skill, Spawn, Task, Term
+
+BREADS = ("first", "second")
+
+TASK = Task(
+    name="place_bread_basket",
+    suite="robotwin50",
+    instructions=(
+        "put all the bread into {basket}",
+        "gather whatever bread there is in {basket}",
+        "clear the table of bread: it goes into {basket}",
+        "put {first} and {second} into {basket}",
+        "drop {first} into {basket} with {a}, then {second} with {b}",
+        "fill {basket} with {first} and {second}",
+    ),
+    unseen=(
+        "all that is baked belongs in {basket}",
+        "let {a} lay {first} in {basket} and {b} add {second}",
+    ),
+    objects=(
+        Object(
+            "basket",
+            variants=kind("bread_basket"),
+            spawn=Spawn(x=(0.0, 0.0), y=(-0.2, -0.2), yaw=(-pi, pi)),
+            mass=0.1,
+        ),
+        *(
+            Object(
+                name,
+                variants=kind("bread"),
+                spawn=Spawn(
+                    x=(0.15, 0.27), y=(-0.2, 0.05), yaw=(-0.79, 0.79), mirror="coin", clear=((0.0, -0.2, 0.18),),
+                    apart=tuple((other, 0.13) for other in before), optional=bool(before),
+                ),
+            )
+            for name, before in (("first", ()), ("second", ("first",)))
+        ),
+    ),
+    order=(Order(BREADS, "y"),),
+    arms=(Arm("a", "side:first"), Arm("b", "side:second")),
+    success=(
+        *(
+            term
+            for bread in BREADS
+            for term in (
+                Term("near", {"a": f"{bread}.bottom", "b": "basket.bottom", "x": 0.05, "y": 0.05}),
+                Term("within", {"point": f"{bread}.bottom", "z": (-0.01, 9.0)}),
+            )
+        ),
+        Term("open", {"arm": "all"}),
+    ),
+    plan=tuple(
+        skill
+        for role, bread, slot, stop in (("a", "first", "basket.left", 0.01), ("b", "second", "basket.right", 0.03))
+        for skill in (
+            Skill("pick", {"arm": role, "obj": bread, "grasp": "top", "pre": 0.07, "lift": 0.1}),
+            Skill(
+                "place",
+                {
+                    "arm": role, "obj": bread, "on": slot, "yaw": (0.0,), "pre": 0.1, "stop": stop,
+                    "opening": 0.84,  # wider, and the fingers would push the other bread
+                },
+            ),
+        )
+    ),
+    horizon=700,
+)

@@ -1,0 +1,25 @@
+"""The same, and both lie flat on the tray's floor, out of the hands."""
+
+import dataclasses
+
+from sim.spec import Term
+from sim.tasks.place_burger_fries import TASK as WEAK
+
+TASK = dataclasses.replace(
+    WEAK,
+    name="place_burger_fries_strict",
+    suite="robotwin50_strict",
+    success=(
+        *WEAK.success,
+        *(
+            term
+            for obj, slot in (("burger", "tray.left"), ("fries", "tray.right"))
+            for term in (
+                Term("near", {"a": f"{obj}.bottom", "b": slot, "x": 0.06, "y": 0.05, "z": 0.008}),
+                Term("pointing", {"point": f"{obj}.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.2}),
+                Term("clear", {"a": obj, "b": "table"}),
+                Term("loose", {"arm": "all", "obj": obj}),
+            )
+        ),
+    ),
+)

@@ -1,0 +1,56 @@
+"""Drop a can into a basket and lift the basket by its handle with the other arm."""
+
+from sim.catalogue import kind
+from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+
+TASK = Task(
+    name="place_can_basket",
+    suite="robotwin50",
+    instructions=(
+        "put {can} into {basket} and lift {basket}",
+        "drop {can} in {basket}, then pick {basket} up by its handle",
+        "{a} puts {can} in {basket} and {b} lifts it",
+        "with {a} place {can} inside {basket}, then raise {basket} with {b}",
+        "load {can} into {basket} and carry {basket} off the table",
+        "first {can} goes into {basket}, then {basket} goes up",
+    ),
+    unseen=(
+        "take {basket} away with {can} in it",
+        "let {a} shop {can} into {basket} and {b} hold {basket} up",
+    ),
+    objects=(
+        Object(
+            "can",
+            variants=kind("can"),
+            spawn=Spawn(x=(0.2, 0.25), y=(0.0, 0.1), mirror="coin"),
+        ),
+        Object(
+            "basket",
+            variants=kind("handled_basket"),
+            spawn=Spawn(x=(0.02, 0.02), y=(-0.08, -0.05), mirror="-can"),
+            mass=0.3,
+        ),
+    ),
+    arms=(Arm("a", "side:can"), Arm("b", "other:a")),
+    success=(
+        Term("risen", {"obj": "basket", "low": 0.02}),
+        Term("risen", {"obj": "can", "low": 0.02}),
+        Term("pointing", {"point": "basket.bottom", "along": (0.0, 0.0, 1.0), "angle": 1.047}),
+        Term("near", {"a": "can.bottom", "b": "basket.bottom", "total": 0.15}),
+        Term("touching", {"a": "can", "b": "basket"}),
+        Term("clear", {"a": "can", "b": "table"}),
+    ),
+    plan=(
+        Skill("pick", {"arm": "a", "obj": "can", "grasp": "top", "pre": 0.05, "lift": 0.15}),
+        Skill(
+            "place",
+            {
+                "arm": "a", "obj": "can", "on": "basket.floor", "offset": (0.055, 0.0, 0.0), "mirror": "a",
+                "pre": 0.12, "stop": 0.01, "retreat": 0.12,
+            },
+        ),
+        Skill("pick", {"arm": "b", "obj": "basket", "grasp": "handle", "pre": 0.08, "lift": 0.05}),
+        Skill("move", {"arm": "b", "by": (0.02, 0.0, 0.02), "mirror": "b"}),
+    ),
+    horizon=700,
+)

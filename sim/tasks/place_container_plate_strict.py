@@ -1,0 +1,19 @@
+"""Set a bowl or a cup on a plate; it must stand upright on it, let go of."""
+
+import dataclasses
+
+from sim.spec import Term
+from sim.tasks.place_container_plate import TASK as WEAK
+
+TASK = dataclasses.replace(
+    WEAK,
+    name="place_container_plate_strict",
+    suite="robotwin50_strict",
+    success=(
+        *WEAK.success,
+        Term("near", {"a": "container.bottom", "b": "plate.top", "z": 0.006}),
+        Term("pointing", {"point": "container.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.1}),
+        Term("touching", {"a": "container", "b": "plate"}),
+        Term("loose", {"arm": "all", "obj": "container"}),
+    ),
+)

@@ -1,0 +1,18 @@
+"""Put a computer mouse on a coloured mat; it must stand there, let go of."""
+
+import dataclasses
+
+from sim.spec import Term
+from sim.tasks.place_mouse_pad import TASK as WEAK
+
+TASK = dataclasses.replace(
+    WEAK,
+    name="place_mouse_pad_strict",
+    suite="robotwin50_strict",
+    success=(
+        *WEAK.success,
+        Term("within", {"point": "mouse.bottom", "z": (-0.004, 0.006)}),
+        Term("pointing", {"point": "mouse.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.1}),
+        Term("loose", {"arm": "all", "obj": "mouse"}),
+    ),
+)

@@ -1,0 +1,19 @@
+"""Weigh a small thing; it must stand on the platform, let go of."""
+
+import dataclasses
+
+from sim.spec import Term
+from sim.tasks.place_object_scale import TASK as WEAK
+
+TASK = dataclasses.replace(
+    WEAK,
+    name="place_object_scale_strict",
+    suite="robotwin50_strict",
+    success=(
+        *WEAK.success,
+        Term("near", {"a": "thing.bottom", "b": "scale.top", "z": 0.006}),
+        Term("pointing", {"point": "thing.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.1}),
+        Term("touching", {"a": "thing", "b": "scale"}),
+        Term("loose", {"arm": "all", "obj": "thing"}),
+    ),
+)

@@ -1,0 +1,19 @@
+"""Put a small thing on a display stand; it must stand on top, let go of."""
+
+import dataclasses
+
+from sim.spec import Term
+from sim.tasks.place_object_stand import TASK as WEAK
+
+TASK = dataclasses.replace(
+    WEAK,
+    name="place_object_stand_strict",
+    suite="robotwin50_strict",
+    success=(
+        *WEAK.success,
+        Term("near", {"a": "thing.bottom", "b": "stand.top", "z": 0.006}),
+        Term("pointing", {"point": "thing.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.1}),
+        Term("touching", {"a": "thing", "b": "stand"}),
+        Term("loose", {"arm": "all", "obj": "thing"}),
+    ),
+)

@@ -1,0 +1,47 @@
+"""Pick up a phone lying flat and lean it on a phone stand."""
+
+from sim.catalogue import kind
+from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+
+TASK = Task(
+    name="place_phone_stand",
+    suite="robotwin50",
+    instructions=(
+        "put {phone} on {stand}",
+        "rest {phone} against {stand}",
+        "use {a} to set {phone} on {stand}",
+        "pick {phone} up with {a} and lean it on {stand}",
+        "{phone} goes on {stand}, screen to the front",
+        "lift {phone} off the table and stand it up on {stand}",
+    ),
+    unseen=(
+        "with {a}, park {phone} on {stand}",
+        "{stand} should hold {phone}",
+    ),
+    objects=(
+        Object(
+            "phone",
+            variants=kind("phone"),
+            spawn=Spawn(x=(0.05, 0.25), y=(-0.2, 0.0), yaw=(-0.7, 0.7), mirror="coin"),
+        ),
+        Object(
+            "stand",
+            variants=kind("phone_stand"),
+            spawn=Spawn(x=(0.0, 0.15), y=(0.0, 0.2), mirror="phone", apart=(("phone", 0.15),)),
+            fixed=True,
+        ),
+    ),
+    arms=(Arm("a", "side:phone"),),
+    success=(
+        Term("near", {"a": "phone.bottom_edge", "b": "stand.ledge", "x": 0.045, "y": 0.04, "z": 0.04}),
+        Term("open", {"arm": "all"}),
+    ),
+    plan=(
+        Skill("pick", {"arm": "a", "obj": "phone", "grasp": "sides", "pre": 0.08, "lift": 0.1}),
+        Skill(
+            "place",
+            {"arm": "a", "obj": "phone", "point": "bottom_edge", "on": "stand.ledge", "yaw": (0.0,), "pre": 0.08},
+        ),
+    ),
+    horizon=400,
+)

@@ -1,0 +1,13 @@
+"""The stapler must be pushed from above with the fingers of a closed gripper."""
+
+import dataclasses
+
+from sim.spec import Term
+from sim.tasks.press_stapler import TASK as WEAK
+
+TASK = dataclasses.replace(
+    WEAK,
+    name="press_stapler_strict",
+    suite="robotwin50_strict",
+    success=(Term("pressed", {"arm": "a", "point": "stapler.top", "xy": 0.02, "z": 0.01}, latch=True),),
+)

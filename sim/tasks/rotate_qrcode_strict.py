@@ -1,0 +1,20 @@
+"""Turn a small sign round; it must stand at its place before the arm, let go of."""
+
+import dataclasses
+
+from sim.spec import Term
+from sim.tasks.rotate_qrcode import TASK as WEAK
+
+TASK = dataclasses.replace(
+    WEAK,
+    name="rotate_qrcode_strict",
+    suite="robotwin50_strict",
+    success=(
+        *WEAK.success,
+        Term(
+            "within",
+            {"point": "sign.bottom", "x": (0.17, 0.23), "y": (-0.18, -0.12), "z": (-0.004, 0.006), "mirror": "a"},
+        ),
+        Term("loose", {"arm": "all", "obj": "sign"}),
+    ),
+)

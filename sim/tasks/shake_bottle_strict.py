@@ -1,0 +1,19 @@
+"""Lift a lying bottle and shake it: raised and in the hand, it must have leant to either side."""
+
+import dataclasses
+
+from sim.spec import Term
+from sim.tasks.shake_bottle import TASK as WEAK
+
+TASK = dataclasses.replace(
+    WEAK,
+    name="shake_bottle_strict",
+    suite="robotwin50_strict",
+    success=(
+        *WEAK.success,
+        Term("pointing", {"point": "bottle.bottom", "along": (0.39, 0.0, 0.92), "angle": 0.3}, latch=True),
+        Term("pointing", {"point": "bottle.bottom", "along": (-0.39, 0.0, 0.92), "angle": 0.3}, latch=True),
+        Term("pointing", {"point": "bottle.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.26}),
+        Term("held", {"arm": "a", "obj": "bottle"}),
+    ),
+)

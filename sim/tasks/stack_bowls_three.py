@@ -1,0 +1,50 @@
+"""Nest three bowls at the centre, the nearest one at the bottom."""
+
+from sim.catalogue import kind
+from sim.spec import Arm, Object, Order, Skill, Spawn, Task, Term
+
+TASK = Task(
+    name="stack_bowls_three",
+    suite="robotwin50",
+    instructions=(
+        "nest the three bowls into one stack",
+        "stack all three bowls",
+        "put the bowls into each other at the centre",
+        "take {first} with {a}, then {second} with {b} and {third} with {c}, and stack them",
+        "pile the bowls up in the middle of the table",
+    ),
+    unseen=(
+        "make one pile out of the three bowls",
+        "all bowls belong inside one another: use {a} for the nearest, then {b}, then {c}",
+    ),
+    objects=tuple(
+        Object(
+            name,
+            variants=kind("bowl"),
+            spawn=Spawn(
+                x=(-0.3, 0.3), y=(-0.15, 0.15), min_abs_x=0.09, behind=0.15,
+                clear=((0.0, -0.1, 0.13),), apart=tuple((other, 0.15) for other in before),
+            ),
+            like=before[0] if before else "",
+            mass=0.1,
+        )
+        for name, before in (("first", ()), ("second", ("first",)), ("third", ("first", "second")))
+    ),
+    order=(Order(("first", "second", "third"), "y"),),
+    arms=(Arm("a", "side:first"), Arm("b", "side:second"), Arm("c", "side:third")),
+    success=(
+        Term(
+            "stacked", {"objs": ("first", "second", "third"), "x": 0.04, "y": 0.04, "heights": (0.02, 0.05, 0.09)}
+        ),
+        Term("open", {"arm": "all"}),
+    ),
+    plan=(
+        Skill("pick", {"arm": "a", "obj": "first", "grasp": "rim", "lift": 0.1}),
+        Skill("place", {"arm": "a", "obj": "first", "to": (0.0, -0.1, 0.0), "pre": 0.09}),
+        Skill("pick", {"arm": "b", "obj": "second", "grasp": "rim", "lift": 0.1}),
+        Skill("place", {"arm": "b", "obj": "second", "on": "first.inside", "pre": 0.09}),
+        Skill("pick", {"arm": "c", "obj": "third", "grasp": "rim", "lift": 0.1}),
+        Skill("place", {"arm": "c", "obj": "third", "on": "second.inside", "pre": 0.09}),
+    ),
+    horizon=1200,
+)

@@ -1,0 +1,46 @@
+"""Press a stamp on a coloured square."""
+
+from sim.catalogue import kind
+from sim.scene.palette import MAT_COLOURS
+from sim.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+
+TASK = Task(
+    name="stamp_seal",
+    suite="robotwin50",
+    instructions=(
+        "stamp {pad} with {seal}",
+        "press {seal} on {pad}",
+        "use {a} to put {seal} right on the {pad.colour} square",
+        "take {seal} with {a} and stamp the middle of {pad}",
+        "set {seal} down on {pad}",
+        "the {pad.colour} square needs a stamp from {seal}",
+    ),
+    unseen=(
+        "with {a}, mark {pad} using {seal}",
+        "bring {seal} over {pad} and press",
+    ),
+    objects=(
+        Object(
+            "seal",
+            variants=kind("seal"),
+            spawn=Spawn(x=(-0.25, 0.25), y=(-0.05, 0.05), min_abs_x=0.05),
+        ),
+        Object(
+            "pad",
+            variants=(Shape("mat", {"size": (0.07, 0.07)}, "mat", nouns=("square", "mat", "sheet")),),
+            spawn=Spawn(x=(0.05, 0.25), y=(-0.05, 0.05), z=0.0, mirror="seal", apart=(("seal", 0.1),)),
+            colours=MAT_COLOURS,
+            fixed=True,
+        ),
+    ),
+    arms=(Arm("a", "side:seal"),),
+    success=(
+        Term("near", {"a": "seal.bottom", "b": "pad.top", "x": 0.01, "y": 0.01}),
+        Term("open", {"arm": "all"}),
+    ),
+    plan=(
+        Skill("pick", {"arm": "a", "obj": "seal", "grasp": "top", "pre": 0.1, "lift": 0.05}),
+        Skill("place", {"arm": "a", "obj": "seal", "on": "pad.bottom", "pre": 0.08}),
+    ),
+    horizon=400,
+)

@@ -1,0 +1,171 @@
+"""Tools, signs, stands and what opens: they stand still, their grasps fit, their points face the right way."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+import pytest
+
+from sim import catalogue, robots
+from sim.catalogue import furniture, tools
+from sim.engine.mujoco import Copy
+from sim.geometry import Array, compose, invert, rotate
+from sim.scene.forms import Form, form_of
+from sim.spec import Object, Shape, Skill, Spawn, Task, Term
+
+KINDS = tools.KINDS | furniture.KINDS
+ALL = [pytest.param(shape, id=f"{name}{k}") for name, shapes in KINDS.items() for k, shape in enumerate(shapes)]
+FIRST = [pytest.param(shapes[0], id=name) for name, shapes in KINDS.items()]
+SEVERAL = ("hammer", "scanner", "qr_sign", "display_stand", "phone_stand", "scale", "laptop", "switch")
+FIXED = ("laptop", "microwave", "switch", "cabinet")
+NARROWEST = 0.080  # metres between the fingers of the smaller gripper, open
+TIP = 0.012  # how far fingertips reach beyond a tool's origin
+
+
+def alone(shape: Shape, fixed: bool = False) -> Copy:
+    """Return a scene of nothing but this thing, in the middle of the table."""
+    task = Task(
+        name="alone",
+        instructions=("look",),
+        objects=(Object("x", (shape,), Spawn(x=(0.0, 0.0), y=(0.1, 0.1)), fixed=fixed),),
+        arms=(),
+        success=(Term("closed", {"arm": "all"}),),
+        plan=(Skill("home", {"arm": "a"}),),
+        horizon=1,
+    )
+    return Copy(task, robots.load("aloha"), 0)
+
+
+def world(copy: Copy, part: str, local: Array) -> Array:
+    """Return a pose in the frame of a part as a world pose."""
+    return compose(copy.body_pose(f"x.{part}" if part else "x"), local)
+
+
+def surface(copy: Copy, start: Array, along: Array) -> float:
+    """Return how far (metres) a ray goes until it meets a solid surface; infinite where it meets none."""
+    solid = copy.model.geom_contype > 0
+    hit = np.array([-1], np.int32)
+    far, at = 0.0, start.copy()
+    while True:
+        step = mujoco.mj_ray(copy.model, copy.data, at, along, None, 1, -1, hit)
+        if hit[0] < 0:
+            return float("inf")
+        far += step
+        if solid[hit[0]]:
+            return far
+        at, far = at + (step + 1e-5) * along, far + 1e-5
+
+
+def tilt(a: Array, b: Array) -> float:
+    """Return the angle (radians) between two orientations."""
+    return 2 * float(np.arccos(min(1.0, abs(float(a[3:] @ b[3:])))))
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_several_look_different(name: str) -> None:
+    shapes = catalogue.kind(name)
+    assert len(shapes) >= 5
+    assert len({shape.colour for shape in shapes}) == len(shapes)
+
+
+@pytest.mark.parametrize("shape", ALL)
+def test_is_named(shape: Shape) -> None:
+    assert shape in catalogue.kind(shape.kind)
+    assert 3 <= len(shape.nouns) <= 5 and shape.unseen and not set(shape.nouns) & set(shape.unseen)
+    assert "bottom" in form_of(shape).points
+
+
+@pytest.mark.parametrize("shape", ALL)
+def test_stands_still(shape: Shape) -> None:
+    copy = alone(shape)
+    before = copy.body_pose("x")
+    joints = copy.joint_values()
+    for _ in range(25):
+        copy.step()
+    after = copy.body_pose("x")
+    assert np.linalg.norm(after[:3] - before[:3]) < 1e-3
+    assert tilt(before, after) < np.radians(0.5)
+    assert abs(after[2] - 0.74) < 5e-4  # neither sunk nor raised
+    assert tilt(after, np.array([0, 0, 0, 1, 0, 0, 0])) < np.radians(1)
+    assert np.allclose(joints, copy.joint_values(), atol=0.02)  # a lid sinks slowly against its friction
+
+
+@pytest.mark.parametrize("shape", ALL)
+def test_parts_move_freely(shape: Shape) -> None:
+    copy = alone(shape, fixed=True)
+    for part in form_of(shape).parts:
+        joint = copy.data.joint(f"x.{part.joint}")
+        for share in np.linspace(0.0, 1.0, 9):
+            joint.qpos[0] = part.range[0] + share * (part.range[1] - part.range[0])
+            mujoco.mj_forward(copy.model, copy.data)
+            deepest = min((contact.dist for contact in copy.data.contact), default=0.0)
+            assert deepest > -5e-4, f"{part.name} meets something at {share:.2f} of its range"
+
+
+@pytest.mark.parametrize("shape", FIRST)
+def test_every_grasp_fits(shape: Shape) -> None:
+    copy = alone(shape, fixed=shape.kind in FIXED)
+    for part, options in form_of(shape).grasps.values():
+        for option in options:
+            tool = world(copy, part, option.tool)
+            across = rotate(tool[3:], (0.0, 1.0, 0.0))
+            apart = option.opening * NARROWEST
+            sides = [surface(copy, tool[:3] + s * apart / 2 * across, -s * across) for s in (1, -1)]
+            width = apart - sum(sides)
+            assert 0.005 < width < 0.072, "there is something to hold, and it is narrow enough"
+            assert abs(sides[0] - sides[1]) < 0.004, "in the middle between the fingers"
+            assert min(sides) > 0.001, "the fingers open wide enough"
+            tip = tool[2] - TIP * abs(rotate(tool[3:], (0.0, 0.0, 1.0))[2])
+            assert tip > 0.74, "fingertips stay above the table"
+
+
+def form(name: str) -> Form:
+    """Return the first variant of a kind."""
+    return form_of(KINDS[name][0])
+
+
+def test_points_face_where_they_should() -> None:
+    assert np.allclose(facing("hammer", "face"), (0, 0, 1))
+    assert np.allclose(facing("scanner", "beam"), (0, -1, 0))
+    assert np.allclose(facing("alarm_clock", "button"), (0, 0, 1))
+    ledge = form("phone_stand").points["ledge"][1]
+    assert np.allclose(rotate(ledge[3:], (1, 0, 0)), (1, 0, 0), atol=1e-9)
+    slope = rotate(ledge[3:], (0, 0, 1))
+    assert np.radians(62) < np.arctan2(slope[2], slope[1]) < np.radians(72)
+    peg = facing("rack", "peg")
+    assert np.allclose(peg[:2] / np.hypot(*peg[:2]), (-0.81, -0.59), atol=0.01)
+    assert np.radians(20) < np.arcsin(peg[2]) < np.radians(30)
+
+
+def facing(name: str, point: str) -> Array:
+    """Return the z axis (3,) of a point."""
+    return rotate(form(name).points[point][1][3:], (0.0, 0.0, 1.0))
+
+
+def test_a_phone_leans_on_its_stand() -> None:
+    phone, stand = form_of(catalogue.kind("phone")[0]), form("phone_stand")
+    edge, ledge = phone.points["bottom_edge"][1], stand.points["ledge"][1]
+    turn = compose(ledge, invert(edge))
+    screen = rotate(turn[3:], (0.0, 0.0, 1.0))
+    assert screen[1] < -0.85 and screen[2] > 0.25  # towards the robot and a little up
+
+
+@pytest.mark.parametrize("shape", KINDS["switch"])
+def test_the_pressed_half_goes_in(shape: Shape) -> None:
+    copy = alone(shape, fixed=True)
+    press, joint = copy.point("x.press"), copy.data.joint("x.rocker")
+    joint.qpos[0] = 0.1
+    copy.refresh()
+    moved = copy.point("x.press")[:3] - press[:3]
+    assert moved @ rotate(press[3:], (0.0, 0.0, 1.0)) < -1e-3
+
+
+@pytest.mark.parametrize("shape", KINDS["cabinet"])
+def test_the_open_drawer_is_open_above(shape: Shape) -> None:
+    copy = alone(shape, fixed=True)
+    copy.data.joint("x.drawer").qpos[0] = 0.16
+    mujoco.mj_forward(copy.model, copy.data)
+    floor = copy.point("x.inside")[:3]
+    up = np.array([0.0, 0.0, 1.0])
+    for x, y in ((0.0, 0.0), (0.05, 0.05), (0.05, -0.05), (-0.05, 0.05), (-0.05, -0.05), (0.08, 0.0), (-0.08, 0.0)):
+        assert surface(copy, floor + np.array((x, y, 0.35)), -up) == pytest.approx(0.35, abs=2e-3)

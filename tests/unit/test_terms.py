@@ -1,0 +1,356 @@
+"""Every predicate of success, on both sides of each of its thresholds."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import pi
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sim import robots, tasks
+from sim.engine.facts import Facts
+from sim.engine.mujoco import Copy
+from sim.geometry import about, pose
+from sim.spec import Arm, Object, Shape, Spawn, Task, Term, Value
+from sim.terms import CLOSED, OPEN, TERMS, View, evaluate
+
+MARGIN = 1e-6
+FREE = {"along", "axis", "both", "yaw", "turns"}  # numbers of a term that are no thresholds
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class State:
+    """What terms read of one copy, as it is written down here; poses (7,) and places (3,) of points by name."""
+
+    points: dict[str, Any] = field(default_factory=dict)
+    starts: dict[str, Any] = field(default_factory=dict)
+    joints: dict[str, float] = field(default_factory=dict)
+    sides: dict[str, float] = field(default_factory=dict)
+    tools: dict[str, Any] = field(default_factory=dict)
+    grippers: dict[str, float] = field(default_factory=dict)
+    contacts: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
+    touches: frozenset[tuple[str, str]] = frozenset()
+    top: float = 0.74
+
+
+@dataclass(frozen=True)
+class States:
+    """A view of such states, a copy each."""
+
+    states: Sequence[State]
+
+    def present(self, name: str) -> NDArray[np.bool_]:
+        thing = name.partition(".")[0]
+        return np.array([thing in {point.partition(".")[0] for point in s.points} for s in self.states])
+
+    def pose(self, name: str) -> Floats:
+        return np.stack([_pose(s.points[name]) for s in self.states])
+
+    def point(self, name: str) -> Floats:
+        return self.pose(name)[:, :3]
+
+    def start(self, name: str) -> Floats:
+        return np.stack([_pose(s.starts[name]) for s in self.states])
+
+    def origin(self) -> Floats:
+        return np.array([(0.0, 0.0, s.top) for s in self.states])
+
+    def joint_fraction(self, name: str) -> Floats:
+        return np.array([s.joints[name] for s in self.states])
+
+    def side(self, role: str) -> Floats:
+        return np.array([s.sides[role] for s in self.states])
+
+    def tool(self, role: str) -> Floats:
+        return np.stack([_pose(s.tools[role]) for s in self.states])
+
+    def gripper(self, role: str) -> Floats:
+        return np.array([s.grippers[role] for s in self.states])
+
+    def gripper_contacts(self, role: str, thing: str) -> list[Floats]:
+        return [np.array(s.contacts.get((role, thing), []), float).reshape(-1, 3) for s in self.states]
+
+    def touching(self, a: str, b: str) -> NDArray[np.bool_]:
+        return np.array([(a, b) in s.touches for s in self.states])
+
+
+def _pose(value: Any) -> Floats:  # noqa: ANN401
+    value = np.asarray(value, float)
+    return value if len(value) == 7 else pose(value)
+
+
+Case = tuple[str, str, dict[str, Value], State, State]  # term, threshold, keywords, a state inside, one outside
+
+
+def between(name: str, what: str, args: dict[str, Value], limit: float, state: Any, below: bool = True) -> Case:  # noqa: ANN401
+    """Return the case in which `state`(value) holds just below a limit and not just above it, or the reverse."""
+    inside, outside = limit - MARGIN, limit + MARGIN
+    return name, what, args, state(inside if below else outside), state(outside if below else inside)
+
+
+def apart_by(gap: Sequence[float]) -> State:
+    """Return a state where the point a.p is off the point b.p by a vector."""
+    origin = np.array((0.1, -0.2, 0.8))
+    return State({"a.p": origin + gap, "b.p": origin})
+
+
+def along(axis: int, rest: Sequence[float] = (0.0, 0.0, 0.0)) -> Any:  # noqa: ANN401
+    """Return the function from a gap along one axis to a state."""
+    return lambda value: apart_by(np.array(rest) + value * np.eye(3)[axis])
+
+
+def placed(axis: int, side: float = 1.0) -> Any:  # noqa: ANN401
+    """Return the function from a place along one axis (height above the table) to a state."""
+    return lambda value: State({"a.p": (0.0, 0.0, 0.74) + value * np.eye(3)[axis]}, sides={"r": side})
+
+
+def turned(angle: float, of: str = "a.p", axis: Sequence[float] = (0.0, 0.0, 1.0)) -> State:
+    """Return a state where a point is turned about an axis, while b.p has a yaw of 0.5."""
+    return State({of: pose((0, 0, 0.8), about(axis, angle)), "b.p": pose((0, 0, 0), about((0, 0, 1), 0.5))})
+
+
+def ahead(gap: Sequence[float]) -> State:
+    """Return a state where b.p is at `gap` in the frame of a.p, whose z axis looks along the world's x."""
+    x, y, z = gap
+    return State({"a.p": pose((0.1, 0.2, 0.8), about((0, 1, 0), pi / 2)), "b.p": (0.1 + z, 0.2 + y, 0.8 - x)})
+
+
+def pile(x: float = 0.0, y: float = 0.0, top: float = 0.0) -> State:
+    """Return three bodies on each other, in no order, the middle one shifted by x and y, the last raised by `top`."""
+    return State({"c": (0.1, 0.0, 0.80 + top), "a": (0.1, 0.0, 0.74), "b": (0.1 + x, y, 0.77)})
+
+
+def grip(where: Sequence[float], opening: float = 0.0, thing: str = "bell") -> State:
+    """Return a state where the gripper of r touches a thing at its point, off by a vector, and far from it."""
+    button = np.array((0.1, 0.0, 0.79))
+    spots = [button + np.array(shift) for shift in (where, (0.0, 0.3, 0.0))]
+    return State({"bell.top": button}, contacts={("r", thing): spots}, grippers={"r": opening})
+
+
+A_B: dict[str, Value] = {"a": "a.p", "b": "b.p"}
+BOX: dict[str, Value] = {"point": "a.p", "x": (0.1, 0.3), "y": (-0.2, 0.2), "z": (-0.1, 0.4)}
+MIDDLE = (0.2, 0.0, 0.0)
+ABOVE: dict[str, Value] = {**A_B, "height": 0.05, "x": 0.02, "y": 0.03, "z": 0.01}
+AHEAD: dict[str, Value] = {**A_B, "low": 0.1, "high": 0.3, "x": 0.02, "y": 0.03}
+PILE: dict[str, Value] = {"objs": ("a", "b", "c"), "x": 0.04, "y": 0.05, "heights": (0.01, 0.04, 0.07)}
+BUTTON: dict[str, Value] = {"arm": "r", "point": "bell.top", "xy": 0.02, "z": 0.03}
+TOUCH = State(contacts={("r", "cup"): [(0, 0, 0)]}, touches=frozenset({("cup", "table")}))
+AWAY = State(contacts={("r", "can"): [(0, 0, 0)]}, touches=frozenset({("can", "table")}))
+
+
+def inside_box(axis: int, side: float = 1.0) -> Any:  # noqa: ANN401
+    """Return the function from a coordinate along one axis to a state whose others lie inside the box."""
+    def state(value: float) -> State:
+        place = np.array((0.0, 0.0, 0.74)) + np.where(np.eye(3)[axis] > 0, value, MIDDLE) * (side, 1, 1)
+        return State({"a.p": place}, sides={"r": side})
+    return state  # fmt: skip
+
+
+CASES: list[Case] = [
+    *(between("near", key, {**A_B, key: 0.03}, 0.03, along(k)) for k, key in enumerate("xyz")),
+    *(between("near", key, {**A_B, key: 0.03}, -0.03, along(k), below=False) for k, key in enumerate("xyz")),
+    between("near", "xy", {**A_B, "xy": 0.05}, 0.03, along(0, (0.0, 0.04, 9.0))),
+    between("near", "total", {**A_B, "total": 0.1}, 0.04, along(2, (0.03, -0.03, 0.0))),
+    between("near", "x", {"a": "a.p", "b": ("far", "b.p"), "x": 0.03}, 0.03, lambda v: State(
+        {**apart_by((v, 0, 0)).points, "far": (5, 5, 5)})),
+    *(between("above", key, ABOVE, limit, along(k, (0, 0, 0.05)))
+      for k, key, limit in ((0, "x", 0.02), (1, "y", 0.03), (2, "z", 0.01))),
+    *(between("above", key, ABOVE, -limit, along(k, (0, 0, 0.05)), below=False)
+      for k, key, limit in ((0, "x", 0.02), (1, "y", 0.03), (2, "z", 0.01))),
+    between("above", "height", ABOVE, 0.06, along(2)),
+    between("above", "height", ABOVE, 0.04, along(2), below=False),
+    between("over", "by", {**A_B, "by": 0.02}, 0.02, along(2), below=False),
+    between("over", "by", {**A_B}, 0.0, along(2), below=False),
+    *(between("within", key, BOX, limits[1], inside_box(k))
+      for k, (key, limits) in enumerate((("x", (0.1, 0.3)), ("y", (-0.2, 0.2)), ("z", (-0.1, 0.4))))),
+    *(between("within", key, BOX, limits[0], inside_box(k), below=False)
+      for k, (key, limits) in enumerate((("x", (0.1, 0.3)), ("y", (-0.2, 0.2)), ("z", (-0.1, 0.4))))),
+    between("within", "x", {**BOX, "mirror": "r"}, 0.3, inside_box(0, -1.0)),
+    between("within", "x", {**BOX, "mirror": "r"}, 0.3, inside_box(0, 1.0)),
+    between("within", "x", {"point": "a.p", "x": (0.1, 0.3), "mirror": "r"}, -0.1, placed(0, -1.0)),
+    between("outside", "x", {"point": "a.p", "x": 0.2}, 0.2, placed(0), below=False),
+    between("outside", "x", {"point": "a.p", "x": 0.2}, -0.2, placed(0)),
+    between("risen", "low", {"obj": "a.p", "low": 0.1}, 0.1, lambda v: State(
+        {"a.p": (0, 0, 0.7 + v)}, {"a.p": (0, 0, 0.7)}), below=False),
+    between("risen", "high", {"obj": "a.p", "low": 0.1, "high": 0.2}, 0.2, lambda v: State(
+        {"a.p": (0, 0, 0.7 + v)}, {"a.p": (0, 0, 0.7)})),
+    between("apart", "low", {**A_B, "low": 0.05, "high": 0.13}, 0.03, along(0, (0, 0.04, 9.0)), below=False),
+    between("apart", "high", {**A_B, "low": 0.05, "high": 0.13}, 0.12, along(1, (0.05, 0, 9.0))),
+    between("left_of", "", {**A_B}, 0.0, along(0)),
+    between("same_side", "", {"a": "a.p", "b": "b.p"}, 0.0, lambda v: State(
+        apart_by((v, 0, 0)).points, {"a.p": (0.3, 0, 0), "b.p": (0.2, 0, 0)}), below=False),
+    between("same_side", "", {"a": "a.p", "b": "b.p"}, 0.0, lambda v: State(
+        apart_by((v, 0, 0)).points, {"a.p": (-0.3, 0, 0), "b.p": (-0.2, 0, 0)})),
+    between("pointing", "angle", {"point": "a.p", "along": (0, 0, 2), "angle": 0.2}, 0.2, lambda v: turned(
+        v, axis=(1, 0, 0))),
+    between("pointing", "angle", {"point": "a.p", "along": (0, 3, 0), "angle": 0.2, "axis": (1, 0, 0)},
+            pi / 2 - 0.2, turned, below=False),
+    between("pointing", "angle", {"point": "a.p", "along": (1, 0, 0), "angle": 0.2, "axis": (1, 0, 0), "both": True},
+            pi - 0.2, turned, below=False),
+    between("turned", "angle", {"a": "a.p", "angle": 0.3, "yaw": 0.2}, 0.5, turned),
+    between("turned", "angle", {"a": "a.p", "angle": 0.3, "yaw": 0.2}, -0.1, turned, below=False),
+    between("turned", "angle", {"a": "a.p", "angle": 0.3, "b": "b.p", "yaw": 0.2}, 1.0, turned),
+    between("turned", "angle", {"a": "a.p", "angle": 0.3, "turns": 2}, pi + 0.3, turned),
+    between("turned", "angle", {"a": "a.p", "angle": 0.3}, 0.3, lambda v: turned(v, axis=(0.6, 0.8, 0))),
+    *(between("ahead", key, AHEAD, limit, lambda v, k=k: ahead(np.array((0, 0, 0.2)) + v * np.eye(3)[k]))
+      for k, key, limit in ((0, "x", 0.02), (1, "y", 0.03))),
+    between("ahead", "low", AHEAD, 0.1, lambda v: ahead((0, 0, v)), below=False),
+    between("ahead", "high", AHEAD, 0.3, lambda v: ahead((0, 0, v))),
+    between("stacked", "x", PILE, 0.04, lambda v: pile(x=v)),
+    between("stacked", "y", PILE, -0.05, lambda v: pile(y=v), below=False),
+    between("stacked", "heights", PILE, 0.01, lambda v: pile(top=v)),
+    ("touching", "", {"a": "cup", "b": "table"}, TOUCH, AWAY),
+    ("clear", "", {"a": "cup", "b": "table"}, AWAY, TOUCH),
+    ("held", "", {"arm": "r", "obj": "cup"}, TOUCH, AWAY),
+    ("loose", "", {"arm": "r", "obj": "cup"}, AWAY, TOUCH),
+    *(between(name, key, BUTTON, limit, lambda v, k=k: grip(v * np.eye(3)[k]))
+      for name in ("touched", "pressed") for k, key, limit in ((0, "xy", 0.02), (1, "xy", 0.02), (2, "z", 0.03))),
+    *(between(name, key, BUTTON, -limit, lambda v, k=k: grip(v * np.eye(3)[k]), below=False)
+      for name in ("touched", "pressed") for k, key, limit in ((0, "xy", 0.02), (1, "xy", 0.02), (2, "z", 0.03))),
+    ("touched", "", BUTTON, grip((0, 0, 0), opening=1.0), grip((0, 0, 0), thing="bowl")),
+    between("pressed", "", BUTTON, CLOSED, lambda v: grip((0, 0, 0), opening=v)),
+    ("opened", "fraction", {"joint": "a.hinge", "fraction": 0.4},
+     State(joints={"a.hinge": 0.4}), State(joints={"a.hinge": 0.4 - MARGIN})),
+    between("at", "distance", {"arm": "r", "point": "a.p", "distance": 0.05}, 0.05, lambda v: State(
+        {"a.p": (0.1, 0.2, 0.3)}, tools={"r": np.array((0.1, 0.2, 0.3)) + v * np.array((0.6, 0.0, 0.8))})),
+    between("open", "", {"arm": "r"}, OPEN, lambda v: State(grippers={"r": v}), below=False),
+    between("closed", "", {"arm": "r"}, CLOSED, lambda v: State(grippers={"r": v})),
+]  # fmt: skip
+
+
+def label(case: Case) -> str:
+    return f"{case[0]}-{case[1]}"
+
+
+def _is_view(view: States) -> View:
+    return view
+
+
+@pytest.mark.parametrize("case", CASES, ids=label)
+def test_a_threshold_is_where_it_is_said_to_be(case: Case) -> None:
+    name, _, args, inside, outside = case
+    view = _is_view(States((inside, outside, inside)))
+    assert TERMS[name](view, **args).tolist() == [True, False, True]
+
+
+def thresholds(name: str) -> set[str]:
+    """Return the keywords of a term that are lengths, angles or fractions to compare with; "" for one without."""
+    parameters = list(inspect.signature(TERMS[name]).parameters.values())[1:]
+    return {p.name for p in parameters if "float" in str(p.annotation) and p.name not in FREE} or {""}
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_every_threshold_has_its_pair(name: str) -> None:
+    assert thresholds(name) <= {what for term, what, *_ in CASES if term == name}
+
+
+def test_every_pair_is_of_a_threshold_that_is_there() -> None:
+    assert all(not what or what in thresholds(name) for name, what, *_ in CASES)
+
+
+ONE = Task(
+    name="one",
+    instructions=("go",),
+    objects=(
+        Object("cup", (Shape("can", {"radius": 0.03, "height": 0.1}),), Spawn((0.0, 0.0), (0.0, 0.0))),
+        Object("hat", (Shape("can", {"radius": 0.03, "height": 0.1}),), Spawn((0.0, 0.0), (0.0, 0.0), optional=True)),
+    ),
+    arms=(Arm("r", "right"),),
+    success=(Term("over", {"a": "cup.top", "b": "cup.bottom"}, latch=True), Term("open", {"arm": "r"})),
+    plan=(),
+    horizon=10,
+)
+
+
+def lifted(height: float, opening: float) -> State:
+    return State({"cup.top": (0, 0, height), "cup.bottom": (0, 0, 0)}, grippers={"r": opening})
+
+
+def test_success_is_all_terms_at_once_and_a_latch_remembers() -> None:
+    fresh = np.zeros((3, 2), bool)
+    done, latches = evaluate(ONE, States((lifted(1, 0), lifted(-1, 1), lifted(1, 1))), fresh)
+    assert done.tolist() == [False, False, True]
+    assert latches.tolist() == [[True, False], [False, True], [True, True]]
+    done, latches = evaluate(ONE, States((lifted(-1, 1), lifted(-1, 1), lifted(-1, 0))), latches)
+    assert done.tolist() == [True, False, False]
+    assert latches.tolist() == [[True, True], [False, True], [True, False]]
+
+
+def test_a_term_about_an_absent_object_holds() -> None:
+    task = dataclasses.replace(ONE, success=(Term("over", {"a": "hat.top", "b": "cup.bottom"}),))
+    there = State({"hat.top": (0, 0, -1), "cup.bottom": (0, 0, 0)})
+    nan = np.full(7, np.nan)
+
+    class Absent(States):
+        def present(self, name: str) -> NDArray[np.bool_]:
+            return np.array([not name.startswith("hat") or s is there for s in self.states])
+
+    gone = State({"hat.top": nan, "cup.bottom": (0, 0, 0)})
+    done, _ = evaluate(task, Absent((there, gone)), np.zeros((2, 1), bool))
+    assert done.tolist() == [False, True]
+
+
+def put(copy: Copy, name: str, where: Sequence[float]) -> None:
+    """Set a free body's base at a place (world), upright."""
+    joint = copy.data.joint(f"{name}.free")
+    joint.qpos[:] = pose(where)
+    copy.refresh()
+
+
+def solved(copy: Copy) -> bool:
+    latches = np.zeros((1, len(copy.task.success)), bool)
+    return bool(evaluate(copy.task, Facts([copy]), latches)[0][0])
+
+
+def place_cup(copy: Copy, off: float) -> None:
+    put(copy, "cup", copy.point("coaster.top")[:3] + off * np.array((0.6, 0.8, 0.0)))
+
+
+def stack_green(copy: Copy, off: float) -> None:
+    put(copy, "red", (0.0, -0.1, 0.74))
+    put(copy, "green", (0.0, -0.1 + off, 0.79))
+
+
+def line_up(copy: Copy, off: float) -> None:
+    put(copy, "red", (-off, -0.1, 0.74))
+    put(copy, "green", (0.0, -0.1, 0.74))
+    put(copy, "blue", (0.1, -0.1, 0.74))
+
+
+def line_up_in_depth(copy: Copy, off: float) -> None:
+    put(copy, "red", (-0.1, -0.1, 0.74))
+    put(copy, "green", (0.0, -0.1 + off, 0.74))
+    put(copy, "blue", (0.1, -0.1 + off, 0.74))
+
+
+@pytest.mark.parametrize(("name", "put_so", "limit"), [
+    ("place_empty_cup", place_cup, 0.035),
+    ("stack_blocks_two", stack_green, 0.025),
+    ("blocks_ranking_rgb", line_up, 0.13),
+    ("blocks_ranking_rgb", line_up_in_depth, 0.03),
+])  # fmt: skip
+@pytest.mark.parametrize("robot", robots.names())
+def test_a_real_scene_is_solved_up_to_the_threshold(name: str, put_so: Any, limit: float, robot: str) -> None:  # noqa: ANN401
+    copy = Copy(tasks.load(name), robots.load(robot), 0)
+    assert not solved(copy)
+    put_so(copy, limit - MARGIN)
+    assert solved(copy)
+    put_so(copy, limit + MARGIN)
+    assert not solved(copy)
+    put_so(copy, limit - MARGIN)
+    copy.command(np.zeros(len(copy.action)))  # grippers shut
+    assert not solved(copy)
+
+
+def test_a_real_row_must_be_in_order() -> None:
+    copy = Copy(tasks.load("blocks_ranking_rgb"), robots.load("panda"), 0)
+    for off, right in ((MARGIN, True), (-MARGIN, False)):
+        line_up(copy, off)
+        assert solved(copy) is right
