@@ -1,4 +1,4 @@
-"""Makes docs/tasks.webp: the expert at every task, as the head camera sees it; below, the recording's value maps.
+"""Makes docs/tasks.webp: the expert at four tasks, as the head camera sees it; below, the recording's value maps.
 
 Run: .venv/bin/python scripts/film_tasks.py
 """
@@ -11,7 +11,7 @@ from aim.evaluate.films import Panel, overlay, tile, write
 from sim import robots, tasks
 from sim.record import record
 
-ROBOTS = {"click_bell": "panda"}  # the others: aloha
+ROBOTS = {"click_bell": "panda", "handover_block": "aloha", "open_laptop": "aloha", "place_empty_cup": "aloha"}
 SIZE = (192, 256)
 SEED = 7
 
@@ -19,8 +19,8 @@ SEED = 7
 def main() -> None:
     """Record, lay the maps over and write the film."""
     rows = []
-    for name in tasks.names():
-        robot = robots.load(ROBOTS.get(name, "aloha"))
+    for name, body in ROBOTS.items():
+        robot = robots.load(body)
         (episode,) = record(tasks.load(name), robot, [SEED], ("head",), SIZE)
         assert episode.success, name
         pictures = episode.images["head"]

@@ -4,11 +4,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 suite=${1:-robotwin50} num=${2:-20} out=${3:-$(mktemp -d)}
+mkdir -p "$out"
 names=$(.venv/bin/aim tasks --suite "$suite" --robot aloha --json 2>/dev/null | tail -n 1 |
     .venv/bin/python -c 'import json, sys; print(*(task["name"] for task in json.load(sys.stdin)["tasks"]))')
 for task in $names; do
     .venv/bin/aim generate --task "$task" --robot aloha --variation mixed --size 128x128 --num "$num" --workers 2 \
-        --out "$out/$task" --json 2>/dev/null | tail -n 1 >"$out/$task.json" || echo "$task: failed" >&2
+        --out "$out/$task" --json 2>"$out/$task.log" | tail -n 1 >"$out/$task.json" || echo "failed, see $out/$task.log"
 done
 .venv/bin/python - "$out" <<'PYTHON'
 import json, pathlib, sys

@@ -21,6 +21,7 @@ Under *objects*, kinds and how many variants of them a seed draws from. Under *d
 takes 20 ms.
 """
 LISTS = ("heights",)  # keywords whose numbers are no range
+ALTERNATIVES = {"b": " or "}  # keywords of which one of several names will do
 SUITES = {
     "robotwin50": "The fifty tasks of RoboTwin 2.0: its scenes, its success conditions.",
     "robotwin50_strict": "The same tasks where the original's condition can be met without doing what is asked: "
@@ -60,7 +61,7 @@ def done_when(task: Task) -> str:
 
 def words(term: Term) -> str:
     """Return a term in words: its name, whom it is about, its numbers."""
-    about = [_said(value) for value in term.args.values() if _names(value)]
+    about = [_said(value, ALTERNATIVES.get(key, ", ")) for key, value in term.args.items() if _names(value)]
     numbers = [_number(key, value) for key, value in term.args.items() if not _names(value)]
     said = f"{term.name.replace('_', ' ')} {', '.join(about)}" + (f" ({', '.join(numbers)})" if numbers else "")
     return f"once {said}" if term.latch else said
@@ -119,7 +120,8 @@ def _number(key: str, value: Value) -> str:
             return f"{key} {_said(value)}"
 
 
-def _said(value: Value) -> str:
+def _said(value: Value, between: str = ", ") -> str:
     if isinstance(value, tuple):
-        return " or ".join(map(_said, value)) if _names(value) else f"[{', '.join(map(_said, value))}]"
+        inner = between.join(map(_said, value))
+        return inner if _names(value) else f"[{inner}]"
     return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -23,6 +23,7 @@ class Geom:
     quat: Quaternion = (1.0, 0.0, 0.0, 0.0)
     colour: Vector | None = None  # None: the colour of the whole
     collide: bool = True
+    smooth: bool = False  # slides easily and lands softly
     ends: tuple[Vector, Vector] | None = None  # of a capsule or cylinder, instead of pos, quat and half length
 
 
@@ -39,7 +40,7 @@ class Link:
     stiffness: float = 1500.0
     damping: float = 90.0
     torque: float = 100.0
-    speed: float = 2.0  # rad/s, the fastest the expert may ask for
+    speed: float = 2.4  # rad/s, the fastest the expert may ask for
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,12 @@ SKILLS: dict[str, Callable[..., Motion]] = {}
 YAWS = 24  # ways to turn a tool about the line that it pushes along
 LEANS = (0.0, 0.35, -0.35)  # from that line
 CROWDED = 2.0  # radians that the expert would rather move than reach between other things
+FACING = 2.0  # radians that a joint would rather move than the hand point another way by one
 PRE = 0.05  # metres before a place
 STOP = 0.002  # metres before it where a held object is let go
 SWING, SWAY = 0.05, 0.39  # metres and radians to either side of the middle
+MOMENT = 5  # control steps for which the solver may lose a contact
+TURNED = 0.9  # of the way that a part should come, which is enough
 ARC_KNOTS = 10
 ARC_SHARES = (1.0, 0.7, 0.4)  # how much of a part's turn the tool itself makes, the firmest first
 NOWHERE: tuple[float, ...] = ()
@@ -61,7 +64,7 @@ def done(item: Skill, actor: Actor) -> bool:
         told = holds_for(actor.copy.task, Facts([actor.copy]), obj)
         return let_go and (goal_of(item, actor).reached(actor) or bool(told[0]))
     if item.name == "turn":
-        return actor.copy.joint_fraction(str(item.args["joint"])) >= 0.9 * float(str(item.args["to"]))
+        return actor.copy.joint_fraction(str(item.args["joint"])) >= TURNED * float(str(item.args["to"]))
     return item.name == "home"
 
 
@@ -112,14 +115,14 @@ def pick(
 def carry(
     actor: Actor, arm: str, obj: str, point: str = "bottom", on: str = "", to: tuple[float, ...] = NOWHERE,
     up: Vector = (0.0, 0.0, 1.0), yaw: tuple[float, ...] = (), offset: Vector = (0.0, 0.0, 0.0), mirror: str = "",
-    straight: bool = False, flip: bool = False, pace: float = 0.8,
+    straight: bool = False, flip: bool = False, facing: tuple[float, ...] = (), pace: float = 0.8,
 ) -> Motion:
     """Bring a held object's point to a place, its z axis along `up` (or the z of `on`), turned by one of `yaw` or any.
 
-    `straight`: along a line, else as the joints like.
+    `straight`: along a line, else as the joints like. `facing` (world): which way the hand should rather point there.
     """
     hand = actor.hand(arm)
-    _must_hold(actor, hand, obj)
+    yield from _must_hold(actor, hand, obj)
     goal = Goal(obj, point, on, to, up, yaw, offset, mirror, flip)
     tools = compose(goal.poses(actor), invert(actor.held_in(hand, obj)))
     swings = _shaken(actor.ahead, obj)
@@ -127,13 +130,14 @@ def carry(
     def onward(found: Array, q: Array) -> Array:
         return np.where(_goes_on(hand, found, q, swings), 0.0, np.inf)
 
-    best, (q,) = hand.choose(tools, onward=onward)
+    off = np.arccos(np.clip(rotate(tools[:, 3:], (0.0, 0.0, 1.0)) @ facing, -1, 1)) if facing else 0.0
+    best, (q,) = hand.choose(tools, penalty=FACING * off, onward=onward)
     if straight:
         yield from hand.line(tools[best], pace=pace, end=q)
     else:
         yield from hand.travel(q, pace=pace)
     yield from hand.rest()
-    _must_hold(actor, hand, obj)
+    yield from _must_hold(actor, hand, obj)
 
 
 @skill
@@ -149,7 +153,7 @@ def place(
     hand is away. `pace` and `slow`: how fast it goes there and down. `yaw`, `up`, … as in `carry`.
     """
     hand = actor.hand(arm)
-    _must_hold(actor, hand, obj)
+    yield from _must_hold(actor, hand, obj)
     goal = Goal(obj, point, on, to, up, yaw, offset, mirror, flip)
     out = goal.axis(actor)
     bodies = goal.poses(actor)
@@ -160,7 +164,7 @@ def place(
     best, (q, _) = hand.choose(before, down, penalty=penalty)
     yield from hand.travel(q, pace=pace)
     yield from hand.rest()
-    _must_hold(actor, hand, obj)
+    yield from _must_hold(actor, hand, obj)
     # where the object hangs in the fingers now is what counts for setting it down
     last = compose(moved(stop * out)(bodies[best]), invert(actor.held_in(hand, obj)))
     yield from hand.line(last, pace=slow)
@@ -196,17 +200,16 @@ def shake(
     Before the first swing the hand turns by `roll` about its approach.
     """
     hand = actor.hand(arm)
-    _must_hold(actor, hand, obj)
-    tool = hand.chain.tool(hand.q)
-    _, rest, *swings = [way(tool) for way in _swings(height, angle, roll)]
+    yield from _must_hold(actor, hand, obj)
+    _, rest, *swings = _ends(hand, _swings(height, angle, roll))
     if roll:
-        yield from hand.line(rest)
+        yield from hand.line(rest[0], end=rest[1])
     for _ in range(times):
-        for swing in swings:
-            yield from hand.line(swing, pace=pace)
-    yield from hand.line(rest)
+        for swing, q in swings:
+            yield from hand.line(swing, pace=pace, end=q)
+    yield from hand.line(rest[0], end=rest[1])
     yield from hand.rest()
-    _must_hold(actor, hand, obj)
+    yield from _must_hold(actor, hand, obj)
 
 
 @skill
@@ -253,7 +256,8 @@ def press(actor: Actor, arm: str, point: str, pre: float = 0.1, depth: float = 0
 
     def onward(found: Array, q: Array) -> Array:
         starts = zip(found, q, strict=True)
-        return np.where([_can_follow(hand, tool, back(tool), start, paths) for tool, start in starts], 0.0, np.inf)
+        able = [_follows(hand, tool, hand.straight(tool, back(tool)), start, paths) for tool, start in starts]
+        return np.where(able, 0.0, np.inf)
 
     best, (q,) = hand.choose(tools[keep], penalty=penalty[keep], onward=onward)
     path = paths[tools[keep][best].tobytes()]
@@ -265,8 +269,13 @@ def press(actor: Actor, arm: str, point: str, pre: float = 0.1, depth: float = 0
 
 @skill
 def turn(actor: Actor, arm: str, joint: str, grasp: str, to: float, pre: float = 0.08) -> Motion:
-    """Hold a hinged or sliding part and lead it until the joint has come to a fraction `to` of its range."""
+    """Hold a hinged or sliding part and lead it until the joint has come to a fraction `to` of its range.
+
+    Where it has come that far already nothing is done.
+    """
     hand, copy = actor.hand(arm), actor.copy
+    if copy.joint_fraction(joint) >= TURNED * to:
+        return
     obj, _, name = joint.partition(".")
     part = next(p for p in copy.layout.forms[obj].parts if p.joint == name)
     tools, options = grasps(actor, obj, grasp, 0.0, hand)
@@ -277,9 +286,7 @@ def turn(actor: Actor, arm: str, joint: str, grasp: str, to: float, pre: float =
     paths: dict[bytes, Array] = {}
 
     def onward(found: Array, q: Array) -> Array:
-        starts = zip(found, q, strict=True)
-        able = [_can_lead(hand, part, frame, steps, tool, start, paths) for tool, start in starts]
-        return np.where(able, 0.0, np.inf)
+        return np.where(_leads(hand, part, frame, steps, found, q, paths), 0.0, np.inf)
 
     penalty = np.array([option.cost for option in options])
     best, (q, before) = hand.choose(tools, behind(pre), penalty=penalty, onward=onward)
@@ -301,17 +308,20 @@ def turn(actor: Actor, arm: str, joint: str, grasp: str, to: float, pre: float =
 
 def _uses(actor: Actor, arm: str, obj: str) -> list[Skill]:
     """Return what the plan does with an object in this arm until it lets go or another arm takes it."""
-    uses, moved_on = [], set()
+    hand, uses, moved_on = actor.hand(arm), [], set()
     for item in (each for item in actor.ahead for each in (item, *item.alongside)):
+        mine = "arm" in item.args and actor.hand(str(item.args["arm"])) is hand
         if item.args.get("obj") != obj:
+            if mine and item.name in ("release", "home"):
+                break
             moved_on.add(item.args.get("obj"))
             continue
-        if actor.hand(str(item.args["arm"])) is not actor.hand(arm):
+        if not mine:
             break
         # where a thing that is still to be moved will be, nobody knows yet
         if item.name in ("carry", "place") and str(item.args.get("on")).partition(".")[0] not in moved_on:
             uses.append(item)
-        if item.name in ("place", "pick"):
+        if item.name == "place":
             break
     return uses
 
@@ -362,6 +372,17 @@ def _goes_on(hand: Hand, tools: Array, q: Array, ways: list[Way]) -> NDArray[np.
     return good
 
 
+def _ends(hand: Hand, ways: list[Way]) -> list[tuple[Array, Array]]:
+    """Return tool poses and joint values at the ends of all `ways` from here; `Failed` where one is out of reach."""
+    tool, q, ends = hand.chain.tool(hand.q), hand.q, []
+    for way in ways:
+        (q,), (ok,) = hand.chain.solve(way(tool)[None], q[None])
+        if not ok:
+            raise Failed("there is no room to swing")
+        ends.append((way(tool), q))
+    return ends
+
+
 def _swings(height: float = SWING, angle: float = SWAY, roll: float = 0.0) -> list[Way]:
     """Return the ways from a tool pose to half of the `roll`, to all of it, and to either end of the swings there."""
     ends = ((0.0, roll / 2), (0.0, roll), (height, roll + angle), (-height, roll - angle))
@@ -380,9 +401,13 @@ def _shaken(after: tuple[Skill, ...], obj: object) -> list[Way]:
     return _swings(**{name: float(str(said[name])) for name in ("height", "angle", "roll") if name in said})
 
 
-def _must_hold(actor: Actor, hand: Hand, obj: str) -> None:
-    if not hand.touches(obj):
-        raise Dropped(f"{obj} is not in the hand")
+def _must_hold(actor: Actor, hand: Hand, obj: str) -> Motion:
+    """Raise `Dropped` where an object is not between the fingers, nor comes back there within a moment."""
+    for _ in range(MOMENT):
+        if hand.touches(obj):
+            return
+        yield
+    raise Dropped(f"{obj} is not in the hand")
 
 
 def _let_go(hand: Hand, retreat: float) -> Motion:
@@ -408,26 +433,31 @@ def _pushes(at: Array, along: Array) -> tuple[Array, Array]:
     return np.stack(tools), np.array(costs)
 
 
-def _can_follow(hand: Hand, tool: Array, goal: Array, q: Array, paths: dict[bytes, Array]) -> bool:
-    """Tell whether a hand can go straight on from here to another pose, and keep the joint path, keyed by `tool`."""
+def _follows(
+    hand: Hand, tool: Array, way: Array, q: Array, paths: dict[bytes, Array], end: Array | None = None
+) -> bool:
+    """Tell whether a hand at `tool` can go along `way` (k 7), and keep the joint path, keyed by `tool`."""
     try:
-        paths[tool.tobytes()] = hand.path(hand.straight(tool, goal), q)
+        paths[tool.tobytes()] = hand.path(way, q, end)
     except Failed:
         return False
     return True
 
 
-def _can_lead(
-    hand: Hand, part: Part, frame: Array, steps: Array, tool: Array, q: Array, paths: dict[bytes, Array]
-) -> bool:
-    """Tell whether a hand can lead a part from here, and keep the joint path, keyed by the tool pose."""
+def _leads(
+    hand: Hand, part: Part, frame: Array, steps: Array, tools: Array, q: Array, paths: dict[bytes, Array]
+) -> NDArray[np.bool_]:
+    """Return from which of `tools` (c 7) a hand can lead a part, and keep the joint paths, keyed by the tool poses."""
+    able = np.zeros(len(tools), bool)
     for share in (1.0,) if part.slide else ARC_SHARES:
-        try:
-            paths[tool.tobytes()] = hand.path(_led(frame, part, tool, steps, share), q)
-        except Failed:
-            continue
-        return True
-    return False
+        left = np.flatnonzero(~able)
+        if not len(left):
+            break
+        ways = [_led(frame, part, tools[k], steps, share) for k in left]
+        ends, reached = hand.chain.solve(np.stack([way[-1] for way in ways]), q[left], iterations=60)
+        for k, way, end in zip(left[reached], np.stack(ways)[reached], ends[reached], strict=True):
+            able[k] = _follows(hand, tools[k], way, q[k], paths, end)
+    return able
 
 
 def _led(frame: Array, part: Part, tool: Array, steps: Array, share: float) -> Array:

@@ -11,11 +11,13 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from sim.types import UserError
+
 Range = tuple[float, float]
 Value = str | float | int | bool | tuple["Value", ...]
 
 
-class SpecError(ValueError):
+class SpecError(UserError):
     """A task, robot or object says something the vocabulary does not know."""
 
 

@@ -154,8 +154,10 @@ def names(file: h5py.File, index: int) -> list[str]:
 
 
 def about(file: h5py.File, index: int) -> str:
-    """Return the JSON of an episode."""
-    return str(_episode(file, index).attrs["about"])
+    """Return the JSON of an episode; `ValueError` where it is no text any more."""
+    text = str(_episode(file, index).attrs["about"])
+    text.encode()  # h5py lets bytes pass that are no UTF-8
+    return text
 
 
 def array(file: h5py.File, index: int, name: str) -> NDArray[Any]:

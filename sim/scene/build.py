@@ -26,10 +26,12 @@ LAMP = (1.0, 0.0, 1.8)  # where the lamp to the right hangs, and its mirror imag
 WORLD_BIT = 1
 OBJECT_FRICTION = (0.8, 0.01, 0.0005)
 CLUTTER_MASS = 0.1  # kg
+SMOOTH_FRICTION = (0.15, 0.005, 0.0002)
 PAD_FRICTION = (1.3, 0.02, 0.001)
 # impedance of the pads, and MuJoCo's own: with the latter what hangs from two fingers creeps out of them
 FIRM = (0.99, 0.998, 0.001, 0.5, 2.0)
 SOFT = (0.9, 0.95, 0.001, 0.5, 2.0)
+GENTLE = (0.02, 1.0)  # of what is small and smooth, so that it does not leap when it lands
 STIFF = (0.01, 1.0)  # contact time constant, at least twice the step
 
 
@@ -242,10 +244,10 @@ def _geom(
         rgba=(*(geom.colour or colour), 1),
         contype=bit if geom.collide else 0,
         conaffinity=mask if geom.collide else 0,
-        friction=friction,
+        friction=SMOOTH_FRICTION if geom.smooth else friction,
         condim=condim,
-        priority=priority,
-        solref=STIFF,
+        priority=2 if geom.smooth else priority,
+        solref=GENTLE if geom.smooth else STIFF,
         solimp=FIRM if priority else SOFT,
         mass=mass,
     )

@@ -1,4 +1,7 @@
-"""Lift a lying bottle to the outside of the table and hold it the right way up."""
+"""Lift a lying bottle to the outside of the table and hold it the right way up.
+
+Its neck points left on either side of the table; the benchmark's points to the middle.
+"""
 
 from math import pi
 

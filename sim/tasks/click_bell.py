@@ -1,24 +1,26 @@
 """Press the button of a desk bell with a closed gripper."""
 
-from sim.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.catalogue import kind
+from sim.spec import Arm, Object, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="click_bell",
     suite="robotwin50",
     instructions=(
-        "press the top of the bell",
-        "ring the desk bell",
-        "click the bell with {a}",
-        "use {a} to push the button on the bell",
-        "tap the bell once",
+        "press the top of {bell}",
+        "ring {bell}",
+        "click {bell} with {a}",
+        "use {a} to push the button on {bell}",
+        "tap {bell} once",
+    ),
+    unseen=(
+        "make {bell} ring by pushing it down",
+        "with {a} touch the top of {bell}",
     ),
     objects=(
         Object(
             "bell",
-            variants=(
-                Shape("bell", {"radius": 0.040, "height": 0.050}),
-                Shape("bell", {"radius": 0.034, "height": 0.056}),
-            ),
+            variants=kind("bell"),
             spawn=Spawn(x=(-0.25, 0.25), y=(-0.2, 0.0), min_abs_x=0.05),
             fixed=True,
         ),

@@ -42,7 +42,7 @@ TASK = Task(
                 name,
                 variants=kind("ball"),
                 spawn=Spawn(x=(x, x), y=(y, y), z=0.02, within="bin"),
-                mass=0.002,
+                mass=0.01,
             )
             for name, (x, y) in zip(BALLS, SPOTS, strict=True)
         ),
@@ -56,12 +56,12 @@ TASK = Task(
         Skill("pick", {"arm": "a", "obj": "bin", "grasp": "rim", "pre": 0.08}, when="a!=l"),
         Skill("place", {"arm": "a", "obj": "bin", "to": (-0.1, -0.12, 0.0), "retreat": 0.1}, when="a!=l"),
         Skill("pick", {"arm": "l", "obj": "bin", "grasp": "rim", "pre": 0.08}),
-        Skill("carry", {"arm": "l", "obj": "bin", "point": "top", "to": (-0.45, 0.0, 0.35), "pace": 1.0}),
+        Skill("carry", {"arm": "l", "obj": "bin", "point": "top", "to": (-0.42, 0.06, 0.3), "pace": 0.7}),
         Skill(
             "carry",
             {
-                "arm": "l", "obj": "bin", "point": "top", "to": (-0.47, 0.03, 0.35), "up": (-0.7, -0.6, -0.3),
-                "pace": 1.2,
+                "arm": "l", "obj": "bin", "point": "top", "to": (-0.42, 0.08, 0.3), "up": (-0.7, -0.6, -0.3),
+                "pace": 0.9,
             },
         ),
         Skill("shake", {"arm": "l", "obj": "bin", "times": 3, "height": 0.02, "angle": 0.1}),

@@ -8,19 +8,30 @@ TASK = Task(
     instructions=(
         "pass the red block to the right arm and put it on the blue pad",
         "hand the red block over and set it on the blue pad",
-        "pick the red block with {a}, give it to {b} and place it on the blue pad",
-        "let {a} hand the block to {b}, which puts it on the pad",
+        "pick {block} with {a}, give it to {b} and place it on the blue pad",
+        "let {a} hand {block} to {b}, which puts it on the pad",
+        "move {block} from {a} to {b} and stand it on the blue pad",
+    ),
+    unseen=(
+        "{block} goes from hand to hand and ends on the blue pad",
+        "{b} should set {block} on the pad after taking it from {a}",
     ),
     objects=(
         Object(
             "block",
-            variants=(Shape("block", {"size": (0.06, 0.06, 0.2)}),),
+            variants=(
+                Shape(
+                    "block", {"size": (0.06, 0.06, 0.2)}, "bar", nouns=("block", "bar", "tall block"), unseen=("post",)
+                ),
+            ),
+            colours=("red",),
             spawn=Spawn(x=(-0.25, -0.05), y=(0.0, 0.25), yaw=(0.19, 0.59)),
             mass=0.1,
         ),
         Object(
             "pad",
-            variants=(Shape("block", {"size": (0.1, 0.1, 0.01)}),),
+            variants=(Shape("block", {"size": (0.1, 0.1, 0.01)}, "pad", nouns=("pad",)),),
+            colours=("blue",),
             spawn=Spawn(x=(0.1, 0.25), y=(0.15, 0.2)),
             fixed=True,
         ),

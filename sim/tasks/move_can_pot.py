@@ -44,7 +44,7 @@ TASK = Task(
         Term("open", {"arm": "all"}),
     ),
     plan=(
-        Skill("pick", {"arm": "a", "obj": "can", "grasp": "top", "pre": 0.05, "lift": 0.1}),
+        Skill("pick", {"arm": "a", "obj": "can", "grasp": "top", "pre": 0.05, "lift": 0.08}),
         Skill("place", {"arm": "a", "obj": "can", "on": "pot.bottom", "offset": (0.18, 0.0, 0.0), "mirror": "a"}),
     ),
     horizon=400,

@@ -1,24 +1,26 @@
 """Lift the lid of a laptop by its front edge."""
 
-from sim.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.catalogue import kind
+from sim.spec import Arm, Object, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="open_laptop",
     suite="robotwin50",
     instructions=(
-        "open the laptop",
-        "open the laptop with {a}",
-        "lift the lid of the laptop",
-        "use {a} to raise the laptop's screen",
+        "open {laptop}",
+        "open {laptop} with {a}",
+        "lift the lid of {laptop}",
+        "use {a} to raise the screen of {laptop}",
+        "raise the lid of {laptop}",
+    ),
+    unseen=(
+        "{laptop} is nearly shut: open it",
+        "with {a} take the edge of the lid of {laptop} and swing it up",
     ),
     objects=(
         Object(
             "laptop",
-            variants=(
-                Shape("laptop", {"width": 0.19, "depth": 0.13}),
-                Shape("laptop", {"width": 0.21, "depth": 0.14}),
-                Shape("laptop", {"width": 0.17, "depth": 0.12}),
-            ),
+            variants=kind("laptop"),
             spawn=Spawn(x=(-0.05, 0.05), y=(-0.1, 0.05), yaw=(-1.05, 1.05)),
             fixed=True,
         ),

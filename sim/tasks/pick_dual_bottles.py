@@ -40,10 +40,9 @@ TASK = Task(
     plan=(
         Skill(
             "pick",
-            {"arm": "a", "obj": "left", "grasp": "side", "pre": 0.08, "lift": 0.0},
-            alongside=(Skill("pick", {"arm": "b", "obj": "right", "grasp": "side", "pre": 0.08, "lift": 0.0}),),
+            {"arm": "a", "obj": "left", "grasp": "side", "pre": 0.08, "lift": 0.1},
+            alongside=(Skill("pick", {"arm": "b", "obj": "right", "grasp": "side", "pre": 0.08, "lift": 0.1}),),
         ),
-        Skill("move", {"arms": ("a", "b"), "by": (0.0, 0.0, 0.1)}),
         Skill(
             "carry",
             {"arm": "a", "obj": "left", "to": (-0.06, -0.105, 0.26)},

@@ -1,4 +1,7 @@
-"""Put one small thing to the right of another."""
+"""Put one small thing to the right of another.
+
+They begin 0.14 m apart or more, so that no two of them overlap whichever way they are turned.
+"""
 
 from math import pi
 
@@ -36,7 +39,7 @@ TASK = Task(
             variants=THINGS,
             spawn=Spawn(
                 x=(-0.23, -0.18), y=(-0.2, 0.0), yaw=(-pi, pi), when_right=("thing", (-0.1, 0.1)),
-                apart=(("thing", 0.1),), apart_y=(("thing", 0.1),),
+                apart=(("thing", 0.14),), apart_y=(("thing", 0.1),),
             ),
             unlike="thing",
         ),

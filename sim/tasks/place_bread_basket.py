@@ -9,6 +9,8 @@ from sim.catalogue import kind
 from sim.spec import Arm, Object, Order, Skill, Spawn, Task, Term
 
 BREADS = ("first", "second")
+HOW = {"grasp": "top", "pre": 0.06, "lift": 0.08}
+WHERE = {"yaw": (0.0,), "pre": 0.09, "opening": 0.84}  # wider, and the fingers would push the other bread
 
 TASK = Task(
     name="place_bread_basket",
@@ -57,19 +59,16 @@ TASK = Task(
         ),
         Term("open", {"arm": "all"}),
     ),
-    plan=tuple(
-        skill
-        for role, bread, slot, stop in (("a", "first", "basket.left", 0.01), ("b", "second", "basket.right", 0.03))
-        for skill in (
-            Skill("pick", {"arm": role, "obj": bread, "grasp": "top", "pre": 0.07, "lift": 0.1}),
-            Skill(
-                "place",
-                {
-                    "arm": role, "obj": bread, "on": slot, "yaw": (0.0,), "pre": 0.1, "stop": stop,
-                    "opening": 0.84,  # wider, and the fingers would push the other bread
-                },
-            ),
-        )
+    plan=(
+        # from both sides at once; what is held already is not picked again
+        Skill(
+            "pick", {"arm": "b", "obj": "second", **HOW},
+            alongside=(Skill("pick", {"arm": "a", "obj": "first", **HOW}),), when="a!=b",
+        ),
+        Skill("pick", {"arm": "a", "obj": "first", **HOW}),
+        Skill("place", {"arm": "a", "obj": "first", "on": "basket.left", **WHERE, "stop": 0.01}),
+        Skill("pick", {"arm": "b", "obj": "second", **HOW}),
+        Skill("place", {"arm": "b", "obj": "second", "on": "basket.right", **WHERE, "stop": 0.03}),
     ),
     horizon=700,
 )

@@ -37,8 +37,14 @@ TASK = Task(
             {"arm": "a", "obj": "left", "grasp": "top", "pre": 0.1, "lift": 0.18},
             alongside=(Skill("pick", {"arm": "b", "obj": "right", "grasp": "top", "pre": 0.1, "lift": 0.18}),),
         ),
-        Skill("place", {"arm": "a", "obj": "left", "on": "box.near", "pre": 0.12}),
-        Skill("place", {"arm": "b", "obj": "right", "on": "box.far", "pre": 0.12}),
+        Skill(
+            "place",
+            {"arm": "a", "obj": "left", "on": "box.near", "pre": 0.12, "opening": 0.84, "retreat": 0.12},
+        ),
+        Skill(
+            "place",
+            {"arm": "b", "obj": "right", "on": "box.far", "pre": 0.12, "opening": 0.84, "retreat": 0.12},
+        ),
     ),
     horizon=800,
 )

@@ -1,27 +1,32 @@
 """Pick a cup by its rim and set it down on a coaster."""
 
-from sim.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.catalogue import kind
+from sim.spec import Arm, Object, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="place_empty_cup",
     suite="robotwin50",
     instructions=(
-        "put the cup on the coaster",
-        "place the empty cup on the coaster",
-        "use {a} to set the cup down on the coaster",
-        "pick the cup up with {a} and rest it on the coaster",
-        "move the cup onto the coaster",
+        "put {cup} on {coaster}",
+        "place the empty cup on {coaster}",
+        "use {a} to set {cup} down on {coaster}",
+        "pick {cup} up with {a} and rest it on {coaster}",
+        "move {cup} onto {coaster}",
+    ),
+    unseen=(
+        "{coaster} is where {cup} should stand",
+        "with {a} bring {cup} to {coaster}",
     ),
     objects=(
         Object(
             "cup",
-            variants=(Shape("cup", {"radius": 0.0435, "height": 0.09}),),
+            variants=kind("cup")[:1],
             spawn=Spawn(x=(0.15, 0.3), y=(-0.2, 0.05), mirror="coin"),
             mass=0.08,
         ),
         Object(
             "coaster",
-            variants=(Shape("disc", {"radius": 0.0745, "height": 0.008}),),
+            variants=kind("coaster"),
             spawn=Spawn(x=(-0.05, 0.1), y=(-0.2, 0.05), mirror="cup", apart=(("cup", 0.13),)),
             fixed=True,
         ),

@@ -27,13 +27,17 @@ TASK = Task(
             spawn=Spawn(
                 x=(0.1, 0.15), y=(-0.15, -0.05), yaw=(-0.79, 0.79), tilt=(-pi / 2, 0.0, 0.0), mirror="coin"
             ),
+            mass=0.02,
         ),
     ),
     arms=(Arm("a", "side:bottle"),),
     success=(Term("within", {"point": "bottle.bottom", "z": (0.06, 9.0)}),),
     plan=(
-        Skill("pick", {"arm": "a", "obj": "bottle", "grasp": "side", "pre": 0.1, "lift": 0.1}),
-        Skill("carry", {"arm": "a", "obj": "bottle", "to": (0.15, -0.1, 0.16), "mirror": "a"}),
+        Skill("pick", {"arm": "a", "obj": "bottle", "grasp": "level", "pre": 0.1, "lift": 0.1}),
+        Skill(
+            "carry",
+            {"arm": "a", "obj": "bottle", "to": (0.15, -0.1, 0.16), "mirror": "a", "facing": (0.0, 1.0, 0.0)},
+        ),
         Skill("shake", {"arm": "a", "obj": "bottle", "times": 3}),
     ),
     horizon=700,

@@ -11,8 +11,8 @@ TASK = dataclasses.replace(
     suite="robotwin50_strict",
     success=(
         *WEAK.success,
-        Term("pointing", {"point": "bottle.bottom", "along": (0.39, 0.0, 0.92), "angle": 0.3}, latch=True),
-        Term("pointing", {"point": "bottle.bottom", "along": (-0.39, 0.0, 0.92), "angle": 0.3}, latch=True),
+        Term("pointing", {"point": "bottle.bottom", "along": (0.39, 0.0, 0.92), "angle": 0.36}, latch=True),
+        Term("pointing", {"point": "bottle.bottom", "along": (-0.39, 0.0, 0.92), "angle": 0.36}, latch=True),
         Term("pointing", {"point": "bottle.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.26}),
         Term("held", {"arm": "a", "obj": "bottle"}),
     ),

@@ -13,7 +13,7 @@ TASK = Task(
         "use {a} to put {seal} right on the {pad.colour} square",
         "take {seal} with {a} and stamp the middle of {pad}",
         "set {seal} down on {pad}",
-        "the {pad.colour} square needs a stamp from {seal}",
+        "the {pad.colour} square is still clean; mark it with {seal}",
     ),
     unseen=(
         "with {a}, mark {pad} using {seal}",

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from sim import tasks
 from sim.check import check_task, read_task
+from sim.scene.forms import FAMILIES
+from sim.scene.palette import PALETTE
 from sim.skills import SKILLS
 from sim.spec import SpecError, Task, to_json
 from sim.terms import TERMS
 from sim.types import UserError
+from sim.words import parameters
 
 SOUND = """\
 from sim.spec import Arm, Object, Order, Shape, Skill, Spawn, Task, Term
@@ -168,6 +173,10 @@ MISTAKES = {
                           "family 'can' lacks height; valid: {can}"),
     "impossible parameter": ('Shape("disc", {"radius": 0.05, "height": 0.01}', 'Shape("mat", {"size": (0.1,)}', 23,
                              "family 'mat' of object 'pad': tuple index out of range"),
+    "no size": ('Shape("disc", {"radius": 0.05', 'Shape("disc", {"radius": -0.05', 23,
+                "family 'disc' of object 'pad': its sizes are not all lengths above 0"),
+    "no length": ('Shape("disc", {"radius": 0.05', 'Shape("disc", {"radius": "wide"', 23,
+                  "family 'disc' of object 'pad': '<' not supported between instances of 'float' and 'str'"),
     "colour": ('"red", "green"', '"red", "grean"', 30,
                "unknown colour 'grean'; did you mean 'green'? valid: {colours}"),
     "variant's colour": ('colour="blue"', 'colour="blu"', 16,
@@ -204,20 +213,16 @@ MISTAKES = {
     "no room": ('("cup", 0.12)', '("cup", 0.9)', 12,
                 "no layout in 2000 draws; its spawn regions leave no room"),
     "horizon": ("horizon=500", "horizon=0", 58, "horizon 0 is less than one control step"),
-    "type": ("horizon=500", 'horizon="long"', 58, "horizon of task is 'long'; valid: <class 'int'>"),
+    "type": ("horizon=500", 'horizon="long"', 58, "horizon of task is 'long'; valid: int"),
 }  # fmt: skip
 
 
 def message(text: str) -> str:
     """Return a message with the long lists of valid names filled in."""
-    from sim.check import _parameters
-    from sim.scene.forms import FAMILIES
-    from sim.scene.palette import PALETTE
-
     lists = {
         "terms": TERMS, "skills": SKILLS, "families": FAMILIES, "colours": PALETTE, "points": (POINTS, DOOR),
-        "near": _parameters(TERMS["near"], 1), "place": _parameters(SKILLS["place"], 1),
-        "pick": _parameters(SKILLS["pick"], 1), "can": _parameters(FAMILIES["can"], 0),
+        "near": parameters(TERMS["near"], 1), "place": parameters(SKILLS["place"], 1),
+        "pick": parameters(SKILLS["pick"], 1), "can": parameters(FAMILIES["can"], 0),
     }  # fmt: skip
     for name, valid in lists.items():
         text = text.replace(f"{{{name}}}", ", ".join(valid))
@@ -243,7 +248,7 @@ def test_json_is_read_like_a_module() -> None:
 JSON_MISTAKES = {
     "syntax": ('"horizon": 500', '"horizon": 500 500', "Expecting ',' delimiter"),
     "missing": ('"horizon"', '"horizons"', "not a task: Task.__init__() got an unexpected keyword argument 'horizons'"),
-    "type": ('"horizon": 500', '"horizon": "500"', "horizon of task is '500'; valid: <class 'int'>"),
+    "type": ('"horizon": 500', '"horizon": "500"', "horizon of task is '500'; valid: int"),
     "horizon": ('"horizon": 500', '"horizon": 0', "horizon 0 is less than one control step"),
     "term": ('"name": "touching"', '"name": "touchin"',
              "unknown term 'touchin'; did you mean 'touching'? valid: {terms}"),
@@ -307,3 +312,10 @@ def test_every_suite_lists_its_tasks() -> None:
     assert tasks.load("click_bell").suite == "robotwin50"
     with pytest.raises(UserError, match=r"unknown suite 'robotwin5'; did you mean 'robotwin50'\? valid: all, "):
         tasks.suite("robotwin5")
+
+
+def test_a_list_of_names_loads_neither_tasks_nor_physics() -> None:
+    tell = "print(*(name in sys.modules for name in ('mujoco', 'sim.tasks.click_bell')))"
+    code = f"import sys, sim.tasks; sim.tasks.names(); {tell}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]

@@ -223,6 +223,13 @@ def test_a_flipped_bit_is_found_or_changes_nothing(tmp_path: Path, where: float,
         data.close()
 
 
+def test_an_edited_text_is_found(folder: Path) -> None:
+    victim = folder / store.SHARDS / "bell-000000.h5"
+    victim.write_bytes(victim.read_bytes().replace(b"ring the bell", b"ring the b\xf6ll"))
+    problems = verify.verify(folder).problems
+    assert len(problems) == 8 and all("is damaged" in line for line in problems)
+
+
 def test_maps_that_do_not_follow_from_the_events_are_found(tmp_path: Path) -> None:
     made = episode(0)
     wrong = dataclasses.replace(made, maps={camera: 255 - maps for camera, maps in made.maps.items()})

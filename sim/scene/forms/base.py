@@ -8,6 +8,7 @@ y opening) in the frame of its body.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from sim.embodiment import Geom, Vector
 from sim.geometry import Array, matrix, multiply, pose, rotate
-from sim.spec import Shape, SpecError
+from sim.spec import Shape, SpecError, Value
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,18 @@ def family(build: Family) -> Family:
 
 
 def form_of(shape: Shape) -> Form:
-    """Return the form of a shape; `SpecError` where the family or one of its parameters is unknown."""
-    if shape.family not in FAMILIES:
-        raise SpecError(f"unknown object family {shape.family!r}; valid: {', '.join(sorted(FAMILIES))}")
+    """Return the form of a shape, built once; `SpecError` where the family or one of its parameters is unknown."""
     try:
-        return FAMILIES[shape.family](**shape.params)
+        return _built(shape.family, tuple(sorted(shape.params.items())))
     except TypeError as error:
         raise SpecError(f"object family {shape.family!r}: {error}") from error
+
+
+@functools.lru_cache(maxsize=1024)
+def _built(family: str, params: tuple[tuple[str, Value], ...]) -> Form:
+    if family not in FAMILIES:
+        raise SpecError(f"unknown object family {family!r}; valid: {', '.join(sorted(FAMILIES))}")
+    return FAMILIES[family](**dict(params))
 
 
 def up(z: float) -> tuple[str, Array]:

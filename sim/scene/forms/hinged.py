@@ -183,7 +183,7 @@ def cabinet(
     """Return a chest whose lowest drawer slides out to -y; its front ends `drawer` up, its handle is 2 cm lower.
 
     The front is that low because what goes into the drawer is carried over it. "inside" is on its floor, in the open
-    when the drawer is out by 0.16.
+    when the drawer is out by 0.16; "out" is where that is, in the room, once the drawer is out by 0.9 of its travel.
     """
     wall, thin, board, stand = 0.012, 0.006, 0.012, 0.036
     bar = (0.0, -depth / 2, drawer - 0.02)
@@ -218,6 +218,7 @@ def cabinet(
         "bottom": up(0.0),
         "top": up(height),
         "inside": ("drawer", pose((0, face + 0.07, floor))),
+        "out": ("", pose((0, face + 0.07 - 0.9 * travel, floor))),
         "handle": ("drawer", pose(bar, from_axes((0, -1, 0), (0, 0, 1)))),
     }
     slide = Part("drawer", "drawer", (0, 0, 0), (0, -1, 0), (0.0, travel), 0.0, box, 2.0, friction=0.5, slide=True)

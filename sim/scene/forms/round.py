@@ -21,10 +21,10 @@ def disc(radius: float, height: float) -> Form:
 
 @family
 def ball(radius: float) -> Form:
-    """Return a sphere."""
+    """Return a small smooth sphere."""
     grasps = {"top": ("", above(2 * radius, max(radius, TIP + 0.002), leans=(0.0,), turns=12))}
     points = {"bottom": up(0.0), "centre": up(radius), "top": up(2 * radius)}
-    return Form((Geom("sphere", (radius,), (0, 0, radius)),), points, grasps, turns=0)
+    return Form((Geom("sphere", (radius,), (0, 0, radius), smooth=True),), points, grasps, turns=0)
 
 
 @family
@@ -95,6 +95,7 @@ def bottle(
         {"bottom": up(0.0), "centre": up(height / 2), "top": up(height)},
         {
             "side": ("", around(radius, 0.55 * body, tilts=(0.0, -0.4, 0.4, 0.8))),
+            "level": ("", around(radius, 0.55 * body, tilts=(0.0,))),
             "top": ("", above(2 * neck, collar + TIP + 0.003)),
         },
         turns=0,

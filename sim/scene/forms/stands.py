@@ -34,7 +34,7 @@ def display_stand(width: float, depth: float, height: float, circle: bool = Fals
 def phone_stand(width: float = 0.08, depth: float = 0.08, height: float = 0.10, slope: float = 1.17) -> Form:
     """Return a stand with a back plate at `slope` from the horizontal, leaning away from the front, and a ledge.
 
-    "ledge" is where the middle of a phone's lower end comes to rest: z up along the plate, x along the width, so
+    "ledge" is where the middle of a phone's lower end is set down: z up along the plate, x along the width, so
     that the frame of a phone's lower end (z along the phone, x to the right, screen against -y) falls on it.
     """
     base, plate, shelf, room = 0.010, 0.006, 0.006, 0.024
@@ -56,7 +56,8 @@ def phone_stand(width: float = 0.08, depth: float = 0.08, height: float = 0.10, 
         Geom("box", (width * 0.22, long * 0.06, 0.0005), spot(long * 0.8, 0.0002), turn, DARK, collide=False),
         mark(width * 0.3, depth * 0.3, corner[2], (0, corner[1] + 0.012, corner[2] / 2), DARK),
     )
-    ledge = pose(spot(0.001, HALF_PHONE + 0.001), from_axes(rise, (0, sin(slope), -cos(slope))))
+    # a little in front of the plate, so that a phone slid down along it does not catch its upper end
+    ledge = pose(spot(0.001, HALF_PHONE + 0.004), from_axes(rise, (0, sin(slope), -cos(slope))))
     return Form(geoms, {"bottom": up(0.0), "ledge": ("", ledge), "top": up(height)}, turns=1)
 
 

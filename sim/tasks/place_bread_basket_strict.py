@@ -1,0 +1,26 @@
+"""The same, and the breads lie in the basket, which still stands level, out of the hands."""
+
+import dataclasses
+
+from sim.spec import Term
+from sim.tasks.place_bread_basket import BREADS
+from sim.tasks.place_bread_basket import TASK as WEAK
+
+TASK = dataclasses.replace(
+    WEAK,
+    name="place_bread_basket_strict",
+    suite="robotwin50_strict",
+    success=(
+        *WEAK.success,
+        *(
+            term
+            for bread in BREADS
+            for term in (
+                Term("near", {"a": f"{bread}.bottom", "b": "basket.floor", "z": 0.04}),
+                Term("clear", {"a": bread, "b": "table"}),
+                Term("loose", {"arm": "all", "obj": bread}),
+            )
+        ),
+        Term("pointing", {"point": "basket.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.1}),
+    ),
+)

@@ -1,0 +1,18 @@
+"""The same, and the shoe stands flat on the mat, out of the hand."""
+
+import dataclasses
+
+from sim.spec import Term
+from sim.tasks.place_shoe import TASK as WEAK
+
+TASK = dataclasses.replace(
+    WEAK,
+    name="place_shoe_strict",
+    suite="robotwin50_strict",
+    success=(
+        *WEAK.success,
+        Term("near", {"a": "shoe.bottom", "b": "mat.top", "z": 0.005}),
+        Term("pointing", {"point": "shoe.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.05}),
+        Term("loose", {"arm": "all", "obj": "shoe"}),
+    ),
+)

@@ -1,0 +1,25 @@
+"""Both things must be lifted and held, and the bottom of the box must face the scanner."""
+
+import dataclasses
+
+from sim.spec import Term
+from sim.tasks.scan_object import TASK as WEAK
+
+TASK = dataclasses.replace(
+    WEAK,
+    name="scan_object_strict",
+    suite="robotwin50_strict",
+    success=(
+        *WEAK.success,
+        Term("ahead", {"a": "box.bottom", "b": "scanner.beam", "low": -0.07, "high": 0.0, "x": 0.025, "y": 0.025}),
+        *(
+            term
+            for arm, obj in (("a", "scanner"), ("b", "box"))
+            for term in (
+                Term("held", {"arm": arm, "obj": obj}),
+                Term("risen", {"obj": obj, "low": 0.05}),
+                Term("clear", {"a": obj, "b": "table"}),
+            )
+        ),
+    ),
+)
