@@ -26,7 +26,7 @@ from sim.terms import holds_for
 Vector = tuple[float, float, float]
 SKILLS: dict[str, Callable[..., Motion]] = {}
 YAWS = 24  # ways to turn a tool about the line that it pushes along
-LEANS = (0.0, 0.35, -0.35)  # from that line
+LEANS = (0.0, 0.35, -0.35, 0.7, -0.7)  # from that line
 CROWDED = 2.0  # radians that the expert would rather move than reach between other things
 FACING = 2.0  # radians that a joint would rather move than the hand point another way by one
 PRE = 0.05  # metres before a place
@@ -91,7 +91,8 @@ def pick(
 
     ways = (behind(pre), above(lift)) if lift else (behind(pre),)
     try:
-        best, ends = hand.choose(tools, *ways, penalty=penalty, onward=onward if goals else None)
+        after = _moved_next(actor, arm)
+        best, ends = hand.choose(tools, *ways, *after, penalty=penalty, onward=onward if goals else None)
     except Failed:
         best, ends = hand.choose(tools, *ways, penalty=penalty)
     wide = opening or options[best].opening
@@ -128,7 +129,10 @@ def carry(
     swings = _shaken(actor.ahead, obj)
 
     def onward(found: Array, q: Array) -> Array:
-        return np.where(_goes_on(hand, found, q, swings), 0.0, np.inf)
+        good = _goes_on(hand, found, q, swings)
+        if straight:
+            good &= [_in_line(hand, tool, end) for tool, end in zip(found, q, strict=True)]
+        return np.where(good, 0.0, np.inf)
 
     off = np.arccos(np.clip(rotate(tools[:, 3:], (0.0, 0.0, 1.0)) @ facing, -1, 1)) if facing else 0.0
     best, (q,) = hand.choose(tools, penalty=FACING * off, onward=onward)
@@ -181,10 +185,9 @@ def move(
     actor: Actor, by: Vector, arm: str = "", arms: tuple[str, ...] = (), mirror: str = "", pace: float = 0.8
 ) -> Motion:
     """Move the tool of one arm, or of several in phase, straight by a vector (metres, world)."""
-    sign = actor.copy.side(mirror) if mirror else 1.0
-    step = np.array(by) * (sign, 1.0, 1.0)
+    way = _moving(actor, by, mirror)
     hands = [actor.hand(role) for role in arms or (arm,)]
-    paths = [hand.path(hand.straight(tool := hand.chain.tool(hand.q), moved(step)(tool))) for hand in hands]
+    paths = [hand.path(hand.straight(tool := hand.chain.tool(hand.q), way(tool))) for hand in hands]
     seconds = max(hand.duration(path, pace) for hand, path in zip(hands, paths, strict=True))
     yield from together(*(hand.through(path, pace, seconds) for hand, path in zip(hands, paths, strict=True)))
     yield from together(*(hand.rest() for hand in hands))
@@ -309,7 +312,7 @@ def turn(actor: Actor, arm: str, joint: str, grasp: str, to: float, pre: float =
 def _uses(actor: Actor, arm: str, obj: str) -> list[Skill]:
     """Return what the plan does with an object in this arm until it lets go or another arm takes it."""
     hand, uses, moved_on = actor.hand(arm), [], set()
-    for item in (each for item in actor.ahead for each in (item, *item.alongside)):
+    for item in (each for step in actor.ahead for each in (step, *step.alongside)):
         mine = "arm" in item.args and actor.hand(str(item.args["arm"])) is hand
         if item.args.get("obj") != obj:
             if mine and item.name in ("release", "home"):
@@ -324,6 +327,21 @@ def _uses(actor: Actor, arm: str, obj: str) -> list[Skill]:
         if item.name == "place":
             break
     return uses
+
+
+def _moving(actor: Actor, by: Vector, mirror: str = "") -> Way:
+    sign = actor.copy.side(mirror) if mirror else 1.0
+    return moved(np.array(by) * (sign, 1.0, 1.0))
+
+
+def _moved_next(actor: Actor, arm: str) -> list[Way]:
+    """Return the way of the tool where the plan goes on with moving an arm, else none."""
+    if not actor.ahead or actor.ahead[0].name != "move":
+        return []
+    said = dict(actor.ahead[0].args)
+    roles = said.pop("arms", ()) or (said.pop("arm", ""),)
+    known = {name: said[name] for name in ("by", "mirror") if name in said}
+    return [_moving(actor, **known)] if arm in roles else []  # pyright: ignore[reportArgumentType]
 
 
 def _stage(item: Skill, actor: Actor) -> tuple[Array, list[Way]]:
@@ -370,6 +388,15 @@ def _goes_on(hand: Hand, tools: Array, q: Array, ways: list[Way]) -> NDArray[np.
         good &= ok & (np.abs(after - q).max(axis=1) < LARGEST_TURN)
         q = after
     return good
+
+
+def _in_line(hand: Hand, tool: Array, end: Array) -> bool:
+    """Tell whether the hand can go straight to a tool pose (7,) and arrive at the joint values `end`."""
+    try:
+        hand.path(hand.straight(hand.chain.tool(hand.q), tool), end=end)
+    except Failed:
+        return False
+    return True
 
 
 def _ends(hand: Hand, ways: list[Way]) -> list[tuple[Array, Array]]:

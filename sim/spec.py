@@ -48,7 +48,9 @@ class Spawn:
     floor: bool = False
     within: str = ""  # an object placed before: x, y, z and yaw are counted from its base
     min_abs_x: float = 0.0
-    mirror: str = ""  # x changes sign: "" never, "coin" half of the time, NAME to take its side, "-NAME" the other side
+    # x changes sign, and `tilt` is mirrored with it: "" never, "coin" half of the time, NAME to take its side, "-NAME"
+    # the other side
+    mirror: str = ""
     when_right: tuple[str, Range] | tuple[()] = ()  # (NAME, range of x that holds instead where NAME stands at x > 0)
     behind: float = 0.0  # where |x| is less than this, y must be negative
     clear: tuple[tuple[float, float, float], ...] = ()  # (x, y, least distance)

@@ -16,7 +16,7 @@ import sim.expert  # noqa: F401
 from sim.fault import Fault, choice, field_of, quoted
 from sim.scene.forms import Form, form_of
 from sim.skills import SKILLS
-from sim.spec import Shape, Skill, Task, Term, Value
+from sim.spec import Skill, Task, Term, Value
 from sim.terms import TERMS
 
 ONE_OF = (("arm", "arms"), ("on", "to"))  # of keywords that a word has both, one must be there

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sim.embodiment import Embodiment
 from sim.engine.facts import Facts
 from sim.engine.render import Size, renderer, vertical_field
-from sim.geometry import compose, rotate
+from sim.geometry import rotate
 from sim.scene.build import Scene, build
 from sim.scene.layout import check
 from sim.spec import SpecError, Task
@@ -51,6 +51,7 @@ class Copy:
         things = [name for o, f in self.layout.forms.items() for name in (o, *(f"{o}.{h.name}" for h in f.parts))]
         self.bodies: tuple[str, ...] = ("world", "table", *things, *grippers)
         self.body_ids = np.array([model.body(name).id for name in self.bodies])
+        self._body_id = {name: int(body) for name, body in zip(self.bodies, self.body_ids, strict=True)}
         interest = np.full(model.nbody, -1)
         interest[self.body_ids] = np.arange(len(self.bodies))
         self._geom_body = interest[model.geom_bodyid]
@@ -153,8 +154,8 @@ class Copy:
 
     def body_pose(self, name: str) -> NDArray[np.float64]:
         """Return world_from_body (7,)."""
-        body = self.data.body(name)
-        return np.concatenate([body.xpos, body.xquat])
+        body = self._body_id[name]
+        return np.concatenate([self.data.xpos[body], self.data.xquat[body]])
 
     def point(self, name: str) -> NDArray[np.float64]:
         """Return the world pose (7,) of a named point such as "cup.bottom", or of a body, "cup"."""
@@ -165,7 +166,10 @@ class Copy:
             valid = ", ".join(f"{o}.{p}" for o, f in self.layout.forms.items() for p in f.points)
             raise SpecError(f"task {self.task.name!r}: unknown point {name!r}; valid: {valid}")
         part, local = self.layout.forms[thing].points[point]
-        return compose(self.body_pose(f"{thing}.{part}" if part else thing), local)
+        body = self._body_id[f"{thing}.{part}" if part else thing]
+        found = np.empty(7)
+        mujoco.mju_mulPose(found[:3], found[3:], self.data.xpos[body], self.data.xquat[body], local[:3], local[3:])
+        return found
 
     def origin(self) -> NDArray[np.float64]:
         """Return where heights above the table are counted from (3,): the world's x and y, the table's top."""

@@ -128,8 +128,10 @@ class Hand:
         ends = np.stack([self.chain.tool(self.q), self.chain.tool(goal)])
         for rise in DETOURS:
             over, ok = self.chain.solve(above(rise)(ends), np.stack([self.q, goal]))
-            if ok.all() and free(*over, goal):
-                return [*over, goal]
+            ways = ([over[0], over[1], goal], [over[1], goal], [over[0], goal])
+            for way, reached in zip(ways, (ok.all(), ok[1], ok[0]), strict=True):
+                if reached and free(*way):
+                    return way
         return [self.chain.home, goal] if free(self.chain.home, goal) else [goal]
 
     def line(

@@ -6,14 +6,16 @@ Step: dq = Jᵀ (J Jᵀ + λ² I)⁻¹ e (Nakamura and Hanafusa 1986), e the pos
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from sim.embodiment import ArmModel
+from sim.embodiment import ArmModel, Link
 from sim.geometry import Array, cross, from_matrix, matrix, pose
 
 DAMPING = 0.02
 LONGEST = 0.4  # radians a step and joint
 POSITION, ROTATION = 5e-4, 5e-3  # metres and radians that count as reached
 RESTARTS = 6
+ITERATIONS = 24  # nearly all that 60 steps solve is solved by then; what is out of reach costs all of them
 UNIT = np.eye(3)
 
 
@@ -22,15 +24,12 @@ class Chain:
 
     def __init__(self, arm: ArmModel) -> None:
         self.joints = len(arm.links)
-        base = matrix(arm.base_quat)
-        self._base = (np.array(arm.base_pos, float), base)
-        self._offset = [np.array(link.pos, float) for link in arm.links]
-        self._turn = [matrix(link.quat) for link in arm.links]
-        self._axis = [np.array(link.axis, float) for link in arm.links]
-        self._cross = [_cross_matrix(axis) for axis in self._axis]
-        self._square = [k @ k for k in self._cross]
-        self._tool = pose(arm.tool_pos, arm.tool_quat)
-        self._tool_turn = matrix(arm.tool_quat)
+        self._base = homogeneous(arm.base_pos, matrix(arm.base_quat))
+        # the transform of link i is fixed + sin(q)·swing + cos(q)·level (Rodrigues' formula, its terms collected)
+        links = [_terms(link) for link in arm.links]
+        self._fixed, self._swing, self._level = (np.stack(term) for term in zip(*links, strict=True))
+        self._axis = np.array([link.axis for link in arm.links], float)
+        self._tool = homogeneous(arm.tool_pos, matrix(arm.tool_quat))
         self.low = np.array([link.range[0] for link in arm.links])
         self.high = np.array([link.range[1] for link in arm.links])
         self.home = np.array(arm.home)
@@ -41,30 +40,23 @@ class Chain:
 
     def forward(self, q: Array) -> tuple[Array, Array, Array]:
         """Return tool positions (m 3), rotations (m 3 3) and Jacobians (m 6 joints) in the world, at q (m joints)."""
-        m = len(q)
-        position = np.broadcast_to(self._base[0], (m, 3))
-        turn = np.broadcast_to(self._base[1], (m, 3, 3))
-        sine, cosine = np.sin(q), np.cos(q)
-        origins, axes = [], []
+        local = self._fixed + np.sin(q)[..., None, None] * self._swing + np.cos(q)[..., None, None] * self._level
+        frames = np.empty((len(q), self.joints, 4, 4))
+        frame = self._base
         for i in range(self.joints):
-            position = position + turn @ self._offset[i]
-            turn = turn @ self._turn[i]
-            origins.append(position)
-            axes.append(turn @ self._axis[i])
-            k = self._cross[i]
-            turn = turn @ (UNIT + sine[:, i, None, None] * k + (1 - cosine[:, i, None, None]) * self._square[i])
-        tip = position + turn @ self._tool[:3]
-        axis = np.stack(axes, axis=1)  # m joints 3
-        arm = tip[:, None] - np.stack(origins, axis=1)
+            frame = np.matmul(frame, local[:, i], out=frames[:, i])
+        end = frame @ self._tool
+        axis = (frames[..., :3, :3] @ self._axis[..., None])[..., 0]  # m joints 3
+        arm = end[:, None, :3, 3] - frames[..., :3, 3]
         jacobian = np.swapaxes(np.concatenate([cross(axis, arm), axis], axis=2), 1, 2)
-        return tip, turn @ self._tool_turn, jacobian
+        return end[:, :3, 3], end[:, :3, :3], jacobian
 
     def tool(self, q: Array) -> Array:
         """Return world_from_tool (7,) at joint values q (joints,)."""
         tip, turn, _ = self.forward(q[None])
         return pose(tip[0], from_matrix(turn[0]))
 
-    def solve(self, goals: Array, starts: Array, iterations: int = 40) -> tuple[Array, Array]:
+    def solve(self, goals: Array, starts: Array, iterations: int = ITERATIONS) -> tuple[Array, Array]:
         """Return joint values (m joints) for tool poses `goals` (m 7), from `starts`, and which are reached (m,)."""
         q = np.clip(starts, self.low, self.high)
         reached = np.zeros(len(q), bool)
@@ -112,8 +104,22 @@ class Chain:
         return q.reshape(len(goals), tries, -1)[rows, best], cost[rows, best]
 
 
-def _cross_matrix(v: Array) -> Array:
-    return np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
+def homogeneous(position: ArrayLike, turn: Array) -> Array:
+    """Return the 4 4 matrix of a pose."""
+    found = np.eye(4)
+    found[:3, :3], found[:3, 3] = turn, position
+    return found
+
+
+def _terms(link: Link) -> tuple[Array, Array, Array]:
+    """Return what of a link's transform (4 4 each) is fixed, goes with sin(q), and goes with cos(q)."""
+    x, y, z = link.axis
+    cross_matrix = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]], float)
+    square = cross_matrix @ cross_matrix
+    frame = homogeneous(link.pos, matrix(link.quat))
+    swing, level = np.zeros((4, 4)), np.zeros((4, 4))
+    swing[:3, :3], level[:3, :3] = cross_matrix, -square
+    return frame @ homogeneous((0, 0, 0), UNIT + square), frame @ swing, frame @ level
 
 
 def _rotation_error(turn: Array, target: Array) -> Array:

@@ -211,10 +211,13 @@ def _gripper(spec: mujoco.MjSpec, hand: mujoco.MjsBody, arm: ArmModel, bit: int,
         finger.gravcomp = 1.0
         joint = f"{arm.name}/finger{k}"
         finger.add_joint(name=joint, type=mujoco.mjtJoint.mjJNT_SLIDE, axis=(0, side, 0), armature=0.05,
-                         range=(0.0, gripper.stroke), limited=mujoco.mjtLimited.mjLIMITED_TRUE)
+                         range=(0.0, gripper.stroke), limited=mujoco.mjtLimited.mjLIMITED_TRUE,
+                         damping=[gripper.damping, 0, 0])
         pad = Geom("box", gripper.pad, (0, side * thickness, gripper.tip - reach), colour=PAD)
         _geom(finger, pad, PAD, bit, mask, PAD_FRICTION, mass=0.1, condim=4, priority=1)
-        _servo(spec, joint, gripper.stiffness, gripper.damping, gripper.force)
+        # the damping is the joint's own: inside the limited force it would vanish where the servo squeezes hardest,
+        # and what is held would drift from finger to finger
+        _servo(spec, joint, gripper.stiffness, 0.0, gripper.force)
 
 
 def _servo(spec: mujoco.MjSpec, joint: str, stiffness: float, damping: float, limit: float) -> None:

@@ -121,11 +121,10 @@ def _spot(
     if spawn.when_right and placed[spawn.when_right[0]][0] > 0:
         span = spawn.when_right[1]
     x, y, yaw = (rng.uniform(*one) for one in (span, spawn.y, spawn.yaw))
-    if spawn.mirror == "coin":
-        x = x if rng.integers(2) else -x
-    elif spawn.mirror:
-        x *= np.sign(placed[spawn.mirror.removeprefix("-")][0]) * (-1 if spawn.mirror.startswith("-") else 1)
-    turn = multiply(about((0, 0, 1), yaw), _tilted(spawn.tilt))
+    sign = _mirrored(spawn.mirror, placed, rng)
+    x *= sign
+    # a mirror turns a rotation about any axis in its plane round, and leaves one about its normal
+    turn = multiply(about((0, 0, 1), yaw), _tilted((spawn.tilt[0], sign * spawn.tilt[1], sign * spawn.tilt[2])))
     if spawn.within:
         inside = pose((x, y, spawn.z - lowest(form, turn)), turn)
         return compose(placed[spawn.within], inside), False
@@ -140,6 +139,16 @@ def _spot(
         np.hypot(x - placed[other][0], y - placed[other][1]) < gap for other, gap in spawn.apart if other in placed
     )
     return pose((x, y, height), turn), crowded
+
+
+def _mirrored(rule: str, placed: dict[str, Array], rng: np.random.Generator) -> float:
+    """Return 1, or -1 where x changes sign."""
+    if not rule:
+        return 1.0
+    if rule == "coin":
+        return 1.0 if rng.integers(2) else -1.0
+    side = float(np.sign(placed[rule.removeprefix("-")][0]))
+    return -side if rule.startswith("-") else side
 
 
 def _tilted(tilt: Vector) -> Array:

@@ -1,7 +1,4 @@
-"""Lift a lying bottle to the outside of the table and hold it the right way up.
-
-Its neck points left on either side of the table; the benchmark's points to the middle.
-"""
+"""Lift a lying bottle to the outside of the table and hold it the right way up."""
 
 from math import pi
 

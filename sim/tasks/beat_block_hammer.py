@@ -40,7 +40,10 @@ TASK = Task(
         Skill("pick", {"arm": "a", "obj": "hammer", "grasp": "handle", "pre": 0.1, "lift": 0.08}),
         Skill(
             "place",
-            {"arm": "a", "obj": "hammer", "point": "face", "on": "block.top", "pre": 0.06, "stop": -0.008, "hold": True},
+            {
+                "arm": "a", "obj": "hammer", "point": "face", "on": "block.top", "pre": 0.06, "stop": -0.008,
+                "hold": True,
+            },
         ),
         Skill("move", {"arm": "a", "by": (0.0, 0.0, 0.05)}),
     ),

@@ -1,6 +1,7 @@
 """Gather one or two breads in a basket.
 
-Breads keep 0.18 m away from the basket, whose corners would reach under the nearest of them.
+Breads keep 0.18 m away from the basket, whose corners would reach under the nearest of them, and 0.13 m from each
+other, so that a hand fits between: where the second would stand nearer there is only one.
 """
 
 from math import pi

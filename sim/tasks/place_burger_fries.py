@@ -1,4 +1,7 @@
-"""Serve a burger and fries on a tray, an arm for each."""
+"""Serve a burger and fries on a tray, an arm for each.
+
+The fries keep 0.22 m away from the tray's middle, so that a finger finds room between them.
+"""
 
 from sim.catalogue import kind
 from sim.spec import Arm, Object, Skill, Spawn, Task, Term

@@ -41,15 +41,17 @@ TASK = Task(
         ),
     ),
     arms=(Arm("a", "left"), Arm("b", "right")),
-    success=tuple(
-        term
-        for shoe, slot in (("left", "box.front"), ("right", "box.back"))
-        for term in (
-            Term("near", {"a": f"{shoe}.bottom", "b": slot, "x": 0.05, "y": 0.05, "z": 0.03}),
-            Term("turned", {"a": shoe, "yaw": TO_LEFT, "angle": 0.26}),
-        )
-    )
-    + (Term("open", {"arm": "all"}),),
+    success=(
+        *(
+            term
+            for shoe, slot in (("left", "box.front"), ("right", "box.back"))
+            for term in (
+                Term("near", {"a": f"{shoe}.bottom", "b": slot, "x": 0.05, "y": 0.05, "z": 0.03}),
+                Term("turned", {"a": shoe, "yaw": TO_LEFT, "angle": 0.26}),
+            )
+        ),
+        Term("open", {"arm": "all"}),
+    ),
     plan=(
         Skill(
             "pick",

@@ -40,7 +40,10 @@ TASK = Task(
         Skill("pick", {"arm": "a", "obj": "phone", "grasp": "sides", "pre": 0.05, "lift": 0.1}),
         Skill(
             "place",
-            {"arm": "a", "obj": "phone", "point": "bottom_edge", "on": "stand.ledge", "yaw": (0.0,), "pre": 0.13, "slow": 1.0},
+            {
+                "arm": "a", "obj": "phone", "point": "bottom_edge", "on": "stand.ledge", "yaw": (0.0,), "pre": 0.13,
+                "slow": 1.0,
+            },
         ),
     ),
     horizon=400,

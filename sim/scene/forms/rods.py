@@ -9,6 +9,8 @@ from sim.geometry import Array, about, apply, compose, from_axes, multiply, pose
 from sim.scene.forms.base import Form, Grasp, family, up
 from sim.scene.forms.turned import FLAT, around, opening, placed, prism
 
+ROLLS = (-0.3, 0.3, -0.15, 0.15)  # radians
+BACK = 0.032  # metres nearer the tips for each radian of roll
 ALONG_X = (0.7071067811865476, 0.0, 0.7071067811865476, 0.0)  # z along the world's x
 
 
@@ -48,14 +50,23 @@ def roller(
 
 
 def _across(x: float, z: float, width: float) -> tuple[Grasp, ...]:
-    """Return grasps from above of a bar along x, leaning along it."""
+    """Return grasps from above of a round bar along x, leaning along it or rolled around it.
+
+    The rolled ones hold it nearer the fingertips, which keeps the lower finger off the table.
+    """
+    ways = [(lean, 0.0) for lean in (0.0, -0.3, 0.3, -0.6, 0.6)]
+    ways += [(lean, roll) for roll in ROLLS for lean in (0.0, -0.3, 0.3)]
     return tuple(
         Grasp(
-            pose((x, 0, max(z, 0.016)), from_axes((sin(lean), 0, -cos(lean)), (0, 1, 0))),
+            pose(
+                tuple(at - BACK * abs(roll) * a for at, a in zip((x, 0.0, max(z, 0.016)), approach, strict=True)),
+                from_axes(approach, (0.0, cos(roll), sin(roll))),
+            ),
             opening=opening(width),
-            cost=0.3 * abs(lean),
+            cost=0.3 * abs(lean) + abs(roll),
         )
-        for lean in (0.0, -0.3, 0.3, -0.6, 0.6)
+        for lean, roll in ways
+        for approach in [(sin(lean), cos(lean) * sin(roll), -cos(lean) * cos(roll))]
     )
 
 

@@ -33,12 +33,13 @@ def bell(radius: float, height: float) -> Form:
     skirt, waist, dome = radius * 0.88, height / 2 - 0.003, height / 2 - 0.005
     geoms = (
         Geom("cylinder", (radius, 0.005), (0, 0, 0.005), colour=(0.15, 0.13, 0.12)),
-        *prism(skirt, 0.009, waist + 0.004),
+        *prism(skirt, 0.009, waist + 0.006),
         drawn(skirt, 0.009, waist),
         Geom("ellipsoid", (skirt, skirt, dome), (0, 0, waist)),
         Geom("cylinder", (0.007, 0.006), (0, 0, height - 0.006), colour=(0.2, 0.2, 0.22)),
     )
-    grasps = {"top": ("", above(2 * skirt, 0.012 + TIP, leans=(0.0, -0.3, 0.3)))}
+    # a leaning finger reaches 3 mm lower by one corner, and must not pinch the foot
+    grasps = {"top": ("", above(2 * skirt, 0.0155 + TIP, leans=(0.0, -0.3, 0.3)))}
     points = {"bottom": up(0.0), "centre": up(height / 2), "top": up(height)}
     return Form(geoms, points, grasps if 2 * skirt <= GRASPABLE else {}, turns=0)
 
