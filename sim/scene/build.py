@@ -29,6 +29,7 @@ CLUTTER_MASS = 0.1  # kg
 SMOOTH_FRICTION = (0.15, 0.005, 0.0002)
 PAD_FRICTION = (1.3, 0.02, 0.001)
 # impedance of the pads, and MuJoCo's own: with the latter what hangs from two fingers creeps out of them
+GEARED = (0.95, 0.99, 0.001, 0.5, 2.0)
 FIRM = (0.99, 0.998, 0.001, 0.5, 2.0)
 SOFT = (0.9, 0.95, 0.001, 0.5, 2.0)
 GENTLE = (0.02, 1.0)  # of what is small and smooth, so that it does not leap when it lands
@@ -218,6 +219,10 @@ def _gripper(spec: mujoco.MjSpec, hand: mujoco.MjsBody, arm: ArmModel, bit: int,
         # the damping is the joint's own: inside the limited force it would vanish where the servo squeezes hardest,
         # and what is held would drift from finger to finger
         _servo(spec, joint, gripper.stiffness, 0.0, gripper.force)
+    # real fingers are geared together; without that, what is wide slides sideways between two saturated servos
+    spec.add_equality(type=mujoco.mjtEq.mjEQ_JOINT, objtype=mujoco.mjtObj.mjOBJ_JOINT,
+                      name1=f"{arm.name}/finger0", name2=f"{arm.name}/finger1",
+                      data=[0.0, 1.0, *[0.0] * 10], solref=STIFF, solimp=GEARED)
 
 
 def _servo(spec: mujoco.MjSpec, joint: str, stiffness: float, damping: float, limit: float) -> None:

@@ -54,9 +54,14 @@ TASK = Task(
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "bin", "grasp": "rim", "pre": 0.08}, when="a!=l"),
-        Skill("place", {"arm": "a", "obj": "bin", "to": (-0.1, -0.12, 0.0), "pace": 1.0, "slow": 0.9}, when="a!=l"),
+        Skill(
+            "place", {"arm": "a", "obj": "bin", "to": (-0.1, -0.12, 0.0), "pace": 1.0, "slow": 0.9}, when="a!=l"
+        ),
         Skill("pick", {"arm": "l", "obj": "bin", "grasp": "rim", "pre": 0.08}),
-        Skill("carry", {"arm": "l", "obj": "bin", "point": "top", "to": (-0.42, 0.06, 0.3), "straight": True, "pace": 1.6}),
+        Skill(
+            "carry",
+            {"arm": "l", "obj": "bin", "point": "top", "to": (-0.42, 0.06, 0.3), "straight": True, "pace": 1.6},
+        ),
         Skill(
             "carry",
             {
