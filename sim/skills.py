@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.engine.facts import Facts
-from sim.expert.actor import LARGEST_TURN, Actor, Dropped, Failed, Hand, Motion, Way, above, behind, moved, together
-from sim.expert.goals import Goal, goal_of
-from sim.expert.grasps import clear_of_table, crowded, grasps
 from sim.geometry import Array, about, compose, from_axes, invert, pose, rotate
+from sim.motion.goals import Goal, goal_of
+from sim.motion.grasps import clear_of_table, crowded, grasps
+from sim.motion.hands import LARGEST_TURN, Actor, Dropped, Failed, Hand, Motion, Way, above, behind, moved, together
 from sim.scene.forms import Grasp, Part
 from sim.scene.forms.base import lowest
 from sim.spec import Skill, SpecError

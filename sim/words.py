@@ -11,8 +11,6 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from inspect import Parameter
 
-# `sim.skills` and `sim.expert` need each other; this is the end to begin with
-import sim.expert  # noqa: F401
 from sim.fault import Fault, choice, field_of, quoted
 from sim.scene.forms import Form, form_of
 from sim.skills import SKILLS

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.env import Env
-from sim.expert.actor import Actor, Motion
-from sim.expert.ik import Chain
 from sim.expert.play import play
+from sim.motion.hands import Actor, Motion
+from sim.motion.ik import Chain
 from sim.types import Chunk, Observation
 
 

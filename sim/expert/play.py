@@ -7,9 +7,10 @@ what has been done and still stands. An arm that the plan does not need goes hom
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 
-from sim.expert.actor import Actor, Dropped, Failed, Hand, Motion, beside
+from sim.motion.hands import Actor, Dropped, Failed, Hand, Motion, beside
 from sim.skills import done, home_alone, put_back, start
 from sim.spec import Skill, SpecError, Value
 
@@ -21,7 +22,7 @@ LINGER = 12  # control steps to stay after the plan has ended
 
 def play(actor: Actor, succeeded: Callable[[], bool]) -> Motion:
     """Yield once a control step until the plan has ended."""
-    plan = tuple(item for item in actor.copy.task.plan if _meant(item, actor))
+    plan = tuple(part for item in actor.copy.task.plan if (part := _meant(item, actor)) is not None)
     idle: dict[str, Motion] = {}
     for turn in range(ROUNDS):
         yield from _round(plan, actor, idle, again=turn > 0)
@@ -56,39 +57,56 @@ def _round(plan: tuple[Skill, ...], actor: Actor, idle: dict[str, Motion], again
             yield
 
 
-def _meant(item: Skill, actor: Actor) -> bool:
-    """Tell whether a skill is for this scene: its condition holds and its objects are there."""
-    layout, task = actor.copy.layout, actor.copy.task
-    absent = {thing.name for thing in task.objects} - set(layout.forms)
-    if any(name in absent for name in _names(item)):
-        return False
+def _meant(item: Skill, actor: Actor) -> Skill | None:
+    """Return what of a skill is for this scene: its conditions hold and its objects are there; None if nothing is."""
+    parts = [part for part in _parts(item) if _holds(part, actor) and not _absent(part, actor)]
+    return dataclasses.replace(parts[0], alongside=tuple(parts[1:])) if parts else None
+
+
+def _parts(item: Skill) -> tuple[Skill, ...]:
+    """Return a skill and those alongside."""
+    return (item, *item.alongside)
+
+
+def _absent(item: Skill, actor: Actor) -> bool:
+    absent = {thing.name for thing in actor.copy.task.objects} - set(actor.copy.layout.forms)
+    return any(isinstance(value, str) and value.partition(".")[0] in absent for value in item.args.values())
+
+
+def _holds(item: Skill, actor: Actor) -> bool:
+    """Tell whether a skill's condition on the arms of two roles holds."""
     if not item.when:
         return True
+    arms = actor.copy.layout.arms
     first, sign, second = item.when.partition("!=" if "!=" in item.when else "=")
-    if not {first, second} <= set(layout.arms) or not sign:
-        roles = ", ".join(layout.arms)
-        raise SpecError(f"task {task.name!r}: condition {item.when!r} is not ROLE=ROLE or ROLE!=ROLE; roles: {roles}")
-    return (layout.arms[first] == layout.arms[second]) == (sign == "=")
-
-
-def _names(item: Skill) -> Iterator[str]:
-    """Yield the objects that a skill speaks of."""
-    for value in item.args.values():
-        if isinstance(value, str):
-            yield value.partition(".")[0]
+    if not {first, second} <= set(arms) or not sign:
+        task, roles = actor.copy.task.name, ", ".join(arms)
+        raise SpecError(f"task {task!r}: condition {item.when!r} is not ROLE=ROLE or ROLE!=ROLE; roles: {roles}")
+    return (arms[first] == arms[second]) == (sign == "=")
 
 
 def _stands(plan: tuple[Skill, ...], at: int, actor: Actor) -> bool:
-    """Tell whether what a skill does, or what an object is picked for, has been done and still holds."""
-    obj = plan[at].args.get("obj")
-    purpose = [item for item in plan[at:] if obj and item.args.get("obj") == obj]
-    return done(purpose[-1] if purpose else plan[at], actor)
+    """Tell whether what a skill does, or what its objects are picked for, has been done and still holds."""
+    return all(done(_purpose(part, plan[at:]), actor) for part in _parts(plan[at]))
+
+
+def _purpose(item: Skill, plan: tuple[Skill, ...]) -> Skill:
+    """Return the last skill of a plan that has to do with the object of a skill, or that skill itself."""
+    obj = item.args.get("obj")
+    uses = [part for later in plan for part in _parts(later) if obj and part.args.get("obj") == obj]
+    return uses[-1] if uses else item
 
 
 def _picked(plan: tuple[Skill, ...], at: int) -> int:
-    """Return where the object of a skill was last picked, or `at` where it never was."""
-    obj = plan[at].args.get("obj")
-    return max((k for k in range(at) if plan[k].name == "pick" and plan[k].args.get("obj") == obj), default=at)
+    """Return where the objects of a skill were last picked, the earliest of these, or `at` where none was."""
+    return min((_last_pick(plan, at, part.args.get("obj")) for part in _parts(plan[at])), default=at)
+
+
+def _last_pick(plan: tuple[Skill, ...], at: int, obj: Value | None) -> int:
+    picks = [
+        k for k in range(at) for part in _parts(plan[k]) if part.name == "pick" and part.args.get("obj") == obj
+    ]
+    return picks[-1] if picks else at
 
 
 def _give_up(item: Skill, actor: Actor) -> Motion:

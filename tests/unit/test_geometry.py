@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from sim import robots
-from sim.expert.ik import Chain
 from sim.geometry import (
     about,
     apply,
@@ -25,6 +24,7 @@ from sim.geometry import (
     rotation_vector,
     slerp,
 )
+from sim.motion.ik import Chain
 from sim.scene.build import robot_model
 
 numbers = st.floats(-3, 3).map(lambda v: round(v, 6))

@@ -7,8 +7,8 @@ from math import pi
 
 import numpy as np
 
-from sim.expert.actor import Actor
 from sim.geometry import Array, about, compose, conjugate, invert, multiply, pose, rotate
+from sim.motion.hands import Actor
 from sim.spec import Skill, SpecError
 
 TURNS = 12  # yaws tried where the task leaves yaw free

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sim.engine.mujoco import Copy
-from sim.expert.ik import Chain
-from sim.expert.space import cloud, held_cloud, obstacles
 from sim.geometry import Array, compose, invert, pose, slerp
+from sim.motion.ik import Chain
+from sim.motion.space import cloud, held_cloud, obstacles
 from sim.spec import Skill, SpecError
 from sim.types import CONTROL_HZ
 

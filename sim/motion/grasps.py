@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.expert.actor import Actor, Failed, Hand
-from sim.expert.space import cloud, obstacles
 from sim.geometry import Array, apply, compose, pose
+from sim.motion.hands import Actor, Failed, Hand
+from sim.motion.space import cloud, obstacles
 from sim.scene.forms import Grasp
 from sim.spec import SpecError
 
