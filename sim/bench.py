@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import time
 
+from sim.discover import choose
 from sim.embodiment import Embodiment
 from sim.engine.mujoco import SUBSTEPS, Copy
 from sim.engine.render import Size
 from sim.env import Env
 from sim.expert import Expert
+from sim.scene.variation import VARIATIONS
 from sim.spec import Task
 
 
-def physics(task: Task, robot: Embodiment, seconds: float) -> float:
+def physics(task: Task, robot: Embodiment, seconds: float, variation: str = "clean") -> float:
     """Return physics steps a second of one thread playing the expert's motion, control and contacts included."""
-    env = Env(task, robot, stop_at_success=False)
+    env = Env(task, robot, stop_at_success=False, variation=variation)
     env.reset([0])
     expert = Expert(env)
     actions = []
     while not (expert.finished | env.done).all():
         actions.append(expert.act().actions[0, 0].copy())
         env.advance(actions[-1][None, None])
-    copy, spent, steps = Copy(task, robot, 0), 0.0, 0
+    copy, spent, steps = Copy(task, robot, 0, variation), 0.0, 0
     first = copy.sim_state()
     while spent < seconds:
         copy.set_sim_state(first)
@@ -34,9 +36,12 @@ def physics(task: Task, robot: Embodiment, seconds: float) -> float:
     return steps / spent
 
 
-def render(task: Task, robot: Embodiment, size: Size, seconds: float, cameras: tuple[str, ...] = ("head",)) -> float:
+def render(
+    task: Task, robot: Embodiment, size: Size, seconds: float, cameras: tuple[str, ...] = ("head",),
+    variation: str = "clean",
+) -> float:
     """Return pictures a second of one copy, read back to memory."""
-    copy = Copy(task, robot, 0)
+    copy = Copy(task, robot, 0, choose("variation", variation, VARIATIONS))
     copy.render(cameras, size)
     start, count = time.perf_counter(), 0
     while (spent := time.perf_counter() - start) < seconds:

@@ -7,18 +7,22 @@ import platform
 import statistics
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 TASK = "click_bell"
 ROBOT = "aloha"
 
 
-def sim(task: str = TASK, robot: str = ROBOT, seconds: float = 2.0, samples: int = 5) -> dict[str, object]:
+def sim(
+    task: str = TASK, robot: str = ROBOT, variation: str = "clean", seconds: float = 2.0, samples: int = 5
+) -> dict[str, object]:
     """Measure physics steps a second of one thread, while the expert's own motion is played.
 
     Args:
         task: name of the task
         robot: name of the robot
+        variation: clean or random
         seconds: length of a sample
         samples: how many
     """
@@ -27,17 +31,19 @@ def sim(task: str = TASK, robot: str = ROBOT, seconds: float = 2.0, samples: int
     import sim.tasks
 
     chosen, body = sim.tasks.load(task), sim.robots.load(robot)
-    return _measure("physics steps/s a thread", samples, lambda _: sim.bench.physics(chosen, body, seconds))
+    return _measure("physics steps/s a thread", samples, lambda _: sim.bench.physics(chosen, body, seconds, variation))
 
 
 def render(
-    task: str = TASK, robot: str = ROBOT, size: str = "128x128", seconds: float = 2.0, samples: int = 5
+    task: str = TASK, robot: str = ROBOT, variation: str = "clean", size: str = "128x128", seconds: float = 2.0,
+    samples: int = 5,
 ) -> dict[str, object]:
     """Measure pictures a second of one thread, read back to memory.
 
     Args:
         task: name of the task
         robot: name of the robot
+        variation: clean or random
         size: height and width of a picture
         seconds: length of a sample
         samples: how many
@@ -49,7 +55,8 @@ def render(
 
     os.environ["LP_NUM_THREADS"] = "1"  # the software renderer would take every core
     chosen, body, shape = sim.tasks.load(task), sim.robots.load(robot), parse.size(size)
-    return _measure("pictures/s a thread", samples, lambda _: sim.bench.render(chosen, body, shape, seconds))
+    run = partial(sim.bench.render, chosen, body, shape, seconds, variation=variation)
+    return _measure("pictures/s a thread", samples, lambda _: run())
 
 
 def generate(

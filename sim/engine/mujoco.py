@@ -27,6 +27,7 @@ LONGEST_SETTLE = 12  # such looks
 STILL = 0.004  # m, and FIRM rad: what may still move between two looks
 FIRM = 0.02
 UPRIGHT = 0.1  # rad; what leans over by more than this while it settles was not stable
+PUSHED = 0.01  # m; what is pushed aside by more was drawn into something else
 REDRAWS = 20  # of a scene that does not stand still, or is solved before anyone acts
 
 
@@ -77,6 +78,7 @@ class Copy:
                 [model.joint(f).qposadr[0] for f in fingers], [model.actuator(f).id for f in fingers],
                 grip.stroke, grip.squeeze,
             ))
+        self._target = np.zeros(model.nu)  # of the servos, where the command leads
         self._low, self._high = (np.array(side) for side in zip(*robot.limits, strict=True))
         for camera in robot.cameras:
             assert model.camera(camera.name).id >= 0
@@ -91,6 +93,7 @@ class Copy:
             for part in form.parts:
                 data.qpos[model.joint(f"{name}.{part.joint}").qposadr[0]] = part.start
         self.command(home)
+        data.ctrl[:] = self._target
         self.refresh()
         things = [i for i, name in enumerate(self.bodies) if name in self.kinds]
         free = [i for i in things if self.kinds[self.bodies[i]] == "free" and not self._round(self.bodies[i])]
@@ -106,7 +109,8 @@ class Copy:
             before = now
         data.time = 0.0
         self.start = now
-        return bool(still and (_leaned(drawn[free], now[free]) < UPRIGHT).all())
+        pushed = np.linalg.norm(now[free, :2] - drawn[free, :2], axis=1)
+        return bool(still and (_leaned(drawn[free], now[free]) < UPRIGHT).all() and (pushed < PUSHED).all())
 
     def _round(self, name: str) -> bool:
         return all(geom.type == "sphere" for geom in self.layout.forms[name].geoms)
@@ -118,11 +122,17 @@ class Copy:
         """Set the targets of one action (d,): radians, grippers 0..1; clipped to the robot's limits."""
         self.action = np.clip(np.asarray(action, float), self._low, self._high)
         for value, (_, actuators, scale, squeeze) in zip(self.action, self.entries, strict=True):
-            self.data.ctrl[actuators] = value * (scale + squeeze) - squeeze
+            self._target[actuators] = value * (scale + squeeze) - squeeze
 
     def step(self) -> None:
-        """Advance one control period (20 ms)."""
-        mujoco.mj_step(self.model, self.data, nstep=SUBSTEPS)
+        """Advance one control period (20 ms), in which the servos' targets ramp from the last command to this one.
+
+        Steps of the targets would jerk what is held out of the fingers; real controllers interpolate too.
+        """
+        start = self.data.ctrl.copy()
+        for k in range(1, SUBSTEPS + 1):
+            self.data.ctrl[:] = start + (self._target - start) * (k / SUBSTEPS)
+            mujoco.mj_step(self.model, self.data)
         self.refresh()
 
     def refresh(self) -> None:

@@ -1,0 +1,76 @@
+"""The expert in closed loop, and scenes that must stand still before anyone acts."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from sim import robots, tasks
+from sim.engine.mujoco import Copy
+from sim.env import Env
+from sim.expert import Expert
+from sim.spec import Arm, Object, Shape, Skill, Spawn, SpecError, Task, Term
+
+CUBE = Shape("block", {"size": (0.05, 0.05, 0.05)}, "cube")
+
+
+def crowd(gap: float) -> Task:
+    """Return a task with two cubes that may be drawn into each other."""
+    spawn = Spawn((0.1, 0.2), (-0.1, 0.0))
+    return Task(
+        name="crowd", instructions=("lift {a}",), horizon=200,
+        objects=(
+            Object("a", (CUBE,), spawn),
+            Object("b", (CUBE,), dataclasses.replace(spawn, apart=(("a", gap),))),
+        ),
+        arms=(Arm("l", "side:a"),),
+        success=(Term("risen", {"obj": "a", "low": 0.05}),),
+        plan=(Skill("pick", {"arm": "l", "obj": "a", "grasp": "top"}),),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("robot", robots.names())
+def test_what_is_struck_from_the_hand_is_picked_again(robot: str) -> None:
+    env = Env(tasks.load("stack_blocks_two"), robots.load(robot))
+    env.reset([1])
+    expert, copy = Expert(env), env.world.copies[0]
+    start, joint = copy.body_pose("green").copy(), copy.model.joint("green.free")
+    struck = False
+    while not (env.done | expert.finished).all():
+        env.advance(expert.act().actions)
+        if not struck and copy.body_pose("green")[2] > start[2] + 0.05:
+            at = joint.qposadr[0]
+            copy.data.qpos[at : at + 7] = start
+            copy.data.qpos[at : at + 2] += (0.03, -0.02)
+            copy.data.qvel[joint.dofadr[0] : joint.dofadr[0] + 6] = 0.0
+            struck = True
+    assert struck and env.success.all()
+    env.close()
+
+
+def test_what_does_not_stand_still_is_drawn_again_alike_each_time() -> None:
+    robot = robots.load("aloha")
+    copies = [Copy(crowd(0.0), robot, seed) for seed in range(8)]
+    assert any(copy.redraws for copy in copies)
+    for seed, copy in enumerate(copies):
+        places = [copy.body_pose(name)[:2] for name in ("a", "b")]
+        assert np.abs(np.subtract(*places)).max() > 0.035  # side by side
+        np.testing.assert_array_equal(copy.body_poses(), Copy(crowd(0.0), robot, seed).body_poses())
+    assert not any(Copy(crowd(0.08), robot, seed).redraws for seed in range(8))
+
+
+def test_what_can_never_stand_is_refused() -> None:
+    task = crowd(0.08)
+    leaning = dataclasses.replace(task.objects[0], spawn=dataclasses.replace(task.objects[0].spawn, tilt=(0.5, 0, 0)))
+    with pytest.raises(SpecError, match="none of 20 draws of seed 0 stands still"):
+        Copy(dataclasses.replace(task, objects=(leaning, task.objects[1])), robots.load("panda"), 0)
+
+
+def test_what_is_solved_at_once_is_drawn_again() -> None:
+    near = (Term("apart", {"a": "a", "b": "b", "low": 0.1, "high": 9.0}),)
+    copies = [Copy(dataclasses.replace(crowd(0.08), success=near), robots.load("panda"), seed) for seed in range(8)]
+    assert any(copy.redraws for copy in copies)
+    gaps = [np.linalg.norm(np.subtract(*(copy.body_pose(name)[:2] for name in ("a", "b")))) for copy in copies]
+    assert max(gaps) <= 0.1
