@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from sim.event_facts import GAP, Facts, Mask, Span, spans
@@ -19,6 +20,8 @@ TWIST = 0.5  # rad; a thing may swing between two fingertips, but one that tumbl
 FIRM = 3  # steps, 60 ms: contacts of a grasp or of a touch build up while the fingers settle
 REST_SPEED = 0.02  # m/s; well over a settling solver's drift (1e-3), well under a slow fall (0.2 m/s after 2 cm)
 REST = 5  # steps, 0.1 s; a bounce has zero speed for an instant only
+SWAY = 0.08  # m; what hangs on a peg may swing for long, by less than this
+SWAY_STEPS = 50  # 1 s
 ABOVE = 0.0005  # m, base over base: well over the play between two things side by side, under the thinnest pad
 TOGETHER = 25  # steps, 0.5 s; arms that let go of one object this close to each other set it down together
 TURN = 0.02  # rad (m for a sliding joint); over the play of a resting hinge, under any opening that counts
@@ -89,16 +92,18 @@ def rests(run: Facts, body: str, held: Sequence[Hold]) -> Iterator[Rest]:
         return
     borne = {name: mask for name in run.bodies if (mask := _borne(run, body, name)).any()}
     calm = np.any([_calm(run, body, name) & mask for name, mask in borne.items()] or [np.zeros(1, bool)], axis=0)
-    candidates = np.flatnonzero(calm)
+    sways = [_sways(run, body, name) & mask for name, mask in borne.items()]
+    hung = np.any(sways or [np.zeros(1, bool)], axis=0)
     handled = run.handled(body)
     starts = [first for first, _ in handled] + [len(run.pose)]
     done = -1  # the last placing
     for (_, released), next_touch in zip(handled, starts[1:], strict=True):
         pending = [h for h in held if done < h.first <= released]
-        quiet = candidates[(candidates > released) & (candidates < next_touch)]
-        if not pending or not len(quiet):
+        quiet = [released + 1 + np.flatnonzero(mask[released + 1 : next_touch]) for mask in (calm, hung)]
+        first = next((int(steps[0]) for steps in quiet if len(steps)), None)
+        if not pending or first is None:
             continue
-        done = int(quiet[0])
+        done = first
         let_go = max(h.last for h in pending)
         arms = sorted({h.arm for h in pending if let_go - h.last <= TOGETHER})
         # a thing rocks onto its feet: the first step knows only one of them
@@ -143,6 +148,18 @@ def _calm(run: Facts, body: str, support: str) -> Mask:
     calm = np.zeros(len(path), np.bool_)
     calm[: len(path) - REST] = count[REST:] - count[:-REST] == REST  # step s begins REST slow steps
     return calm
+
+
+def _sways(run: Facts, body: str, support: str) -> Mask:
+    """Return the steps (A+1) from which on `body` swings to and fro within SWAY on `support`, for SWAY_STEPS."""
+    path = apply(invert(run.pose[:, run.index(support)]), run.pose[:, run.index(body), :3])
+    sways = np.zeros(len(path), np.bool_)
+    if len(path) > SWAY_STEPS:
+        windows = sliding_window_view(path, SWAY_STEPS + 1, axis=0)  # a first step, 3, SWAY_STEPS + 1
+        way = np.linalg.norm(np.diff(windows, axis=2), axis=1).sum(axis=1)
+        gone = np.linalg.norm(windows[..., -1] - windows[..., 0], axis=1)
+        sways[: len(windows)] = (np.ptp(windows, axis=2) < SWAY).all(axis=1) & (gone < way / 2)
+    return sways
 
 
 def presses(run: Facts, body: str, arm: str, command: NDArray[np.float32]) -> Iterator[Event]:

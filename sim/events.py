@@ -16,7 +16,8 @@ The empty hand:
 
 The thing in hand:
 * place: a free object that had been picked, after the last gripper contact, at its first rest on a support:
-  it lies still as seen from what it touches, be that carried or not. Points between the two, in the
+  it lies still as seen from what it touches, be that carried or not; where it never does, where it begins to
+  swing to and fro on it. Points between the two, in the
   support's frame; one event a support and arm that let go. An object in another arm's gripper is not
   released: a hand-over is two picks and one place. Of two free objects only the one whose base is lower by
   ABOVE is a support: a box set down with things in it is not placed on them, nor a block on the one beside

@@ -167,6 +167,10 @@ class Copy:
         body = self._body_id[name]
         return np.concatenate([self.data.xpos[body], self.data.xquat[body]])
 
+    def velocity(self, name: str) -> NDArray[np.float64]:
+        """Return the linear velocity (3,) of a free body's origin, world frame, m/s."""
+        return self.data.joint(f"{name}.free").qvel[:3].copy()
+
     def point(self, name: str) -> NDArray[np.float64]:
         """Return the world pose (7,) of a named point such as "cup.bottom", or of a body, "cup"."""
         thing, _, point = name.partition(".")

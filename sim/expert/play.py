@@ -10,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 
+import numpy as np
+
 from sim.motion.hands import Actor, Dropped, Failed, Hand, Motion, beside
 from sim.skills import done, home_alone, put_back, start
 from sim.spec import Skill, SpecError, Value
@@ -17,7 +19,9 @@ from sim.spec import Skill, SpecError, Value
 RETRIES = 3  # times a skill that failed is planned anew
 RETURNS = 6  # times that the plan goes back to an earlier skill
 ROUNDS = 3  # times that the whole plan is gone through
-LINGER = 12  # control steps to stay after the plan has ended
+LINGER = 12  # control steps for which all must be still when the plan has ended, and the most to wait for it
+LONGEST = 75
+STILL = 0.02  # m/s
 
 
 def play(actor: Actor, succeeded: Callable[[], bool]) -> Motion:
@@ -26,10 +30,25 @@ def play(actor: Actor, succeeded: Callable[[], bool]) -> Motion:
     idle: dict[str, Motion] = {}
     for turn in range(ROUNDS):
         yield from _round(plan, actor, idle, again=turn > 0)
-        for _ in range(LINGER):
-            yield from beside(iter([None]), idle)
+        yield from beside(_linger(actor), idle)
         if succeeded():
             return
+
+
+def _linger(actor: Actor) -> Motion:
+    """Stay a moment, and as long as something that was let go still moves: what counts is how things come to rest."""
+    calm = 0
+    for _ in range(LONGEST):
+        calm = 0 if _stirs(actor) else calm + 1
+        if calm >= LINGER:
+            return
+        yield
+
+
+def _stirs(actor: Actor) -> bool:
+    held = {hand.holds for hand in actor.hands.values()}
+    things = [name for name, kind in actor.copy.kinds.items() if kind == "free" and name not in held]
+    return any(float(np.abs(actor.copy.velocity(name)).max()) > STILL for name in things)
 
 
 def _round(plan: tuple[Skill, ...], actor: Actor, idle: dict[str, Motion], again: bool) -> Motion:

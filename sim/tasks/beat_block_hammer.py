@@ -45,7 +45,6 @@ TASK = Task(
                 "hold": True,
             },
         ),
-        Skill("move", {"arm": "a", "by": (0.0, 0.0, 0.05)}),
     ),
     horizon=400,
 )

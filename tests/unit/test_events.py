@@ -158,6 +158,15 @@ def test_place_needs_rest(speed: float, placed: bool) -> None:
     assert ("place" in [e[0] for e in film.found()]) == placed
 
 
+def test_what_swings_to_and_fro_on_a_support_is_placed_where_it_begins_to() -> None:
+    film = Film()
+    put_down(film)
+    for k in range(5):  # there and back, 20 mm in a fifth of a second
+        film.move(["cup"], 50 + 10 * k, 60 + 10 * k, (0.02 * (-1) ** k, 0, 0))
+    placed = [e for e in film.found() if e[0] == "place"]
+    assert len(placed) == 1 and 45 <= placed[0][1] <= 52
+
+
 @pytest.mark.parametrize(("length", "step"), [(rules.REST, 60), (rules.REST - 1, 76)])
 def test_rest_lasts_a_tenth_of_a_second(length: int, step: int) -> None:
     film = Film()
