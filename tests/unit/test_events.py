@@ -159,12 +159,12 @@ def test_place_needs_rest(speed: float, placed: bool) -> None:
 
 
 def test_what_swings_to_and_fro_on_a_support_is_placed_where_it_begins_to() -> None:
-    film = Film()
+    film = Film(155)
     put_down(film)
-    for k in range(5):  # there and back, 20 mm in a fifth of a second
-        film.move(["cup"], 50 + 10 * k, 60 + 10 * k, (0.02 * (-1) ** k, 0, 0))
-    placed = [e for e in film.found() if e[0] == "place"]
-    assert len(placed) == 1 and 45 <= placed[0][1] <= 52
+    film.touch("cup", "coaster", range(101, 156), (0.1, 0.03, -0.1))
+    for k in range(10):  # there and back, 20 mm in a fifth of a second
+        film.move(["cup"], 55 + 10 * k, 65 + 10 * k, (0.02 * (-1) ** k, 0, 0))
+    assert [(kind, step) for kind, step, *_ in film.found() if kind == "place"] == [("place", 53)]
 
 
 @pytest.mark.parametrize(("length", "step"), [(rules.REST, 60), (rules.REST - 1, 76)])
