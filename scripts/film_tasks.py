@@ -1,4 +1,4 @@
-"""Makes docs/tasks.webp: the expert at four tasks, as the head camera sees it; below, the recording's value maps.
+"""Makes docs/tasks.webp: the expert at six tasks, as the head camera sees it; beside it, the recording's value maps.
 
 Run: .venv/bin/python scripts/film_tasks.py
 """
@@ -11,28 +11,39 @@ from aim.evaluate.films import Panel, overlay, tile, write
 from sim import robots, tasks
 from sim.record import record
 
-ROBOTS = {"click_bell": "panda", "handover_block": "aloha", "open_laptop": "aloha", "place_empty_cup": "aloha"}
-SIZE = (192, 256)
+# task: robot and variation
+SCENES = {
+    "stack_bowls_three": ("aloha", "clean"),
+    "hanging_mug": ("aloha", "random"),
+    "put_object_cabinet": ("aloha", "clean"),
+    "place_dual_shoes": ("aloha", "random"),
+    "beat_block_hammer": ("panda", "random"),
+    "place_bread_skillet": ("aloha", "clean"),
+}
+COLUMNS = 2
+SIZE = (150, 200)
 SEED = 7
 
 
 def main() -> None:
     """Record, lay the maps over and write the film."""
-    rows = []
-    for name, body in ROBOTS.items():
-        robot = robots.load(body)
-        (episode,) = record(tasks.load(name), robot, [SEED], ("head",), SIZE)
+    shots = []
+    for name, (body, variation) in SCENES.items():
+        (episode,) = record(tasks.load(name), robots.load(body), [SEED], ("head",), SIZE, variation=variation)
         assert episode.success, name
         pictures = episode.images["head"]
-        rows.append((f"{name}, {robot.name}", pictures, overlay(pictures, episode.maps["head"])))
-    length = max(len(pictures) for _, pictures, _ in rows)
+        shots.append((f"{name}, {body}", pictures, overlay(pictures, episode.maps["head"])))
+    length = max(len(pictures) for _, pictures, _ in shots)
 
     def held(frames: np.ndarray) -> np.ndarray:
         return np.concatenate([frames, np.repeat(frames[-1:], length - len(frames), axis=0)])
 
-    seen = tile([Panel(caption, held(pictures)) for caption, pictures, _ in rows], SIZE[0])
-    maps = tile([Panel("value map", held(heat), legend=True) for _, _, heat in rows], SIZE[0])
-    write(Path("docs/tasks.webp"), np.concatenate([seen, maps], axis=1), quality=60)
+    pairs = [
+        tile([Panel(caption, held(pictures)), Panel("value map", held(heat), legend=True)], SIZE[0])
+        for caption, pictures, heat in shots
+    ]
+    rows = [np.concatenate(pairs[k : k + COLUMNS], axis=2) for k in range(0, len(pairs), COLUMNS)]
+    write(Path("docs/tasks.webp"), np.concatenate(rows, axis=1), quality=50)
 
 
 if __name__ == "__main__":
