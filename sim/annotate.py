@@ -126,7 +126,7 @@ def _splat(canvas: NDArray[np.uint8], uv: NDArray[np.float64], z: NDArray[np.flo
     across = _factor(width, centre[..., 0], sigma)
     down = _factor(height, centre[..., 1], sigma) * np.float32(255.0)
     windows = np.concatenate([start, stop], axis=1).tolist()  # slices of plain integers are cut faster
-    for t in np.flatnonzero(touches.any((1, 2))).tolist():
+    for t in np.flatnonzero(np.any(touches, axis=(1, 2))).tolist():
         left, top, right, bottom = windows[t]
         blob = np.maximum.reduce(down[t, :, top:bottom, None] * across[t, :, None, left:right])
         blob += np.float32(0.5)

@@ -92,7 +92,7 @@ def pick(
         return
     tools, options = grasps(actor, obj, grasp, at, hand)
     penalty = np.array([option.cost for option in options])
-    penalty = penalty + CROWDED * crowded(actor, hand, obj, tools, options, pre)
+    penalty += CROWDED * crowded(actor, hand, obj, tools, options, pre)
     goals = [stage(item, actor) for item in uses(actor, arm, obj)]
 
     def onward(found: Array, q: Array) -> Array:
@@ -173,7 +173,7 @@ def place(
     before = compose(moved(pre * out)(bodies), invert(actor.held_in(hand, obj)))
     down = moved((stop - pre) * out)
     letting_go = [Grasp(tool, opening) for tool in down(before)]
-    penalty = CROWDED * crowded(actor, hand, obj, down(before), letting_go, 0.0 if hold else retreat)
+    penalty = np.where(crowded(actor, hand, obj, down(before), letting_go, 0.0 if hold else retreat), CROWDED, 0.0)
     best, (q, _) = hand.choose(before, down, penalty=penalty)
     yield from hand.travel(q, pace=pace)
     yield from hand.rest()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +27,7 @@ class Shape:
     """A parametric object: a family of `sim.scene.forms`, its numbers (metres, radians), its look and its names."""
 
     family: str
-    params: dict[str, Value] = field(default_factory=dict)
+    params: Mapping[str, Value] = field(default_factory=dict)
     kind: str = ""  # what it is called in `sim.catalogue`: the word that clutter must not repeat
     colour: str = "grey"  # a name of `sim.scene.palette`
     nouns: tuple[str, ...] = ()  # how seen instructions call it, without colour or article; kind if left out

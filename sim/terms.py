@@ -103,7 +103,7 @@ def near(
 def above(view: View, a: str, b: str, height: float, x: float, y: float, z: float) -> Flags:
     """Point `a` is `height` over point `b`, within x, y, z."""
     gap = view.point(a) - view.point(b) - (0.0, 0.0, height)
-    return (np.abs(gap) < (x, y, z)).all(axis=1)
+    return np.all(np.abs(gap) < (x, y, z), axis=1)
 
 
 @term
@@ -122,7 +122,7 @@ def within(
     if mirror:
         place[:, 0] *= view.side(mirror)
     low, high = zip(x, y, z, strict=True)
-    return ((place > low) & (place < high)).all(axis=1)
+    return np.all((place > low) & (place < high), axis=1)
 
 
 @term
@@ -199,7 +199,7 @@ def stacked(view: View, objs: tuple[str, ...], x: float, y: float, heights: tupl
     rows = np.arange(len(places))[:, None]
     places = places[rows, np.argsort(places[:, :, 2], axis=1)]
     gaps = np.abs(np.diff(places[:, :, :2], axis=1))
-    return (gaps < (x, y)).all(axis=(1, 2)) & (places[:, :, 2] <= heights).all(axis=1)
+    return np.all(gaps < (x, y), axis=(1, 2)) & np.all(places[:, :, 2] <= heights, axis=1)
 
 
 @term

@@ -60,7 +60,7 @@ def cargo(run: Facts, hold: Hold) -> set[str]:
     free = [name for name, kind in run.kinds.items() if kind == "free"]
     at = [run.index(name) for name in free]
     window = slice(max(hold.first - REST, 0), hold.first + 1)
-    near = run.touch[at][:, at, window].any(-1)
+    near = np.any(run.touch[at][:, at, window], axis=-1)
     found = np.array([name == hold.body for name in free], np.bool_)
     while (more := found | near[found].any(0)).sum() > found.sum():
         found = more

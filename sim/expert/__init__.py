@@ -24,7 +24,7 @@ class Expert:
 
     def reset(self, mask: NDArray[np.bool_]) -> None:
         """Start the plan anew in the copies where `mask` (n,) is true."""
-        for i in np.nonzero(mask)[0]:
+        for i in np.flatnonzero(mask).tolist():
             self._actors[i] = self._actor(i)
             self._motions[i] = self._motion(i)
             self.finished[i] = False

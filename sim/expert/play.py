@@ -150,7 +150,7 @@ def _send_home(item: Skill, actor: Actor, idle: dict[str, Motion]) -> None:
 def _roles(item: Skill) -> Iterator[str]:
     for key in ("arm", "arms"):
         value: Value = item.args.get(key, ())
-        yield from (value,) if isinstance(value, str) else (str(role) for role in value if isinstance(value, tuple))
+        yield from map(str, value if isinstance(value, tuple) else (value,))
     for other in item.alongside:
         yield from _roles(other)
 

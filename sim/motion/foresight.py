@@ -47,9 +47,9 @@ def moved_next(actor: Actor, arm: str) -> list[Way]:
     if not actor.ahead or actor.ahead[0].name != "move":
         return []
     said = dict(actor.ahead[0].args)
-    roles = said.pop("arms", ()) or (said.pop("arm", ""),)
+    roles = said.get("arms") or (said.get("arm", ""),)
     known = {name: said[name] for name in ("by", "mirror") if name in said}
-    return [moving(actor, **known)] if arm in roles else []  # pyright: ignore[reportArgumentType]
+    return [moving(actor, **known)] if isinstance(roles, tuple) and arm in roles else []  # pyright: ignore[reportArgumentType]
 
 
 def stage(item: Skill, actor: Actor) -> tuple[Array, list[Way]]:
@@ -78,8 +78,8 @@ def lead_on(
         ends = compose(poses[None], invert(compose(invert(tools), body))[:, None]).reshape(-1, 7)
         starts = np.repeat(q, len(poses), axis=0)
         after, reached = hand.chain.solve(ends, starts)
-        missed = ~reached.reshape(len(tools), -1).any(axis=1).repeat(len(poses))
-        after[missed], reached[missed] = hand.chain.solve(ends[missed], np.tile(hand.chain.home, (missed.sum(), 1)))
+        missed = np.flatnonzero(~np.any(reached.reshape(len(tools), -1), axis=1).repeat(len(poses)))
+        after[missed], reached[missed] = hand.chain.solve(ends[missed], np.tile(hand.chain.home, (len(missed), 1)))
         reached[reached] = goes_on(hand, ends[reached], after[reached], ways)
         cost = np.where(reached, np.abs(after - starts).max(axis=1), np.inf).reshape(len(tools), -1)
         best = cost.argmin(axis=1)

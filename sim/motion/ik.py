@@ -6,7 +6,7 @@ Step: dq = Jᵀ (J Jᵀ + λ² I)⁻¹ e (Nakamura and Hanafusa 1986), e the pos
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from sim.embodiment import ArmModel, Link
 from sim.geometry import Array, cross, from_matrix, matrix, pose
@@ -17,6 +17,8 @@ POSITION, ROTATION = 5e-4, 5e-3  # metres and radians that count as reached
 RESTARTS = 6
 ITERATIONS = 24  # nearly all that 60 steps solve is solved by then; what is out of reach costs all of them
 UNIT = np.eye(3)
+
+Flags = NDArray[np.bool_]
 
 
 class Chain:
@@ -56,7 +58,7 @@ class Chain:
         tip, turn, _ = self.forward(q[None])
         return pose(tip[0], from_matrix(turn[0]))
 
-    def solve(self, goals: Array, starts: Array, iterations: int = ITERATIONS) -> tuple[Array, Array]:
+    def solve(self, goals: Array, starts: Array, iterations: int = ITERATIONS) -> tuple[Array, Flags]:
         """Return joint values (m joints) for tool poses `goals` (m 7), from `starts`, and which are reached (m,)."""
         q = np.clip(starts, self.low, self.high)
         reached = np.zeros(len(q), bool)

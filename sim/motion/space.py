@@ -39,7 +39,7 @@ class Boxes:
         hit = np.zeros(len(flat), bool)
         for centre, turn, half in zip(self.centre[near], self.turn[near], self.half[near], strict=True):
             hit |= (np.abs((flat - centre) @ turn) < half).all(axis=1)
-        return hit.reshape(points.shape[:-1]).any(axis=-1)
+        return np.asarray(hit.reshape(points.shape[:-1]).any(axis=-1))
 
     def _near(self, points: Array) -> NDArray[np.bool_]:
         """Return which boxes (g,) could hold any of the points."""

@@ -91,13 +91,14 @@ def look(variation: str, rng: np.random.Generator) -> Look:
     pool = textures.pool(TEXTURES[variation])
     wall, table = (_texture(pool, rng) for _ in range(2))
     azimuth, tilt = rng.uniform(-pi, pi), rng.uniform(0.0, SUN_TILT)
+    grey = float(rng.uniform(0.05, 0.20))
     return Look(
         wall=wall,
         table=table,
         sun=(sin(tilt) * cos(azimuth), sin(tilt) * sin(azimuth), -cos(tilt)),
         sunlight=_light(rng, 0.55),
         lamps=(_light(rng, 0.45), _light(rng, 0.45)),
-        ambient=(float(rng.uniform(0.05, 0.20)),) * 3,
+        ambient=(grey, grey, grey),
         headlight=(0.30, 0.14),
         lower=float(rng.uniform(0.0, LOWER)),
         head_shift=_anywhere(rng, NUDGE),

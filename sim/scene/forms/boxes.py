@@ -185,17 +185,23 @@ def rubik(side: float) -> Form:
     colours = ("red", "orange", "green", "blue", "white", "yellow")
     axes = ((1, 0, 0), (-1, 0, 0), (0, -1, 0), (0, 1, 0), (0, 0, -1), (0, 0, 1))
     faces = tuple(
-        mark(*(FILM if a else sticker for a in axis), _at(axis, half, half), paint(colour))
+        mark(*_along(axis, FILM, sticker), _at(axis, half, half), paint(colour))
         for axis, colour in zip(axes, colours, strict=True)
         if axis[2] >= 0  # it stands on the white one
     )
     # a thin slab through the cube shows as a line on four faces
     grooves = tuple(
-        mark(*(0.0022 if a else side + 3 * FILM for a in axis), _at(axis, k * side / 6, half), BLACK)
+        mark(*_along(axis, 0.0022, side + 3 * FILM), _at(axis, k * side / 6, half), BLACK)
         for axis in ((1, 0, 0), (0, 1, 0), (0, 0, 1))
         for k in (-1, 1)
     )
     return box_form((side, side, side), (*faces, *grooves))
+
+
+def _along(axis: tuple[int, int, int], thin: float, wide: float) -> Vector:
+    """Return the size of a slab that is `thin` along an axis and `wide` across."""
+    x, y, z = (thin if a else wide for a in axis)
+    return x, y, z
 
 
 def _at(axis: tuple[int, int, int], distance: float, middle: float) -> Vector:
