@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from sim.engine.mujoco import Copy
 from sim.geometry import Array, compose, invert, pose, slerp
 from sim.motion.ik import Chain
-from sim.motion.space import cloud, held_cloud, obstacles
+from sim.motion.space import cloud, held_cloud, load, obstacles
 from sim.spec import Skill, SpecError
 from sim.types import CONTROL_HZ
 
@@ -113,7 +113,8 @@ class Hand:
 
     def _route(self, goal: Array, opening: float) -> list[Array]:
         held = self.holds.partition(".")[0]
-        around = obstacles(self.actor.copy, self.model.name, (held,) if held else ())
+        mine = (held, *load(self.actor.copy, held)) if held else ()
+        around = obstacles(self.actor.copy, self.model.name, mine)
         points = cloud(self.model, opening)
         if held:
             points = np.concatenate([points, held_cloud(self.actor.copy, held, self.tool)])

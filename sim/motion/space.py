@@ -18,6 +18,7 @@ from sim.engine.mujoco import Copy
 from sim.geometry import Array, apply, compose, invert, pose
 
 MARGIN = 0.006  # metres kept from everything but the table
+SPACING = 0.05  # metres between the points of what is held
 CORNERS = np.array(list(product((-1.0, 1.0), repeat=3)))
 LENGTHWISE = (mujoco.mjtGeom.mjGEOM_CYLINDER, mujoco.mjtGeom.mjGEOM_CAPSULE)
 
@@ -92,8 +93,22 @@ def corners(geom: Geom) -> Array:
 
 
 def held_cloud(copy: Copy, obj: str, tool: Array) -> Array:
-    """Return the corners (8 3) of a held object's bounding box in the tool frame."""
-    points = np.concatenate([corners(geom) for geom in copy.layout.forms[obj].geoms if geom.collide])
-    low, high = points.min(axis=0), points.max(axis=0)
-    box = (low + high) / 2 + CORNERS * (high - low) / 2
+    """Return points (p 3) of a held object's bounding box, no further apart than SPACING, in the tool frame."""
+    low, high = _bounds(copy, obj)
+    lines = [np.linspace(a, b, 1 + int(np.ceil((b - a) / SPACING))) for a, b in zip(low, high, strict=True)]
+    box = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, 3)
     return apply(compose(invert(tool), copy.body_pose(obj)), box)
+
+
+def load(copy: Copy, obj: str) -> tuple[str, ...]:
+    """Return the names of the free objects that are within the bounding box of another: what it carries."""
+    low, high = _bounds(copy, obj)
+    into = invert(copy.body_pose(obj))
+    free = [name for name, kind in copy.kinds.items() if kind == "free" and name != obj]
+    inside = {name: apply(into, copy.body_pose(name)[:3]) for name in free}
+    return tuple(name for name, spot in inside.items() if ((spot >= low) & (spot <= high)).all())
+
+
+def _bounds(copy: Copy, obj: str) -> tuple[Array, Array]:
+    points = np.concatenate([corners(geom) for geom in copy.layout.forms[obj].geoms if geom.collide])
+    return points.min(axis=0), points.max(axis=0)
