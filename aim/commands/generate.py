@@ -92,6 +92,7 @@ def generate(
         "episodes_per_hour": 3600 * made.added / made.seconds,
         "bytes": made.bytes,
         "added": made.added,
+        "tasks": {name: {"episodes_per_hour": pace} for name, pace in made.pace.items()},
         "out": str(out),
     }
 

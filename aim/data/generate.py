@@ -13,7 +13,7 @@ import functools
 import itertools
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +40,7 @@ class Collected:
     bytes: int
     added: int
     seconds: float
+    pace: Mapping[str, float]  # task to episodes an hour, had all workers been at it
 
 
 @dataclass
@@ -51,7 +52,9 @@ class Line:
     taken: int = 0
     kept: int = 0
     tried: int = 0
-    flying: set[int] = field(default_factory=set)
+    had: int = 0  # kept before this run
+    spent: float = 0.0  # seconds of workers
+    flying: dict[int, float] = field(default_factory=dict)  # since when
     ready: dict[int, Shard] = field(default_factory=dict)
 
     @property
@@ -103,6 +106,7 @@ def generate(recipe: Recipe, num: int, out: Path, workers: int, source: Source =
         bytes=sum(shard.path.stat().st_size for shard in held.shards),
         added=len(held.episodes) - len(before.episodes),
         seconds=time.monotonic() - start,
+        pace={line.task: 3600 * workers * (line.kept - line.had) / line.spent for line in lines if line.spent},
     )
 
 
@@ -110,6 +114,7 @@ def _resume(recipe: Recipe, task: str, num: int, shards: Sequence[Shard], out: P
     ready = {(shard.first_seed - recipe.seed) // recipe.block: shard for shard in shards if shard.task == task}
     line = Line(task, num, ready=ready)
     _advance(line, out)
+    line.had = line.kept
     return line
 
 
@@ -149,13 +154,13 @@ def _dispatch(recipe: Recipe, lines: list[Line], out: Path, pool: Pool[Order, Sh
             seeds = range(first, first + recipe.block)
             shape = (recipe.robot, recipe.cameras, recipe.size, recipe.depth)
             pool.submit(Order(line.task, seeds, *shape, part, recipe.variation))
-            line.flying.add(number)
+            line.flying[number] = time.monotonic()
 
 
 def _take(recipe: Recipe, lines: list[Line], out: Path, done: Done[Order, Shard]) -> None:
     line = next(line for line in lines if line.task == done.job.task)
     number = (done.job.seeds.start - recipe.seed) // recipe.block
-    line.flying.remove(number)
+    line.spent += time.monotonic() - line.flying.pop(number)
     line.ready[number] = done.result
     _advance(line, out)
     if line.hopeless:
