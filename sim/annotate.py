@@ -3,10 +3,11 @@
 A map is a picture of three channels (pick, place, other contact), pixel-aligned with the camera's. No
 image and no physics enters: body poses, cameras and events are enough.
 
-When an event is shown: in every picture after the previous event of the same arm, or of another arm on
-the same thing at least TOGETHER earlier (or from the start), up to and including the event's own step.
-Two arms that work at once thus do not hide each other's intent, while a block that is handed over shows
-where it will be taken first, and only then where the other hand will take it. After an arm's last event
+When an event is shown: in every picture after the previous event of the same arm (or from the start), up to
+and including the event's own step; a pick also not before the previous event of another arm on the same
+thing, at least TOGETHER earlier. Two arms that work at once thus do not hide each other's intent, nor where
+both will set things down, while a block that is handed over shows where it will be taken first, and only
+then where the other hand will take it. After an arm's last event
 it has no intent, and paints nothing.
 
 What is painted: each contact point, carried by its body's pose in that picture, becomes a Gaussian of
@@ -93,7 +94,7 @@ def shown_pictures(events: Sequence[Event], pictures: int) -> list[slice]:
 
 
 def _precedes(e: Event, event: Event) -> bool:
-    same_thing = e.carrier == event.carrier and e.step <= event.step - TOGETHER
+    same_thing = event.kind == "pick" and e.carrier == event.carrier and e.step <= event.step - TOGETHER
     return same_thing or (e.arm == event.arm and e.step < event.step)
 
 

@@ -30,12 +30,12 @@ SUITES = {
 
 
 def asked(task: Task) -> str:
-    """Return the first instruction as it reads with the first variant of each object; arms are called by their role."""
-    named = {
-        thing.name: Named(thing.variants[0], thing.colours[0] if thing.colours else thing.variants[0].colour,
-                          bool(thing.colours))
-        for thing in task.objects
-    }
+    """Return the first instruction as one of its scenes would have it said; arms are called by their role."""
+    named = {}
+    for number, thing in enumerate(task.objects):
+        shape = thing.variants[-1 if thing.unlike else 0]
+        colour = thing.colours[number % len(thing.colours)] if thing.colours else shape.colour
+        named[thing.name] = Named(shape, colour, bool(thing.colours))
 
     def fill(match: re.Match[str]) -> str:
         slot, _, detail = match.group(1).partition(".")

@@ -191,6 +191,12 @@ def test_the_taker_of_a_hand_over_waits_for_the_giver() -> None:
         assert shown([give, take]) == [[0, 1, 2, 3], list(range(first, (12 + late) // 4 + 1))]
 
 
+def test_two_arms_that_set_things_down_on_one_tray_both_show_where() -> None:
+    first = event("place", 12, [], carrier="tray")
+    second = event("place", 12 + 2 * annotate.TOGETHER, [], arm="right", carrier="tray")
+    assert shown([first, second])[1] == list(range(0, second.step // 4 + 1))
+
+
 def test_events_of_one_arm_at_one_step_share_their_pictures() -> None:
     place, tray = event("place", 30, []), event("place", 30, [], carrier="coaster")
     assert shown([event("pick", 12, []), place, tray])[1:] == [[4, 5, 6, 7]] * 2
