@@ -73,6 +73,14 @@ def test_solved_by_its_plan_and_not_before(name: str, robot: str) -> None:
     env.close()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_whole_recording_ends_well_and_carries_maps(name: str) -> None:
+    (episode,) = record(tasks.load(name), robots.load("aloha"), [2], ("head",), (32, 32))
+    assert episode.success and episode.events
+    assert episode.maps["head"].any()
+
+
 def course(task: Task, robot: Embodiment, seeds: list[int]) -> dict[int, NDArray[np.float64]]:
     """Return the states (STEPS + 1, s) that the expert's first steps lead through, by seed."""
     env = Env(task, robot, len(seeds), stop_at_success=False)
