@@ -92,16 +92,8 @@ class Hand:
         pairs = {(int(a), int(b)) for a, b in zip(rows["a"], rows["b"], strict=True)}
         return all((f, thing) in pairs or (thing, f) in pairs for f in fingers)
 
-    def go(self, goal: Array, pace: float = 1.0) -> Motion:
-        """Move all joints to `goal`, starting and ending at rest (minimum jerk)."""
-        start = self.q.copy()
-        seconds = 1.875 * float((np.abs(goal - start) / self.chain.speed).max()) / pace
-        for t in _ease(seconds):
-            self.q = start + t * (goal - start)
-            yield
-
     def travel(self, goal: Array, pace: float = 1.0, opening: float | None = None) -> Motion:
-        """Move all joints to `goal` round what is in the way: straight, or by way of higher places, or of home."""
+        """Move all joints to `goal` round what is in the way, starting and ending at rest (minimum jerk)."""
         stops = np.stack([self.q, *self._route(goal, self.opening if opening is None else opening)])
         seconds = 1.875 * (np.abs(np.diff(stops, axis=0)) / self.chain.speed).max(axis=1) / pace
         times = np.append(0.0, np.cumsum(seconds))
@@ -112,6 +104,7 @@ class Hand:
             yield
 
     def _route(self, goal: Array, opening: float) -> list[Array]:
+        """Return the stops on the way: none, higher places, or home; none too where nothing is free."""
         held = self.holds.partition(".")[0]
         mine = (held, *load(self.actor.copy, held)) if held else ()
         around = obstacles(self.actor.copy, self.model.name, mine)
