@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import platform
 import signal
 import traceback
 from collections.abc import Callable
@@ -43,6 +44,11 @@ class Broken(Generic[Job]):
 
     job: Job
     why: str
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if platform.system() == "Linux" else os.cpu_count() or 1
 
 
 class Pool(Generic[Job, Result]):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 
-from sim.discover import choose
 from sim.embodiment import Embodiment
 from sim.engine.mujoco import SUBSTEPS, Copy
 from sim.engine.render import Size
 from sim.env import Env
 from sim.expert import Expert
-from sim.scene.variation import VARIATIONS
 from sim.spec import Task
 
 
@@ -41,7 +39,7 @@ def render(
     variation: str = "clean",
 ) -> float:
     """Return pictures a second of one copy, read back to memory."""
-    copy = Copy(task, robot, 0, choose("variation", variation, VARIATIONS))
+    copy = Copy(task, robot, 0, variation)
     copy.render(cameras, size)
     start, count = time.perf_counter(), 0
     while (spent := time.perf_counter() - start) < seconds:

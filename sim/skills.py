@@ -11,6 +11,7 @@ from contextlib import suppress
 
 import numpy as np
 
+from sim.embodiment import Vector
 from sim.engine.facts import Facts
 from sim.geometry import Array, compose, invert, pose, rotate
 from sim.motion.foresight import (
@@ -18,7 +19,6 @@ from sim.motion.foresight import (
     STOP,
     SWAY,
     SWING,
-    Vector,
     ends_of,
     goes_on,
     in_line,
@@ -35,7 +35,7 @@ from sim.motion.grasps import clear_of_table, crowded, grasps
 from sim.motion.hands import Actor, Dropped, Failed, Hand, Motion, above, behind, moved, together
 from sim.motion.leading import follows, leads, pushes
 from sim.scene.forms import Grasp
-from sim.scene.forms.base import lowest
+from sim.scene.forms.extent import lowest
 from sim.spec import Skill, SpecError
 from sim.terms import holds_for
 

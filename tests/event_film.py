@@ -77,3 +77,11 @@ def carry(
     """Grasp the body during [start, stop] and carry it from five steps later on."""
     film.grasp(arm, range(start, stop + 1), body=body)
     film.move([body, f"{arm}/hand"], start + 5, stop - 5, by)
+
+
+def put_down(film: Film, support: str = "coaster", rest: int = 55) -> None:
+    """Carry the cup, let go after step 50, let it fall until `rest` and lie on `support` from there."""
+    carry(film, by=(0.1, 0, 0))
+    film.move(["cup"], 46, rest, (0, 0, -0.1))
+    film.move(["left/hand"], 46, 50, (0, 0, -0.1))
+    film.touch("cup", support, range(rest - 2, 101), (0.1, 0.03, -0.1))

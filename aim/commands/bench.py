@@ -7,7 +7,6 @@ import platform
 import statistics
 import tempfile
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 TASK = "click_bell"
@@ -55,8 +54,9 @@ def render(
 
     os.environ["LP_NUM_THREADS"] = "1"  # the software renderer would take every core
     chosen, body, shape = sim.tasks.load(task), sim.robots.load(robot), parse.size(size)
-    run = partial(sim.bench.render, chosen, body, shape, seconds, variation=variation)
-    return _measure("pictures/s a thread", samples, lambda _: run())
+    return _measure(
+        "pictures/s a thread", samples, lambda _: sim.bench.render(chosen, body, shape, seconds, variation=variation)
+    )
 
 
 def generate(
@@ -105,9 +105,11 @@ def _measure(unit: str, samples: int, sample: Callable[[int], float]) -> dict[st
 def _machine() -> dict[str, object]:
     from importlib.metadata import version
 
+    from aim.processes import cores
+
     return {
         "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)) if platform.system() == "Linux" else os.cpu_count(),
+        "cores": cores(),
         "python": platform.python_version(),
         "mujoco": version("mujoco"),
         "system": platform.platform(),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from pathlib import Path
 
 
@@ -50,6 +48,7 @@ def evaluate(
     from aim.evaluate import closed_loop, results
     from aim.evaluate.contender import FLOOR, PRIVILEGED, contender, robot_of
     from aim.evaluate.plan import LOOKS, Plan
+    from aim.processes import cores
     from sim import robots
     from sim.discover import choose
     from sim.types import UserError
@@ -82,8 +81,3 @@ def said(figures: dict) -> str:
     low, high = (f"{100 * bound:.1f}" for bound in figures["ci95"])
     rate = f"{100 * figures['success_rate']:.1f}"
     return f"{rate:>5} % (95 % interval {low:>5} to {high:>5})"
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if platform.system() == "Linux" else os.cpu_count() or 1

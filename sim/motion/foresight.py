@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.embodiment import Vector
 from sim.geometry import Array, about, compose, invert, pose
 from sim.motion.goals import goal_of
 from sim.motion.hands import LARGEST_TURN, Actor, Failed, Hand, Way, above, moved
 from sim.spec import Skill
 
-Vector = tuple[float, float, float]
 PRE = 0.05  # metres before a place
 STOP = 0.002  # metres before it where a held object is let go
 SWING, SWAY = 0.05, 0.39  # metres and radians to either side of the middle
@@ -18,7 +18,7 @@ SWING, SWAY = 0.05, 0.39  # metres and radians to either side of the middle
 
 def uses(actor: Actor, arm: str, obj: str) -> list[Skill]:
     """Return what the plan does with an object in this arm until it lets go or another arm takes it."""
-    hand, uses, moved_on = actor.hand(arm), [], set()
+    hand, found, moved_on = actor.hand(arm), [], set()
     for item in (each for step in actor.ahead for each in (step, *step.alongside)):
         mine = "arm" in item.args and actor.hand(str(item.args["arm"])) is hand
         if item.args.get("obj") != obj:
@@ -30,10 +30,10 @@ def uses(actor: Actor, arm: str, obj: str) -> list[Skill]:
             break
         # where a thing that is still to be moved will be, nobody knows yet
         if item.name in ("carry", "place") and str(item.args.get("on")).partition(".")[0] not in moved_on:
-            uses.append(item)
+            found.append(item)
         if item.name == "place":
             break
-    return uses
+    return found
 
 
 def moving(actor: Actor, by: Vector, mirror: str = "") -> Way:

@@ -12,7 +12,7 @@ from sim.embodiment import Embodiment, Vector
 from sim.geometry import Array, about, compose, multiply, pose, rotate
 from sim.scene import speech, variation
 from sim.scene.forms import Form, form_of
-from sim.scene.forms.base import lowest
+from sim.scene.forms.extent import lowest
 from sim.scene.palette import PALETTE
 from sim.scene.variation import Look
 from sim.spec import Object, Order, Shape, Spawn, SpecError, Table, Task

@@ -13,16 +13,16 @@ from math import cos, hypot, pi, sin
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sim import catalogue
-from sim.embodiment import Geom, Vector
-from sim.geometry import Array, about, matrix, pose
+from sim.discover import choose
+from sim.embodiment import Vector
+from sim.geometry import Array, about, pose
 from sim.scene import textures
 from sim.scene.forms import Form, form_of
+from sim.scene.forms.extent import footprint
 from sim.scene.palette import PALETTE
 from sim.spec import Shape, Skill, Table, Task
-from sim.types import UserError
 
 Variation = Literal["clean", "random", "random-eval"]
 VARIATIONS: tuple[Variation, ...] = ("clean", "random", "random-eval")
@@ -77,16 +77,9 @@ class Look:
 CLEAN = Look()
 
 
-def check(variation: str) -> None:
-    """Raise `UserError` where there is no such variation."""
-    if variation not in VARIATIONS:
-        raise UserError(f"unknown variation {variation!r}; valid: {', '.join(VARIATIONS)}")
-
-
 def look(variation: str, rng: np.random.Generator) -> Look:
-    """Return a look, without clutter; "clean" draws nothing."""
-    check(variation)
-    if variation == "clean":
+    """Return a look, without clutter; "clean" draws nothing. `UserError` where there is no such variation."""
+    if choose("variation", variation, VARIATIONS) == "clean":
         return CLEAN
     pool = textures.pool(TEXTURES[variation])
     wall, table = (_texture(pool, rng) for _ in range(2))
@@ -141,47 +134,6 @@ def clutter(
         turn = about((0, 0, 1), rng.uniform(-pi, pi))
         placed.append(Thing(shape, form, PALETTE[shape.colour], pose((*spot, table.top), turn)))
     return tuple(placed)
-
-
-def footprint(form: Form, turn: NDArray | tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)) -> tuple[float, float]:
-    """Return the radius about the vertical through a form's origin and its height above it, metres.
-
-    `turn` is the form's orientation. What a moving part can reach counts whole. The radius is at most 0.1 % too large.
-    """
-    frame = matrix(turn)
-    angles = 2 * pi / DIRECTIONS * np.arange(DIRECTIONS)
-    ways = np.concatenate([np.stack([np.cos(angles), np.sin(angles), 0 * angles], axis=1), [[0.0, 0.0, 1.0]]])
-    reaches = [_support(geom, ways @ frame) for geom in form.geoms]
-    for part in form.parts:
-        far = max(float(_support(geom, ways).max()) for geom in part.geoms) * 3**0.5
-        travel = max(abs(v) for v in part.range) if part.slide else 0.0
-        reaches.append(ways @ (frame @ np.array(part.pos)) + far + travel)
-    most = np.max(reaches, axis=0) if reaches else np.zeros(len(ways))
-    return float(most[:-1].max()) / cos(pi / DIRECTIONS), float(most[-1])
-
-
-DIRECTIONS = 72
-
-
-def _support(geom: Geom, ways: NDArray) -> Array:
-    """Return how far (n,) a geom reaches along unit vectors (n 3)."""
-    size, centre = np.array(geom.size), np.array(geom.pos)
-    if geom.ends:
-        one, other = (np.array(end) for end in geom.ends)
-        centre, half = (one + other) / 2, float(np.linalg.norm(other - one)) / 2
-        axis = (other - one) / max(2 * half, 1e-9)
-        along = ways @ axis
-    elif geom.type in ("capsule", "cylinder"):
-        half, along = geom.size[1], ways @ matrix(geom.quat)[:, 2]
-    else:
-        half, along = 0.0, np.zeros(len(ways))
-    at = ways @ centre
-    if geom.type == "box":
-        return at + np.abs(ways @ matrix(geom.quat)) @ size
-    if geom.type == "ellipsoid":
-        return at + np.linalg.norm((ways @ matrix(geom.quat)) * size, axis=1)
-    around = np.sqrt(np.maximum(0.0, 1.0 - along**2)) if geom.type == "cylinder" else 1.0
-    return at + half * np.abs(along) + size[0] * around
 
 
 @functools.cache

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import pi
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from sim import robots, tasks
-from sim.engine.facts import Facts
-from sim.engine.mujoco import Copy
 from sim.geometry import about, pose
 from sim.spec import Arm, Object, Shape, Spawn, Task, Term, Value
 from sim.terms import CLOSED, OPEN, TERMS, View, evaluate
@@ -81,15 +78,16 @@ class States:
         return np.array([(a, b) in s.touches for s in self.states])
 
 
-def _pose(value: Any) -> Floats:  # noqa: ANN401
-    value = np.asarray(value, float)
-    return value if len(value) == 7 else pose(value)
+def _pose(value: ArrayLike) -> Floats:
+    found = np.asarray(value, float)
+    return found if len(found) == 7 else pose(found)
 
 
+At = Callable[[float], State]
 Case = tuple[str, str, dict[str, Value], State, State]  # term, threshold, keywords, a state inside, one outside
 
 
-def between(name: str, what: str, args: dict[str, Value], limit: float, state: Any, below: bool = True) -> Case:  # noqa: ANN401
+def between(name: str, what: str, args: dict[str, Value], limit: float, state: At, below: bool = True) -> Case:
     """Return the case in which `state`(value) holds just below a limit and not just above it, or the reverse."""
     inside, outside = limit - MARGIN, limit + MARGIN
     return name, what, args, state(inside if below else outside), state(outside if below else inside)
@@ -101,12 +99,12 @@ def apart_by(gap: Sequence[float]) -> State:
     return State({"a.p": origin + gap, "b.p": origin})
 
 
-def along(axis: int, rest: Sequence[float] = (0.0, 0.0, 0.0)) -> Any:  # noqa: ANN401
+def along(axis: int, rest: Sequence[float] = (0.0, 0.0, 0.0)) -> At:
     """Return the function from a gap along one axis to a state."""
     return lambda value: apart_by(np.array(rest) + value * np.eye(3)[axis])
 
 
-def placed(axis: int, side: float = 1.0) -> Any:  # noqa: ANN401
+def placed(axis: int, side: float = 1.0) -> At:
     """Return the function from a place along one axis (height above the table) to a state."""
     return lambda value: State({"a.p": (0.0, 0.0, 0.74) + value * np.eye(3)[axis]}, sides={"r": side})
 
@@ -145,7 +143,7 @@ TOUCH = State(contacts={("r", "cup"): [(0, 0, 0)]}, touches=frozenset({("cup", "
 AWAY = State(contacts={("r", "can"): [(0, 0, 0)]}, touches=frozenset({("can", "table")}))
 
 
-def inside_box(axis: int, side: float = 1.0) -> Any:  # noqa: ANN401
+def inside_box(axis: int, side: float = 1.0) -> At:
     """Return the function from a coordinate along one axis to a state whose others lie inside the box."""
     def state(value: float) -> State:
         place = np.array((0.0, 0.0, 0.74)) + np.where(np.eye(3)[axis] > 0, value, MIDDLE) * (side, 1, 1)
@@ -295,62 +293,3 @@ def test_a_term_about_an_absent_object_holds() -> None:
     gone = State({"hat.top": nan, "cup.bottom": (0, 0, 0)})
     done, _ = evaluate(task, Absent((there, gone)), np.zeros((2, 1), bool))
     assert done.tolist() == [False, True]
-
-
-def put(copy: Copy, name: str, where: Sequence[float]) -> None:
-    """Set a free body's base at a place (world), upright."""
-    joint = copy.data.joint(f"{name}.free")
-    joint.qpos[:] = pose(where)
-    copy.refresh()
-
-
-def solved(copy: Copy) -> bool:
-    latches = np.zeros((1, len(copy.task.success)), bool)
-    return bool(evaluate(copy.task, Facts([copy]), latches)[0][0])
-
-
-def place_cup(copy: Copy, off: float) -> None:
-    put(copy, "cup", copy.point("coaster.top")[:3] + off * np.array((0.6, 0.8, 0.0)))
-
-
-def stack_green(copy: Copy, off: float) -> None:
-    put(copy, "red", (0.0, -0.1, 0.74))
-    put(copy, "green", (0.0, -0.1 + off, 0.79))
-
-
-def line_up(copy: Copy, off: float) -> None:
-    put(copy, "red", (-off, -0.1, 0.74))
-    put(copy, "green", (0.0, -0.1, 0.74))
-    put(copy, "blue", (0.1, -0.1, 0.74))
-
-
-def line_up_in_depth(copy: Copy, off: float) -> None:
-    put(copy, "red", (-0.1, -0.1, 0.74))
-    put(copy, "green", (0.0, -0.1 + off, 0.74))
-    put(copy, "blue", (0.1, -0.1 + off, 0.74))
-
-
-@pytest.mark.parametrize(("name", "put_so", "limit"), [
-    ("place_empty_cup", place_cup, 0.035),
-    ("stack_blocks_two", stack_green, 0.025),
-    ("blocks_ranking_rgb", line_up, 0.13),
-    ("blocks_ranking_rgb", line_up_in_depth, 0.03),
-])  # fmt: skip
-@pytest.mark.parametrize("robot", robots.names())
-def test_a_real_scene_is_solved_up_to_the_threshold(name: str, put_so: Any, limit: float, robot: str) -> None:  # noqa: ANN401
-    copy = Copy(tasks.load(name), robots.load(robot), 0)
-    assert not solved(copy)
-    put_so(copy, limit - MARGIN)
-    assert solved(copy)
-    put_so(copy, limit + MARGIN)
-    assert not solved(copy)
-    put_so(copy, limit - MARGIN)
-    copy.command(np.zeros(len(copy.action)))  # grippers shut
-    assert not solved(copy)
-
-
-def test_a_real_row_must_be_in_order() -> None:
-    copy = Copy(tasks.load("blocks_ranking_rgb"), robots.load("panda"), 0)
-    for off, right in ((MARGIN, True), (-MARGIN, False)):
-        line_up(copy, off)
-        assert solved(copy) is right

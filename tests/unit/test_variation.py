@@ -19,7 +19,8 @@ from sim.scene import textures, variation
 from sim.scene.build import build
 from sim.scene.forms import Form, form_of
 from sim.scene.forms.base import Part
-from sim.scene.variation import CLEAN, Look, Thing, clutter, footprint, look
+from sim.scene.forms.extent import footprint
+from sim.scene.variation import CLEAN, Look, Thing, clutter, look
 from sim.spec import Arm, Object, Shape, Spawn, Table, Task
 from sim.types import UserError
 
@@ -40,13 +41,15 @@ TASK = Task(
 FORMS = {"cup": form_of(CUP), "coaster": form_of(COASTER)}
 POSES = {"cup": pose((0.2, -0.1, 0.74)), "coaster": pose((0.0, -0.1, 0.74))}
 
+TABLE = Table()
+
 
 def rng(seed: int = 0) -> np.random.Generator:
     """Return fresh random numbers."""
     return np.random.default_rng(seed)
 
 
-def things(seed: int, table: Table = Table()) -> tuple[Thing, ...]:  # noqa: B008 - frozen
+def things(seed: int, table: Table = TABLE) -> tuple[Thing, ...]:
     """Return one draw of clutter around a cup and a coaster."""
     return clutter(TASK, table, FORMS, POSES, rng(seed))
 

@@ -12,10 +12,8 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from sim.embodiment import Geom, Vector
-from sim.geometry import Array, matrix, multiply, pose, rotate
+from sim.geometry import Array, pose
 from sim.spec import Shape, SpecError, Value
 
 
@@ -89,30 +87,3 @@ def _built(family: str, params: tuple[tuple[str, Value], ...]) -> Form:
 def up(z: float) -> tuple[str, Array]:
     """Return the point at height z above the base centre of the main body."""
     return "", pose((0, 0, z))
-
-
-def lowest(form: Form, turn: Array) -> float:
-    """Return the height (metres) of the lowest colliding point of a form turned by a quaternion, its base at 0."""
-    heights = [_lowest(geom, turn) for geom in form.geoms if geom.collide]
-    return min(heights) if heights else 0.0
-
-
-def _lowest(geom: Geom, turn: Array) -> float:
-    if geom.ends:
-        ends = [float(rotate(turn, end)[2]) for end in geom.ends]
-        along = np.subtract(*geom.ends) / max(float(np.linalg.norm(np.subtract(*geom.ends))), 1e-9)
-        axis = rotate(turn, along)
-        flat = np.sqrt(max(0.0, 1 - float(axis[2]) ** 2)) if geom.type == "cylinder" else 1.0
-        return min(ends) - geom.size[0] * float(flat)
-    centre = float(rotate(turn, geom.pos)[2])
-    axes = matrix(multiply(turn, geom.quat))[2]  # heights of the geom's unit axes
-    if geom.type == "box":
-        return centre - float(np.abs(axes) @ np.array(geom.size))
-    if geom.type == "ellipsoid":
-        return centre - float(np.linalg.norm(axes * np.array(geom.size)))
-    if geom.type == "sphere":
-        return centre - geom.size[0]
-    radius, half = geom.size[0], geom.size[1]
-    if geom.type == "capsule":
-        return centre - radius - half * abs(float(axes[2]))
-    return centre - radius * float(np.hypot(axes[0], axes[1])) - half * abs(float(axes[2]))

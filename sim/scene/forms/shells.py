@@ -9,9 +9,8 @@ import numpy as np
 from sim.embodiment import Geom, Vector
 from sim.geometry import about, from_axes, multiply, pose
 from sim.scene.forms.base import Form, Grasp, family, up
+from sim.scene.forms.boxes import LEANS
 from sim.scene.forms.turned import drawn
-
-LEANS = (0.0, -0.3, 0.3, -0.6, 0.6)
 
 
 def ring(
