@@ -73,6 +73,7 @@ KINDS: dict[str, tuple[Shape, ...]] = {
         _handled_basket((0.23, 0.15, 0.18), 0.07, "red", "charcoal", (0.85,)),
         _handled_basket((0.235, 0.146, 0.175), 0.068, "beige", "olive", (0.25, 0.5, 0.75)),
         _handled_basket((0.24, 0.15, 0.17), 0.066, "sky", "navy", (0.5,)),
+        _handled_basket((0.232, 0.148, 0.178), 0.072, "lime", "brown", (0.4, 0.8)),
     ),
     "shoe_box": (
         _shoe_box((0.26, 0.20, 0.05), "beige", "orange", "white"),

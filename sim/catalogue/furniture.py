@@ -60,6 +60,8 @@ KINDS: dict[str, tuple[Shape, ...]] = {
         _shape("microwave", "silver"),
         _shape("microwave", "white", width=0.34, depth=0.24, height=0.19, panel=0.070),
         _shape("microwave", "charcoal", width=0.36, depth=0.25, height=0.21, panel=0.080),
+        _shape("microwave", "cream", width=0.35, depth=0.245, height=0.195, panel=0.078),
+        _shape("microwave", "maroon", width=0.345, depth=0.25, height=0.205, panel=0.072),
     ),
     "switch": (
         _shape("switch", "white"),

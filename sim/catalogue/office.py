@@ -98,6 +98,8 @@ KINDS: dict[str, tuple[Shape, ...]] = {
         _fries(0.068, 0.096, 0.033, 6, "red", "yellow"),
         _fries(0.070, 0.100, 0.034, 7, "maroon", "cream"),
         _fries(0.066, 0.094, 0.032, 5, "blue", "white"),
+        _fries(0.069, 0.098, 0.033, 6, "yellow", "red"),
+        _fries(0.067, 0.096, 0.034, 8, "green", "white"),
     ),
     "bread": (
         _bread("loaf", (0.060, 0.098, 0.045), "brown", ("small loaf",)),

@@ -45,11 +45,13 @@ KINDS: dict[str, tuple[Shape, ...]] = {
         _shape("fan", "white", width=0.104, height=0.148, blades=4),
         _shape("fan", "pink", width=0.108, height=0.150, depth=0.080, blades=5),
         _shape("fan", "charcoal", width=0.116, height=0.160, depth=0.088, blades=4),
+        _shape("fan", "lime", width=0.112, height=0.152, depth=0.082, blades=3),
     ),
     "alarm_clock": (
         _shape("alarm_clock", "red"),
         _shape("alarm_clock", "charcoal", width=0.17, depth=0.075, height=0.10, digital=True),
         _shape("alarm_clock", "teal", width=0.13, depth=0.070, height=0.12, button=0.014),
         _shape("alarm_clock", "cream", width=0.18, depth=0.080, height=0.11, digital=True),
+        _shape("alarm_clock", "yellow", width=0.15, depth=0.075, height=0.115, button=0.013),
     ),
 }
