@@ -50,10 +50,18 @@ VERBS = (
         "closed-loop success with confidence intervals",
         "aim eval --policy expert --task click_bell --episodes 20 --out runs/expert",
     ),
+    Verb(
+        "imagine",
+        "aim.commands.imagine:imagine",
+        "imagined futures beside true ones",
+        "aim imagine --policy runs/two --data datasets/held --out runs/imagined",
+    ),
     Verb("report", "aim.commands.report:report", "one HTML page of a run", "aim report runs/two"),
     Verb("bench sim", "aim.commands.bench:sim", "physics steps a second a thread", "aim bench sim"),
     Verb("bench render", "aim.commands.bench:render", "pictures a second", "aim bench render --size 128x128"),
     Verb("bench generate", "aim.commands.bench:generate", "episodes an hour", "aim bench generate --workers 2"),
+    Verb("bench infer", "aim.commands.bench_model:infer", "milliseconds a chunk", "aim bench infer nano --threads 1"),
+    Verb("bench train", "aim.commands.bench_model:train", "training samples a second", "aim bench train nano"),
 )
 
 OPTIONS = """options of every verb:

@@ -16,8 +16,9 @@ from typing import Any, Literal, TypeVar
 
 from sim.types import STEPS_PER_PICTURE, UserError
 
-SCHEMA = "aim.run/1"
+SCHEMA = "aim.run/2"
 Precision = Literal["auto", "fp32", "bf16"]
+Predict = Literal["data", "velocity"]
 
 
 @dataclass(frozen=True)
@@ -54,19 +55,27 @@ class ModelConfig:
     heads: int
     head_dim: int
     layers: int
-    ffn_ratio: int = 4
+    ffn: int  # width of the feed-forward nets of rgb and map
+    action_ffn: int
     chunk: int = 32  # k, control steps
     action_patch: int = 4  # control steps a token
     futures: int = 2  # f, latent frames
     past_frames: int = 1  # p, latent frames before the current one
     past_actions: int = 16  # q, control steps
     variant: str = "paper"  # who sees whom: a table of aim.model.intent
+    shared_map: bool = False  # the map stream uses the weights of rgb (its embedding and head apart)
+    geometry: bool = False  # tokens of the current observation carry the 3-D position of their patch
+    predict: Predict = "data"  # what the heads of pictures and maps say; pretrained Wan says velocities
+    rope_base: float = 100.0  # the longest distance is a few frames or tokens; pretrained Wan has 10,000
     video_shift: float = 5.0
     action_shift: float = 1.0
+    action_draws: int = 1  # noisy chunks of each sample: the rest of the sequence is computed once for all
     map_weight: float = 1.0
     action_weight: float = 1.0
     history_noise: float = 0.5  # probability that a row's history is noised
     condition_noise: float = 0.5  # probability that a row's map condition is noised
+    lora_rank: int = 0  # of adapters beside the frozen weights of rgb and map; 0 trains all weights
+    lora_alpha: float = 16.0  # the adapters' answer counts alpha / rank
 
     @property
     def tokens(self) -> int:
@@ -103,6 +112,7 @@ class TrainConfig:
     text_dropout: float = 0.1
     history_dropout: float = 0.3
     precision: Precision = "auto"
+    checkpointing: bool = False  # recompute layers in the backward pass: less memory, more time
 
 
 @dataclass(frozen=True)
@@ -116,6 +126,7 @@ class Run:
     codec_train: TrainConfig
     train: TrainConfig
     data: DataConfig = field(default_factory=DataConfig)
+    weights: str = ""  # pretrained Wan, a hub's name or a folder: model, codec and text encoder go on from it
 
     def __post_init__(self) -> None:
         """Refuse, with `UserError`, numbers that contradict each other."""
@@ -126,6 +137,7 @@ class Run:
         for name, length in (("chunk", model.chunk), ("past_actions", model.past_actions)):
             _demand(length % model.action_patch == 0, f"{name} must be a multiple of action_patch")
         _demand(model.past_actions % model.actions_per_frame == 0, f"past_actions must be a multiple of {steps}")
+        _demand(model.action_draws >= 1, "action_draws must be at least 1")
         _demand(model.head_dim % 2 == 0 and model.head_dim >= 6, "head_dim must be even and at least 6")
         _demand(model.layout == layout(self.codec), "the model's layout is not that of the codec's views")
         _demand(model.token_channels == token_channels(self.codec), "the model's token_channels do not fit the codec")

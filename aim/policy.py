@@ -22,11 +22,13 @@ from torch import Tensor
 from aim import config
 from aim.config import Run
 from aim.data import transforms
+from aim.data.points import observed_points
 from aim.data.transforms import Transform
-from aim.model import flow, text
+from aim.model import canvas, text
 from aim.model.aim import AIM
-from aim.model.batch import Context
+from aim.model.batch import Context, Imagined
 from aim.model.codec import Codec, Kind
+from aim.model.flow import Draws
 from aim.train import checkpoint, precision, schedule
 from aim.train.precision import Number
 from sim.types import CONTROL_HZ, Chunk, Observation, UserError
@@ -64,6 +66,7 @@ class LearnedPolicy:
         self.device = next(model.parameters()).device
         self.valid = torch.tensor(transform.action.moves, device=self.device)
         self.memory: Memory | None = None
+        self.grids = canvas.grids(run.codec)
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -93,10 +96,12 @@ class LearnedPolicy:
         tokens = self.codec.encode(self._pictures(observation), "rgb")  # in full, as when the model was trained
         with precision.autocast(self.number, self.device):
             context = self.context(observation, memory, tokens)
-            action, rgb, maps = self._denoise(context, now)
+            action, future = self.model.act(
+                context, self.video_steps, self.action_steps, self._draws(now), self.valid, imagine=self.imagine
+            )
         state = observation.state.astype(np.float32)
         planned = self.transform.action_out(action.float().cpu().numpy(), state)[:, : self.execute]
-        extras = {**self._decoded(rgb, "rgb", "images"), **self._decoded(maps, "map", "maps")} if self.imagine else {}
+        extras = self._pictured(future) if self.imagine else {}
         kept = self.run.model.past_frames * self._stride // max(self.execute, 1) + 1
         seen = (*memory.seen, (now, tokens))[-kept:]
         return Chunk(planned, extras), Memory(memory.step, memory.began, seen, memory.done, planned)
@@ -121,35 +126,23 @@ class LearnedPolicy:
         words, words_valid = text.encode(observation.instruction)
         state = observation.state.astype(np.float32)
         put = self._put
+        points = None
+        if self.run.model.geometry:
+            points = put(observed_points(observation, self.run.codec.views, self.grids))
         return Context(
             past_rgb=past, past_action=put(self.transform.action_in(memory.done, state)), past_valid=put(valid),
             rgb=tokens, state=put(self.transform.state_in(state)), text=words.to(self.device),
-            text_valid=words_valid.to(self.device),
+            text_valid=words_valid.to(self.device), points=points,
         )  # fmt: skip
 
-    def _denoise(self, context: Context, now: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
-        """Return normalised actions (n k d), and the rgb and map tokens (n f t c) they were made for."""
-        config, model = self.run.model, self.model
-        rows, frames = len(context.rgb), (config.futures, *context.rgb.shape[1:])
-        cache = model.remember(context)
+    def _draws(self, now: NDArray[np.int64]) -> Draws:
+        """Return what the copies draw from at their control steps `now` (n,)."""
+        return Draws(tuple(schedule.generator(self.seed, "act", int(step)) for step in now))
 
-        def video(z: Tensor, s: float) -> Tensor:
-            return torch.stack(model.video_velocity(cache, z[0], z[1], z.new_tensor([s])))
-
-        noise = torch.stack([self._noise(frames, "rgb", now), self._noise(frames, "map", now)])
-        rgb, maps = flow.walk(noise, flow.schedule(self.video_steps, config.video_shift), video)
-        against = model.condition(cache, maps)
-
-        def action(z: Tensor, s: float) -> Tensor:
-            return model.action_velocity(against, z, z.new_tensor([s])) * self.valid
-
-        start = self._noise((config.chunk, config.action_dim), "action", now) * self.valid
-        assert len(start) == rows
-        return flow.walk(start, flow.schedule(self.action_steps, config.action_shift), action), rgb, maps
-
-    def _noise(self, shape: tuple[int, ...], stream: str, now: NDArray[np.int64]) -> Tensor:
-        draws = [torch.randn(shape, generator=schedule.generator(self.seed, stream, int(step))) for step in now]
-        return torch.stack(draws).to(self.device)
+    def _pictured(self, future: Imagined) -> dict[str, NDArray[np.uint8]]:
+        """Return the predicted pictures, and maps where the model has them, of every view."""
+        rgb = {} if future.rgb is None else self._decoded(future.rgb, "rgb", "images")
+        return rgb if future.map is None else {**rgb, **self._decoded(future.map, "map", "maps")}
 
     def _decoded(self, tokens: Tensor, kind: Kind, name: str) -> dict[str, NDArray[np.uint8]]:
         """Return predicted pictures "images/head" (n f h w 3) of every view."""
@@ -212,7 +205,10 @@ def load_policy(
     path: Path | str, *, execute: int = 0, seed: int = 0, video_steps: int = VIDEO_STEPS,
     action_steps: int = ACTION_STEPS, imagine: bool = False, device: str = "cpu",
 ) -> LearnedPolicy:  # fmt: skip
-    """Return the policy of a checkpoint, or of the newest one in a run's folder; `UserError` where there is none."""
+    """Return the policy of a checkpoint, or of the newest one in a run's folder; `UserError` where there is none.
+
+    It computes in the precision that the run asks for.
+    """
     folder = checkpoint.newest(Path(path))
     run = config.load(folder)
     place = torch.device(device)
@@ -220,8 +216,10 @@ def load_policy(
     checkpoint.load_module(folder / "codec.safetensors", codec)
     checkpoint.load_module(folder / "ema.safetensors", model)
     transform = transforms.from_json((folder / "transform.json").read_text())
+    number = precision.resolve(run.train.precision, place)
+    precision.hold(model, number)
     return LearnedPolicy(
         run, transform, codec.to(place), model.to(place), execute=execute, seed=seed, video_steps=video_steps,
-        action_steps=action_steps, imagine=imagine,
+        action_steps=action_steps, imagine=imagine, number=number,
     )  # fmt: skip
 

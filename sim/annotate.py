@@ -66,7 +66,8 @@ def value_maps(
 
     `body_pose` (T b 7) and `extrinsics` (T 4 4) hold one row a picture, T of them. A channel is visible
     where some point of a shown event is in the picture and, for cameras with `depth` (T h w, metres), not
-    behind what is drawn there; without depth, in the picture is all that can be said.
+    behind what is drawn there (0: nothing is); without depth, in the picture is all that can be said. So
+    visibility, unlike the maps, depends on whether depth was kept.
     """
     pictures = len(body_pose)
     maps = {camera: np.zeros((pictures, *sizes[camera], 3), np.uint8) for camera in intrinsics}
@@ -109,7 +110,7 @@ def _unoccluded(
 ) -> NDArray[np.bool_]:
     column, row = np.moveaxis(np.rint(np.where(seen[..., None], uv, 0.0)).astype(int), -1, 0)
     drawn = depth[np.arange(len(depth))[:, None], row, column]
-    return z <= drawn + OCCLUSION_SLACK
+    return (drawn == 0.0) | (z <= drawn + OCCLUSION_SLACK)
 
 
 def _splat(canvas: NDArray[np.uint8], uv: NDArray[np.float64], z: NDArray[np.float64], focal: float) -> None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.camera import camera_from_world, intrinsics
 from sim.discover import choose
 from sim.embodiment import Embodiment
 from sim.engine.mujoco import World
-from sim.engine.render import Size
+from sim.engine.render import Size, vertical_field
 from sim.scene.variation import VARIATIONS
 from sim.spec import Task
 from sim.terms import evaluate
@@ -40,11 +41,12 @@ class Env:
         threads: int = 1,
         stop_at_success: bool = True,
         variation: str = "clean",
+        depth: bool = False,
     ) -> None:
         self.task, self.robot, self.n, self.size = task, robot, n, size
         self.cameras = tuple(choose("camera", c, robot.camera_names) for c in cameras or robot.camera_names)
         self.world = World(task, robot, n, threads, choose("variation", variation, VARIATIONS))
-        self._stop = stop_at_success
+        self._stop, self._depth = stop_at_success, depth
 
         self.seeds: tuple[int, ...] = ()
         self.steps = np.zeros(n, int)
@@ -87,9 +89,27 @@ class Env:
         return Step(self.success.copy(), self.done.copy(), self.steps / CONTROL_HZ)
 
     def observe(self) -> Observation:
-        """Return pictures, measured state and instruction of all copies."""
-        images = self.world.render(self.cameras, self.size)
-        return Observation(images, self.world.state(), self.instruction, self.steps / CONTROL_HZ)
+        """Return pictures, measured state and instruction of all copies; with depth also what it takes to read it."""
+        now = (self.world.state(), self.instruction, self.steps / CONTROL_HZ)
+        if not self._depth:
+            return Observation(self.world.render(self.cameras, self.size), *now)
+        images, depth = self._drawn()
+        poses = {c: [camera_from_world(*copy.camera_pose(c)) for copy in self.world.copies] for c in self.cameras}
+        return Observation(
+            images, *now, depth=depth, intrinsics=pinholes(self.robot, self.cameras, self.size),
+            extrinsics={camera: np.stack(rows) for camera, rows in poses.items()},
+        )  # fmt: skip
+
+    def _drawn(self) -> tuple[Images, dict[str, NDArray[np.float32]]]:
+        """Return pictures (n h w 3) and depths (n h w) of every camera, drawn together."""
+        images, distances = [], []
+        for copy in self.world.copies:
+            image, depth = copy.render(self.cameras, self.size, depth=True)
+            assert depth is not None
+            images.append(image)
+            distances.append(depth)
+        seen, depths = ({c: a[:, i] for i, c in enumerate(self.cameras)} for a in map(np.stack, (images, distances)))
+        return seen, depths
 
     def frames(self, camera: str, size: Size) -> NDArray[np.uint8]:
         """Return pictures (n h w 3) of one camera at any size, for films."""
@@ -99,3 +119,9 @@ class Env:
     def close(self) -> None:
         """Let the threads go."""
         self.world.close()
+
+
+def pinholes(robot: Embodiment, cameras: Sequence[str], size: Size) -> dict[str, NDArray[np.float64]]:
+    """Return K (3 3) of the named cameras of a robot for pictures of a (height, width)."""
+    fields = {camera.name: camera.fovx for camera in robot.cameras}
+    return {name: intrinsics(vertical_field(fields[name], size), size) for name in cameras}

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim import annotate, events
-from sim.camera import camera_from_world, intrinsics
+from sim.camera import camera_from_world
 from sim.embodiment import Embodiment
 from sim.engine.mujoco import Copy
-from sim.engine.render import Size, vertical_field
-from sim.env import Env
+from sim.engine.render import Size
+from sim.env import Env, pinholes
 from sim.expert import Expert
 from sim.spec import Task, to_json
 from sim.types import CONTACT, STEPS_PER_PICTURE, Episode
@@ -63,19 +63,18 @@ class Tape:
             contacts, copy.bodies, body_pose, copy.joints, joint,
             table["action"][:, grips], [arm.name for arm in robot.arms], copy.kinds,
         )
-        fields = {camera.name: camera.fovx for camera in robot.cameras}
-        pinholes = {name: intrinsics(vertical_field(fields[name], self.size), self.size) for name in self.cameras}
+        lenses = pinholes(robot, self.cameras, self.size)
         poses = {name: np.stack(rows) for name, rows in self.poses.items()}
         depth = {name: np.stack(rows) for name, rows in self.depths.items() if rows}
         maps, visible = annotate.value_maps(
-            found, body_pose[::STEPS_PER_PICTURE], copy.bodies, pinholes, poses,
+            found, body_pose[::STEPS_PER_PICTURE], copy.bodies, lenses, poses,
             dict.fromkeys(self.cameras, self.size), depth,
         )
         return Episode(
             task=to_json(copy.task), robot=robot.name, seed=seed, success=success,
             instruction=copy.layout.instruction,
             images={name: np.stack(rows) for name, rows in self.pictures.items()},
-            maps=maps, visible=visible, depth=depth, intrinsics=pinholes, extrinsics=poses,
+            maps=maps, visible=visible, depth=depth, intrinsics=lenses, extrinsics=poses,
             state=table["state"], action=table["action"], tool_pose=table["tool_pose"].astype(np.float32),
             bodies=copy.bodies, body_pose=body_pose, joints=copy.joints, joint=joint,
             sim_state=table["sim_state"], contacts=contacts, events=found, versions=versions(),

@@ -27,12 +27,19 @@ class UserError(ValueError):
 
 @dataclass(frozen=True)
 class Observation:
-    """What a policy may see of n copies: `images[camera]` (n h w 3), `state` (n d), in the action's order and units."""
+    """What a policy may see of n copies: `images[camera]` (n h w 3), `state` (n d), in the action's order and units.
+
+    Where depth is asked for, each camera also has metres along its optical axis (0: nothing there) and its
+    place; else the three mappings are empty.
+    """
 
     images: Images
     state: NDArray[np.float32]
     instruction: tuple[str, ...]
     time: NDArray[np.float64]  # (n,) seconds since reset
+    depth: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)  # camera -> (n h w)
+    intrinsics: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)  # camera -> (3 3)
+    extrinsics: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)  # camera -> (n 4 4), as an Episode's
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ class Episode:
     images: Images  # camera -> (T h w 3)
     maps: Images  # camera -> (T h w 3), channels pick, place, other
     visible: Mapping[str, NDArray[np.bool_]]  # camera -> (T 3), is the channel's point in view and not hidden
-    depth: Mapping[str, NDArray[np.float32]]  # camera -> (T h w) metres; empty unless asked for
+    depth: Mapping[str, NDArray[np.float32]]  # camera -> (T h w) metres, 0: nothing there; empty unless asked for
     intrinsics: Mapping[str, NDArray[np.float64]]  # camera -> (3 3)
     extrinsics: Mapping[str, NDArray[np.float64]]  # camera -> (T 4 4) camera_from_world, OpenCV axes
     state: NDArray[np.float32]  # (A+1 d) measured joints and grippers

@@ -1,9 +1,8 @@
-"""`aim bench ...`: one measurement, several samples, the machine described."""
+"""`aim bench sim|render|generate`: one measurement of the world, several samples, the machine described."""
 
 from __future__ import annotations
 
 import os
-import platform
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -91,34 +90,13 @@ def generate(
 
 
 def _measure(unit: str, samples: int, sample: Callable[[int], float]) -> dict[str, object]:
+    from aim import machine
     from sim.types import UserError
 
     if samples < 1:
         raise UserError("at least one sample is needed")
     values = [sample(number) for number in range(samples)]
-    figure, machine = statistics.median(values), _machine()
+    figure, facts = statistics.median(values), machine.describe()
     print(f"{figure:,.0f} {unit} (median of {samples}: {', '.join(f'{value:,.0f}' for value in values)})")
-    print("; ".join(f"{key} {value}" for key, value in machine.items()))
-    return {"figure": figure, "unit": unit, "samples": values, "machine": machine}
-
-
-def _machine() -> dict[str, object]:
-    from importlib.metadata import version
-
-    from aim.processes import cores
-
-    return {
-        "cpu": _cpu(),
-        "cores": cores(),
-        "python": platform.python_version(),
-        "mujoco": version("mujoco"),
-        "system": platform.platform(),
-    }
-
-
-def _cpu() -> str:
-    """Return the processor's name; Linux tells it in one file only."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor()
+    print("; ".join(f"{key} {value}" for key, value in facts.items()))
+    return {"figure": figure, "unit": unit, "samples": values, "machine": facts}

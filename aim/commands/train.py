@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
+
+if TYPE_CHECKING:
+    from aim.data.source import Source
+    from aim.train.best import Match
 
 
 def train(
@@ -13,49 +17,93 @@ def train(
     *,
     data: Path,
     out: Path,
+    mapping: Path | None = None,
+    codec: Path | None = None,
+    variant: str | None = None,
+    geometry: bool = False,
     resume: bool = False,
     steps: int | None = None,
     minutes: float | None = None,
     codec_minutes: float | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    precision: Literal["auto", "fp32", "bf16"] | None = None,
+    checkpointing: bool = False,
     seed: int = 0,
     device: str = "auto",
+    compile: Literal["auto", "on", "off"] = "auto",
+    film_every: int | None = None,
+    eval_task: tuple[str, ...] = (),
+    eval_every: int = 1000,
+    eval_episodes: int = 20,
+    wandb: str = "",
 ) -> dict[str, object]:
     """Train a model; with --resume the same command goes on where it stopped.
 
+    On several GPUs: torchrun --nproc-per-node 8 -m aim train PRESET --data DIR --out DIR
+
     Args:
         preset: name of a preset, as tiny or nano
-        data: folder of a dataset
+        data: folder of a dataset, or of a LeRobot set (v3.0, v2.1)
         out: folder of the run
+        mapping: TOML file that says what is what in a LeRobot set, as docs/own_robot.toml
+        codec: folder of another run, whose codec is used instead of training one
+        variant: who sees whom: paper, text, memory, no_map or video_free; the preset's if left out
+        geometry: tokens carry the 3-D position of their patch; needs data made by aim generate --depth
         resume: go on with the run in that folder
         steps: steps of Stage I; the preset's if left out
         minutes: end Stage I after so many minutes, whatever its steps; 0 for no limit; the preset's if left out
         codec_minutes: the same for the codec
+        batch_size: samples a step, over all processes; the preset's if left out
+        lr: highest learning rate of Stage I; the preset's if left out
+        precision: fp32, bf16, or auto: what this machine is faster with; the preset's if left out
+        checkpointing: compute layers again in the backward pass, which takes less memory and more time
         seed: decides first weights, order of samples and noise
         device: cpu, cuda, or auto
+        compile: on, off, or auto: have the layers compiled where there is a GPU
+        film_every: steps from one film of imagined futures to the next; 0 for none, a tenth of the run if left out
+        eval_task: names of tasks to judge the policy by while it trains; the best one is kept in OUT/best
+        eval_every: steps from one such evaluation to the next; there is one at the end too
+        eval_episodes: seeds a task in each, from 50000 on: neither those of training nor those of aim eval
+        wandb: project of Weights & Biases that is told too; TensorBoard's files are always in OUT/tensorboard
     """
     from dataclasses import replace
 
     import torch
 
     from aim import presets
-    from aim.data.store import open_dataset
-    from aim.train import pipeline
-    from sim import robots
+    from aim.data.source import open_source
+    from aim.model import intent
+    from aim.train import fleet, pipeline
+    from aim.train.beside import Options
     from sim.types import UserError
 
     make = presets.preset(preset)
     if device not in ("auto", "cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
         raise UserError(f"no device {device!r}; there are auto, cpu{', cuda' if torch.cuda.is_available() else ''}")
     place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
-    dataset = open_dataset(data)
-    size = len(robots.load(dataset.recipe.robot).action_names)
-    run = make(dataset.recipe.robot, dataset.recipe.cameras, size, size)
-    stage = {name: value for name, value in (("steps", steps), ("minutes", minutes)) if value is not None}
-    codec = {} if codec_minutes is None else {"minutes": codec_minutes}
+    source = open_source(data, mapping)
+    size = len(source.relative)
+    run = make(source.robot, source.cameras, size, size)
+    asked = {"steps": steps, "minutes": minutes, "batch_size": batch_size, "lr": lr, "precision": precision}
+    stage = {name: value for name, value in asked.items() if value is not None}
+    if checkpointing:
+        stage["checkpointing"] = True
+    limit = {} if codec_minutes is None else {"minutes": codec_minutes}
     run = replace(
-        run, train=replace(run.train, seed=seed, **stage), codec_train=replace(run.codec_train, seed=seed, **codec)
+        run,
+        model=replace(run.model, variant=variant or run.model.variant, geometry=geometry or run.model.geometry),
+        train=replace(run.train, seed=seed, **stage),
+        codec_train=replace(run.codec_train, seed=seed, **limit),
     )
-    made = pipeline.train(run, dataset, out, resume, place)
+    intent.variant(run.model.variant)
+    if run.train.batch_size < 1 or run.train.lr <= 0 or (film_every or 0) < 0:
+        raise UserError("batch-size starts at 1, film-every at 0, and lr lies above 0")
+    match = _match(source, eval_task, eval_every, eval_episodes) if eval_task else None
+    compiled = compile == "on" or (compile == "auto" and place.type == "cuda")
+    with fleet.joined(place) as mine:
+        options = Options(film_every, match, compiled, wandb)
+        made = pipeline.train(run, source, out, resume, mine, options=options, lender=codec)
     outcome, quality = made.outcome, made.quality
     peaks = f"peaks off by {quality.peak_error_px:.2f} pixels"
     print(f"codec: {quality.psnr_rgb:.1f} dB pictures, {quality.psnr_map:.1f} dB maps, {peaks}")
@@ -70,3 +118,18 @@ def train(
         "finished": outcome.finished,
         "codec": {"psnr_rgb": quality.psnr_rgb, "psnr_map": quality.psnr_map, "peak_error_px": quality.peak_error_px},
     }
+
+
+def _match(source: Source, tasks: tuple[str, ...], every: int, episodes: int) -> Match:
+    """Return what the policy is judged by; `UserError` where its robot is not the simulator's or cannot do a task."""
+    from aim.commands import parse
+    from aim.train.best import Match
+    from sim import robots
+    from sim.types import UserError
+
+    if min(every, episodes) < 1:
+        raise UserError("eval-every and eval-episodes start at 1")
+    if source.own is not None or source.robot not in robots.names():
+        there = ", ".join(robots.names())
+        raise UserError(f"--eval-task needs a robot of the simulator ({there}), not {source.robot!r}")
+    return Match(parse.chosen(tasks, "", robots.load(source.robot)), every, episodes)

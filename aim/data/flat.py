@@ -74,7 +74,7 @@ def unflatten(flat: Flat) -> Episode:
     for key, value in flat.arrays.items():
         name, _, camera = key.partition("/")
         if name in PER_CAMERA:
-            fields[name][camera] = _metres(value) if name == "depth" else value
+            fields[name][camera] = metres(value) if name == "depth" else value
     return Episode(
         **fields,
         bodies=tuple(about["bodies"]),
@@ -114,7 +114,8 @@ def _millimetres(metres: NDArray[np.float32]) -> NDArray[np.uint16]:
     return np.where((scaled > 0) & (scaled < MOST_MM), scaled, 0).astype(np.uint16)
 
 
-def _metres(millimetres: NDArray[np.uint16]) -> NDArray[np.float32]:
+def metres(millimetres: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """Return depth as an episode has it from depth as it is kept; 0 stays 0."""
     return (millimetres / 1000.0).astype(np.float32)
 
 

@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,38 +19,64 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from aim import console
-from aim.config import CodecConfig
-from aim.data.store import Dataset, EpisodeRef
+from aim.config import CodecConfig, View
+from aim.data import source
+from aim.data.source import Data, R, Ref, Shown, Source
+from aim.data.spots import spots
+from aim.model import canvas
 from aim.model.codec import KINDS, Codec, Kind, resized
 
 Pictures = Mapping[tuple[int, Kind], Tensor]  # (view, kind) -> uint8 (r h w 3)
 
 AT_ONCE = 64  # instants coded together
+FEW = 8  # pictures held at full size: an episode of a camera would be gigabytes, and few stay in the processor's cache
 
 
 @dataclass(frozen=True)
 class Latents:
-    """Tokens of every picture of a dataset: rows `starts[e]` to `starts[e + 1]` belong to episode e."""
+    """Tokens of every picture of a dataset: rows `starts[e]` to `starts[e + 1]` belong to episode e.
+
+    Where a dataset has no maps, those of black ones stand in their place. Only models with geometry need `points`.
+    """
 
     rgb: Tensor  # (r n c) float16
     map: Tensor  # (r n c) float16
     starts: Tensor  # (e + 1,) int64
+    points: Tensor | None = None  # (r n 4), where the patches lie: `aim.data.points`
 
 
-def pictures(dataset: Dataset, ref: EpisodeRef, config: CodecConfig, frames: Sequence[int]) -> Pictures:
-    """Return pictures and maps of an episode at the sizes of the codec's views."""
-    read = {"rgb": dataset.pictures, "map": dataset.maps}
+def with_points(latents: Latents, data: Data, config: CodecConfig) -> Latents:
+    """Return the latents with the points of their patches; `UserError` where the data has no depth."""
+    there, grids = source.of(data), canvas.grids(config)
+    parts = [torch.from_numpy(there.points(ref, config.views, grids)) for ref in there.episodes]
+    return replace(latents, points=torch.cat(parts))
+
+
+def pictures(data: Shown[R], ref: R, config: CodecConfig, frames: Sequence[int]) -> Pictures:
+    """Return pictures and maps of an episode at the sizes of the codec's views; maps are black where it has none."""
+    parts = [frames[i : i + FEW] for i in range(0, len(frames), FEW)]
     return {
-        (index, kind): resized(torch.from_numpy(read[kind](ref, view.name, frames)), view)
+        (index, kind): torch.cat([_sized(data, ref, view, kind, part) for part in parts])
         for index, view in enumerate(config.views)
         for kind in KINDS
     }
 
 
-def some_pictures(
-    dataset: Dataset, refs: Sequence[EpisodeRef], config: CodecConfig, count: int, seed: int
-) -> Pictures:
-    """Return about `count` instants, spread evenly over the episodes `refs`, at random times."""
+def _sized(data: Shown[R], ref: R, view: View, kind: Kind, frames: Sequence[int]) -> Tensor:
+    found = (data.pictures if kind == "rgb" else data.maps)(ref, view.name, frames)
+    return black(view, len(frames)) if found is None else resized(torch.from_numpy(found), view)
+
+
+def black(view: View, count: int) -> Tensor:
+    """Return maps (count h w 3) of a view on which nothing is wanted."""
+    return torch.zeros(count, view.height, view.width, 3, dtype=torch.uint8)
+
+
+def some_pictures(data: Source, refs: Sequence[Ref], config: CodecConfig, count: int, seed: int) -> Pictures:
+    """Return about `count` instants, spread evenly over the episodes `refs`, at random times.
+
+    They are for teaching a codec: where a dataset has no maps, drawn ones stand in their place (`aim.data.spots`).
+    """
     draw = np.random.default_rng([seed, 11])
     share = -(-count // len(refs))
     if share == 1:
@@ -58,33 +84,46 @@ def some_pictures(
     parts = []
     for ref in refs:
         frames = np.sort(draw.choice(ref.pictures, min(share, ref.pictures), replace=False))
-        parts.append(pictures(dataset, ref, config, frames.tolist()))
-    return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+        parts.append(pictures(data, ref, config, frames.tolist()))
+    found = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+    return found if data.has_maps else {**found, **_drawn(config, len(found[0, "rgb"]), seed)}
 
 
-def encode(codec: Codec, dataset: Dataset) -> Latents:
+def _drawn(config: CodecConfig, count: int, seed: int) -> Pictures:
+    draw = np.random.default_rng([seed, 13])
+    views = enumerate(config.views)
+    return {(i, "map"): torch.from_numpy(spots(count, view.height, view.width, draw)) for i, view in views}
+
+
+def encode(codec: Codec, data: Data) -> Latents:
     """Return the tokens of every picture; the next episode is read while one is coded."""
-    refs = dataset.episodes
-    found: dict[Kind, list[Tensor]] = {kind: [] for kind in KINDS}
+    there = source.of(data)
+    refs = there.episodes
+    kinds = KINDS if there.has_maps else KINDS[:1]
+    found: dict[Kind, list[Tensor]] = {kind: [] for kind in kinds}
     with console.progress("latents", len(refs)) as bar:
-        for episode in _ahead(dataset, refs, codec.config):
-            for kind in KINDS:
+        for episode in _ahead(there, refs, codec.config):
+            for kind in kinds:
                 views = [episode[view, kind].split(AT_ONCE) for view in range(len(codec.config.views))]
                 found[kind] += [codec.encode(part, kind).half().cpu() for part in zip(*views, strict=True)]
             bar.step()
     starts = torch.tensor([0, *np.cumsum([ref.pictures for ref in refs])])
-    return Latents(torch.cat(found["rgb"]), torch.cat(found["map"]), starts)
+    rgb = torch.cat(found["rgb"])
+    if there.has_maps:
+        return Latents(rgb, torch.cat(found["map"]), starts)
+    one = codec.encode([black(view, 1) for view in codec.config.views], "map").half().cpu()
+    return Latents(rgb, one.repeat(len(rgb), 1, 1), starts)
 
 
-def cached(folder: Path, codec: Codec, dataset: Dataset) -> Latents:
+def cached(folder: Path, codec: Codec, data: Data) -> Latents:
     """Return the tokens of a dataset, read from `folder` where they are kept there, else coded and kept."""
-    path = folder / f"{identity(codec, dataset)}.safetensors"
+    path = folder / f"{identity(codec, source.of(data))}.safetensors"
     if path.is_file():
         return Latents(**load_file(path))
-    made = encode(codec, dataset)
+    made = encode(codec, data)
     folder.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    save_file(vars(made), part)
+    save_file({name: value for name, value in vars(made).items() if value is not None}, part)
     os.replace(part, path)
     for other in folder.glob("*.safetensors"):
         if other != path:
@@ -92,22 +131,22 @@ def cached(folder: Path, codec: Codec, dataset: Dataset) -> Latents:
     return made
 
 
-def identity(codec: Codec, dataset: Dataset) -> str:
+def identity(codec: Codec, data: Source) -> str:
     """Return a name that changes with any weight of the codec and any episode of the dataset."""
     sha = hashlib.sha256()
     for name, value in sorted(codec.state_dict().items()):
         sha.update(name.encode() + value.detach().cpu().numpy().tobytes())
-    for ref in dataset.episodes:
-        sha.update(ref.sha256.encode())
+    for ref in data.episodes:
+        sha.update(ref.identity.encode())
     return sha.hexdigest()[:16]
 
 
-def _ahead(dataset: Dataset, refs: Sequence[EpisodeRef], config: CodecConfig) -> Iterator[Pictures]:
+def _ahead(data: Source, refs: Sequence[Ref], config: CodecConfig) -> Iterator[Pictures]:
     with ThreadPoolExecutor(1) as reader:
-        waiting = [reader.submit(pictures, dataset, ref, config, range(ref.pictures)) for ref in refs[:1]]
+        waiting = [reader.submit(pictures, data, ref, config, range(ref.pictures)) for ref in refs[:1]]
         for ref in [*refs[1:], None]:
             ready = waiting.pop()
             if ref is not None:
                 ready.result()  # one reader at a time: the files of a dataset are not made for more
-                waiting.append(reader.submit(pictures, dataset, ref, config, range(ref.pictures)))
+                waiting.append(reader.submit(pictures, data, ref, config, range(ref.pictures)))
             yield ready.result()

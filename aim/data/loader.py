@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aim.config import Run
-from aim.data import transforms
+from aim.data import source, transforms
 from aim.data.latents import Latents
-from aim.data.store import Dataset
+from aim.data.source import Data
 from aim.data.transforms import Transform
 from aim.model.batch import Context, Sample
-from sim.types import STEPS_PER_PICTURE, UserError
+from sim.types import PICTURE_HZ, STEPS_PER_PICTURE, UserError
 
 
 @dataclass(frozen=True)
@@ -50,27 +50,22 @@ class Windows:
         return len(self.episode)
 
 
-def motions(dataset: Dataset) -> Motions:
+def motions(data: Data) -> Motions:
     """Return states and actions of all episodes; `UserError` naming the episode whose numbers are not finite."""
-    if not dataset.episodes:
-        raise UserError(f"{dataset.path} has no episodes")
-    state, action, words = [], [], []
-    for ref in dataset.episodes:
-        episode = dataset.load(ref, ("state", "action"))
-        for name, value in (("state", episode.state), ("action", episode.action)):
-            if not np.isfinite(value).all():
-                where = f"{dataset.path}: {name} of {ref.task} seed {ref.seed}"
-                raise UserError(f"{where} is not finite; make {ref.shard} anew")
-        state.append(episode.state[:-1])
-        action.append(episode.action)
-        words.append(episode.instruction)
-    starts = np.cumsum([0, *(len(a) for a in action)])
-    return Motions(np.concatenate(state), np.concatenate(action), starts, tuple(words))
+    there = source.of(data)
+    if not there.episodes:
+        raise UserError(f"{there.path} has no episodes")
+    moves = [there.motion(ref) for ref in there.episodes]
+    state, action = (np.concatenate(parts) for parts in zip(*((m.state, m.action) for m in moves), strict=True))
+    starts = np.cumsum([0, *(len(move.action) for move in moves)])
+    return Motions(state, action, starts, tuple(move.instruction for move in moves))
 
 
-def windows(dataset: Dataset) -> Windows:
-    """Return all samples: one for each picture that an action follows."""
-    counts = [ref.pictures - 1 for ref in dataset.episodes]
+def windows(data: Data) -> Windows:
+    """Return all samples, one for each picture that an action follows; `UserError` where there is none."""
+    counts = [ref.pictures - 1 for ref in data.episodes]
+    if not any(counts):
+        raise UserError(f"{data.path} has no episode of two pictures, {1 / PICTURE_HZ:g} s")
     return Windows(np.repeat(np.arange(len(counts)), counts), np.concatenate([np.arange(n) for n in counts]))
 
 
@@ -104,7 +99,7 @@ class Loader:
     def __init__(
         self, run: Run, latents: Latents, moves: Motions, every: Windows, words: Words, transform: Transform
     ) -> None:
-        """Hold the data of a run."""
+        """Hold the data of a run. Where the transform says that there are no maps, none of a batch is valid."""
         self.run, self.latents, self.moves, self.windows, self.words = run, latents, moves, every, words
         self.transform = transform
         self.action_valid = torch.tensor(transform.action.moves)
@@ -129,13 +124,14 @@ class Loader:
             state=torch.from_numpy(self.transform.state_in(present)),
             text=self.words.text[said],
             text_valid=self.words.valid[said],
+            points=self._points(episode, picture),
         )
         return Sample(
             context=context,
             rgb=self._tokens(self.latents.rgb, episode, picture, ahead),
             map=self._tokens(self.latents.map, episode, picture, ahead),
             action=torch.from_numpy(self.transform.action_in(chunk, present)),
-            map_valid=torch.ones(len(rows), dtype=torch.bool),
+            map_valid=torch.full((len(rows),), self.transform.mapped),
             action_valid=self.action_valid,
         )
 
@@ -144,6 +140,13 @@ class Loader:
         starts = self.latents.starts.numpy()
         first, last = starts[episode][:, None], starts[episode + 1][:, None] - 1
         return kept[torch.from_numpy(np.clip(first + picture[:, None] + offsets, first, last))].float()
+
+    def _points(self, episode: NDArray, picture: NDArray) -> Tensor | None:
+        """Return where the patches of the present pictures lie (b n 4), for models that are told."""
+        if not self.run.model.geometry:
+            return None
+        assert self.latents.points is not None, "a model with geometry is told points"
+        return self.latents.points[self.latents.starts[episode] + torch.from_numpy(picture)]
 
     def _past_actions(self, episode: NDArray, picture: NDArray) -> NDArray[np.float32]:
         first = self.moves.starts[episode][:, None]

@@ -101,6 +101,13 @@ class Dataset:
         """Return value maps (k h w 3: pick, place, other) of one camera."""
         return self._frames(ref, "maps", camera, frames)
 
+    def depth(self, ref: EpisodeRef, camera: str) -> NDArray[np.float32]:
+        """Return all depth pictures (T h w) of one camera, metres, 0: nothing there; `UserError` where none are."""
+        _check([camera], self.recipe.cameras, "camera")
+        if not self.recipe.depth:
+            raise UserError(f"{self.path} has no depth pictures; record another folder with `aim generate --depth`")
+        return flat.metres(self.arrays(ref, f"depth/{camera}")[f"depth/{camera}"])
+
     def arrays(self, ref: EpisodeRef, *names: str) -> dict[str, NDArray[Any]]:
         """Return arrays as they are kept, by the names of `aim.data.flat`: "state", "extrinsics/head"."""
         with shard.blame(self._path(ref)):

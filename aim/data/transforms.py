@@ -55,11 +55,15 @@ def measure(x: Array) -> Scale:
 
 @dataclass(frozen=True)
 class Transform:
-    """Everything between robot and model. `joints` says which channels are relative to the measured joints."""
+    """Everything between robot and model. `joints` says which channels are relative to the measured joints.
+
+    `mapped` says whether value maps were learned from: where they were not, actions were learned against black ones.
+    """
 
     joints: tuple[bool, ...]
     action: Scale
     state: Scale
+    mapped: bool = True
 
     def action_in(self, action: Array, state: Array) -> Array:
         """Return absolute targets (... k d), given the measured state (... d), in the model's numbers."""
@@ -87,8 +91,9 @@ def absolute(action: Array, state: Array, joints: tuple[bool, ...]) -> Array:
 
 
 def to_json(transform: Transform) -> str:
-    """Return the transform as JSON."""
-    return json.dumps(dataclasses.asdict(transform), indent=1) + "\n"
+    """Return the transform as JSON; that maps were learned from goes without saying."""
+    raw = dataclasses.asdict(transform)
+    return json.dumps({k: v for k, v in raw.items() if k != "mapped" or not v}, indent=1) + "\n"
 
 
 def from_json(text: str) -> Transform:
@@ -96,6 +101,6 @@ def from_json(text: str) -> Transform:
     try:
         raw = json.loads(text)
         scales = {name: Scale(**{k: tuple(v) for k, v in raw[name].items()}) for name in ("action", "state")}
-        return Transform(joints=tuple(raw["joints"]), **scales)
+        return Transform(joints=tuple(raw["joints"]), **scales, mapped=raw.get("mapped", True) is True)
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"not a transform: {error}") from error

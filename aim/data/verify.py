@@ -109,8 +109,9 @@ def _identity(episode: Episode, recipe: Recipe, ref: EpisodeRef) -> Iterator[str
         yield f"it says task, seed, robot, success, variation {said}; its place says {place}"
     if set(episode.images) != set(recipe.cameras):
         yield f"it has cameras {', '.join(sorted(episode.images))}, the recipe has {', '.join(recipe.cameras)}"
-    if bool(episode.depth) != recipe.depth:
-        yield "depth is there and not asked for, or asked for and not there"
+    if set(episode.depth) != (set(recipe.cameras) if recipe.depth else set()):
+        there = ", ".join(sorted(episode.depth)) or "no camera"
+        yield f"it has depth of {there}; the recipe asks for {'every camera' if recipe.depth else 'none'}"
 
 
 def _shapes(episode: Episode, recipe: Recipe) -> Iterator[str]:

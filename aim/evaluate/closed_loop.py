@@ -97,7 +97,7 @@ def run(contender: Contender, plan: Plan, out: Path, job: Job) -> list[Result]:
     task, batch = job
     env = Env(
         tasks.load(task), robots.load(plan.robot), len(batch.seeds), contender.cameras or None, contender.size,
-        plan.threads, variation=plan.look,
+        plan.threads, variation=plan.look, depth=contender.depth,
     )
     try:
         env.reset(batch.seeds)

@@ -33,6 +33,7 @@ class Contender:
     robot: str = ""  # the only one it can drive; "": any
     cameras: tuple[str, ...] = ()  # what it looks at; none: it is shown no pictures
     size: tuple[int, int] = (128, 128)  # height, width of the pictures that it is shown
+    depth: bool = False  # whether it is shown depth beside them
     ahead: int = STEPS_PER_PICTURE  # control steps from one predicted picture to the next
     settings: Mapping[str, object] = field(default_factory=dict)  # what else decides how it acts
 
@@ -87,6 +88,7 @@ def _learned(path: Path, size: tuple[int, int], device: str) -> Contender:
         robot=loaded.run.robot,
         cameras=loaded.cameras,
         size=size,
+        depth=loaded.run.model.geometry,
         ahead=loaded.run.model.actions_per_frame,
         settings={
             "size": list(size),
@@ -102,7 +104,9 @@ def _learner(folder: Path, where: str, digest: str, env: Env, batch: Batch) -> P
     from aim.policy import LearnedPolicy
 
     loaded = _loaded(folder, where, digest)
-    return LearnedPolicy(loaded.run, loaded.transform, loaded.codec, loaded.model, imagine=batch.filmed)
+    return LearnedPolicy(
+        loaded.run, loaded.transform, loaded.codec, loaded.model, imagine=batch.filmed, number=loaded.number
+    )
 
 
 @functools.lru_cache(maxsize=1)

@@ -5,16 +5,19 @@ Three streams, rgb, map and action, each with weights of its own, meet in one at
 Future pictures and maps are denoised together; the actions afterwards, against the keys and values of what they may
 see: o, past actions and the final map. x never sees m or a, m never sees a, a never sees x or text.
 
-Training sees one sequence: past, o, noisy x, noisy m, a clean copy c of the map, noisy a. Inference runs the same
-segments in three turns, each against the cache of those before.
+Training sees one sequence: past, o, noisy x, noisy m, a clean copy c of the map, noisy a (several draws of it, which
+do not see each other). Inference runs the same segments in three turns, each against the cache of those before.
+Variants of the table leave out the map (then the clean copy is y, of the pictures) or the future as a whole.
 
-b batch, f future latent frames, n tokens of a frame, c channels of a token, k actions, d action channels, w width.
+b batch, f future latent frames, n tokens of a frame, c channels of a token, k actions, d action channels, w width,
+r draws of the actions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -23,30 +26,32 @@ from torch import Tensor, nn
 from aim.config import ModelConfig
 from aim.model import flow, intent, rope
 from aim.model.batch import Cache, Context, Imagined, Sample
-from aim.model.embed import Embed, widths
-from aim.model.intent import STREAM
-from aim.model.mot import PARTS, Hidden, Trunk, Vectors, modulate
+from aim.model.embed import Embed, width
+from aim.model.flow import Draws
+from aim.model.intent import Segment
+from aim.model.mot import Hidden, Step, Trunk, modulate, split
 
 Frames = Float[Tensor, "b f n c"]
 Actions = Float[Tensor, "b k d"]
 Tokens = Float[Tensor, "b _ _"]  # of any stream, in or out
 Levels = Float[Tensor, " _"]  # flow times: one a row, or one for all
 
-DISTURBANCE = 0.5  # the highest level at which history and map condition are noised
+DISTURBANCE = 0.5  # the highest level at which history and the condition of the actions are noised
+PREDICTED = ("x", "m", "a")
 
 
 class Head(nn.Module):
     """The last normalisation and the map from hidden states to velocities; starts at zero."""
 
     def __init__(self, width: int, channels: int) -> None:
-        """Make the head of a stream."""
+        """Make the head of a kind of segment."""
         super().__init__()
         self.table = nn.Parameter(torch.zeros(2, width))
         self.out = nn.Linear(width, channels)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
-    def forward(self, z: Hidden, time: Vectors) -> Float[Tensor, "b n out"]:
+    def forward(self, z: Hidden, time: Float[Tensor, "#b 1 1 w"]) -> Float[Tensor, "b n out"]:
         """Return velocities (b n channels) in single precision."""
         shift, scale = (time + self.table).unbind(-2)
         return self.out(modulate(z, shift, scale)).float()
@@ -58,154 +63,207 @@ class AIM(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         """Make the model that `config` describes; `UserError` for an unknown variant."""
         super().__init__()
-        self.config = config
+        self.config, self.who = config, intent.variant(config.variant)
         self.sequence = intent.segments(config)
         self.embed = Embed(config)
-        self.trunk = Trunk(config, intent.variant(config.variant))
-        channels = {"rgb": config.token_channels, "map": config.token_channels}
-        channels["action"] = config.action_patch * config.action_dim
-        self.heads = nn.ModuleDict({name: Head(width, channels[name]) for name, width in widths(config).items()})
+        self.trunk = Trunk(config)
+        channels = {"x": config.token_channels, "m": config.token_channels}
+        channels["a"] = config.action_patch * config.action_dim
+        self.heads = nn.ModuleDict(
+            {kind: Head(width(kind, config), channels[kind]) for kind in PREDICTED if kind in self.who}
+        )
+        self.spans = _spans(self.sequence)
         for kind, where in rope.positions(config).items():
-            self.register_buffer(f"turn_{kind}", rope.turn(where, config.head_dim), persistent=False)
+            turned = rope.turn(where, config.head_dim, config.rope_base)
+            self.register_buffer(f"turn_{kind}", turned, persistent=False)
 
-    def losses(self, sample: Sample, generator: torch.Generator) -> dict[str, Float[Tensor, ""]]:
-        """Return the flow-matching losses `rgb`, `map`, `action` and their weighted sum `total`."""
+    def forward(self, sample: Sample, draws: Draws) -> dict[str, Float[Tensor, ""]]:
+        """Return the losses: see `losses`."""
+        return self.losses(sample, draws)
+
+    def losses(self, sample: Sample, draws: Draws) -> dict[str, Float[Tensor, ""]]:
+        """Return the flow-matching losses `rgb`, `map`, `action` and their weighted sum `total`.
+
+        Each is a mean over rows, so the mean of two halves of a batch is that of the whole. A row without an annotated
+        map adds nothing to `map`, which is zero in variants that have none.
+        """
         config, valid = self.config, sample.action_valid
-        rows = len(sample.rgb)
-        s_video = flow.shifted(flow.uniform(rows, sample.rgb, generator), config.video_shift)
-        s_action = flow.shifted(flow.uniform(rows, sample.rgb, generator), config.action_shift)
-        clean = {"x": sample.rgb, "m": sample.map, "a": sample.action * valid}
-        noise = {kind: flow.gaussian(z, generator) for kind, z in clean.items()}
-        noise["a"] = noise["a"] * valid
-        level = {"x": s_video, "m": s_video, "a": s_action}
-        noisy = {kind: flow.interpolate(z, noise[kind], level[kind]) for kind, z in clean.items()}
-        condition = _disturbed((sample.map,), config.condition_noise, generator)[0]
+        u = draws.uniform(sample.rgb, 2)
+        s_video = flow.shifted(u[:, 0], config.video_shift)
+        steps = torch.arange(config.action_draws, device=u.device) / config.action_draws  # evenly spread draws
+        s_action = flow.shifted((u[:, 1:] + steps) % 1.0, config.action_shift)
+        clean = {"x": sample.rgb, "m": sample.map} if "m" in self.who else {"x": sample.rgb}
+        noise = {kind: draws.gaussian(z) for kind, z in clean.items()}
+        noisy = {kind: flow.interpolate(z, noise[kind], s_video) for kind, z in clean.items()}
+        action = (sample.action * valid)[:, None].expand(-1, config.action_draws, -1, -1)
+        action_noise = draws.gaussian(action) * valid
         past = (sample.context.past_rgb, sample.context.past_action)
-        past_rgb, past_action = _disturbed(past, config.history_noise, generator)
+        past_rgb, past_action = _disturbed(past, config.history_noise, draws)
         context = replace(sample.context, past_rgb=past_rgb, past_action=past_action * valid)
-        guess = self.velocities(context, noisy["x"], noisy["m"], noisy["a"], condition, s_video, s_action)
-        error = {
-            kind: flow.loss(v, clean[kind], noise[kind], level[kind]) for kind, v in zip(noisy, guess, strict=True)
-        }
+        copied = intent.condition(self.who)
+        condition = None
+        if copied:
+            condition = _disturbed((clean[intent.COPY_OF[copied]],), config.condition_noise, draws)[0]
+        guess = self.velocities(
+            context, noisy["x"], noisy.get("m"), flow.interpolate(action, action_noise, s_action), condition, s_video,
+            s_action,
+        )  # fmt: skip
+        error = {kind: flow.loss(guess[kind], z, noise[kind], s_video) for kind, z in clean.items()}
+        if config.predict == "data":  # s times the error of the velocity is the error of the data
+            error = {kind: e * s_video.square()[:, None, None, None] for kind, e in error.items()}
+        wrong = flow.loss(guess["a"], action, action_noise, s_action).mean((0, 1, 2))
+        none = error["x"].new_zeros(())
         result = {
             "rgb": error["x"].mean(),
-            "map": _mean(error["m"].mean((1, 2, 3)), sample.map_valid),
-            "action": _mean(error["a"].mean((0, 1)), valid),
+            "map": (error["m"].mean((1, 2, 3)) * sample.map_valid).mean() if "m" in error else none,
+            "action": (wrong * valid).sum() / valid.sum().clamp(min=1),
         }
         total = result["rgb"] + config.map_weight * result["map"] + config.action_weight * result["action"]
         return {**result, "total": total}
 
     def velocities(
-        self, context: Context, rgb: Frames, maps: Frames, action: Actions, condition: Frames, s_video: Levels,
-        s_action: Levels,
-    ) -> tuple[Frames, Frames, Actions]:  # fmt: skip
-        """Return the velocities of x, m and a, all from one pass over the whole training sequence."""
-        tokens = {
-            **self.embed.context(context),
-            "x": self.embed.frames(rgb),
-            "m": self.embed.maps(maps, noisy=True),
-            "c": self.embed.maps(condition, noisy=False),
-            "a": self.embed.chunk(action),
-        }
-        levels = {"x": s_video, "m": s_video, "a": s_action}
-        outs, _ = self._run(tokens, levels, self._read(context))
-        return self._frames(outs["x"]), self._frames(outs["m"]), self._steps(outs["a"])
+        self, context: Context, rgb: Frames, maps: Frames | None, action: Float[Tensor, "b r k d"],
+        condition: Frames | None, s_video: Levels, s_action: Float[Tensor, "b r"],
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """Return the velocities of `x`, of `m` where there are maps, and of `a`, from one pass over the sequence."""
+        copied = intent.condition(self.who)
+        given = {"x": rgb, **({"m": maps} if maps is not None else {})}
+        if copied:
+            assert condition is not None, f"the actions of variant {self.config.variant!r} need a condition"
+            given[copied] = condition
+        tokens = {**self._cut(self.embed.context(context)), **self._cut(self.embed.future(given))}
+        chunks = [segment for segment in self.sequence if segment.kind == "a"]
+        tokens |= {s: self.embed.chunk(z) for s, z in zip(chunks, action.unbind(1), strict=True)}
+        levels = {s: s_video for s in tokens if s.kind in ("x", "m")}
+        levels |= dict(zip(chunks, s_action.unbind(1), strict=True))
+        outs, _ = self._run(tokens, levels, Cache(), self.embed.words(context))
+        found = {s.kind: self._frames(outs[s], given[s.kind], s_video) for s in outs if s.kind != "a"}
+        return {**found, "a": torch.stack([self._steps(outs[s]) for s in chunks], 1)}
 
     def remember(self, context: Context) -> Cache:
         """Return the cache of the past, of o and of the text: all that pictures and maps are denoised against."""
-        cache = self._read(context)
-        return self._cached(self.embed.context(context), cache)
+        return self._run(self._cut(self.embed.context(context)), {}, Cache(), self.embed.words(context))[1]
 
-    def condition(self, cache: Cache, maps: Frames) -> Cache:
-        """Return the cache with `maps` added as the condition of the actions."""
-        return self._cached({"c": self.embed.maps(maps, noisy=False)}, cache)
+    def condition(self, cache: Cache, future: Frames) -> Cache:
+        """Return the cache with a finished future added, which the actions see: the maps, or for `no_map` the rgb."""
+        copied = intent.condition(self.who)
+        assert copied, f"the actions of variant {self.config.variant!r} see no future"
+        return self._run(self._cut(self.embed.future({copied: future})), {}, cache)[1]
 
-    def video_velocity(self, cache: Cache, rgb: Frames, maps: Frames, s: Levels) -> tuple[Frames, Frames]:
+    def video_velocity(
+        self, cache: Cache, rgb: Frames, maps: Frames | None, s: Levels
+    ) -> tuple[Frames, Frames | None]:
         """Return the velocities of pictures and maps at level s (b,), or (1,) for all rows, after `remember`."""
-        tokens = {"x": self.embed.frames(rgb), "m": self.embed.maps(maps, noisy=True)}
-        outs, _ = self._run(tokens, {"x": s, "m": s}, cache)
-        return self._frames(outs["x"]), self._frames(outs["m"])
+        given = {"x": rgb, **({"m": maps} if maps is not None else {})}
+        tokens = self._cut(self.embed.future(given))
+        outs, _ = self._run(tokens, dict.fromkeys(tokens, s), cache)
+        found = {segment.kind: self._frames(z, given[segment.kind], s) for segment, z in outs.items()}
+        return found["x"], found.get("m")
 
     def action_velocity(self, cache: Cache, action: Actions, s: Levels) -> Actions:
         """Return the velocity of the actions at level s (b,), or (1,) for all rows, after `condition`."""
-        outs, _ = self._run({"a": self.embed.chunk(action)}, {"a": s}, cache)
-        return self._steps(outs["a"])
+        chunk = next(segment for segment in self.sequence if segment.kind == "a")
+        outs, _ = self._run({chunk: self.embed.chunk(action)}, {chunk: s}, cache)
+        return self._steps(outs[chunk])
 
     @torch.no_grad()
-    def imagine(self, context: Context, steps: int, generator: torch.Generator) -> Imagined:
+    def imagine(self, context: Context, steps: int, draws: Draws) -> Imagined:
         """Return the future pictures and maps after `steps` Euler steps, and the cache for `action_velocity`."""
         config, cache = self.config, self.remember(context)
-        shape = (2, len(context.rgb), config.futures, *context.rgb.shape[1:])
-        noise = flow.gaussian(context.rgb.new_empty(shape), generator)
+        like = context.rgb[:, None].expand(-1, config.futures, -1, -1)
+        kinds = [kind for kind in ("x", "m") if kind in self.who]
+        noise = torch.stack([draws.gaussian(like) for _ in kinds])
 
         def velocity(z: Tensor, s: float) -> Tensor:
-            return torch.stack(self.video_velocity(cache, z[0], z[1], z.new_tensor([s])))
+            found = self.video_velocity(cache, z[0], z[1] if len(z) > 1 else None, z.new_tensor([s]))
+            return torch.stack([v for v in found if v is not None])
 
-        rgb, maps = flow.walk(noise, flow.schedule(steps, config.video_shift), velocity)
-        return Imagined(rgb, maps, self.condition(cache, maps))
+        done = dict(zip(kinds, flow.walk(noise, flow.schedule(steps, config.video_shift), velocity), strict=True))
+        copied = intent.condition(self.who)
+        against = self.condition(cache, done[intent.COPY_OF[copied]]) if copied else cache
+        return Imagined(done.get("x"), done.get("m"), against)
 
     @torch.no_grad()
     def act(
-        self, context: Context, video_steps: int, action_steps: int, generator: torch.Generator,
-        action_valid: Bool[Tensor, " d"] | None = None,
+        self, context: Context, video_steps: int, action_steps: int, draws: Draws,
+        action_valid: Bool[Tensor, " d"] | None = None, imagine: bool = False,
     ) -> tuple[Actions, Imagined]:  # fmt: skip
-        """Return a chunk of normalised actions and the future it was made for; channels not valid are zero."""
+        """Return a chunk of normalised actions and the future it was made for; channels not valid are zero.
+
+        Actions that see no future are made without one, unless it is asked for by `imagine`.
+        """
         config = self.config
         every = torch.ones(config.action_dim, dtype=torch.bool, device=context.rgb.device)
         valid = every if action_valid is None else action_valid
         context = replace(context, past_action=context.past_action * valid)
-        imagined = self.imagine(context, video_steps, generator)
-        noise = flow.gaussian(context.rgb.new_empty(len(context.rgb), config.chunk, config.action_dim), generator)
+        noise = draws.gaussian(context.rgb.new_empty(len(context.rgb), config.chunk, config.action_dim)) * valid
+        if imagine or intent.condition(self.who):
+            imagined = self.imagine(context, video_steps, draws)
+        else:
+            imagined = Imagined(None, None, self.remember(context))
 
         def velocity(z: Tensor, s: float) -> Tensor:
             return self.action_velocity(imagined.cache, z, z.new_tensor([s])) * valid
 
-        return flow.walk(noise * valid, flow.schedule(action_steps, config.action_shift), velocity), imagined
+        return flow.walk(noise, flow.schedule(action_steps, config.action_shift), velocity), imagined
 
     def _run(
-        self, tokens: Mapping[str, Tokens], levels: Mapping[str, Levels], cache: Cache
-    ) -> tuple[dict[str, Tokens], Cache]:
-        """Return the heads' outputs for the kinds that have a level, and the cache with all given tokens added."""
+        self, tokens: Mapping[Segment, Tokens], levels: Mapping[Segment, Levels], cache: Cache,
+        words: tuple[Tensor, Tensor] | None = None,
+    ) -> tuple[dict[Segment, Tokens], Cache]:  # fmt: skip
+        """Return the heads' outputs for the segments that have a level, and the cache with all given ones added."""
+        streams: dict[str, tuple[Segment, ...]] = {}
+        for segment in tokens:
+            name = intent.stream(segment.kind, self.config)
+            streams[name] = (*streams.get(name, ()), segment)
         still = next(iter(tokens.values())).new_zeros(1, dtype=torch.float32)  # clean tokens are at flow time 0
-        moments = {(STREAM[kind], kind in levels): levels.get(kind, still) for kind in tokens}
-        modulation = {moment: self.trunk.times[moment[0]](s) for moment, s in moments.items()}
-        hidden, times, turns = {}, {}, {}
+        layered, last = {}, {}
+        for name, group in streams.items():
+            clean = self.trunk.times[name](still)
+            for segment in group:
+                moment = self.trunk.times[name](levels[segment]) if segment in levels else clean
+                layered[segment], last[segment] = moment
+        turns = {name: torch.cat([self._turn(s) for s in group], 1) for name, group in streams.items()}
+        text, seen = words or (None, cache.text_seen)
+        step = Step(streams, layered, turns, text, seen)
+        outs, kept = self.trunk(tokens, step, cache, list(levels))
+        return {s: cast(Head, self.heads[s.kind])(z, last[s]) for s, z in outs.items()}, kept
+
+    def _cut(self, tokens: Mapping[str, Tokens]) -> dict[Segment, Tokens]:
+        """Return the tokens of each kind by its segments, in the order of the sequence."""
+        found = {}
         for kind, z in tokens.items():
-            start = 0
-            for segment in (segment for segment in self.sequence if segment.kind == kind):
-                part = slice(start, start + segment.length)
-                hidden[segment], turns[segment] = z[:, part], self.get_buffer(f"turn_{kind}")[:, part]
-                times[segment] = modulation[STREAM[kind], kind in levels]
-                start = part.stop
-            assert start == z.shape[1], f"{kind} has {z.shape[1]} tokens, not {start}"
-        layered = {segment: time[..., :PARTS, :] for segment, time in times.items()}
-        wanted = [segment for segment in hidden if segment.kind in levels]
-        outs, kept = self.trunk(hidden, layered, turns, cache, wanted)
-        heads = {s.kind: self.heads[STREAM[s.kind]](z, times[s][..., PARTS:, :]) for s, z in outs.items()}
-        return heads, replace(cache, segments={**cache.segments, **kept})
+            group = [segment for segment in self.sequence if segment.kind == kind]
+            assert sum(s.length for s in group) == z.shape[1], f"{kind} has {z.shape[1]} tokens"
+            found |= dict(zip(group, split(z, group), strict=True)) if group else {}
+        return dict(sorted(found.items(), key=lambda item: item[0].block))
 
-    def _cached(self, tokens: Mapping[str, Tokens], cache: Cache) -> Cache:
-        return self._run(tokens, {}, cache)[1]
+    def _turn(self, segment: Segment) -> Tensor:
+        """Return the rotation of a segment's tokens."""
+        return self.get_buffer(f"turn_{segment.kind}")[:, self.spans[segment]]
 
-    def _read(self, context: Context) -> Cache:
-        words, seen = self.embed.words(context)
-        return Cache(text=self.trunk.words(words), text_seen=seen)
-
-    def _frames(self, z: Tokens) -> Frames:
-        return z.unflatten(1, (self.config.futures, -1))
+    def _frames(self, out: Tokens, z: Frames, s: Levels) -> Frames:
+        """Return the velocity at z that a head's output stands for."""
+        said = out.unflatten(1, (self.config.futures, -1))
+        return said if self.config.predict == "velocity" else flow.velocity_to(said, z, s)
 
     def _steps(self, z: Tokens) -> Actions:
         return z.unflatten(2, (self.config.action_patch, -1)).flatten(1, 2)
 
 
-def _disturbed(data: tuple[Tensor, ...], probability: float, generator: torch.Generator) -> tuple[Tensor, ...]:
+def _spans(sequence: Sequence[Segment]) -> dict[Segment, slice]:
+    """Return where each segment stands among the tokens of its kind; copies stand in the same place."""
+    ends: dict[tuple[str, int], int] = {}
+    found = {}
+    for s in sequence:
+        start = ends.get((s.kind, s.copy), 0)
+        ends[s.kind, s.copy] = start + s.length
+        found[s] = slice(start, start + s.length)
+    return found
+
+
+def _disturbed(data: tuple[Tensor, ...], probability: float, draws: Draws) -> tuple[Tensor, ...]:
     """Return the data, each row noised with `probability` at a random level: the same for all tensors of the row."""
-    rows = len(data[0])
-    chosen = flow.uniform(rows, data[0], generator) < probability
-    level = flow.uniform(rows, data[0], generator) * DISTURBANCE * chosen
-    return tuple(flow.interpolate(z, flow.gaussian(z, generator), level) for z in data)
-
-
-def _mean(error: Float[Tensor, " r"], valid: Bool[Tensor, " r"]) -> Float[Tensor, ""]:
-    """Return the mean of the errors that count, zero where none does."""
-    return (error * valid).sum() / valid.sum().clamp(min=1)
+    u = draws.uniform(data[0], 2)
+    level = u[:, 1] * DISTURBANCE * (u[:, 0] < probability)
+    return tuple(flow.interpolate(z, draws.gaussian(z), level) for z in data)

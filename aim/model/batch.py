@@ -30,6 +30,7 @@ class Context:
     state: Float[Tensor, "b s"]  # normalised proprioception
     text: Float[Tensor, "b l e"]
     text_valid: Bool[Tensor, "b l"]
+    points: Float[Tensor, "b n 4"] | None = None  # where the tokens' patches lie: x y z in metres, 1 where known
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,10 @@ KeyValue = tuple[Float[Tensor, "b _ h d"], Float[Tensor, "b _ h d"]]  # keys and
 
 @dataclass(frozen=True)
 class Cache:
-    """What later tokens may attend to: keys and values of every layer, by segment, and by reading stream for text."""
+    """What later tokens may attend to: keys and values of every layer, by segment, and by reading stream for text.
+
+    A cache is a value: whoever adds to it makes a new one.
+    """
 
     segments: Mapping[Segment, tuple[KeyValue, ...]] = field(default_factory=dict)
     text: Mapping[str, tuple[KeyValue, ...]] = field(default_factory=dict)
@@ -58,10 +62,13 @@ class Cache:
 
 @dataclass(frozen=True)
 class Imagined:
-    """A predicted future, and the cache that actions are denoised against: history, o and the final map."""
+    """A predicted future, and the cache that actions are denoised against: history, o and the final map.
 
-    rgb: Float[Tensor, "b f n c"]
-    map: Float[Tensor, "b f n c"]
+    Pictures or maps that the variant does not imagine are none.
+    """
+
+    rgb: Float[Tensor, "b f n c"] | None
+    map: Float[Tensor, "b f n c"] | None
     cache: Cache
 
 
@@ -71,5 +78,6 @@ Batch = TypeVar("Batch", Context, Sample)
 def move(batch: Batch, device: torch.device | str) -> Batch:
     """Return the batch with every tensor on `device`."""
     parts = {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch)}
-    moved = {name: move(v, device) if isinstance(v, Context) else v.to(device) for name, v in parts.items()}
+    given = {name: value for name, value in parts.items() if value is not None}
+    moved = {name: move(v, device) if isinstance(v, Context) else v.to(device) for name, v in given.items()}
     return dataclasses.replace(batch, **moved)

@@ -1,84 +1,118 @@
 # ruff: noqa: F722
-"""From numbers to tokens: one linear map a stream, a learned place for each token, Fourier features of the flow time.
+"""From numbers to tokens: one linear map a stream, a learned place for each token, waves of the flow time.
 
 Rotary positions tell how tokens lie relative to each other; the learned place, one vector for each token of a kind of
-segment, tells which view and which spot a token is, and so what an attended token says about *where*.
+segment, tells which view and which spot a token is, and so what an attended token says about *where*. A model with
+`geometry` also tells the tokens of o where in the world the surface lies that their patch shows.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from aim.config import ModelConfig
-from aim.model import rope
+from aim.model import intent, rope
 from aim.model.batch import Context
-from aim.model.intent import STREAM
 
-FREQUENCIES = 32
-
-
-def widths(config: ModelConfig) -> dict[str, int]:
-    """Return the width of each stream."""
-    return {"rgb": config.width, "map": config.width, "action": config.action_width}
+WAVES = 256  # numbers that a flow time becomes
+SLOWEST = 10_000.0  # as in Wan: the slowest wave turns so many times slower than the fastest
+OCTAVES = 7  # of a coordinate in metres: waves of 4 m down to 6 cm
 
 
-def fourier(s: Float[Tensor, " b"]) -> Float[Tensor, "b w"]:
-    """Return cosines and sines of the flow time, from half a turn to 500 turns over [0, 1]."""
-    speed = torch.logspace(0, 3, FREQUENCIES, device=s.device) * math.pi
-    angle = s.float()[:, None] * speed
+def widths(config: ModelConfig) -> dict[str, tuple[int, int]]:
+    """Return the width of each stream's tokens, and of its feed-forward nets."""
+    wide, narrow = (config.width, config.ffn), (config.action_width, config.action_ffn)
+    return {"rgb": wide, "map": wide, "action": narrow}
+
+
+def width(kind: str, config: ModelConfig) -> int:
+    """Return the width of the tokens of a kind of segment."""
+    return widths(config)[intent.stream(kind, config)][0]
+
+
+def waves(s: Float[Tensor, " b"]) -> Float[Tensor, "b w"]:
+    """Return cosines, then sines, of 1000 s at geometrically falling speeds (Wan's embedding of time)."""
+    half = WAVES // 2
+    speed = torch.exp(-math.log(SLOWEST) * torch.arange(half, device=s.device) / half)
+    angle = 1000.0 * s.float()[:, None] * speed
     return torch.cat([angle.cos(), angle.sin()], 1)
 
 
+def surface(points: Float[Tensor, "b n 4"]) -> Float[Tensor, "b n g"]:
+    """Return points (x, y, z in metres, 1 where known) with waves of each coordinate; zeros where not known."""
+    where, known = points[..., :3], points[..., 3:]
+    speed = 0.5 * math.pi * 2.0 ** torch.arange(OCTAVES, device=points.device)
+    angle = (where[..., None] * speed).flatten(-2)
+    return torch.cat([where, angle.cos(), angle.sin(), known], -1) * known
+
+
 class Embed(nn.Module):
-    """Token embeddings. Proprioception is one token of `o` and uses the rgb stream, as the rest of `o` does."""
+    """Token embeddings. Proprioception is one token of `o` and uses the rgb stream, as the rest of `o` does.
+
+    Maps have a linear map of their own also where they share the weights of rgb: its bias is what tells the streams
+    apart.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         """Make the maps for the shapes of `config`."""
         super().__init__()
         wide, acts = config.width, config.action_patch * config.action_dim
-        self.patch = config.action_patch
+        who = intent.variant(config.variant)
+        self.patch, self.config = config.action_patch, config
         self.rgb = nn.Linear(config.token_channels, wide)
-        self.map = nn.Linear(config.token_channels, wide)
         self.action = nn.Linear(acts, config.action_width)
         self.state = nn.Linear(config.state_dim, wide)
-        self.text = nn.Sequential(nn.LayerNorm(config.text_width), nn.Linear(config.text_width, wide))
-        self.value_noise = nn.Parameter(torch.randn(wide) * 0.02)  # joins every noisy map token
-        self.no_text = nn.Parameter(torch.randn(wide) * 0.02)  # always there, so that no row is without text
-        sizes = widths(config)
-        self.no_past = nn.ParameterDict({k: nn.Parameter(torch.zeros(sizes[k])) for k in ("rgb", "action")})
-        # m and c share places: a map is a map, noisy or not
+        self.text = nn.Sequential(nn.Linear(config.text_width, wide), nn.GELU("tanh"), nn.Linear(wide, wide))
+        self.no_text = nn.Parameter(torch.randn(wide) * 0.02)  # read by rows that have no text
+        self.no_past = nn.ParameterDict(
+            {kind: nn.Parameter(torch.zeros(width(kind, config))) for kind in ("past_obs", "past_act")}
+        )
+        if "m" in who:
+            self.map = nn.Linear(config.token_channels, wide)
+            self.value_noise = nn.Parameter(torch.randn(wide) * 0.02)  # joins every noisy map token
+        if config.geometry:
+            self.surface = nn.Linear(3 + 6 * OCTAVES + 1, wide)
+            nn.init.zeros_(self.surface.weight)
+            nn.init.zeros_(self.surface.bias)
+        # a copy has the place of what it is a copy of: a map is a map, noisy or not
         self.place = nn.ParameterDict(
             {
-                kind: nn.Parameter(torch.randn(len(where), sizes[STREAM[kind]]) * 0.02)
+                kind: nn.Parameter(torch.randn(len(where), width(kind, config)) * 0.02)
                 for kind, where in rope.positions(config).items()
-                if kind != "c"
+                if kind not in intent.COPY_OF
             }
         )
 
     def context(self, context: Context) -> dict[str, Float[Tensor, "b _ _"]]:
         """Return the tokens of `past_obs`, `past_act` and `o`; an invalid past is replaced by a learned token."""
         known = context.past_valid[:, None, None]
-        past = torch.where(known, self.rgb(context.past_rgb.flatten(1, 2)), self.no_past["rgb"])
-        acts = torch.where(known, self.actions(context.past_action), self.no_past["action"])
-        now = torch.cat([self.rgb(context.rgb), self.state(context.state)[:, None]], 1)
+        past = torch.where(known, self.rgb(context.past_rgb.flatten(1, 2)), self.no_past["past_obs"])
+        acts = torch.where(known, self.actions(context.past_action), self.no_past["past_act"])
+        seen = self.rgb(context.rgb)
+        if self.config.geometry:
+            assert context.points is not None, "a model with geometry needs the points of the current observation"
+            seen = seen + self.surface(surface(context.points))
+        now = torch.cat([seen, self.state(context.state)[:, None]], 1)
         return {
             "past_obs": past + self.place["past_obs"],
             "past_act": acts + self.place["past_act"],
             "o": now + self.place["o"],
         }
 
-    def frames(self, rgb: Float[Tensor, "b f n c"]) -> Float[Tensor, "b _ _"]:
-        """Return the tokens of `x`."""
-        return self.rgb(rgb.flatten(1, 2)) + self.place["x"]
-
-    def maps(self, maps: Float[Tensor, "b f n c"], noisy: bool) -> Float[Tensor, "b _ _"]:
-        """Return the tokens of `m` (noisy, the value-noise token joined) or of `c`."""
-        tokens = self.map(maps.flatten(1, 2)) + self.place["m"]
-        return tokens + self.value_noise if noisy else tokens
+    def future(self, frames: Mapping[str, Float[Tensor, "b f n c"]]) -> dict[str, Float[Tensor, "b _ _"]]:
+        """Return the tokens of `x`, `m` (the value-noise token joined), `c` and `y`: those that are given."""
+        found = {}
+        for kind, z in frames.items():
+            where = self.place[intent.COPY_OF.get(kind, kind)]
+            found[kind] = (self.map if intent.STREAM[kind] == "map" else self.rgb)(z.flatten(1, 2)) + where
+            if kind == "m":
+                found[kind] = found[kind] + self.value_noise
+        return found
 
     def chunk(self, action: Float[Tensor, "b k d"]) -> Float[Tensor, "b _ _"]:
         """Return the tokens of `a`."""
@@ -89,9 +123,9 @@ class Embed(nn.Module):
         rows, steps, channels = action.shape
         return self.action(action.reshape(rows, steps // self.patch, self.patch * channels))
 
-    def words(self, context: Context) -> tuple[Tensor, Tensor]:
-        """Return text tokens (b l+1 w), the first always there, and which of them count (b 1 1 l+1)."""
+    def words(self, context: Context) -> tuple[Float[Tensor, "b l w"], Bool[Tensor, "b 1 1 l"]]:
+        """Return text tokens and which of them count; the first one counts only where no word does."""
         tokens = self.text(context.text)
         first = self.no_text.to(tokens.dtype).expand(len(tokens), 1, -1)
-        seen = torch.cat([torch.ones_like(context.past_valid)[:, None], context.text_valid], 1)
+        seen = torch.cat([~context.text_valid.any(1, keepdim=True), context.text_valid], 1)
         return torch.cat([first, tokens], 1), seen[:, None, None]

@@ -1,20 +1,24 @@
+# ruff: noqa: F722
 """Flow matching. The time convention of the whole project is stated here, once.
 
 `s` runs from 1 (noise) to 0 (data): `z_s = (1 - s) z_0 + s noise`, and the network predicts the velocity
 `noise - z_0`, so that walking from s to s' adds `(s' - s) velocity`. It is the convention of Wan and of diffusers'
-`FlowMatchEulerDiscreteScheduler`. b = batch; tensors of levels are (b,), data (b, ...).
+`FlowMatchEulerDiscreteScheduler`. b = batch; tensors of levels are (b,) or (b, k), data (b, ...).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Levels = Float[Tensor, " b"]
+LEAST = 1e-3  # the smallest level that is divided by
+
+Levels = Float[Tensor, "#b ..."]  # one a row, or one for each of the first few dimensions of the data
 Data = Float[Tensor, "b ..."]
 
 
@@ -31,13 +35,17 @@ def schedule(steps: int, shift: float) -> list[float]:
 
 def interpolate(data: Data, noise: Data, s: Levels) -> Data:
     """Return z_s, the data on its way to noise, in the data's shape."""
-    s = s.to(data.dtype).view(-1, *[1] * (data.ndim - 1))
-    return torch.lerp(data, noise, s)
+    return torch.lerp(data, noise, _beside(s, data).to(data.dtype))
 
 
 def target(data: Data, noise: Data) -> Data:
     """Return the velocity that the network is to predict at every level."""
     return noise - data
+
+
+def velocity_to(data: Data, z: Data, s: Levels) -> Data:
+    """Return the velocity at z, level s, of a straight way to `data`: what a network that predicts data stands for."""
+    return (z - data) / _beside(s.clamp(min=LEAST), z)
 
 
 def weight(s: Levels) -> Levels:
@@ -47,18 +55,36 @@ def weight(s: Levels) -> Levels:
 
 def loss(velocity: Data, data: Data, noise: Data, s: Levels) -> Data:
     """Return the weighted squared error of a predicted velocity, number by number."""
-    bell = weight(s).view(-1, *[1] * (data.ndim - 1))
-    return bell * (velocity - target(data, noise)).square()
+    return _beside(weight(s), data) * (velocity - target(data, noise)).square()
 
 
-def gaussian(like: Tensor, generator: torch.Generator) -> Tensor:
-    """Return standard normal noise of `like`'s shape, drawn on the generator's device: a CPU seed suits any device."""
-    return torch.randn(like.shape, generator=generator, device=generator.device).to(like.device)
+@dataclass(frozen=True)
+class Draws:
+    """Random numbers row by row, each row from a CPU generator of its own.
+
+    So what a row draws does not depend on the rows beside it: not on how a batch is split over processes, not on how
+    many copies of a scene are run together, and not on the device.
+    """
+
+    generators: tuple[torch.Generator, ...]
+
+    def gaussian(self, like: Data) -> Data:
+        """Return standard normal noise of the shape of `like` (b, ...), on its device."""
+        self._check(like)
+        return torch.stack([torch.randn(like.shape[1:], generator=g) for g in self.generators]).to(like.device)
+
+    def uniform(self, like: Tensor, count: int = 1) -> Float[Tensor, "b c"]:
+        """Return `count` uniform numbers in [0, 1) a row, on the device of `like` (b, ...)."""
+        self._check(like)
+        return torch.stack([torch.rand(count, generator=g) for g in self.generators]).to(like.device)
+
+    def _check(self, like: Tensor) -> None:
+        assert len(like) == len(self.generators), f"{len(like)} rows, {len(self.generators)} generators"
 
 
-def uniform(rows: int, like: Tensor, generator: torch.Generator) -> Levels:
-    """Return `rows` uniform numbers in [0, 1) on `like`'s device."""
-    return torch.rand(rows, generator=generator, device=generator.device).to(like.device)
+def draws(seed: int, rows: int) -> Draws:
+    """Return generators for `rows` rows: row r of seed s draws the same whatever the number of rows."""
+    return Draws(tuple(torch.Generator().manual_seed(seed * 1_000_003 + row) for row in range(rows)))
 
 
 def walk(noise: Data, levels: list[float], velocity: Callable[[Data, float], Data]) -> Data:
@@ -67,3 +93,8 @@ def walk(noise: Data, levels: list[float], velocity: Callable[[Data, float], Dat
     for s, after in pairwise(levels):
         z = z + (after - s) * velocity(z, s)
     return z
+
+
+def _beside(s: Levels, data: Data) -> Tensor:
+    """Return levels with dimensions of size one added until they stand beside the data."""
+    return s.reshape(*s.shape, *[1] * (data.ndim - s.ndim))

@@ -1,13 +1,16 @@
 """Who sees whom. A variant is one table; the mask and the attention are functions of it.
 
 The tokens come in segments. Clean: `past_obs` and `past_act`, `o` (the current observation and the proprioception),
-`c` (the map that conditions the actions). Noisy: `x` future rgb, `m` future maps, `a` actions.
+and what conditions the actions: `c`, a copy of the maps, or `y`, a copy of the future rgb. Noisy: `x` future rgb,
+`m` future maps, `a` actions. A table has rows for the segments that its variant uses, and no others exist.
+`text` is seen by cross-attention.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from types import MappingProxyType
 
 import torch
@@ -18,85 +21,161 @@ from sim.types import UserError
 
 Table = Mapping[str, frozenset[str]]
 
-# whose weights the tokens of a segment use
+# whose weights the tokens of a segment use; pretrained models let the map use those of rgb
 STREAM: Mapping[str, str] = MappingProxyType(
-    {"past_obs": "rgb", "o": "rgb", "x": "rgb", "m": "map", "c": "map", "past_act": "action", "a": "action"}
+    {"past_obs": "rgb", "o": "rgb", "x": "rgb", "y": "rgb", "m": "map", "c": "map", "past_act": "action", "a": "action"}
 )
+COPY_OF: Mapping[str, str] = MappingProxyType({"c": "m", "y": "x"})  # the clean copies that actions may be given
 
 
-def table(**rows: str) -> Table:
-    """Return a table from one row a segment: the names of what it sees. `text` is seen by cross-attention."""
-    assert rows.keys() == STREAM.keys(), "a table has one row for each segment"
-    return MappingProxyType({query: frozenset(keys.split()) for query, keys in rows.items()})
+def drawn(picture: str) -> Table:
+    """Return the table that a picture shows: a row for each segment, `#` under what it sees, `.` under what not."""
+    lines = [line.split() for line in picture.splitlines() if line.strip()]
+    columns, rows = lines[0], lines[1:]
+    assert [row[0] for row in rows] == [name for name in columns if name != "text"], "rows and columns differ"
+    assert {*columns} <= {*STREAM, "text"}, "a column that is no segment"
+    assert all(len(row) == 1 + len(columns) and {*row[1:]} <= {"#", "."} for row in rows), "a row with odd marks"
+    seen = {row[0]: frozenset(key for key, mark in zip(columns, row[1:], strict=True) if mark == "#") for row in rows}
+    return MappingProxyType(seen)
 
 
+# Of the past a segment sees what is not later than itself (`sees`), whatever the picture says.
 VARIANTS: Mapping[str, Table] = MappingProxyType(
     {
         # AIM's table (arXiv 2604.11135). `c` is to `a` what `m` is in the paper: it must not see x, or x would reach a.
-        "paper": table(
-            past_obs="past_obs past_act",
-            past_act="past_obs past_act",
-            o="past_obs past_act o",
-            x="past_obs past_act o x text",
-            m="past_obs o x m",
-            c="past_obs o c",
-            a="past_act o c a",
-        ),
+        "paper": drawn("""
+                      past_obs past_act  o   x   m   c   a  text
+            past_obs     #        #      .   .   .   .   .   .
+            past_act     #        #      .   .   .   .   .   .
+            o            #        #      #   .   .   .   .   .
+            x            #        #      #   #   .   .   .   #
+            m            #        .      #   #   #   .   .   .
+            c            #        .      #   .   .   #   .   .
+            a            .        #      #   .   .   #   #   .
+        """),
+        # As `paper`, and map and actions read the text themselves.
+        "text": drawn("""
+                      past_obs past_act  o   x   m   c   a  text
+            past_obs     #        #      .   .   .   .   .   .
+            past_act     #        #      .   .   .   .   .   .
+            o            #        #      #   .   .   .   .   .
+            x            #        #      #   #   .   .   .   #
+            m            #        .      #   #   #   .   .   #
+            c            #        .      #   .   .   #   .   .
+            a            .        #      #   .   .   #   #   #
+        """),
+        # As `paper`, and the actions see the past pictures.
+        "memory": drawn("""
+                      past_obs past_act  o   x   m   c   a  text
+            past_obs     #        #      .   .   .   .   .   .
+            past_act     #        #      .   .   .   .   .   .
+            o            #        #      #   .   .   .   .   .
+            x            #        #      #   #   .   .   .   #
+            m            #        .      #   #   #   .   .   .
+            c            #        .      #   .   .   #   .   .
+            a            #        #      #   .   .   #   #   .
+        """),
+        # The classical world action model: the actions see the future pictures, and there is no map.
+        "no_map": drawn("""
+                      past_obs past_act  o   x   y   a  text
+            past_obs     #        #      .   .   .   .   .
+            past_act     #        #      .   .   .   .   .
+            o            #        #      #   .   .   .   .
+            x            #        #      #   #   .   .   #
+            y            #        #      #   .   #   .   .
+            a            .        #      #   .   #   #   .
+        """),
+        # The actions see no future at all: pictures are a task beside theirs, left out when only actions are wanted
+        # (as in Fast-WAM, arXiv 2603.16666). Here o reads the text, or the actions could not know what is asked.
+        "video_free": drawn("""
+                      past_obs past_act  o   x   a  text
+            past_obs     #        #      .   .   .   .
+            past_act     #        #      .   .   .   .
+            o            #        #      #   .   .   #
+            x            #        #      #   #   .   #
+            a            .        #      #   .   #   .
+        """),
     }
 )
 
 
 @dataclass(frozen=True)
 class Segment:
-    """`length` tokens of one kind. `block` orders them in time: negative past, 0 now, 1 future."""
+    """`length` tokens of one kind. `block` orders them in time: negative past, 0 now, 1 future.
+
+    `copy` tells apart several chunks of noisy actions in one training sequence, which do not see each other.
+    """
 
     kind: str
     block: int
     length: int
+    copy: int = 0
 
 
 def variant(name: str) -> Table:
     """Return the table called `name`; `UserError` naming the valid ones."""
     if name not in VARIANTS:
-        raise UserError(f"unknown variant {name!r}; valid are {', '.join(VARIANTS)}")
+        near = get_close_matches(name, VARIANTS, 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise UserError(f"unknown variant {name!r}; {hint}valid are {', '.join(VARIANTS)}")
     return VARIANTS[name]
 
 
+def stream(kind: str, config: ModelConfig) -> str:
+    """Return whose weights the tokens of `kind` use: those of rgb also for maps where the model shares them."""
+    return "rgb" if config.shared_map and STREAM[kind] == "map" else STREAM[kind]
+
+
+def streams(config: ModelConfig) -> tuple[str, ...]:
+    """Return the streams that have weights of their own in the variant of `config`."""
+    return tuple(dict.fromkeys(stream(kind, config) for kind in variant(config.variant)))
+
+
+def condition(who: Table) -> str | None:
+    """Return the kind of the clean copy that conditions the actions: `c`, `y`, or none."""
+    return next((kind for kind in COPY_OF if kind in who), None)
+
+
+def readers(who: Table, config: ModelConfig) -> tuple[str, ...]:
+    """Return the streams that read text."""
+    return tuple(dict.fromkeys(stream(kind, config) for kind, row in who.items() if "text" in row))
+
+
 def segments(config: ModelConfig) -> tuple[Segment, ...]:
-    """Return the training sequence: past frames and the actions between them in order of time, o, x, m, c, a."""
+    """Return the training sequence: past frames and the actions between them in order of time, o, x, m, c, y, a."""
+    who = variant(config.variant)
     frames, groups = config.past_frames, config.past_actions // config.actions_per_frame
-    future = config.futures * config.tokens
-    past = [Segment("past_obs", -2 * back, config.tokens) for back in range(1, frames + 1)]
     acts = config.actions_per_frame // config.action_patch
+    past = [Segment("past_obs", -2 * back, config.tokens) for back in range(1, frames + 1)]
     past += [Segment("past_act", -2 * back + 1, acts) for back in range(1, groups + 1)]
+    future = config.futures * config.tokens
     return (
         *sorted(past, key=lambda segment: segment.block),
         Segment("o", 0, config.tokens + 1),
-        Segment("x", 1, future),
-        Segment("m", 1, future),
-        Segment("c", 1, future),
-        Segment("a", 1, config.chunk // config.action_patch),
+        *(Segment(kind, 1, future) for kind in ("x", "m", "c", "y") if kind in who),
+        *(Segment("a", 1, config.chunk // config.action_patch, copy) for copy in range(config.action_draws)),
     )
 
 
 def sees(who: Table, query: Segment, key: Segment) -> bool:
-    """Return whether `query` attends to `key`: the table says so and the key is not later (block-causal)."""
-    return key.kind in who[query.kind] and key.block <= query.block
+    """Return whether `query` attends to `key`: the table says so, the key is not later, and no other draw of it."""
+    other_draw = query.kind == key.kind and query.copy != key.copy
+    return key.kind in who[query.kind] and key.block <= query.block and not other_draw
 
 
-def mask(who: Table, sequence: tuple[Segment, ...]) -> Tensor:
-    """Return the boolean mask (s s), true where the row's token sees the column's.
+def mask(who: Table, queries: Iterable[Segment], keys: Iterable[Segment]) -> Tensor:
+    """Return the boolean mask (q k), true where the row's token sees the column's."""
+    keys = tuple(keys)
+    rows = []
+    for query in queries:
+        row = torch.cat([torch.full((key.length,), sees(who, query, key)) for key in keys])
+        rows.append(row.expand(query.length, -1))
+    return torch.cat(rows)
 
-    For `paper` with one frame of history (`#` sees, `.` does not); only x reads text, by cross-attention:
 
-                  past_obs past_act  o   x   m   c   a
-        past_obs     #        .      .   .   .   .   .
-        past_act     #        #      .   .   .   .   .
-        o            #        #      #   .   .   .   .
-        x            #        #      #   #   .   .   .
-        m            #        .      #   #   #   .   .
-        c            #        .      #   .   .   #   .
-        a            .        #      #   .   .   #   #
-    """
-    rows = [torch.cat([torch.full((key.length,), sees(who, query, key)) for key in sequence]) for query in sequence]
-    return torch.cat([row.expand(query.length, -1) for query, row in zip(sequence, rows, strict=True)])
+def reaches(who: Table, target: str) -> frozenset[str]:
+    """Return every kind that can influence `target`, through any number of layers: the closure of the table."""
+    found = {target}
+    while more := set().union(*(who[kind] for kind in found if kind in who)) - found:
+        found |= more
+    return frozenset(found)

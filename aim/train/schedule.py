@@ -26,9 +26,9 @@ def learning_rate(config: TrainConfig, step: int, done: float) -> float:
     return config.lr * rise * fall
 
 
-def generator(seed: int, stream: str, step: int) -> torch.Generator:
-    """Return the generator of one step: what it draws depends on (seed, stream, step) alone."""
-    words = np.random.SeedSequence([seed, *stream.encode(), step]).generate_state(2, np.uint32)
+def generator(seed: int, stream: str, *numbers: int) -> torch.Generator:
+    """Return the generator of a step, or of a row of a step: what it draws depends on (seed, stream, numbers) alone."""
+    words = np.random.SeedSequence([seed, *stream.encode(), *numbers]).generate_state(2, np.uint32)
     return torch.Generator().manual_seed((int(words[0]) << 31) ^ int(words[1]))
 
 

@@ -1,34 +1,38 @@
 """Stage I: pictures, value maps and actions learned together by flow matching.
 
 What step s draws (rows, noise, dropout) follows from the seed and s alone; so a training that stops and goes on is the
-training that never stopped, bit for bit, as long as no clock decides the learning rate (`minutes` = 0).
+training that never stopped, bit for bit, as long as no clock decides the learning rate (`minutes` = 0). Processes that
+share a batch (`aim.train.fleet`) train what one would, but for the last bits of sums.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from aim import console
 from aim.config import Run, TrainConfig
 from aim.data.loader import Loader
 from aim.model.aim import AIM
-from aim.model.batch import Sample, move
 from aim.model.codec import Codec
 from aim.stops import Stops
-from aim.train import checkpoint, precision, schedule
+from aim.train import checkpoint, fleet, memory, precision, schedule
+from aim.train.batches import Batches, Prepared
+from aim.train.beside import Beside, Options
 from aim.train.checkpoint import Progress, Training
-from aim.train.log import Log, Meter
+from aim.train.log import Log
 from aim.train.precision import Number
+from aim.train.record import NAMES, Record
 
 LOG_EVERY = 20  # steps
 SAVE_EVERY_S = 120.0
-RECENT = 100  # steps over which the loss that is reported is averaged
+SAVE_SHARE = 0.05  # of the time at most goes into checkpoints
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,15 @@ class Outcome:
     finished: bool
 
 
-def begin(run: Run, device: torch.device) -> Training:
+def begin(run: Run, device: torch.device, compiled: bool = False) -> Training:
     """Return the model of a run as it is before the first step, its average and its optimiser."""
     torch.manual_seed(run.train.seed)
-    model = AIM(run.model).to(device)
+    model = AIM(run.model)
+    model.trunk.checkpointing = run.train.checkpointing
+    if compiled:
+        for layer in model.trunk.layers:
+            layer.compile()
+    fleet.shard(model, device)
     ema = {name: value.detach().clone() for name, value in model.named_parameters()}
     return Training(model, ema, torch.optim.AdamW(
         model.parameters(), lr=run.train.lr, weight_decay=run.train.weight_decay, betas=(0.9, 0.95), fused=True,
@@ -55,86 +64,131 @@ def begin(run: Run, device: torch.device) -> Training:
 
 def train(
     run: Run, loader: Loader, codec: Codec, out: Path, log: Log, stops: Stops, device: torch.device,
-    until: int | None = None,
+    until: int | None = None, options: Options | None = None,
 ) -> Outcome:  # fmt: skip
-    """Train from the newest checkpoint in `out`, or from nothing, to the end of the run, to `until` or to a stop."""
-    config, training = run.train, begin(run, device)
-    done = Progress(0, 0.0, precision.resolve(config.precision, device))
-    if kept := checkpoint.steps(out):
-        done = checkpoint.restore(kept[-1], training)
-    begun, first, step = time.monotonic(), done, done.step
-    saved, meter, recent = begun, Meter(), deque(maxlen=RECENT)
+    """Train from the newest checkpoint in `out`, or from nothing, to the end of the run, to `until` or to a stop.
 
-    def so_far() -> Progress:
-        return replace(done, step=step, seconds=first.seconds + time.monotonic() - begun)
-
-    def keep() -> Path:
-        return checkpoint.save(out, run, loader.transform, codec, training, so_far())
-
-    with console.progress("steps", config.steps) as bar:
-        bar.step(step)
-        while (share := schedule.progress(config, step, so_far().seconds)) < 1.0 and step != until and not stops:
-            rate = schedule.learning_rate(config, step, share)
-            losses = advance(training, loader, config, step, rate, done.precision, device)
-            step += 1
-            recent.append(losses)
-            meter.add(losses, config.batch_size)
-            bar.step(detail=" ".join(f"{name} {value:.3f}" for name, value in losses.items()))
-            if step % LOG_EVERY == 0:
-                log.write("stage1", {"step": step, **meter.take(), "lr": rate, "seconds": so_far().seconds})
-            if time.monotonic() - saved > SAVE_EVERY_S:
-                saved = time.monotonic()
-                keep()
-    folder = keep() if step > first.step or not kept else kept[-1]
-    seconds = time.monotonic() - begun
+    `UserError` where memory runs out or a loss is not finite; the last checkpoint stays.
+    """
+    config, options = run.train, options or Options()
+    beside = Beside(options, run, loader, codec, out, log, stops, device)
+    with memory.named(config, out), console.progress("steps", config.steps) as bar, ExitStack() as stack:
+        sitting = Sitting(run, loader, codec, out, log, device, options.compiled)
+        batches = stack.enter_context(Batches(loader, config, device))
+        bar.step(sitting.step)
+        beside.begin(sitting.share)
+        while True:
+            share, halted, late = fleet.agreed(sitting.share, float(bool(stops)), float(sitting.late))
+            if late:
+                sitting.keep()
+            if not halted and beside.between(sitting.step, share, sitting.taken > 0, sitting.training):
+                (halted,) = fleet.agreed(float(bool(stops)))
+            if halted or share >= 1.0 or sitting.step == until:
+                break
+            sitting.advance(batches.take(sitting.step), share)
+            bar.step(detail=sitting.detail)
+        folder = sitting.keep()
     return Outcome(
-        steps=step,
-        loss={name: sum(row[name] for row in recent) / len(recent) for name in recent[0]} if recent else {},
-        seconds=seconds,
-        samples_per_second=(step - first.step) * config.batch_size / seconds,
+        steps=sitting.step,
+        loss=sitting.record.loss(),
+        seconds=sitting.seconds,
+        samples_per_second=sitting.taken * config.batch_size / sitting.seconds,
         checkpoint=folder,
-        finished=schedule.progress(config, step, so_far().seconds) >= 1.0,
+        finished=share >= 1.0,
     )
 
 
+class Sitting:
+    """One sitting of a training: from a checkpoint, or from nothing, to the next stop."""
+
+    def __init__(
+        self, run: Run, loader: Loader, codec: Codec, out: Path, log: Log, device: torch.device, compiled: bool
+    ) -> None:
+        """Begin, or go on where the newest checkpoint in `out` was written."""
+        self.run, self.loader, self.codec, self.out, self.log, self.device = run, loader, codec, out, log, device
+        self.training = begin(run, device, compiled)
+        self.kept = checkpoint.newest_of(out)
+        self.first = checkpoint.restore(self.kept, self.training) if self.kept else Progress(0, 0.0, "fp32")
+        self.number: Number = _number(run.train, self.first if self.kept else None, device)
+        self.step, self.record, self.detail = self.first.step, Record(self.first.step, out), ""
+        self.start = self.saved = self.logged = time.monotonic()
+        self.pause = SAVE_EVERY_S
+
+    @property
+    def seconds(self) -> float:
+        """Wall clock of this sitting."""
+        return time.monotonic() - self.start
+
+    @property
+    def taken(self) -> int:
+        """Steps taken in this sitting."""
+        return self.step - self.first.step
+
+    @property
+    def share(self) -> float:
+        """How much of the training is done, 0 to 1."""
+        return schedule.progress(self.run.train, self.step, self.first.seconds + self.seconds)
+
+    @property
+    def late(self) -> bool:
+        """Whether it is time for a checkpoint."""
+        return self.taken > 0 and time.monotonic() - self.saved > self.pause
+
+    def advance(self, batch: Prepared, share: float) -> None:
+        """Take one step, `share` of the training being done, and say every LOG_EVERY steps how it goes."""
+        rate = schedule.learning_rate(self.run.train, self.step, share)
+        self.record.add(advance(self.training, batch, self.run.train, self.step, rate, self.number))
+        self.step += 1
+        if self.step % LOG_EVERY == 0:
+            self._report(rate)
+
+    def keep(self) -> Path:
+        """Return the checkpoint of this step, written unless it is there; `UserError` if a loss is not finite."""
+        begun = time.monotonic()
+        self.record.read()
+        if self.kept is None or self.kept.name != checkpoint.name(self.step):
+            progress = Progress(self.step, self.first.seconds + self.seconds, self.number)
+            self.kept = checkpoint.save(self.out, self.run, self.loader.transform, self.codec, self.training, progress)
+        self.saved = time.monotonic()
+        self.pause = max(SAVE_EVERY_S, (self.saved - begun) / SAVE_SHARE)
+        return self.kept
+
+    def _report(self, rate: float) -> None:
+        now, means = time.monotonic(), self.record.read()
+        pace = LOG_EVERY * self.run.train.batch_size / max(now - self.logged, 1e-9)
+        self.logged = now
+        self.detail = " ".join(f"{name} {means[name]:.3f}" for name in NAMES[:-1])
+        values = {**means, "samples_per_second": pace, "lr": rate, "seconds": self.first.seconds + self.seconds}
+        self.log.write("stage1", {"step": self.step, **values})
+
+
 def advance(
-    training: Training, loader: Loader, config: TrainConfig, step: int, rate: float, number: Number,
-    device: torch.device,
-) -> dict[str, float]:  # fmt: skip
-    """Take one step and return its losses; `FloatingPointError` where they are not finite."""
-    draw = schedule.generator(config.seed, "stage1", step)
-    sample = loader.batch(schedule.rows(config.seed, "stage1", step, config.batch_size, len(loader)))
-    sample = move(thinned(sample, config, draw), device)
+    training: Training, batch: Prepared, config: TrainConfig, step: int, rate: float, number: Number
+) -> Tensor:
+    """Take one step and return its losses and gradient norm (5,), in the order of NAMES, still on the device."""
     for group in training.optimiser.param_groups:
         group["lr"] = rate
-    with precision.autocast(number, device):
-        losses = training.model.losses(sample, draw)
+    with precision.autocast(number, batch.sample.rgb.device):
+        losses = training.model(batch.sample, batch.draws)
     training.optimiser.zero_grad(set_to_none=True)
     losses["total"].backward()
-    torch.nn.utils.clip_grad_norm_(training.model.parameters(), config.grad_clip)
-    values = {name: value.item() for name, value in losses.items()}
-    if not all(value == value and abs(value) < float("inf") for value in values.values()):
-        raise FloatingPointError(f"the loss is not finite at step {step}: {values}")
+    norm = fleet.whole(torch.nn.utils.clip_grad_norm_(training.model.parameters(), config.grad_clip))
     training.optimiser.step()
     _average(training, config.ema_decay, step)
-    return values
+    return torch.stack([*(losses[name].detach() for name in NAMES[:-1]), norm])
 
 
-def thinned(sample: Sample, config: TrainConfig, draw: torch.Generator) -> Sample:
-    """Return the sample with the text, and the history, of some rows taken away."""
-    context = sample.context
-    no_text, no_past = (_rows(len(sample.rgb), p, draw) for p in (config.text_dropout, config.history_dropout))
-    text_valid = context.text_valid & ~no_text[:, None]
-    return replace(sample, context=replace(context, text_valid=text_valid, past_valid=context.past_valid & ~no_past))
-
-
-def _rows(count: int, probability: float, draw: torch.Generator) -> Tensor:
-    return torch.rand(count, generator=draw) < probability
+def _number(config: TrainConfig, before: Progress | None, device: torch.device) -> Number:
+    """Return the precision asked for, else that of the sitting before, else what this machine is faster with."""
+    if config.precision == "auto" and before:
+        return before.precision
+    (half,) = fleet.agreed(float(precision.resolve(config.precision, device) == "bf16"))
+    return "bf16" if half else "fp32"
 
 
 @torch.no_grad()
 def _average(training: Training, decay: float, step: int) -> None:
     """Move the average towards the model; early on faster, so that it forgets the first weights."""
-    share = 1.0 - min(decay, (1.0 + step) / (10.0 + step))
-    for name, value in training.model.named_parameters():
-        training.ema[name].lerp_(value, share)
+    now = dict(training.model.named_parameters())
+    means, values = ([fleet.local(there[name]) for name in now] for there in (training.ema, now))
+    get_ema_multi_avg_fn(min(decay, (1.0 + step) / (10.0 + step)))(means, values, 0)

@@ -73,7 +73,7 @@ class RayRenderer:
     def render(
         self, model: mujoco.MjModel, data: mujoco.MjData, cameras: Sequence[int], size: Size, depth: bool = False
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
-        """Return pictures (c h w 3) and depths (c h w), metres along the axis, the far plane's where nothing is hit."""
+        """Return pictures (c h w 3) and depths (c h w), metres along the axis, 0 where nothing is hit."""
         with self._warp.ScopedDevice("cpu"):
             stage = self._stage(model, data, tuple(cameras), size, depth)
             _write(stage.model, model, MODEL_FIELDS)
@@ -86,8 +86,7 @@ class RayRenderer:
         if not depth:
             return pictures, None
         distance = stage.buffers.depth_data.numpy().reshape(shape)
-        far = np.float32(model.vis.map.zfar * model.stat.extent)
-        return pictures, np.where(distance > 0.0, distance, far)
+        return pictures, np.where(distance > 0.0, distance, np.float32(0.0))
 
     def _stage(
         self, model: mujoco.MjModel, data: mujoco.MjData, cameras: tuple[int, ...], size: Size, depth: bool

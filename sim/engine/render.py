@@ -27,7 +27,10 @@ FLAGS_OFF = (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION,
 
 
 class Renderer(Protocol):
-    """Draws cameras of a model: uint8 (c h w 3) and, on request, float32 (c h w) metres along the optical axis."""
+    """Draws cameras of a model: uint8 (c h w 3) and, on request, float32 (c h w) metres along the optical axis.
+
+    Depth is 0 where nothing was drawn.
+    """
 
     def render(
         self, model: mujoco.MjModel, data: mujoco.MjData, cameras: Sequence[int], size: Size, depth: bool = False
@@ -154,10 +157,10 @@ def _split(wide: NDArray, w: int) -> NDArray:
 
 
 def _metres(z: NDArray[np.float32], model: mujoco.MjModel) -> NDArray[np.float32]:
-    """Return distance along the optical axis from the depth buffer of a perspective projection."""
+    """Return distance along the optical axis from a depth buffer (c h w), 0 where it is still clear."""
     extent = model.stat.extent
     near, far = model.vis.map.znear * extent, model.vis.map.zfar * extent
-    return (near / (1 - z * (1 - near / far))).astype(np.float32)
+    return np.where(z < 1.0, near / (1 - z * (1 - near / far)), 0.0).astype(np.float32)
 
 
 @functools.cache

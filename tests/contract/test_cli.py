@@ -78,6 +78,14 @@ def test_a_group_lists_its_verbs(capsys: pytest.CaptureFixture[str]) -> None:
         (["tasks", "--suite", "robotwin"], "unknown suite 'robotwin'; did you mean 'robotwin50'"),
         (["data", "info", "nowhere"], "no dataset at nowhere; `aim generate --out nowhere` makes one"),
         (["bench", "sim", "--samples", "0"], "at least one sample"),
+        (["bench", "infer"], "give a preset or --policy, one of the two; presets: "),
+        (["bench", "infer", "nanno"], "unknown preset 'nanno'; did you mean 'nano'"),
+        (["bench", "infer", "tiny", "--batch", "0", "--samples", "0"], "batch, samples must be at least 1"),
+        (["bench", "infer", "tiny", "--device", "tpu"], "no device 'tpu'; there are auto, cpu"),
+        (["bench", "train", "tiny", "--robot", "pandda"], "unknown robot 'pandda'; did you mean 'panda'"),
+        (["bench", "train", "tiny", "--steps", "0"], "steps must be at least 1"),
+        (["imagine", "--policy", "p", "--data", "nowhere", "--out", "x"], "no dataset at nowhere"),
+        (["imagine", "--policy", "p", "--data", "d", "--out", "x", "--windows", "0"], "windows and video_steps"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_exit_2(
@@ -246,6 +254,8 @@ def test_generate_info_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert (again["added"], again["episodes"], again["bytes"]) == (0, 2, made["bytes"])
     assert cli.main(["generate", *flags, "--robot", "panda"]) == console.MISTAKE
     assert "was made with robot 'aloha', not 'panda'" in capsys.readouterr().err
+    assert cli.main(["generate", *flags, "--depth"]) == console.MISTAKE
+    assert "was made with depth False, not True" in capsys.readouterr().err
     for verb in ("info", "verify"):
         assert cli.main(["data", verb, out, "--json"]) == console.DONE
         found, _ = last_line(capsys)
@@ -261,7 +271,7 @@ def test_a_recipe_sets_what_is_not_given(tmp_path: Path, capsys: pytest.CaptureF
     recipe = tmp_path / "bells.toml"
     recipe.write_text(
         'task = ["click_bell", "open_laptop"]\nnum = 1\nseed = 5\nrobot = "panda"\n'
-        'variation = "mixed"\nsize = "24x32"\n'
+        'variation = "mixed"\nsize = "24x32"\ndepth = true\n'
     )
     words = ["generate", "--recipe", str(recipe), "--cameras", "head", "--workers", "1", "--out", str(tmp_path / "set")]
     assert cli.main([*words, "--task", "click_bell", "--num", "2", "--json"]) == console.DONE
@@ -273,6 +283,7 @@ def test_a_recipe_sets_what_is_not_given(tmp_path: Path, capsys: pytest.CaptureF
     assert [data.load(ref, ()).variation for ref in data.episodes] == [
         "random" if ref.seed % 2 else "clean" for ref in data.episodes
     ]
+    assert kept.depth and data.depth(data.episodes[0], "head").shape[1:] == (24, 32)
     assert cli.main([*words, "--json"]) == console.MISTAKE
     assert "was made with tasks ('click_bell',), not" in last_line(capsys)[0]["error"]
     assert cli.main(["data", "verify", str(tmp_path / "set")]) == console.DONE
@@ -309,3 +320,61 @@ def test_bench_describes_the_machine(what: list[str], capsys: pytest.CaptureFixt
     result, _ = last_line(capsys)
     assert result["figure"] == sorted(result["samples"])[1] > 0 and "/s" in result["unit"]
     assert {"cpu", "cores", "python", "mujoco"} <= set(result["machine"])
+
+
+def test_bench_infer_tells_parts_memory_and_what_the_cache_saves(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["bench", "infer", "tiny", "--robot", "aloha", "--batch", "2", "--threads", "1", "--samples", "3"]
+    assert cli.main([*words, "--video-steps", "2", "--action-steps", "2", "--sentence", "", "--json"]) == console.DONE
+    result, _ = last_line(capsys)
+    assert result["figure"] == sorted(result["samples"])[1] > 0 and result["unit"] == "ms a chunk"
+    assert set(result["parts"]) == {"encode_ms", "video_ms", "action_ms"} and min(result["parts"].values()) > 0
+    assert result["ratio"] == pytest.approx(result["recompute_ms"] / result["figure"]) and result["peak_memory_mib"] > 0
+    assert {"cpu", "cores", "torch", "threads"} <= set(result["machine"]) and result["machine"]["threads"] == 1
+    assert (result["robot"], result["batch"], result["preset"], result["policy"]) == ("aloha", 2, "tiny", None)
+
+
+def test_bench_train_tells_samples_a_second_and_the_share_of_the_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["bench", "train", "tiny", "--batch", "2", "--threads", "1", "--steps", "3", "--precision", "fp32"]
+    assert cli.main([*words, "--json"]) == console.DONE
+    result, _ = last_line(capsys)
+    assert result["figure"] == sorted(result["samples"])[1] > 0 and result["unit"] == "samples/s"
+    share = result["figure"] * result["flop_per_sample"] / result["peak_flop_per_s"]
+    assert 0 < result["mfu"] < 1 and result["mfu"] == pytest.approx(share) and result["peak_from"] == "measured"
+    assert result["robot"] == "panda" and result["peak_memory_mib"] > 0 and "torch" in result["machine"]
+
+
+def test_imagine_writes_figures_a_film_and_a_sheet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import cv2
+    import torch
+    from toy import CAMERAS, JOINTS, dataset, episode
+
+    from aim import presets
+    from aim.data import loader, source
+    from aim.model.codec import Codec
+    from aim.train import checkpoint, stage1
+    from aim.train.checkpoint import Progress
+
+    data = source.of(dataset(tmp_path / "toy", [episode(seed, pictures=9) for seed in range(3)]))
+    run = presets.tiny("aloha", CAMERAS, JOINTS, JOINTS)
+    torch.manual_seed(0)
+    codec = Codec(run.codec)
+    with torch.no_grad():
+        codec.analysis.normal_(std=0.1)
+    transform = loader.fit_transform(run, loader.motions(data), loader.windows(data), data.relative)
+    training = stage1.begin(run, torch.device("cpu"))
+    checkpoint.save(tmp_path / "run", run, transform, codec, training, Progress(0, 0.0, "fp32"))
+    words = ["imagine", "--policy", str(tmp_path / "run"), "--data", str(tmp_path / "toy"), "--windows", "6"]
+    results = []
+    for place in ("a", "b"):
+        flags = ["--out", str(tmp_path / place), "--video-steps", "2", "--json"]
+        assert cli.main([*words, *flags]) == console.DONE
+        results.append(last_line(capsys)[0])
+    first, again = ({k: v for k, v in r.items() if k not in ("film", "sheet")} for r in results)
+    assert first == again
+    figures = {"psnr", "psnr_copy", "psnr_codec", "psnr_changed", "psnr_copy_changed", "windows"}
+    assert figures | {"peak_within_8px", "peak_ci95", "peak_median_px"} <= set(first) and first["windows"] == 6
+    kept = json.loads((tmp_path / "a" / "result.json").read_text())
+    assert kept == results[0] and not kept["trained_on_it"]
+    ok, film = cv2.imreadanimation(results[0]["film"])
+    assert ok and len(film.frames) >= 6
+    assert cv2.imread(results[0]["sheet"]) is not None

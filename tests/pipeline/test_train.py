@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import signal
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from toy import CAMERAS, GRIP, JOINTS, X, Y, dataset, episode, moved, observation, places
 
 from aim import cli, config, presets
@@ -19,6 +24,7 @@ from aim.data import latents, loader
 from aim.data.store import Dataset
 from aim.policy import LearnedPolicy, fresh, load_policy, observed
 from aim.train import pipeline
+from aim.train.beside import Options
 from aim.train.pipeline import Trained
 from sim.types import Observation, UserError
 
@@ -96,6 +102,69 @@ def test_stopped_and_resumed_is_the_same_to_the_bit(
 
 
 @pytest.mark.slow
+def test_a_stop_in_the_middle_costs_nothing(data: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C while the command runs, and the same command with --resume: to the bit what was never stopped."""
+
+    def words(out: Path, *more: str) -> list[str]:
+        asked = ["--steps", "60", "--precision", "fp32", "--film-every", "0", *more, "--json"]
+        return ["train", "tiny", "--data", str(data.path), "--out", str(out), *asked]
+
+    def stop_after(log: Path) -> None:
+        while not (log.is_file() and '"step": 20' in log.read_text()):
+            time.sleep(0.005)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    whole, halves = tmp_path / "whole", tmp_path / "halves"
+    assert cli.main(words(whole)) == 0
+    watcher = threading.Thread(target=stop_after, args=(halves / "log.jsonl",))
+    watcher.start()
+    assert cli.main(words(halves)) == 130
+    watcher.join()
+    assert "--resume goes on" in json.loads(capsys.readouterr().out.splitlines()[-1])["kept"]
+    (kept,) = halves.glob("step-*")
+    assert 20 <= int(kept.name[-6:]) < 60
+    assert cli.main(words(halves, "--resume")) == 0
+    for name in ("codec", "ema", "model", "optimiser"):
+        a, b = (load_file(folder / "step-000060" / f"{name}.safetensors") for folder in (whole, halves))
+        assert a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a), name
+    rows = [json.loads(line) for line in (halves / "log.jsonl").read_text().splitlines()]
+    steps = [row for row in rows if row["part"] == "stage1"]
+    assert [row["step"] for row in steps] == [20, 40, 60]
+    assert all(row["gradient_norm"] > 0 and row["samples_per_second"] > 0 and row["lr"] > 0 for row in steps)
+
+
+@pytest.mark.slow
+def test_films_show_the_same_samples_and_change_no_weight(
+    trained: tuple[Path, Trained], data: Dataset, tmp_path: Path
+) -> None:
+    out = tmp_path / "filmed"
+    pipeline.train(run(), data, out, False, CPU, until=5, options=Options(films=None))
+    pipeline.train(run(), data, out, True, CPU, options=Options(films=5))
+    films = [path.name for path in sorted((out / "imagined").iterdir())]
+    assert films == [f"step-{step:06d}.webp" for step in (1, 2, 3, 4, 5, 10)]
+    first, last = (cv2.imreadanimation(str(out / "imagined" / films[i]))[1].frames for i in (0, -1))
+    assert len(first) == 1 + run().model.futures
+    width = first[0].shape[1] // 4
+    came = [np.asarray(frames[-1][..., :3], float) for frames in (first, last)]
+    assert np.abs(came[0][:, :width] - came[1][:, :width]).max() < 30, "the same pictures came"
+    assert np.abs(came[0][:, width : 2 * width] - came[1][:, width : 2 * width]).mean() > 0.1, "others are imagined"
+    for name in ("ema", "model"):
+        a, b = (load_file(folder / "step-000010" / f"{name}.safetensors") for folder in (trained[0], out))
+        assert all(torch.equal(a[key], b[key]) for key in a), name
+
+
+@pytest.mark.slow
+def test_numbers_that_are_not_finite_are_never_kept(data: Dataset, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    pipeline.train(run(), data, out, False, CPU, until=3)
+    path = out / "step-000003" / "model.safetensors"
+    save_file({name: value * float("nan") for name, value in load_file(path).items()}, path)
+    with pytest.raises(UserError, match=r"step 4 is not finite .*step-000003 stays; a lower --lr may help"):
+        pipeline.train(run(), data, out, True, CPU)
+    assert [kept.name for kept in out.glob("step-*")] == ["step-000003"]
+
+
+@pytest.mark.slow
 def test_the_log_tells_the_parts_apart(trained: tuple[Path, Trained]) -> None:
     out, made = trained
     parts = [json.loads(line)["part"] for line in (out / "log.jsonl").read_text().splitlines()]
@@ -129,8 +198,12 @@ def test_what_does_not_fit_is_refused_and_nothing_changes(
 def test_the_command_answers_in_one_line(data: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "run"
     words = ["train", "tiny", "--data", str(data.path), "--out", str(out), "--steps", "2", "--json"]
+    changed = ["--batch-size", "4", "--lr", "0.001", "--precision", "fp32", "--checkpointing", "--film-every", "0"]
+    words += changed
     assert cli.main(words) == 0
     said = json.loads(capsys.readouterr().out.splitlines()[-1])
+    kept = config.load(out).train
+    assert (kept.batch_size, kept.lr, kept.precision, kept.checkpointing) == (4, 0.001, "fp32", True)
     assert said["steps"] == 2
     assert set(said["loss"]) == {"rgb", "map", "action"}
     assert {"seconds", "samples_per_second", "checkpoint"} <= said.keys()

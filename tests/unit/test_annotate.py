@@ -221,6 +221,11 @@ def test_depth_hides_what_lies_behind() -> None:
         assert maps.max() >= 240  # what is hidden keeps its value
 
 
+def test_where_nothing_is_drawn_nothing_hides() -> None:
+    sky = np.zeros((1, *SIZE), np.float32)
+    assert paint([event("pick", 0, [[0, 0, 0.5]])], depth={"eye": sky})[1][0, 0]
+
+
 def test_depth_is_read_where_the_point_falls() -> None:
     wall = np.full((1, *SIZE), 0.3, np.float32)
     wall[0, 20, 90] = 2.0  # a hole

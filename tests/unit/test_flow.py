@@ -85,10 +85,28 @@ def test_the_loss_is_zero_at_the_target_and_weighted_elsewhere() -> None:
     torch.testing.assert_close(flow.loss(torch.zeros(2, 3), data, noise, s)[:, 0], flow.weight(s))
 
 
-def test_draws_follow_the_generator_alone() -> None:
+def test_a_way_to_data_is_the_velocity_that_was_to_be_predicted() -> None:
+    data, noise, s = torch.randn(2, 3, generator=seeded()), torch.randn(2, 3, generator=seeded(1)), torch.tensor([0.2, 1])
+    z = flow.interpolate(data, noise, s)
+    torch.testing.assert_close(flow.velocity_to(data, z, s), flow.target(data, noise), atol=1e-5, rtol=1e-5)
+    assert flow.velocity_to(data, data, torch.zeros(2)).isfinite().all()
+
+
+def test_levels_may_stand_for_more_than_rows() -> None:
+    data, noise = torch.randn(2, 3, 5, generator=seeded()), torch.randn(2, 3, 5, generator=seeded(1))
+    s = torch.rand(2, 3, generator=seeded(2))
+    mixed = flow.interpolate(data, noise, s)
+    for row in range(2):
+        torch.testing.assert_close(mixed[row], flow.interpolate(data[row], noise[row], s[row]))
+
+
+def test_a_row_draws_the_same_whatever_stands_beside_it() -> None:
     torch.manual_seed(1)
-    first = flow.gaussian(torch.empty(2, 3), seeded(5)), flow.uniform(4, torch.empty(1), seeded(5))
+    five = flow.draws(7, 5)
+    first = five.gaussian(torch.empty(5, 3)), five.uniform(torch.empty(5), 2)
     torch.manual_seed(2)
-    again = flow.gaussian(torch.empty(2, 3), seeded(5)), flow.uniform(4, torch.empty(1), seeded(5))
-    assert torch.equal(first[0], again[0])
-    assert torch.equal(first[1], again[1])
+    two = flow.Draws(flow.draws(7, 5).generators[3:])
+    again = two.gaussian(torch.empty(2, 3)), two.uniform(torch.empty(2), 2)
+    for one, other in zip(first, again, strict=True):
+        assert torch.equal(one[3:], other)
+        assert len({tuple(row.tolist()) for row in one}) == 5

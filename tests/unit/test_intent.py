@@ -10,39 +10,42 @@ import torch.nn.functional as F
 
 from aim import presets
 from aim.config import ModelConfig
-from aim.model import intent
+from aim.model import attention, intent
+from aim.model.attention import attend
 from aim.model.intent import Segment
-from aim.model.mot import attend, gather
 from sim.types import UserError
 
 
-def config(past_frames: int = 1, past_actions: int = 16) -> ModelConfig:
+def config(name: str = "paper", past_frames: int = 1, past_actions: int = 16) -> ModelConfig:
     model = presets.tiny("panda", ("head", "wrist"), 8, 8).model
-    return replace(model, past_frames=past_frames, past_actions=past_actions)
+    return replace(model, variant=name, past_frames=past_frames, past_actions=past_actions)
 
 
 torch.set_num_threads(1)
 HISTORIES = [(0, 0), (1, 16), (3, 32), (0, 16), (2, 0)]
 
 
-def reach(name: str) -> dict[str, set[str]]:
-    """Return all that each kind of segment can learn of through any number of layers."""
-    who = intent.variant(name)
-    found = {kind: {kind} for kind in who}
-    for _ in who:
-        found = {kind: row.union(*(found[key] for key in who[kind] if key in found)) for kind, row in found.items()}
-    return found
+CLEAN = {"past_obs", "past_act", "o"}
 
 
 @pytest.mark.parametrize("name", intent.VARIANTS)
 def test_no_number_of_layers_carries_the_future_where_it_must_not_go(name: str) -> None:
-    found = reach(name)
-    for clean in ("past_obs", "past_act", "o"):
-        assert found[clean] <= {"past_obs", "past_act", "o"}
-    assert not found["x"] & {"m", "a", "c"}
-    assert not found["m"] & {"a", "c"}
-    assert not found["c"] & {"x", "m", "a"}
-    assert not found["a"] & {"x", "m"}
+    who = intent.variant(name)
+    for clean in CLEAN:
+        assert intent.reaches(who, clean) <= {*CLEAN, "text"}
+    assert not intent.reaches(who, "x") & {"m", "a", "c", "y"}
+    assert not intent.reaches(who, "a") & {"x", "m"}
+    for kind in set(who) & {"m", "c", "y"}:
+        assert not intent.reaches(who, kind) & ({"a", "c", "y", "x", "m"} - {kind, *("x",) * (kind == "m")})
+
+
+@pytest.mark.parametrize("name", intent.VARIANTS)
+def test_reaching_is_what_layers_upon_layers_see(name: str) -> None:
+    who = intent.variant(name)
+    found = {kind: {kind} for kind in who}
+    for _ in who:
+        found = {k: row.union(*(found.get(key, {key}) for key in who[k])) for k, row in found.items()}
+    assert found == {kind: intent.reaches(who, kind) for kind in who}
 
 
 def test_paper_is_the_table_of_the_paper() -> None:
@@ -57,33 +60,60 @@ def test_paper_is_the_table_of_the_paper() -> None:
     assert "m" not in paper["a"]
 
 
+def test_variants_differ_from_the_paper_in_what_they_say() -> None:
+    paper = intent.variant("paper")
+    different = {
+        name: {kind for kind in {*paper, *who} if paper.get(kind) != who.get(kind)}
+        for name, who in intent.VARIANTS.items()
+    }
+    assert different == {
+        "paper": set(), "text": {"m", "a"}, "memory": {"a"}, "no_map": {"m", "c", "y", "a"},
+        "video_free": {"m", "c", "o", "a"},
+    }  # fmt: skip
+    assert intent.variant("text")["a"] - paper["a"] == intent.variant("text")["m"] - paper["m"] == {"text"}
+    assert intent.variant("memory")["a"] - paper["a"] == {"past_obs"}
+    assert intent.variant("video_free")["a"] < paper["a"]
+
+
 @pytest.mark.parametrize("name", intent.VARIANTS)
-def test_only_noisy_segments_read_text(name: str) -> None:
-    assert {kind for kind, row in intent.variant(name).items() if "text" in row} <= {"x", "m", "a"}
-
-
 @pytest.mark.parametrize(("frames", "actions"), HISTORIES)
-def test_the_mask_has_the_picture_of_its_docstring(frames: int, actions: int) -> None:
-    sequence = intent.segments(config(frames, actions))
-    seen = intent.mask(intent.variant("paper"), sequence)
+def test_the_mask_is_the_table_block_by_block(name: str, frames: int, actions: int) -> None:
+    sequence, who = intent.segments(config(name, frames, actions)), intent.variant(name)
+    seen = intent.mask(who, sequence, sequence)
     size = sum(segment.length for segment in sequence)
     assert seen.shape == (size, size)
     assert seen.diagonal().all()
-    kinds = [segment.kind for segment in sequence for _ in range(segment.length)]
-    picture = [line.split() for line in (intent.mask.__doc__ or "").splitlines() if "#" in line and "`" not in line]
-    columns = ("past_obs", "past_act", "o", "x", "m", "c", "a")
-    assert [row[0] for row in picture] == list(columns)
-    drawn = {(row[0], key): mark == "#" for row in picture for key, mark in zip(columns, row[1:], strict=True)}
-    for i, query in enumerate(kinds):
-        for j, key in enumerate(kinds):
-            if not (query.startswith("past") and key.startswith("past")):  # those follow time, tested below
-                assert bool(seen[i, j]) == drawn[query, key]
-    if (frames, actions) == (1, 16):
-        assert all(bool(seen[i, j]) == drawn[q, k] for i, q in enumerate(kinds) for j, k in enumerate(kinds))
+    owner = [segment for segment in sequence for _ in range(segment.length)]
+    for i, query in enumerate(owner):
+        for j, key in enumerate(owner):
+            assert bool(seen[i, j]) == (key.kind in who[query.kind] and key.block <= query.block)
+
+
+def test_draws_of_the_actions_do_not_see_each_other() -> None:
+    sequence = intent.segments(replace(config("paper"), action_draws=3))
+    chunks = [segment for segment in sequence if segment.kind == "a"]
+    assert len(chunks) == 3
+    for query in chunks:
+        for key in sequence:
+            expected = key == query if key.kind == "a" else intent.sees(intent.variant("paper"), chunks[0], key)
+            assert intent.sees(intent.variant("paper"), query, key) == expected
+
+
+def test_a_picture_that_is_askew_is_refused() -> None:
+    with pytest.raises(AssertionError, match="odd marks"):
+        intent.drawn("""
+                a text
+            a   #   x
+        """)
+    with pytest.raises(AssertionError, match="differ"):
+        intent.drawn("""
+                a  o
+            a   #  .
+        """)
 
 
 def test_history_is_block_causal() -> None:
-    sequence = intent.segments(config(3, 32))
+    sequence = intent.segments(config("paper", 3, 32))
     past = [segment for segment in sequence if segment.block < 0]
     assert [(s.kind, s.block) for s in past] == [
         ("past_obs", -6), ("past_obs", -4), ("past_act", -3), ("past_obs", -2), ("past_act", -1),
@@ -93,17 +123,54 @@ def test_history_is_block_causal() -> None:
             assert intent.sees(intent.variant("paper"), query, key) == (key.block <= query.block)
 
 
+Parts = dict[Segment, torch.Tensor]
+
+
+def parts(sequence: tuple[Segment, ...], seed: int) -> tuple[Parts, attention.Memory]:
+    draw = torch.Generator().manual_seed(seed)
+    q, k, v = ({s: torch.randn(2, s.length, 3, 16, generator=draw) for s in sequence} for _ in range(3))
+    return q, {s: (k[s], v[s]) for s in sequence}
+
+
 @pytest.mark.parametrize("name", intent.VARIANTS)
 @pytest.mark.parametrize(("frames", "actions"), HISTORIES)
-def test_attention_by_segment_is_attention_under_the_mask(name: str, frames: int, actions: int) -> None:
-    sequence, who = intent.segments(config(frames, actions)), intent.variant(name)
-    draw = torch.Generator().manual_seed(0)
-    q, k, v = ({s: torch.randn(2, s.length, 3, 8, generator=draw) for s in sequence} for _ in range(3))
-    memory = {s: (k[s], v[s]) for s in sequence}
-    mine = torch.cat([attend(q[s], *gather(who, s, memory)) for s in sequence], 1)
-    whole = [torch.cat(list(part.values()), 1).transpose(1, 2) for part in (q, k, v)]
-    masked = F.scaled_dot_product_attention(*whole, attn_mask=intent.mask(who, sequence)).transpose(1, 2).flatten(2)
-    torch.testing.assert_close(mine, masked, atol=1e-5, rtol=1e-5)
+def test_all_ways_of_attention_are_attention_under_the_mask(name: str, frames: int, actions: int) -> None:
+    sequence = intent.segments(replace(config(name, frames, actions), action_draws=2))
+    who, (asked, memory) = intent.variant(name), parts(sequence, 0)
+    whole = [torch.cat(z, 1).transpose(1, 2) for z in (list(asked.values()), *zip(*memory.values(), strict=True))]
+    seen = intent.mask(who, sequence, sequence)
+    truth = F.scaled_dot_product_attention(*whole, attn_mask=seen).transpose(1, 2).flatten(2)
+    for way, compute in attention.WAYS.items():
+        heard = compute(who, asked, memory)
+        assert list(heard) == list(sequence)
+        torch.testing.assert_close(torch.cat(list(heard.values()), 1), truth, atol=1e-5, rtol=1e-5, msg=way)
+
+
+@pytest.mark.parametrize("way", attention.WAYS)
+def test_fewer_queries_hear_the_same(way: str) -> None:
+    sequence, who = intent.segments(config()), intent.variant("paper")
+    asked, memory = parts(sequence, 1)
+    every = attention.WAYS[way](who, asked, memory)
+    few = {s: q for s, q in asked.items() if s.kind in ("o", "a")}
+    for segment, heard in attention.WAYS[way](who, few, memory).items():
+        torch.testing.assert_close(heard, every[segment], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("name", intent.VARIANTS)
+def test_blocks_on_a_gpu_are_the_mask_forwards_and_backwards(name: str) -> None:
+    sequence, who = intent.segments(config(name)), intent.variant(name)
+    asked, memory = parts(sequence, 2)
+    results = []
+    for way in ("mask", "flex"):
+        q = {s: z.cuda().requires_grad_() for s, z in asked.items()}
+        kv = {s: (k.cuda().requires_grad_(), v.cuda().requires_grad_()) for s, (k, v) in memory.items()}
+        heard = torch.cat(list(attention.WAYS[way](who, q, kv).values()), 1)
+        slopes = torch.autograd.grad(heard.square().sum(), [*q.values(), *(z for pair in kv.values() for z in pair)])
+        results.append((heard, *slopes))
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, atol=2e-3, rtol=2e-3)
 
 
 def test_both_ways_of_attention_agree() -> None:
@@ -117,7 +184,7 @@ def test_both_ways_of_attention_agree() -> None:
 
 
 def test_an_unknown_variant_names_the_valid_ones() -> None:
-    with pytest.raises(UserError, match=r"unknown variant 'papr'; valid are .*paper"):
+    with pytest.raises(UserError, match=r"unknown variant 'papr'; did you mean 'paper'\? valid are .*no_map"):
         intent.variant("papr")
 
 

@@ -15,7 +15,8 @@ from torch import Tensor
 from aim import presets
 from aim.config import ModelConfig, Run
 from aim.model.aim import AIM
-from aim.model.batch import Context, Sample, move
+from aim.model import flow, intent
+from aim.model.batch import Cache, Context, Sample, move
 from aim.model.intent import VARIANTS
 
 TEXT = 12
@@ -35,7 +36,11 @@ CONFIGS = {
     **{f"nano-{name}": replace(run("nano").model, variant=name) for name in VARIANTS},
     "no-history": history("tiny", 0, 0),
     "long-history": history("tiny", 3, 32),
-    "narrow-actions": replace(run("tiny").model, action_width=24),
+    "narrow-actions": replace(run("tiny").model, action_width=24, action_ffn=40),
+    "shared-map": replace(run("tiny").model, shared_map=True),
+    "velocity": replace(run("tiny").model, predict="velocity"),
+    "geometry": replace(run("tiny").model, geometry=True),
+    "three-draws": replace(run("tiny").model, action_draws=3),
 }
 
 
@@ -67,7 +72,7 @@ def context(config: ModelConfig, rows: int = 2, seed: int = 1) -> Context:
     return Context(
         past_rgb=some(config.past_frames, *tokens), past_action=some(config.past_actions, config.action_dim),
         past_valid=valid, rgb=some(*tokens), state=some(config.state_dim), text=some(4, config.text_width),
-        text_valid=heard,
+        text_valid=heard, points=some(config.tokens, 4).sign() if config.geometry else None,
     )  # fmt: skip
 
 
@@ -82,38 +87,55 @@ def sample(config: ModelConfig, rows: int = 2, seed: int = 1) -> Sample:
     )  # fmt: skip
 
 
-NAMES = ("past_rgb", "past_action", "rgb", "state", "text", "x", "m", "a", "c")
-OUTPUTS = ("x", "m", "a")
+KNOWN = ("past_rgb", "past_action", "rgb", "state", "text")
+KIND = {  # which kind of segment an input makes
+    "past_rgb": "past_obs", "past_action": "past_act", "rgb": "o", "state": "o", "text": "text", "x": "x", "m": "m",
+    "a": "a", "condition": "c",
+}  # fmt: skip
 Inputs = dict[str, Tensor]
+S_VIDEO, S_ACTION = torch.tensor([0.7, 0.4]), torch.tensor([0.3, 0.9])
 
 
 def inputs(config: ModelConfig) -> Inputs:
-    known, future = context(config), sample(config)
-    given = {name: getattr(known, name) for name in NAMES[:5]}
-    return {**given, "x": future.rgb, "m": future.map, "a": future.action, "c": future.map * 0.5 + 0.1}
+    """Return all that enters the model: only maps and conditions that its variant has."""
+    known, future, who = context(config), sample(config), intent.variant(config.variant)
+    given = {name: getattr(known, name) for name in KNOWN}
+    given |= {"x": future.rgb, "a": future.action} | ({"m": future.map} if "m" in who else {})
+    return given | ({"condition": future.map * 0.5 + 0.1} if intent.condition(who) else {})
+
+
+def told(model: AIM, given: Inputs) -> Context:
+    return replace(context(model.config), **{name: given[name] for name in KNOWN})
 
 
 def predict(model: AIM, given: Inputs) -> dict[str, Tensor]:
-    """Return the velocities of x, m, a from the whole sequence at once."""
-    known = replace(context(model.config), **{name: given[name] for name in NAMES[:5]})
-    s_video, s_action = torch.tensor([0.7, 0.4]), torch.tensor([0.3, 0.9])
-    x, m, a = model.velocities(known, given["x"], given["m"], given["a"], given["c"], s_video, s_action)
-    return {"x": x, "m": m, "a": a}
+    """Return the velocities of x, m, a from the whole sequence at once; all draws of the actions are the same."""
+    draws = model.config.action_draws
+    action, s_action = given["a"][:, None].expand(-1, draws, -1, -1), S_ACTION[:, None].expand(-1, draws)
+    found = model.velocities(
+        told(model, given), given["x"], given.get("m"), action, given.get("condition"), S_VIDEO, s_action
+    )
+    return {**found, "a": found["a"][:, -1]}
 
 
 def cached(model: AIM, given: Inputs) -> dict[str, Tensor]:
     """Return the same in three turns, each against the cache of those before, as at inference."""
-    known = replace(context(model.config), **{name: given[name] for name in NAMES[:5]})
-    s_video, s_action = torch.tensor([0.7, 0.4]), torch.tensor([0.3, 0.9])
-    cache = model.remember(known)
-    x, m = model.video_velocity(cache, given["x"], given["m"], s_video)
-    a = model.action_velocity(model.condition(cache, given["c"]), given["a"], s_action)
-    return {"x": x, "m": m, "a": a}
+    cache = model.remember(told(model, given))
+    x, m = model.video_velocity(cache, given["x"], given.get("m"), S_VIDEO)
+    against = model.condition(cache, given["condition"]) if "condition" in given else cache
+    a = model.action_velocity(against, given["a"], S_ACTION)
+    return {"x": x, "a": a} | ({"m": m} if m is not None else {})
 
 
-# output -> inputs that must not reach it; text reaches a only through the maps that it helped to imagine
-FORBIDDEN = {"x": {"m", "a", "c"}, "m": {"a", "c"}, "a": {"x", "m", "text"}}
 WAYS: dict[str, Callable[[AIM, Inputs], dict[str, Tensor]]] = {"whole": predict, "cached": cached}
+
+
+def allowed(model: AIM, output: str) -> set[str]:
+    """Return the inputs that the table lets reach an output."""
+    who = intent.variant(model.config.variant)
+    reached = intent.reaches(who, output)
+    kinds = {**KIND, "condition": intent.condition(who)}
+    return {name for name, kind in kinds.items() if kind in reached}
 
 
 def absent(config: ModelConfig) -> set[str]:
@@ -126,38 +148,49 @@ def test_forbidden_inputs_change_no_bit_and_all_others_do(model: AIM, way: str) 
     given = inputs(model.config)
     with torch.no_grad():
         before = WAYS[way](model, given)
-        for name in set(NAMES) - absent(model.config):
+        for name in set(given) - absent(model.config):
             after = WAYS[way](model, {**given, name: given[name] + 1.0})
-            for output in OUTPUTS:
+            for output in before:
                 reaches = not torch.equal(before[output], after[output])
-                assert reaches == (name not in FORBIDDEN[output]), f"{name} -> {output}"
+                assert reaches == (name in allowed(model, output)), f"{name} -> {output}"
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_forbidden_gradients_are_zero_and_all_others_are_not(model: AIM, way: str) -> None:
     given = {name: z.clone().requires_grad_() for name, z in inputs(model.config).items()}
     outputs = WAYS[way](model, given)
-    present = [name for name in NAMES if name not in absent(model.config)]
-    for output in OUTPUTS:
+    present = [name for name in given if name not in absent(model.config)]
+    for output in outputs:
         slopes = torch.autograd.grad(
             outputs[output].square().sum(), [given[name] for name in present], retain_graph=True, allow_unused=True
         )
         for name, slope in zip(present, slopes, strict=True):
             size = 0.0 if slope is None else slope.abs().max().item()
-            assert (size > 0) == (name not in FORBIDDEN[output]), f"{name} -> {output}: {size}"
+            assert (size > 0) == (name in allowed(model, output)), f"{name} -> {output}: {size}"
+
+
+def test_the_laws_of_the_paper_by_name() -> None:
+    """What the method forbids, said once more without the table: dx/dm, dx/da, dm/da, da/dx and da/dtext are zero."""
+    for name in ("tiny-paper", "nano-paper"):
+        model = randomised(AIM(CONFIGS[name]))
+        assert allowed(model, "x") == {"past_rgb", "past_action", "rgb", "state", "text", "x"}
+        assert allowed(model, "m") == allowed(model, "x") | {"m"}
+        assert allowed(model, "a") == {"past_rgb", "past_action", "rgb", "state", "a", "condition"}
 
 
 def test_clean_tokens_never_see_the_future(model: AIM) -> None:
     """Keys and values of past and o are the same bits whether or not the future stands beside them."""
     given = inputs(model.config)
-    known = replace(context(model.config), **{name: given[name] for name in NAMES[:5]})
+    known = told(model, given)
     with torch.no_grad():
-        tokens = model.embed.context(known)
-        future = {"x": model.embed.frames(given["x"]), "m": model.embed.maps(given["m"], noisy=True)}
-        future |= {"c": model.embed.maps(given["c"], noisy=False), "a": model.embed.chunk(given["a"])}
-        levels = {"x": torch.tensor([0.5]), "m": torch.tensor([0.5]), "a": torch.tensor([0.5])}
-        empty = model._read(known)
-        beside = model._run({**tokens, **future}, levels, empty)[1]
+        copied = intent.condition(model.who)
+        frames = {"x": given["x"]} | ({"m": given["m"]} if "m" in given else {})
+        frames |= {copied: given["condition"]} if copied else {}
+        tokens = {**model.embed.context(known), **model.embed.future(frames)}
+        tokens["a"] = model.embed.chunk(given["a"]).repeat(1, model.config.action_draws, 1)
+        cut = model._cut(tokens)
+        levels = {s: torch.tensor([0.5]) for s in cut if s.kind in ("x", "m", "a")}
+        beside = model._run(cut, levels, Cache(), model.embed.words(known))[1]
         alone = model.remember(known)
     assert set(alone.segments) == {segment for segment in model.sequence if segment.block < 1}
     for segment, layers in alone.segments.items():
@@ -166,21 +199,46 @@ def test_clean_tokens_never_see_the_future(model: AIM) -> None:
             assert torch.equal(pair[1], other[1])
 
 
+@pytest.mark.parametrize("way", ["mask", "flex"])
+def test_ways_of_attention_give_equal_models(model: AIM, way: str) -> None:
+    given = inputs(model.config)
+    with torch.no_grad():
+        first = predict(model, given)
+        model.trunk.attend_by(way)
+        second = predict(model, given)
+        model.trunk.attend_by("segments")
+    for output in first:
+        torch.testing.assert_close(second[output], first[output], atol=1e-4, rtol=1e-4)
+
+
+def test_recomputing_layers_changes_no_gradient() -> None:
+    model = randomised(AIM(CONFIGS["tiny-text"]))
+    slopes = []
+    for again in (False, True):
+        model.trunk.checkpointing = again
+        model.zero_grad()
+        model.losses(sample(model.config), flow.draws(0, 2))["total"].backward()
+        slopes.append([p.grad for p in model.parameters()])
+    assert all(torch.equal(one, other) for one, other in zip(*slopes, strict=True))
+
+
 def test_cached_inference_is_the_whole_sequence(model: AIM) -> None:
     given = inputs(model.config)
     with torch.no_grad():
         whole, turns = predict(model, given), cached(model, given)
-    for output in OUTPUTS:
+    assert turns.keys() == whole.keys()
+    for output in whole:
         torch.testing.assert_close(turns[output], whole[output], atol=1e-5, rtol=1e-5)
 
 
-def test_a_cache_is_a_value(model: AIM) -> None:
+def test_a_cache_is_a_value() -> None:
+    model = randomised(AIM(CONFIGS["tiny-paper"]))
     given = inputs(model.config)
     with torch.no_grad():
         cache = model.remember(context(model.config))
         size = len(cache.segments)
-        first = model.condition(cache, given["c"])
-        model.condition(cache, given["c"] + 1)
+        first = model.condition(cache, given["condition"])
+        model.condition(cache, given["condition"] + 1)
         s = torch.tensor([0.5])
         once = model.action_velocity(first, given["a"], s)
         again = model.action_velocity(first, given["a"], s)
@@ -194,7 +252,7 @@ def test_history_that_is_not_valid_is_ignored() -> None:
     with torch.no_grad():
         before = predict(model, given)
         after = predict(model, {**given, "past_rgb": given["past_rgb"] + 1, "past_action": given["past_action"] + 1})
-    for output in OUTPUTS:
+    for output in before:
         assert torch.equal(before[output][1], after[output][1])
         assert not torch.equal(before[output][0], after[output][0])
 
@@ -221,7 +279,7 @@ def test_rows_do_not_mix() -> None:
     other = {name: torch.cat([z[:1], z[1:] + 1]) for name, z in given.items()}
     with torch.no_grad():
         before, after = predict(model, given), predict(model, other)
-    for output in OUTPUTS:
+    for output in before:
         assert torch.equal(before[output][0], after[output][0])
 
 
@@ -232,37 +290,40 @@ def test_channels_that_are_not_valid_count_nowhere() -> None:
     noise = torch.zeros(5).masked_fill(~valid, 3.0)
     known = replace(batch.context, past_action=batch.context.past_action + noise)
     moved = replace(batch, action=batch.action + noise, context=known)
-    first, second = (model.losses(b, torch.Generator().manual_seed(3)) for b in (batch, moved))
+    first, second = (model.losses(b, flow.draws(3, 2)) for b in (batch, moved))
     assert all(torch.equal(first[name], second[name]) for name in first)
-    action, _ = model.act(batch.context, 1, 2, torch.Generator().manual_seed(0), valid)
+    action, _ = model.act(batch.context, 1, 2, flow.draws(0, 2), valid)
     assert action[..., ~valid].eq(0).all()
-    other, _ = model.act(moved.context, 1, 2, torch.Generator().manual_seed(0), valid)
+    other, _ = model.act(moved.context, 1, 2, flow.draws(0, 2), valid)
     assert torch.equal(action, other)
 
 
 def test_rows_without_a_map_have_no_map_loss() -> None:
     model = randomised(AIM(CONFIGS["tiny-paper"]))
     batch = sample(model.config)
-    losses = model.losses(replace(batch, map_valid=torch.tensor([False, False])), torch.Generator().manual_seed(0))
+    losses = model.losses(replace(batch, map_valid=torch.tensor([False, False])), flow.draws(0, 2))
     assert losses["map"] == 0
     assert losses["rgb"] > 0
     whole, one, other = (
-        model.losses(replace(batch, map_valid=torch.tensor(valid)), torch.Generator().manual_seed(0))["map"]
+        model.losses(replace(batch, map_valid=torch.tensor(valid)), flow.draws(0, 2))["map"]
         for valid in ([True, True], [True, False], [False, True])
     )
-    torch.testing.assert_close((one + other) / 2, whole)
+    torch.testing.assert_close(one + other, whole)  # a plain mean over rows: halves of a batch add up
 
 
 def test_losses_add_up_with_their_weights() -> None:
     model = randomised(AIM(replace(CONFIGS["tiny-paper"], map_weight=0.5, action_weight=3.0)))
-    losses = model.losses(sample(model.config), torch.Generator().manual_seed(0))
+    losses = model.losses(sample(model.config), flow.draws(0, 2))
     torch.testing.assert_close(losses["total"], losses["rgb"] + 0.5 * losses["map"] + 3.0 * losses["action"])
 
 
 def test_every_weight_learns_and_draws_follow_the_generator() -> None:
     model = randomised(AIM(CONFIGS["tiny-paper"]))
-    first, again = (model.losses(sample(model.config), torch.Generator().manual_seed(7)) for _ in range(2))
-    other = model.losses(sample(model.config), torch.Generator().manual_seed(8))
+    batch = sample(model.config)
+    heard = batch.context.text_valid & torch.tensor([[False], [True]])  # the first row has no text
+    batch = replace(batch, context=replace(batch.context, text_valid=heard))
+    first, again = (model.losses(batch, flow.draws(7, 2)) for _ in range(2))
+    other = model.losses(batch, flow.draws(8, 2))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert first["total"] != other["total"]
     first["total"].backward()
@@ -270,29 +331,63 @@ def test_every_weight_learns_and_draws_follow_the_generator() -> None:
     assert idle == []
 
 
-def test_a_fresh_model_predicts_zero_velocity() -> None:
+def test_a_fresh_model_says_nothing() -> None:
+    """Nothing is a velocity of zero, or data of zero, which lies a whole z at level s away."""
     config = CONFIGS["tiny-paper"]
+    given = inputs(config)
     torch.manual_seed(0)
-    for velocity in predict(AIM(config), inputs(config)).values():
-        assert velocity.eq(0).all()
+    still = predict(AIM(replace(config, predict="velocity")), given)
+    assert all(velocity.eq(0).all() for velocity in still.values())
+    away = predict(AIM(config), given)
+    assert away["a"].eq(0).all()
+    for kind in ("x", "m"):
+        torch.testing.assert_close(away[kind], given[kind] / S_VIDEO[:, None, None, None])
 
 
 def test_sampling_repeats_and_has_the_promised_shapes(model: AIM) -> None:
     config, known = model.config, context(model.config)
-    action, future = model.act(known, 2, 3, torch.Generator().manual_seed(4))
-    again, _ = model.act(known, 2, 3, torch.Generator().manual_seed(4))
+    action, future = model.act(known, 2, 3, flow.draws(4, 2), imagine=True)
+    again, quick = model.act(known, 2, 3, flow.draws(4, 2))
     assert torch.equal(action, again)
     assert action.shape == (2, config.chunk, config.action_dim)
-    assert future.rgb.shape == future.map.shape == (2, config.futures, config.tokens, config.token_channels)
     assert not action.requires_grad
-    assert "c" in {segment.kind for segment in future.cache.segments}
+    shape = (2, config.futures, config.tokens, config.token_channels)
+    assert future.rgb is not None
+    assert future.rgb.shape == shape
+    assert (future.map is None) == ("m" not in model.who)
+    assert future.map is None or future.map.shape == shape
+    copied = intent.condition(model.who)
+    assert (quick.rgb is None) == (copied is None)  # actions that see no future are made without one
+    assert copied is None or copied in {segment.kind for segment in future.cache.segments}
+
+
+def test_rows_draw_for_themselves() -> None:
+    """A row acts alone as it does among others, and the losses of halves add up to those of the whole."""
+    model = randomised(AIM(CONFIGS["tiny-paper"]))
+    batch, draws = sample(model.config), flow.draws(0, 2).generators
+    both, _ = model.act(batch.context, 2, 2, flow.draws(0, 2))
+    one = Context(**{name: z[1:] for name, z in vars(batch.context).items() if z is not None})
+    alone, _ = model.act(one, 2, 2, flow.Draws(flow.draws(0, 2).generators[1:]))
+    torch.testing.assert_close(alone, both[1:])
+    whole = model.losses(batch, flow.Draws(draws))
+    halves = []
+    for row in range(2):
+        part = slice(row, row + 1)
+        known = Context(**{name: z[part] for name, z in vars(batch.context).items() if z is not None})
+        half = replace(
+            batch, context=known, rgb=batch.rgb[part], map=batch.map[part], action=batch.action[part],
+            map_valid=batch.map_valid[part],
+        )  # fmt: skip
+        halves.append(model.losses(half, flow.Draws(flow.draws(0, 2).generators[part])))
+    for name, loss in whole.items():
+        torch.testing.assert_close((halves[0][name] + halves[1][name]) / 2, loss)
 
 
 def test_actions_depend_on_text_only_through_the_maps() -> None:
     model = randomised(AIM(CONFIGS["tiny-paper"]))
     known = context(model.config)
     told = replace(known, text=known.text + 1)
-    draws = (torch.Generator().manual_seed(0) for _ in range(2))
+    draws = (flow.draws(0, 2) for _ in range(2))
     (first, _), (second, _) = (model.act(c, 2, 2, g) for c, g in zip((known, told), draws, strict=True))
     assert not torch.equal(first, second)  # another instruction, another map, another action
     maps, noise, s = sample(model.config).map, sample(model.config).action, torch.tensor([1.0])
@@ -306,9 +401,9 @@ def test_bfloat16_stays_close() -> None:
     model = AIM(CONFIGS["tiny-paper"])
     for head in model.heads.values():
         torch.nn.init.normal_(head.out.weight, std=0.1)
-    full = model.losses(sample(model.config), torch.Generator().manual_seed(0))["total"]
+    full = model.losses(sample(model.config), flow.draws(0, 2))["total"]
     with torch.autocast("cpu", torch.bfloat16):
-        low = model.losses(sample(model.config), torch.Generator().manual_seed(0))["total"]
+        low = model.losses(sample(model.config), flow.draws(0, 2))["total"]
     assert low.dtype == torch.float32
     torch.testing.assert_close(low, full, atol=0, rtol=0.02)
 
@@ -319,11 +414,12 @@ def test_moving_keeps_every_field() -> None:
     assert moved.rgb.is_meta
     assert moved.context.text_valid.is_meta
     assert moved.context.past_rgb.shape == batch.context.past_rgb.shape
+    assert moved.context.points is None
 
 
 def test_tiny_learns_a_toy_batch_by_heart() -> None:
     """Two scenes, smooth futures: losses fall, and `act` returns the actions that were shown."""
-    config = replace(CONFIGS["tiny-paper"], history_noise=0.0, token_channels=8)
+    config = replace(CONFIGS["tiny-paper"], history_noise=0.0, token_channels=8, action_draws=4)
     torch.manual_seed(0)
     model = AIM(config)
     draw = torch.Generator().manual_seed(0)
@@ -331,8 +427,9 @@ def test_tiny_learns_a_toy_batch_by_heart() -> None:
     still = known.rgb[:, :1, :1].expand_as(known.rgb) * 0.5
     slope = torch.linspace(-1, 1, config.chunk)[:, None] * torch.randn(2, 1, config.action_dim, generator=draw).tanh()
     batch = replace(known, rgb=still, map=still.flip(0), action=slope)
+    known = {k: v.repeat(8, *[1] * (v.ndim - 1)) for k, v in vars(batch.context).items() if v is not None}
     many = replace(
-        batch, context=Context(**{k: v.repeat(8, *[1] * (v.ndim - 1)) for k, v in vars(batch.context).items()}),
+        batch, context=Context(**known),
         rgb=still.repeat(8, 1, 1, 1), map=batch.map.repeat(8, 1, 1, 1), action=slope.repeat(8, 1, 1),
         map_valid=batch.map_valid.repeat(8),
     )  # fmt: skip
@@ -341,7 +438,7 @@ def test_tiny_learns_a_toy_batch_by_heart() -> None:
     steps = 140
     for step in range(steps):
         optimiser.param_groups[0]["lr"] = 1e-2 * min(1, (step + 1) / 10, 2 - 2 * step / steps)
-        losses = model.losses(many, draw)
+        losses = model.losses(many, flow.draws(step, len(many.rgb)))
         optimiser.zero_grad()
         losses["total"].backward()
         optimiser.step()
@@ -349,6 +446,6 @@ def test_tiny_learns_a_toy_batch_by_heart() -> None:
             values.append(losses[name].item())
     for name, values in course.items():
         assert sum(values[-10:]) < sum(values[:10]) / 10, (name, values[:10], values[-10:])
-    action, future = model.act(batch.context, 4, 6, draw)
+    action, future = model.act(batch.context, 4, 6, flow.draws(0, 2))
     assert (action - slope).abs().mean() < 0.2 * slope.abs().mean()
     assert (future.map - batch.map).square().mean() < 0.05 * batch.map.square().mean()

@@ -246,6 +246,30 @@ def test_times_that_do_not_fit_are_found(tmp_path: Path) -> None:
     assert "11 actions are no multiple of 4" in text and "state has 13 rows for 11 actions" in text
 
 
+@pytest.mark.parametrize(("asked", "kept"), [(True, ()), (True, ("head",)), (False, CAMERAS)])
+def test_depth_that_does_not_fit_the_recipe_is_found(tmp_path: Path, asked: bool, kept: Sequence[str]) -> None:
+    made = episode(0, depth=True)
+    _one_shard(tmp_path / "set", [dataclasses.replace(made, depth={camera: made.depth[camera] for camera in kept})])
+    recipe = dataclasses.replace(RECIPE, depth=asked)
+    (tmp_path / "set" / store.RECIPE).write_text(json.dumps(dataclasses.asdict(recipe)))
+    problems = verify.verify(tmp_path / "set").problems
+    assert len(problems) == 1 and "it has depth of" in problems[0]
+
+
+def test_depth_of_one_camera_is_that_of_the_episode(tmp_path: Path) -> None:
+    _one_shard(tmp_path / "set", [episode(0, depth=True)])
+    recipe = dataclasses.replace(RECIPE, depth=True)
+    (tmp_path / "set" / store.RECIPE).write_text(json.dumps(dataclasses.asdict(recipe)))
+    read = store.open_dataset(tmp_path / "set")
+    whole = read.load(read.episodes[0])
+    for camera in CAMERAS:
+        alone = read.depth(read.episodes[0], camera)
+        assert alone.dtype == np.float32 and np.array_equal(alone, whole.depth[camera])
+    with pytest.raises(UserError, match="no camera 'nose'; there are head, wrist"):
+        read.depth(read.episodes[0], "nose")
+    read.close()
+
+
 def test_a_missing_shard_is_found(folder: Path) -> None:
     (folder / store.SHARDS / "bell-000000.h5").unlink()
     assert verify.survey(folder).problems == ("bell-000000.h5 is missing; the same `aim generate` again makes it",)
@@ -285,6 +309,8 @@ def test_the_recipe_comes_back_and_refuses_another(folder: Path) -> None:
     before = (folder / store.RECIPE).read_bytes()
     with pytest.raises(UserError, match="was made with robot 'aloha', not 'panda'; choose another folder"):
         store.write_recipe(folder, dataclasses.replace(RECIPE, robot="panda"))
+    with pytest.raises(UserError, match="was made with depth False, not True; choose another folder"):
+        store.write_recipe(folder, dataclasses.replace(RECIPE, depth=True))
     assert (folder / store.RECIPE).read_bytes() == before
 
 

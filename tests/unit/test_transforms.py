@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -87,6 +88,9 @@ def test_states_far_outside_are_held() -> None:
 def test_json_both_ways() -> None:
     transform = fitted(3)
     assert transforms.from_json(transforms.to_json(transform)) == transform
+    unmapped = dataclasses.replace(transform, mapped=False)
+    assert transforms.from_json(transforms.to_json(unmapped)) == unmapped != transform
+    assert "mapped" not in json.loads(transforms.to_json(transform))  # files of before do not name it
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", json.dumps({"joints": [True], "action": 1, "state": 2})])

@@ -1,0 +1,225 @@
+"""`aim bench infer|train`: how fast this machine is at the model, with random weights or those of a checkpoint."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from aim.config import Precision
+
+if TYPE_CHECKING:
+    import torch
+
+    from aim.config import Run
+
+ROBOT = "panda"
+Way = Literal["segments", "mask", "flex"]
+
+
+def infer(
+    preset: Annotated[str, tyro.conf.Positional] = "",
+    *,
+    policy: Path | None = None,
+    robot: str = ROBOT,
+    batch: int = 1,
+    video_steps: int | None = None,
+    action_steps: int | None = None,
+    samples: int = 20,
+    threads: int = 0,
+    precision: Precision = "auto",
+    device: str = "auto",
+    compile: bool = False,
+    attention: Way = "segments",
+    sentence: str = "put the cup on the coaster",
+) -> dict[str, object]:
+    """Measure milliseconds a chunk: pictures and text read, future denoised, actions denoised.
+
+    The same is measured with nothing remembered between denoising steps: "recompute_ms", and its ratio.
+
+    Args:
+        preset: name of a preset, with random weights; or give --policy
+        policy: folder of a training or of a checkpoint
+        robot: name of the robot that a preset is made for
+        batch: copies that are asked for at once
+        video_steps: denoising steps of pictures and maps; as in closed loop if left out
+        action_steps: denoising steps of the actions; as in closed loop if left out
+        samples: how many; the figure is their median
+        threads: of the processor; torch's own choice if left out
+        precision: auto, fp32 or bf16
+        device: cpu, cuda, or auto
+        compile: compile the denoising steps; on a GPU they become CUDA graphs
+        attention: how attention is computed: segments, mask or flex
+        sentence: what the robot is told; "" for made-up words where the sentence encoder is not installed
+    """
+    import torch
+
+    from aim import machine
+    from aim.evaluate import speed
+    from aim.model import text
+    from aim.model.aim import AIM
+    from aim.model.codec import Codec
+    from aim.policy import ACTION_STEPS, VIDEO_STEPS, load_policy
+    from aim.train import precision as numbers
+    from sim.types import UserError
+
+    steps = speed.Steps(
+        VIDEO_STEPS if video_steps is None else video_steps, ACTION_STEPS if action_steps is None else action_steps
+    )
+    _positive(batch=batch, samples=samples, video_steps=steps.video, action_steps=steps.action)
+    run, place = _run(preset, policy, robot), machine.device(device)
+    if sentence and run.model.text_width != text.WIDTH:
+        raise UserError(f"{run.preset} reads the words of another encoder; give --sentence ''")
+    speed.forget_peak(place)
+    with speed.threads(threads):
+        if policy is None:
+            torch.manual_seed(0)
+            codec, model = Codec(run.codec).to(place).eval(), AIM(run.model).to(place).eval()
+        else:
+            learned = load_policy(policy, device=str(place))
+            codec, model = learned.codec, learned.model
+        number = numbers.resolve(precision, place)
+        numbers.hold(model, number)
+        model.trunk.attend_by(attention)
+        what = speed.asked(run, batch, sentence, place)
+        if compile:
+            speed.compile_inference(model)
+        found = speed.chunks(model, codec, what, steps, number, samples)
+        recomputed = speed.median(speed.chunks(model, codec, what, steps, number, max(1, samples // 4), anew=True))
+        facts, memory = machine.computing(place), speed.peak_memory_mib(place)
+    typical = speed.median(found)
+    values = [1e3 * one.total for one in found]
+    figure = statistics.median(values)
+    result = {
+        "figure": figure,
+        "unit": "ms a chunk",
+        "samples": values,
+        "parts": {f"{name}_ms": 1e3 * value for name, value in vars(typical).items()},
+        "recompute_ms": 1e3 * recomputed.total,
+        "ratio": 1e3 * recomputed.total / figure,
+        "peak_memory_mib": memory,
+        **_named(run, policy, batch, number, place, model),
+        "video_steps": steps.video,
+        "action_steps": steps.action,
+        "compiled": compile,
+        "attention": attention,
+        "machine": facts,
+    }
+    parts = ", ".join(f"{name} {1e3 * value:,.1f}" for name, value in vars(typical).items())
+    print(f"{figure:,.1f} ms a chunk ({parts}; median of {samples}), {memory:,.0f} MiB")
+    print(f"{1e3 * recomputed.total:,.1f} ms with nothing remembered between steps: {result['ratio']:.2f} times that")
+    print("; ".join(f"{key} {value}" for key, value in facts.items()))
+    return result
+
+
+def train(
+    preset: Annotated[str, tyro.conf.Positional],
+    *,
+    robot: str = ROBOT,
+    batch: int | None = None,
+    steps: int = 10,
+    threads: int = 0,
+    precision: Precision = "auto",
+    device: str = "auto",
+    checkpointing: bool = False,
+    compile: bool = False,
+    attention: Way = "segments",
+) -> dict[str, object]:
+    """Measure samples a second of Stage I on random data, and the share of the machine's arithmetic that is used.
+
+    Args:
+        preset: name of a preset
+        robot: name of the robot that it is made for
+        batch: samples a step; the preset's if left out
+        steps: how many are measured; the figure is of their median
+        threads: of the processor; torch's own choice if left out
+        precision: auto, fp32 or bf16
+        device: cpu, cuda, or auto
+        checkpointing: compute each layer again in the backward pass instead of keeping it
+        compile: compile the layers
+        attention: how attention is computed: segments, mask or flex
+    """
+    from dataclasses import replace
+
+    from aim import machine
+    from aim.evaluate import speed
+    from aim.train import precision as numbers
+
+    run = _run(preset, None, robot)
+    run = replace(run, train=replace(run.train, batch_size=run.train.batch_size if batch is None else batch))
+    _positive(batch=run.train.batch_size, steps=steps)
+    place, checkpointing = machine.device(device), checkpointing or run.train.checkpointing
+    speed.forget_peak(place)
+    with speed.threads(threads):
+        number = numbers.resolve(precision, place)
+        taken, model = speed.training(run, steps, number, place, speed.How(checkpointing, compile, attention))
+        memory, facts = speed.peak_memory_mib(place), machine.computing(place)
+        peak, source = speed.peak_flops(place, number)
+    rows = run.train.batch_size
+    flop = speed.flop_a_sample(run.model, rows)
+    values = [rows / seconds for seconds in taken]
+    figure = statistics.median(values)
+    result = {
+        "figure": figure,
+        "unit": "samples/s",
+        "samples": values,
+        "mfu": figure * flop / peak,
+        "flop_per_sample": flop,
+        "peak_flop_per_s": peak,
+        "peak_from": source,
+        "peak_memory_mib": memory,
+        **_named(run, None, rows, number, place, model),
+        "checkpointing": checkpointing,
+        "compiled": compile,
+        "attention": attention,
+        "machine": facts,
+    }
+    print(f"{figure:,.1f} samples/s (median of {steps} steps of {rows} samples), {memory:,.0f} MiB")
+    print(f"{flop / 1e9:,.2f} GFLOP a sample: {100 * result['mfu']:.1f} % of {peak / 1e12:,.2f} TFLOP/s ({source})")
+    print("; ".join(f"{key} {value}" for key, value in facts.items()))
+    return result
+
+
+def _run(preset: str, policy: Path | None, robot: str) -> Run:
+    """Return the run of a preset for a robot, or of a checkpoint; `UserError` unless one of the two is given."""
+    from dataclasses import replace
+
+    from aim import config, presets
+    from aim.train import checkpoint
+    from sim import robots
+    from sim.discover import choose
+    from sim.types import UserError
+
+    if bool(preset) == (policy is not None):
+        raise UserError(f"give a preset or --policy, one of the two; presets: {', '.join(presets.PRESETS)}")
+    if policy is not None:
+        return config.load(checkpoint.newest(policy))
+    body = robots.load(choose("robot", robot, robots.names()))
+    size = len(body.action_names)
+    run = presets.preset(preset)(body.name, tuple(body.camera_names), size, size)
+    return replace(run, weights="")  # random ones are as fast as pretrained ones
+
+
+def _named(
+    run: Run, policy: Path | None, batch: int, number: str, place: torch.device, model: torch.nn.Module
+) -> dict[str, object]:
+    """Return what was measured, in words and numbers."""
+    return {
+        "preset": run.preset,
+        "policy": None if policy is None else str(policy),
+        "robot": run.robot,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "batch": batch,
+        "precision": number,
+        "device": place.type,
+    }
+
+
+def _positive(**counts: int) -> None:
+    from sim.types import UserError
+
+    low = [name for name, count in counts.items() if count < 1]
+    if low:
+        raise UserError(f"{', '.join(low)} must be at least 1")

@@ -1,0 +1,93 @@
+"""`aim imagine`: the future that a model imagines beside the one that came, on demonstrations it has not seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+RESULT, FILM, SHEET = "result.json", "futures.webp", "misses.png"
+
+
+def imagine(
+    *,
+    policy: Path,
+    data: Path,
+    out: Path,
+    mapping: Path | None = None,
+    windows: int = 128,
+    seed: int = 0,
+    video_steps: int | None = None,
+    device: str = "auto",
+) -> dict[str, object]:
+    """Imagine the future of windows of a dataset from their true past and compare it with what came.
+
+    Args:
+        policy: folder of a training or of a checkpoint
+        data: folder of a dataset that the model was not trained on
+        out: folder for result.json, a film and a sheet of the worst maps
+        mapping: TOML file that says what is what, where the data is a LeRobot set
+        windows: how many, spread over the episodes
+        seed: decides which windows and the noise
+        video_steps: denoising steps of pictures and maps; as in closed loop if left out
+        device: cpu, cuda, or auto
+    """
+    import json
+
+    from aim import console, machine
+    from aim.data import latents
+    from aim.data.source import open_source
+    from aim.evaluate import films, foresight, open_loop
+    from aim.policy import VIDEO_STEPS, load_policy
+    from aim.train import checkpoint
+    from sim.types import UserError
+
+    steps = VIDEO_STEPS if video_steps is None else video_steps
+    if min(steps, windows) < 1 or seed < 0:
+        raise UserError("windows and video_steps start at 1, seed at 0")
+    source = open_source(data, mapping)
+    learned = load_policy(policy, video_steps=steps, device=str(machine.device(device)))
+    kept = checkpoint.newest(policy).parent / "latents" / f"{latents.identity(learned.codec, source)}.safetensors"
+    if kept.is_file():
+        console.note(f"note: the policy was trained on {data} itself")
+    truth, guess = open_loop.imagine(learned, source, windows, seed)
+    transform = learned.transform
+    found = {
+        "policy": str(policy),
+        "data": str(data),
+        "trained_on_it": kept.is_file(),
+        "seed": seed,
+        "video_steps": steps,
+        **open_loop.measure(truth, guess, transform.joints, transform.action.moves),
+        "film": None,
+        "sheet": None,
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    if (shown := foresight.film(truth, guess)) is not None:
+        films.write(out / FILM, shown, hz=foresight.FILM_HZ)
+        found["film"] = str(out / FILM)
+    if (sheet := foresight.misses(truth, guess)) is not None:
+        foresight.write_png(out / SHEET, sheet)
+        found["sheet"] = str(out / SHEET)
+    (out / RESULT).write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
+    for line in said(found):
+        print(line)
+    return found
+
+
+def said(found: dict) -> list[str]:
+    """Return the figures in words."""
+
+    def db(name: str) -> str:
+        return "none" if found[name] is None else f"{found[name]:.1f} dB"
+
+    near = found["peak_within_8px"]
+    peaks = "maps: none" if near is None else (
+        f"maps: {100 * near:.1f} % of {found['peaks']} peaks within 8 pixels "
+        f"(95 % interval {100 * found['peak_ci95'][0]:.1f} to {100 * found['peak_ci95'][1]:.1f})"
+    )  # fmt: skip
+    joints = f"joints off by {found['joint_error_rad']:.4f} rad, standing still {found['joint_error_rad_still']:.4f}"
+    return [
+        f"pictures: {db('psnr')}; the present repeated {db('psnr_copy')}; the codec alone {db('psnr_codec')}",
+        f"where they changed: {db('psnr_changed')}; the present repeated {db('psnr_copy_changed')}",
+        peaks,
+        joints,
+    ]

@@ -1,0 +1,90 @@
+# ruff: noqa: F722
+"""Wan's own video autoencoder, frozen, with the face of `aim.model.codec.Codec`.
+
+Every kept picture is coded as a video of one frame, what Wan's first latent frame is. So a latent belongs to one
+picture alone, any picture may start a sample, and one cache serves them all; the price is that later latents are not
+those of Wan's own videos (four pictures each), which the adapters or the fine-tuning make up for. Pictures and maps go
+through the same weights and the same normalisation.
+
+A checkpoint does not repeat the weights: `state_dict` holds a fingerprint of them alone.
+b pictures, z latent channels, h and w pixels; a view's latents are h / factor by w / factor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from aim.config import CodecConfig
+from aim.model import canvas
+from aim.model.codec import Kind, fit, to_bytes
+
+Pictures = UInt8[Tensor, "b _ _ 3"]
+LOOKED_AT = 512  # numbers of each tensor that a fingerprint is made of
+WEIGHTS = "vae."
+AT_ONCE = 8  # pictures coded together
+
+
+class WanCodec(nn.Module):
+    """Pictures and maps to tokens and back, by pretrained weights that stay as they are."""
+
+    mean: Tensor  # (z 1 1)
+    std: Tensor
+    fingerprint: Tensor  # (32,) uint8
+
+    def __init__(self, config: CodecConfig, vae: AutoencoderKLWan) -> None:
+        """Wrap an autoencoder that fits `config`; see `facts`."""
+        super().__init__()
+        self.config = config
+        self.vae = vae.eval().requires_grad_(False)
+        for name in ("mean", "std"):
+            numbers = torch.tensor(vae.config[f"latents_{name}"])[:, None, None]
+            self.register_buffer(name, numbers, persistent=False)
+        self.register_buffer("fingerprint", fingerprint(vae))
+        self.register_state_dict_post_hook(_without_weights)
+
+    @torch.no_grad()
+    def encode(self, pictures: Sequence[Pictures], kind: Kind) -> Float[Tensor, "b n c"]:
+        """Return the normalised tokens of pictures or maps, one batch a view; the most likely code, nothing drawn."""
+        views = zip(pictures, self.config.views, strict=True)
+        return canvas.to_tokens([self._coded(fit(p.to(self.mean.device), view)) for p, view in views])
+
+    @torch.no_grad()
+    def decode(self, tokens: Float[Tensor, "b n c"], kind: Kind) -> tuple[Pictures, ...]:
+        """Return the pictures of each view that normalised tokens stand for."""
+        latents = canvas.to_latents(tokens.float(), canvas.grids(self.config))
+        return tuple(to_bytes(self._shown(z * self.std + self.mean)) for z in latents)
+
+    def _coded(self, x: Float[Tensor, "b 3 _ _"]) -> Float[Tensor, "b z _ _"]:
+        films = x.to(self.vae.dtype)[:, :, None].split(AT_ONCE)
+        z = torch.cat([self.vae.encode(film, return_dict=False)[0].mode() for film in films])
+        return (z.squeeze(2).float() - self.mean) / self.std
+
+    def _shown(self, z: Float[Tensor, "b z _ _"]) -> Float[Tensor, "b 3 _ _"]:
+        films = z.to(self.vae.dtype)[:, :, None].split(AT_ONCE)
+        return torch.cat([self.vae.decode(film, return_dict=False)[0] for film in films]).squeeze(2).float()
+
+
+def facts(config: CodecConfig) -> dict[str, object]:
+    """Return what the configuration of an `AutoencoderKLWan` must say to serve as the codec of `config`."""
+    return {"z_dim": config.latent_channels, "scale_factor_spatial": config.factor}
+
+
+def fingerprint(module: nn.Module) -> UInt8[Tensor, " 32"]:
+    """Return a digest of some numbers of every tensor: another for other weights, on any device, in any precision."""
+    sha = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        flat = value.detach().flatten()
+        some = flat[:: max(1, -(-len(flat) // LOOKED_AT))].bfloat16().float().cpu()
+        sha.update(f"{name} {tuple(value.shape)} ".encode() + some.numpy().tobytes())
+    return torch.tensor(list(sha.digest()), dtype=torch.uint8)
+
+
+def _without_weights(module: nn.Module, state: dict[str, Tensor], prefix: str, local: object) -> None:
+    for name in [name for name in state if name.startswith(prefix + WEIGHTS)]:
+        del state[name]

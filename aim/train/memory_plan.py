@@ -1,0 +1,121 @@
+"""How much memory a training takes, by arithmetic: nothing is allocated, the model is built on the meta device.
+
+Weights are counted exactly. Activations are those that autograd keeps from the forward to the backward pass, counted
+operation by operation in `_layer` for the attention of `aim.model.attention.by_segments`. With checkpointing a layer
+keeps its input alone, and one layer at a time its activations, beside gradients of as much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import torch
+
+from aim.config import ModelConfig, Run
+from aim.model import intent, lora, text
+from aim.model.aim import AIM
+from aim.model.embed import widths
+from aim.train.precision import Number
+
+GIB = 2**30
+WHOLE = 4  # bytes of a number in single precision
+SIZE: Mapping[Number, int] = MappingProxyType({"fp32": 4, "bf16": 2})  # bytes of a number that is computed with
+RESERVE = GIB  # the driver, the kernels, and what lies between tensors
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Bytes by what they are for."""
+
+    rows: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """Return all bytes."""
+        return sum(self.rows.values())
+
+    def fits_in(self, size: float) -> bool:
+        """Tell whether a device of `size` bytes is large enough."""
+        return self.total <= size
+
+    def lines(self) -> list[str]:
+        """Return the plan as a table in GiB."""
+        rows = {**self.rows, "total": self.total}
+        return [f"{name:<12} {size / GIB:7.2f} GiB" for name, size in rows.items()]
+
+
+def plan(run: Run, number: Number) -> Plan:
+    """Return the memory of training a run on one device that computes with `number`; the codec is not on it.
+
+    Rank, rows of a batch and checkpointing are those of the run. Weights that adapters stand beside are bfloat16 where
+    the run goes on from pretrained ones in that precision: see `aim.train.pretrained.model`.
+    """
+    model = bare(run.model, half=number == "bf16")
+    train = [value for value in model.parameters() if value.requires_grad]
+    count = sum(value.numel() for value in train)
+    words = text.READ if run.weights else text.LONGEST
+    kept = activations(run.model, run.train.batch_size, number, run.train.checkpointing, words)
+    return Plan(
+        {
+            "weights": sum(value.numel() * value.element_size() for value in model.parameters()),
+            "gradients": WHOLE * count,
+            "moments": 2 * WHOLE * count,
+            "average": WHOLE * count,
+            "cast": SIZE[number] * count if number == "bf16" else 0,  # autocast keeps what it made of them
+            "activations": kept,
+            "reserve": RESERVE,
+        }
+    )
+
+
+def bare(config: ModelConfig, half: bool = False) -> AIM:
+    """Return the model on the meta device, adapted as `config` says, with frozen weights in bfloat16 if `half`."""
+    with torch.device("meta"):
+        model = AIM(config)
+        if not config.lora_rank:
+            return model
+        return lora.adapt(lora.halve(model) if half else model, config.lora_rank, config.lora_alpha)
+
+
+def activations(config: ModelConfig, rows: int, number: Number, checkpointing: bool, words: int) -> int:
+    """Return the bytes that wait for the backward pass of a batch of `rows`, each with `words` text tokens."""
+    streams, sizes = _tokens(config), widths(config)
+    hidden = sum(WHOLE * rows * count * sizes[name][0] for name, count in streams.items())
+    layer = _layer(config, rows, number, words)
+    ends = 3 * hidden + rows * words * (WHOLE * config.text_width + 3 * WHOLE * config.width)  # embeddings and heads
+    if not checkpointing:
+        return config.layers * layer + ends
+    return config.layers * hidden + 2 * layer + ends
+
+
+def _layer(config: ModelConfig, rows: int, number: Number, words: int) -> int:
+    """Return the bytes that one layer keeps, its input among them.
+
+    w is a stream's width, i heads x head width, f the width of its feed-forward net; hidden states, also normalised,
+    are in single precision, what goes into a product and comes out is in `number`.
+    """
+    who, sizes, each = intent.variant(config.variant), widths(config), SIZE[number]
+    inner, sequence, total = config.heads * config.head_dim, intent.segments(config), 0
+    for name, count in _tokens(config).items():
+        width, ffn = sizes[name]
+        moves = 0 if config.lora_rank and name != lora.ACTION else 1  # modulation that trains keeps both factors
+        reads = sum(s.length for s in sequence if intent.stream(s.kind, config) == name and "text" in who[s.kind])
+        whole = (2 + 2 * moves) * width * count + width * reads
+        cast = (2 + 2 * moves) * width * count + width * reads  # into qkv and up; what out and down said; into read_q
+        cast += 6 * inner * count + 3 * inner * reads  # q k v, q turned, what was heard, joined; q twice, what was read
+        cast += 2 * ffn * count
+        cast += words * (3 * inner + (config.width if number == "bf16" else 0)) if reads else 0
+        total += WHOLE * whole + each * cast
+    keys = sum(key.length for query in sequence for key in sequence if intent.sees(who, query, key))
+    return rows * (total + each * 2 * inner * keys)
+
+
+def _tokens(config: ModelConfig) -> dict[str, int]:
+    """Return how many tokens of a row each stream has."""
+    found: dict[str, int] = {}
+    for segment in intent.segments(config):
+        name = intent.stream(segment.kind, config)
+        found[name] = found.get(name, 0) + segment.length
+    return found

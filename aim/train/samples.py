@@ -1,0 +1,84 @@
+"""Films while training: what the model imagines beside what came, for a few samples that stay the same.
+
+A sample is a row of panels: the picture that came and the one imagined, the value map that came and the one imagined,
+both over the picture that came. What came is shown as the codec gives it back, so that the codec's faults are not taken
+for the model's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from aim.config import Run
+from aim.data.loader import Loader
+from aim.evaluate import films
+from aim.evaluate.films import Frames, Panel
+from aim.model.aim import AIM
+from aim.model.batch import move
+from aim.model.codec import Codec, Kind
+from aim.model.flow import draws
+from aim.train.log import Log
+from sim.types import CONTROL_HZ
+
+FOLDER = "imagined"
+SHOWN = 4  # samples, evenly spread over the dataset
+STEPS = 6  # of the walk from noise
+HEIGHT = 120  # pixels of a panel
+SEED = 0  # of the noise, the same for every film
+
+
+def averaged(run: Run, ema: Mapping[str, Tensor], device: torch.device) -> AIM:
+    """Return a model with averaged weights, whole; the training's own numbers are not drawn from for it."""
+    with torch.random.fork_rng(devices=[]):
+        model = AIM(run.model)
+    model.load_state_dict(dict(ema))
+    return model.to(device).eval()
+
+
+def show(model: AIM, run: Run, codec: Codec, loader: Loader, out: Path, step: int, log: Log) -> Path:
+    """Write the film of a model at `step` into `out`, tell the log its last picture, and return the film's path."""
+    frames = film(model, run, codec, loader)
+    path = out / FOLDER / f"step-{step:06d}.webp"
+    films.write(path, frames, hz=CONTROL_HZ / run.model.actions_per_frame)
+    log.picture(FOLDER, step, frames[-1])
+    return path
+
+
+@torch.no_grad()
+def film(model: AIM, run: Run, codec: Codec, loader: Loader) -> Frames:
+    """Return the film (1 + f, H, W, 3), which begins with the present, of a few samples one under another."""
+    sample = move(loader.batch(shown(len(loader))), next(model.parameters()).device)
+    imagined = model.imagine(sample.context, STEPS, draws(SEED, len(sample.rgb)))
+    now = sample.context.rgb[:, None]
+    came = _decoded(codec, torch.cat([now, sample.rgb], 1), "rgb")
+    columns = [("what came", came)]
+    if imagined.rgb is not None:
+        columns.append(("imagined", _decoded(codec, torch.cat([now, imagined.rgb], 1), "rgb")))
+    if imagined.map is not None:
+        for caption, maps in (("map that came", sample.map), ("imagined map", imagined.map)):
+            columns.append((caption, _over(came, _decoded(codec, maps, "map"))))
+    rows = [films.tile([Panel(caption, frames[i]) for caption, frames in columns], HEIGHT) for i in range(len(came))]
+    return np.concatenate(rows, axis=1)
+
+
+def _decoded(codec: Codec, tokens: Tensor, kind: Kind) -> NDArray[np.uint8]:
+    """Return pictures (b f h w 3) of the first view."""
+    first = codec.decode(tokens.flatten(0, 1), kind)[0]
+    return first.unflatten(0, tokens.shape[:2]).cpu().numpy()
+
+
+def _over(pictures: NDArray[np.uint8], maps: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the pictures (b 1 + f h w 3) under their maps (b f h w 3); the present has none, and is left dark."""
+    maps = np.concatenate([np.zeros_like(maps[:, :1]), maps], axis=1)
+    return np.stack([films.overlay(p, m) for p, m in zip(pictures, maps, strict=True)])
+
+
+def shown(count: int) -> NDArray[np.int64]:
+    """Return which of `count` samples are filmed."""
+    return np.linspace(0, count - 1, min(SHOWN, count)).round().astype(np.int64)

@@ -1,0 +1,242 @@
+"""A LeRobot set comes as it was recorded: every picture and number at its time, and nothing that is not whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+import tomllib
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lerobot_set import ACTION, HEAD, NAMES, STATE, TOML, WRIST, Part, counted_part, film, told, toy_part, write
+
+from aim.data import source
+from aim.data.lerobot import LeRobot, open_set, pictures_of, resampled, shown
+from aim.data.lerobot_layout import READS
+from aim.data.mapping import OwnRobot, parse
+from aim.data.video import Film
+from sim.types import CONTROL_HZ, PICTURE_HZ, UserError
+
+OWN: OwnRobot = parse(tomllib.loads(TOML), "toy.toml")
+LENGTHS = (31, 90, 12)
+
+
+@pytest.mark.parametrize("version", ["v3.0", "v2.1"])
+@pytest.mark.parametrize(("fps", "gop"), [(50, 2), (30, 250), (25, 15), (10, 2), (15, 250)])
+def test_pictures_and_numbers_are_in_step(tmp_path: Path, version: str, fps: int, gop: int) -> None:
+    parts = [counted_part(e, length) for e, length in enumerate(LENGTHS)]
+    data = open_set(write(tmp_path / "set", parts, version, fps, gop), OWN)
+    assert len(data.episodes) == len(parts)
+    for e, ref in enumerate(data.episodes):
+        newest = [int(Fraction(8, 100) * i * fps) for i in range(ref.pictures)]
+        assert Fraction(8, 100) * (ref.pictures - 1) * fps <= LENGTHS[e] - 1 < Fraction(8, 100) * ref.pictures * fps
+        assert told(data.pictures(ref, "head", range(ref.pictures))) == [(e, frame) for frame in newest]
+        move = data.motion(ref)
+        assert move.state.shape == move.action.shape == (4 * (ref.pictures - 1), 3)
+        moment = np.arange(len(move.state)) / CONTROL_HZ * fps  # in frames
+        np.testing.assert_allclose(np.rad2deg(move.state[:, 0]), moment, atol=1e-3)
+        np.testing.assert_allclose(np.rad2deg(move.action[:, 0]), moment + 0.5, atol=1e-3)
+        np.testing.assert_allclose(np.rad2deg(move.state[:, 1]), e, atol=1e-3)
+        np.testing.assert_allclose(move.state[:, 2], 0.45, atol=1e-6)
+        frames = np.floor(np.rad2deg(move.state[::4, 0]) + 1e-3).astype(int).tolist()
+        assert frames == newest[:-1]  # picture i is what was seen at control step 4 i
+
+
+@pytest.mark.parametrize(("gop", "codec"), [(2, "libx264"), (250, "libx264"), (2, "libsvtav1"), (30, "mpeg4")])
+def test_pictures_come_in_any_order(tmp_path: Path, gop: int, codec: str) -> None:
+    parts = [counted_part(e, 90) for e in range(3)]
+    data = open_set(write(tmp_path / "set", parts, gop=gop, per_file=3, codec=codec), OWN)
+    draw = np.random.default_rng(0)
+    for e in (2, 0, 1, 2):
+        frames = draw.permutation(data.episodes[e].pictures).tolist()
+        assert told(data.pictures(data.episodes[e], "head", frames)) == [(e, 2 * frame) for frame in frames]
+        upside_down = data.pictures(data.episodes[e], "left_wrist", [-1])[:, ::-1]
+        assert told(upside_down) == [(e, 2 * (data.episodes[e].pictures - 1))]
+    data.close()
+    assert told(data.pictures(data.episodes[1], "head", [0])) == [(1, 0)]
+
+
+@given(length=st.integers(1, 400), fps=st.sampled_from([5.0, 10.0, 12.5, 15.0, 20.0, 29.97, 30.0, 50.0, 60.0, 100.0]))
+def test_no_picture_is_of_the_future_nor_older_than_a_frame(length: int, fps: float) -> None:
+    count = pictures_of(length, fps)
+    frames = np.array([shown(picture, fps) for picture in range(count)])
+    late = np.arange(count) / PICTURE_HZ - frames / fps
+    assert (late >= -1e-6).all() and (late < 1 / fps).all()
+    assert frames[-1] <= length - 1
+    assert shown(count, fps) > length - 1 or count / PICTURE_HZ > (length - 1) / fps
+
+
+@given(
+    length=st.integers(2, 300), fps=st.sampled_from([10.0, 15.0, 29.97, 30.0, 50.0, 60.0]), slope=st.floats(-3, 3)
+)
+def test_what_moves_evenly_moves_evenly(length: int, fps: float, slope: float) -> None:
+    x = slope * np.arange(length)[:, None] / fps + 0.25
+    found = resampled(x, fps)
+    np.testing.assert_allclose(found[:, 0], slope * np.arange(len(found)) / CONTROL_HZ + 0.25, atol=1e-4)
+
+
+def test_at_50_hz_numbers_are_untouched() -> None:
+    x = np.random.default_rng(0).normal(size=(41, 3))
+    np.testing.assert_array_equal(resampled(x, 50.0), x[:40].astype(np.float32))
+
+
+def test_both_versions_hold_the_same(tmp_path: Path) -> None:
+    parts = [toy_part(seed) for seed in range(3)]
+    a, b = (open_set(write(tmp_path / version, parts, version), OWN) for version in READS)
+    for one, other in zip(a.motions, b.motions, strict=True):
+        np.testing.assert_array_equal(one.state, other.state)
+        np.testing.assert_array_equal(one.action, other.action)
+        assert one.instruction == other.instruction
+    assert (a.robot, a.cameras, a.relative) == ("toyarm", ("head", "left_wrist"), (True, True, False))
+    assert a.maps(a.episodes[0], "head", [0]) is None and not a.has_maps
+    true = parts[2].pictures[WRIST][::2].astype(int)
+    for data in (a, b):
+        assert np.abs(data.pictures(data.episodes[2], "left_wrist", range(7)) - true).mean() < 6.0
+
+
+@pytest.mark.parametrize("names", [[list(NAMES)], {"motors": list(NAMES)}, None, ["state"]])
+def test_names_are_found_however_nested_and_numbered_where_there_are_none(tmp_path: Path, names: object) -> None:
+    path = write(tmp_path / "set", [toy_part(0)], names=names)
+    plain = isinstance(names, dict) or (isinstance(names, list) and isinstance(names[0], list))
+    own = OWN if plain else dataclasses.replace(
+        OWN, names=("3", "2", "0"), action_names=("3", "2", "0"), gripper={"0": (5.0, 105.0)}
+    )  # fmt: skip
+    expected = open_set(write(tmp_path / "named", [toy_part(0)]), OWN).motions[0]
+    np.testing.assert_array_equal(open_set(path, own).motions[0].state, expected.state)
+
+
+def test_the_identity_is_that_of_numbers_and_videos(tmp_path: Path) -> None:
+    parts = [toy_part(seed) for seed in range(3)]
+    path = write(tmp_path / "set", parts)
+
+    def names() -> list[str]:
+        return [ref.identity for ref in open_set(path, OWN).episodes]
+
+    first = names()
+    assert len(set(first)) == 3
+    assert names() == first
+    video = path / f"videos/{HEAD}/chunk-000/file-001.mp4"
+    os.utime(video, ns=(0, video.stat().st_mtime_ns + 1))
+    assert [a == b for a, b in zip(names(), first, strict=True)] == [True, True, False]
+    calmer = dataclasses.replace(OWN, gripper={"grip": (0.0, 110.0)})
+    assert all(ref.identity not in first for ref in open_set(path, calmer).episodes)
+
+
+def test_words_are_the_sets_or_else_the_mappings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parts = [dataclasses.replace(toy_part(i), tasks=tasks) for i, tasks in enumerate([("a",), (), ("b", "c"), (" ",)])]
+    path = write(tmp_path / "set", parts)
+    assert [move.instruction for move in open_set(path, OWN).motions] == ["a", "do it", "b", "do it"]
+    assert "there are 1 such" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"episode 1 names no task; give the mapping \[text\] default"):
+        open_set(path, dataclasses.replace(OWN, text=""))
+
+
+def poisoned(part: Part) -> Part:
+    """Return the part with a number missing."""
+    state = part.state.copy()
+    state[5, NAMES.index("y")] = np.nan
+    return dataclasses.replace(part, state=state)
+
+
+def test_what_is_not_a_number_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "set", [toy_part(0), poisoned(toy_part(1))])
+    with pytest.raises(UserError, match=rf"episode 1: {STATE} 'y' is not finite at frame 5"):
+        open_set(path, OWN)
+    spared = dataclasses.replace(OWN, names=("x", "grip"), action_names=("x", "grip"))
+    assert len(open_set(path, spared).episodes) == 2  # a channel that is not used may hold anything
+
+
+def edited(path: Path, **changes: object) -> None:
+    """Change what a set's `info.json` says."""
+    file = path / "meta/info.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+
+
+@pytest.mark.parametrize("version", ["v3.0", "v2.1"])
+def test_a_set_that_is_not_whole_is_refused(tmp_path: Path, version: str) -> None:
+    def made(name: str) -> Path:
+        return write(tmp_path / name, [toy_part(seed) for seed in range(2)], version)
+
+    def refused(path: Path, said: str) -> None:
+        with pytest.raises(UserError, match=said) as error:
+            open_set(path, OWN)
+        assert "\n" not in str(error.value)
+
+    path = made("lists")
+    edited(path, total_episodes=3)
+    refused(path, "lists 2 episodes, its info.json says 3")
+    edited(path, total_episodes=2, codebase_version="v1.6")
+    refused(path, r"version 'v1.6'; valid are v3.0, v2.1")
+    edited(path, codebase_version=version, fps=30)
+    refused(path, "timestamp is not frame_index / 30")
+    (path / "meta/info.json").write_text("{")
+    refused(path, "info.json is damaged")
+
+    path = made("rows")
+    file = sorted((path / "data").rglob("*.parquet"))[-1]
+    pq.write_table(pq.ParquetFile(file).read().slice(0, 9), file)
+    refused(path, "has [09] rows in .*, not frames 0 to 12")
+    file.write_bytes(b"PAR1 and nothing else")
+    refused(path, "is damaged")
+    file.unlink()
+    refused(path, "is missing")
+
+    path = made("films")
+    video = sorted((path / "videos").rglob("*.mp4"))[-1]
+    film(video, toy_part(1).pictures[HEAD][:9], 25, 2)
+    refused(path, "holds 9 frames, episode . ends at")
+    video.write_bytes(b"no video")
+    refused(path, "is no video")
+
+
+def test_a_video_that_ends_early_says_so_when_read(tmp_path: Path) -> None:
+    film(tmp_path / "a.mp4", counted_part(0, 20).pictures[HEAD], 25, 2)
+    opened = Film(tmp_path / "a.mp4", 25.0)
+    assert opened.count == 20
+    with pytest.raises(UserError, match="has no frame 20"):
+        opened.frames([3, 20])
+    assert told(opened.frames([4])) == [(0, 4)]  # and goes on serving what is there
+
+
+def test_a_mapping_that_does_not_fit_is_refused_with_what_is_there(tmp_path: Path) -> None:
+    path = write(tmp_path / "set", [toy_part(0)])
+    wrong = {
+        "no video 'top' for the camera 'head'; it has observation.images.top, observation.images.gripper_cam":
+            {"cameras": {"head": "top"}},
+        f"no feature 'state'; it has {STATE}, {ACTION}": {"state": "state"},
+        f"{ACTION} has no z; it has grip, spare, y, x": {"action_names": ("x", "z", "grip")},
+        "grip reaches from": {"gripper": {"grip": (0.0, 1.0)}},
+        "x reaches": {"units": "radians"},
+    }  # fmt: skip
+    for said, change in wrong.items():
+        with pytest.raises(UserError) as error:
+            open_set(path, dataclasses.replace(OWN, **change))
+        assert said in str(error.value)
+        assert "\n" not in str(error.value)
+
+
+def test_without_a_mapping_one_line_says_what_to_map(tmp_path: Path) -> None:
+    path = write(tmp_path / "set", [toy_part(0)])
+    with pytest.raises(UserError) as error:
+        source.open_source(path)
+    said = str(error.value)
+    assert "--mapping" in said and "\n" not in said
+    assert HEAD in said and f"{STATE} with grip, spare, y, x" in said
+    (tmp_path / "own.toml").write_text(TOML)
+    assert isinstance(source.open_source(path, tmp_path / "own.toml"), LeRobot)
+    with pytest.raises(UserError, match="no dataset at"):
+        source.open_source(tmp_path / "nothing", tmp_path / "own.toml")
+
+
+def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "set", [toy_part(0)])
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(UserError, match=r'need av: pip install "aim-world-action\[lerobot\]"'):
+        open_set(path, OWN)

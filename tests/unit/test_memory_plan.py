@@ -1,0 +1,109 @@
+"""The plan of memory against what autograd keeps, and what it says of the large preset."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from small_wan import noise, small
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+
+from aim import presets
+from aim.config import ModelConfig, Run
+from aim.model import flow, lora
+from aim.model.aim import AIM
+from aim.model.intent import VARIANTS
+from aim.train import memory_plan
+from aim.train.memory_plan import GIB, Plan, activations, plan
+
+torch.set_num_threads(1)
+VIEWS = ("head", "wrist_left", "wrist_right")
+LARGE = small(down=4, across=5, width=96, heads=4, head_dim=24, action_width=48, ffn=256, action_ffn=96)
+CONFIGS: dict[str, ModelConfig] = {
+    **{name: replace(LARGE, variant=name) for name in VARIANTS},
+    "own-map": replace(LARGE, shared_map=False),
+    "adapted": replace(LARGE, lora_rank=4),
+    "long": replace(LARGE, past_frames=2, past_actions=32),
+    "deep": replace(LARGE, layers=5, action_draws=3),
+    "nano": replace(presets.nano("panda", ("head", "wrist"), 5, 6, 16).model),
+}
+WORDS = 9
+
+
+def kept(config: ModelConfig, rows: int) -> int:
+    """Return the bytes that autograd keeps from the forward to the backward pass, weights apart."""
+    torch.manual_seed(0)
+    model = AIM(config)
+    if config.lora_rank:
+        model = lora.adapt(model, config.lora_rank, config.lora_alpha)
+    own = {value.untyped_storage().data_ptr() for value in [*model.parameters(), *model.buffers()]}
+    alive: dict[int, Tensor] = {}
+
+    def keep(value: Tensor) -> Tensor:
+        alive.setdefault(value.untyped_storage().data_ptr(), value)  # held, so that no address is used twice
+        return value
+
+    with saved_tensors_hooks(keep, lambda value: value):
+        losses = model.losses(noise(config, rows, WORDS), flow.draws(0, rows))
+    assert losses["total"].requires_grad
+    return sum(value.untyped_storage().nbytes() for place, value in alive.items() if place not in own)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_activations_are_what_autograd_keeps(name: str, rows: int) -> None:
+    config = CONFIGS[name]
+    said = activations(config, rows, "fp32", checkpointing=False, words=WORDS + 1)  # one token stands for no text
+    assert said == pytest.approx(kept(config, rows), rel=0.25)
+
+
+def large(rank: int, checkpointing: bool = True, rows: int = 1) -> Run:
+    """Return the large preset with these choices."""
+    run = presets.wan5b("aloha", VIEWS, 14, 14)
+    train = replace(run.train, batch_size=rows, checkpointing=checkpointing)
+    return replace(run, model=replace(run.model, lora_rank=rank), train=train)
+
+
+def test_adapters_fit_where_full_training_does_not() -> None:
+    adapted, full = plan(large(16), "bf16"), plan(large(0), "bf16")
+    assert adapted.fits_in(24 * GIB), adapted.lines()
+    assert not full.fits_in(80 * GIB), full.lines()
+    assert full.rows["weights"] > 5e9 * 4
+
+
+def test_every_choice_moves_the_plan_its_way() -> None:
+    plain = plan(large(16), "bf16")
+    assert plan(large(64), "bf16").total > plain.total
+    assert plan(large(16, rows=2), "bf16").rows["activations"] > 1.9 * plain.rows["activations"]
+    assert plan(large(16, checkpointing=False), "bf16").rows["activations"] > 4 * plain.rows["activations"]
+    assert plan(large(16), "fp32").rows["weights"] > 1.7 * plain.rows["weights"]
+
+
+def test_weights_are_counted_exactly() -> None:
+    run = presets.tiny("panda", ("head", "wrist"), 5, 6)
+    count = sum(value.numel() for value in AIM(run.model).parameters())
+    rows = plan(run, "fp32").rows
+    assert rows["weights"] == rows["gradients"] == rows["average"] == 4 * count
+    assert rows["moments"] == 8 * count
+    adapted = replace(run, model=replace(run.model, lora_rank=2))
+    model = lora.adapt(AIM(run.model), 2, 16.0)
+    assert plan(adapted, "fp32").rows["gradients"] == 4 * sum(z.numel() for z in lora.trained(model).values())
+
+
+def test_a_plan_adds_up() -> None:
+    made = Plan({"a": GIB, "b": 2 * GIB})
+    assert made.total == 3 * GIB
+    assert made.fits_in(3 * GIB) and not made.fits_in(3 * GIB - 1)
+    assert made.lines()[-1].split() == ["total", "3.00", "GiB"]
+
+
+def test_nothing_is_allocated() -> None:
+    assert all(value.is_meta for value in memory_plan.bare(large(16).model, half=True).parameters())
+
+
+@pytest.mark.parametrize(("views", "low", "high"), [(("head", "wrist"), 30e6, 60e6), (VIEWS, 30e6, 60e6)])
+def test_small_has_the_size_that_it_says(views: tuple[str, ...], low: float, high: float) -> None:
+    model = memory_plan.bare(presets.small("aloha", views, 14, 14).model)
+    assert low < sum(value.numel() for value in model.parameters()) < high

@@ -1,0 +1,258 @@
+"""Laws of the open-loop figures, and that evaluation sees the very samples that training does."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from toy import CAMERAS, JOINTS, dataset, episode
+
+from aim import presets
+from aim.config import Run
+from aim.data import latents, loader, source
+from aim.data.loader import Loader, Windows
+from aim.data.source import Source
+from aim.evaluate import foresight, likeness, open_loop
+from aim.evaluate.likeness import Peak
+from aim.evaluate.open_loop import Guess, Truth
+from aim.model.aim import AIM
+from aim.model.codec import Codec
+from aim.policy import LearnedPolicy
+from sim.types import UserError
+
+SIDE = 64
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    """Return a small toy dataset."""
+    made = dataset(tmp_path_factory.mktemp("data") / "toy", [episode(seed, pictures=9 + seed) for seed in range(4)])
+    return source.of(made)
+
+
+@pytest.fixture(scope="module", params=["paper", "no_map", "video_free"])
+def policy(request: pytest.FixtureRequest, data: Source) -> LearnedPolicy:
+    """Return a policy with random weights."""
+    return policy_of(data, request.param)
+
+
+def run(variant: str) -> Run:
+    """Return the tiny preset in a variant."""
+    made = presets.tiny("aloha", CAMERAS, JOINTS, JOINTS)
+    return replace(made, model=replace(made.model, variant=variant))
+
+
+def policy_of(data: Source, variant: str) -> LearnedPolicy:
+    """Return a policy with random weights, none of which is zero, and a codec that lets something through."""
+    config = run(variant)
+    torch.manual_seed(3)
+    codec, model = Codec(config.codec), AIM(config.model)
+    with torch.no_grad():
+        for head in model.heads.parameters():
+            head.add_(0.05 * torch.randn_like(head))
+        codec.analysis.normal_(std=0.1)
+        codec.synthesis.copy_(codec.analysis)
+    transform = loader.fit_transform(config, loader.motions(data), loader.windows(data), data.relative)
+    return LearnedPolicy(config, transform, codec, model, video_steps=2, action_steps=2)
+
+
+def bells(places: Tensor, side: int = SIDE, height: float = 255.0) -> Tensor:
+    """Return maps (r f side side 3) with a bell in channel 0 at each place (r f 2: down, across)."""
+    line = torch.arange(side).float()
+    away = (line[:, None] - places[..., 0, None, None]) ** 2 + (line - places[..., 1, None, None]) ** 2
+    result = torch.zeros(*places.shape[:2], side, side, 3)
+    result[..., 0] = height * torch.exp(-0.5 * away / 3.0**2)
+    return result.round().to(torch.uint8)
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    draw = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, shape, generator=draw, dtype=torch.uint8)
+
+
+def test_psnr_is_that_of_the_error_put_in() -> None:
+    now = {"a": noise(4, 16, 16, 3) // 2, "b": noise(4, 8, 8, 3, seed=1) // 2}
+    true = {name: view[:, None].repeat(1, 2, 1, 1, 1) for name, view in now.items()}
+    off = {"a": true["a"] + 8, "b": true["b"] + 2}
+    found = likeness.pictures(now, true, {"off": off, "copy": true})
+    expected = {"a": 20 * math.log10(255 / 8), "b": 20 * math.log10(255 / 2)}
+    pooled = (16 * 16 * 64 + 8 * 8 * 4) / (16 * 16 + 8 * 8)
+    for view, value in {**expected, "all": 10 * math.log10(255**2 / pooled)}.items():
+        assert found["off"][view] == pytest.approx(value)
+    assert found["copy"]["all"] == pytest.approx(10 * math.log10(255**2 / likeness.LEAST))
+    assert set(found["off_changed"].values()) == {None}, "nothing changed, so there is nothing to tell"
+
+
+def test_only_pixels_that_changed_count_as_changed() -> None:
+    now = {"a": torch.full((2, 16, 16, 3), 100, dtype=torch.uint8)}
+    true = now["a"][:, None].repeat(1, 2, 1, 1, 1)
+    true[:, :, :4, :4, 1] = 100 + likeness.CHANGED + 1  # one colour is enough
+    true[:, :, 8:, :, :] = 100 + likeness.CHANGED  # just not enough
+    moved = likeness.changed(now["a"], true)
+    assert moved.sum() == 2 * 2 * 16 and moved[:, :, :4, :4].all()
+    right_there = now["a"][:, None].repeat(1, 2, 1, 1, 1)
+    right_there[:, :, :4, :4] = true[:, :, :4, :4]
+    found = likeness.pictures(now, {"a": true}, {"guess": {"a": right_there}})
+    best = 10 * math.log10(255**2 / likeness.LEAST)
+    assert found["guess_changed"]["a"] == pytest.approx(best) and found["guess"]["a"] < best - 20
+    assert likeness.share_changed(now, {"a": true}) == pytest.approx(16 / 256)
+
+
+@pytest.mark.parametrize("side", [64, 128])
+def test_a_shifted_peak_is_off_by_the_shift_whatever_the_size(side: int) -> None:
+    places = torch.tensor([[[20.0, 20.0], [30.0, 25.0]], [[25.0, 32.0], [40.0, 36.0]]])
+    shift = torch.tensor([3.0, 4.0]) * side / 128  # five pixels at 128
+    found = likeness.peaks(bells(places + shift * 2, side), bells(places, side))
+    assert [peak.distance for peak in found] == pytest.approx([10.0] * 4, abs=0.3)
+    assert [(p.window, p.frame, p.channel) for p in found] == [(0, 0, 0), (0, 1, 0), (1, 0, 0), (1, 1, 0)]
+    near = likeness.maps(bells(places + shift, side), bells(places, side))
+    assert (near["peaks"], near["peak_within_8px"], near["false_peaks"]) == (4, 1.0, 0.0)
+    assert near["peak_median_px"] == pytest.approx(5.0, abs=0.3)
+    far = likeness.maps(bells(places + 2 * shift, side), bells(places, side))
+    assert far["peak_within_8px"] == 0.0 and far["peak_ci95"] == pytest.approx([0.0, 0.4899], abs=1e-3)
+
+
+def test_no_peak_is_a_miss_and_a_peak_too_many_is_counted() -> None:
+    places = torch.full((3, 2, 2), 30.0)
+    true = bells(places)
+    faint = bells(places, height=likeness.PEAK - 1)
+    found = likeness.maps(faint, true)
+    assert (found["peak_within_8px"], found["peak_median_px"], found["peaks_missing"]) == (0.0, None, 6)
+    half = torch.cat([true[:2], faint[2:]])
+    found = likeness.maps(half, true)
+    assert found["peak_within_8px"] == pytest.approx(4 / 6) and found["peak_median_px"] == 0.0
+    elsewhere = true.roll(1, -1)  # the peak in a channel that is to be black
+    found = likeness.maps(elsewhere, true)
+    assert (found["peaks_missing"], found["maps_without_peak"], found["false_peaks"]) == (6, 12, 0.5)
+    none = likeness.maps(true, torch.zeros_like(true))
+    assert (none["peaks"], none["peak_within_8px"], none["false_peaks"]) == (0, None, pytest.approx(1 / 3))
+
+
+def test_the_worst_are_one_a_window_and_those_without_peak_first() -> None:
+    near, far, none = (Peak(w, f, 0, d) for w, f, d in ((0, 0, 2.0), (0, 1, 9.0), (1, 0, math.inf)))
+    assert likeness.worst([near, far, none, Peak(2, 0, 1, 30.0)], 2) == [none, Peak(2, 0, 1, 30.0)]
+    assert likeness.worst([near, far], 5) == [far]
+
+
+def test_action_errors_keep_joints_and_grippers_apart() -> None:
+    state = torch.tensor([[1.0, 2.0, 0.5, 7.0]])
+    demonstrated = state[:, None] + torch.tensor([0.1, -0.3, 0.5, 5.0]).expand(1, 6, 4)
+    guess = demonstrated + torch.tensor([0.02, -0.04, 0.25, 9.0])
+    joints, moves = (True, True, False, True), (True, True, True, False)
+    found = likeness.actions(guess, demonstrated, state, joints, moves)
+    expected = {"joint_error_rad": 0.03, "joint_error_rad_still": 0.2}
+    assert found == pytest.approx({**expected, "gripper_error_stroke": 0.25, "gripper_error_stroke_still": 0.5})
+    still = likeness.actions(guess, demonstrated, state, joints, (True, True, False, False))
+    assert still["gripper_error_stroke"] is None
+
+
+@pytest.mark.parametrize(("count", "total"), [(1, 5), (7, 100), (30, 30), (50, 20)])
+def test_windows_are_spread_evenly_and_follow_from_the_seed(count: int, total: int) -> None:
+    rows = open_loop.spread(count, total, 5)
+    kept = min(count, total)
+    assert len(rows) == kept and (np.diff(rows) > 0).all() and rows[0] >= 0 and rows[-1] < total
+    assert (rows * kept // total == np.arange(kept)).mean() > 0.5  # one from each part, but for rounding
+    assert (rows == open_loop.spread(count, total, 5)).all()
+    assert kept == total or any((rows != open_loop.spread(count, total, seed)).any() for seed in range(6, 12))
+
+
+def test_evaluation_cuts_the_samples_of_training(data: Source) -> None:
+    policy = policy_of(data, "paper")
+    every, moves = loader.windows(data), loader.motions(data)
+    rows = np.unique([0, 3, 5, len(every) - 9, len(every) - 1, len(every) // 2])
+    chosen = Windows(every.episode[rows], every.picture[rows])
+    few, seen = open_loop.glance(policy.codec, data, policy.run, chosen)
+    words = loader.read_words(moves.instructions)
+    whole = latents.encode(policy.codec, data)
+    ours, theirs = (Loader(policy.run, t, moves, every, words, policy.transform).batch(rows) for t in (few, whole))
+    assert torch.equal(few.starts, whole.starts)
+    for name in ("rgb", "map", "action"):
+        assert torch.allclose(vars(ours)[name], vars(theirs)[name], atol=4e-3), name
+    for name in ("rgb", "past_rgb", "state"):
+        assert torch.allclose(vars(ours.context)[name], vars(theirs.context)[name], atol=4e-3), name
+    for kind, tokens in (("rgb", theirs.rgb), ("map", theirs.map)):
+        future = [seen[view, kind][:, 1:].flatten(0, 1) for view in range(len(CAMERAS))]
+        coded = policy.codec.encode(future, kind).unflatten(0, tokens.shape[:2])
+        assert torch.allclose(coded, tokens, atol=4e-3), f"the true {kind} shown is not that of the sample"
+    present = policy.codec.encode([seen[view, "rgb"][:, 0] for view in range(len(CAMERAS))], "rgb")
+    assert torch.allclose(present, theirs.context.rgb, atol=4e-3)
+
+
+def test_imagining_measures_every_variant(policy: LearnedPolicy, data: Source) -> None:
+    truth, guess = open_loop.imagine(policy, data, 11, seed=2)
+    found = figures(truth, guess, policy)
+    variant, transform = policy.run.model.variant, policy.transform
+    assert (guess.map is None) == (variant != "paper") and guess.rgb is not None
+    assert found["windows"] == 11 and (found["peaks"] is None) == (variant != "paper")
+    assert all(isinstance(found[name], float) for name in ("psnr", "psnr_copy", "psnr_codec", "psnr_changed"))
+    assert guess.action.shape == truth.action.shape == (11, policy.run.model.chunk, JOINTS)
+    moving = [i for i, counts in enumerate(transform.action.moves) if counts]
+    every, rows = loader.windows(data), open_loop.spread(11, len(loader.windows(data)), 2)
+    moves = loader.motions(data)
+    for i, row in enumerate(rows.tolist()):
+        first = moves.starts[every.episode[row]] + 4 * every.picture[row]
+        assert np.allclose(truth.action[i, 0, moving], moves.action[first, moving], atol=1e-4)
+        assert np.allclose(truth.state[i], moves.state[first])
+
+
+def figures(truth: Truth, guess: Guess, policy: LearnedPolicy) -> dict:
+    transform = policy.transform
+    return open_loop.measure(truth, guess, transform.joints, transform.action.moves)
+
+
+def test_the_truth_itself_is_perfect(data: Source) -> None:
+    policy = policy_of(data, "paper")
+    truth, _ = open_loop.imagine(policy, data, 8, seed=0)
+    assert truth.map is not None
+    found = figures(truth, Guess(truth.rgb, truth.map, truth.rgb, truth.action), policy)
+    assert found["peak_within_8px"] == 1.0 and found["peak_median_px"] == 0.0 and found["peaks"] > 0
+    assert found["psnr"] == found["psnr_changed"] == found["psnr_codec"] > found["psnr_copy"]
+    assert found["joint_error_rad"] == 0.0 < found["joint_error_rad_still"]
+    copied = figures(truth, Guess(open_loop.still(truth), None, truth.rgb, truth.action), policy)
+    assert copied["psnr"] == copied["psnr_copy"] and copied["psnr_changed"] == copied["psnr_copy_changed"]
+
+
+def test_what_is_imagined_does_not_depend_on_what_is_beside_it(data: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = policy_of(data, "paper")
+    _, eight = open_loop.imagine(policy, data, 9, seed=4)
+    monkeypatch.setattr(open_loop, "BATCH", 4)
+    _, four = open_loop.imagine(policy, data, 9, seed=4)
+    _, other = open_loop.imagine(policy, data, 9, seed=5)
+    assert torch.allclose(eight.action, four.action, atol=1e-5)
+    assert not torch.allclose(eight.action, other.action, atol=1e-3)
+    assert eight.rgb is not None and four.rgb is not None
+    assert all((eight.rgb[name].int() - four.rgb[name].int()).abs().max() <= 1 for name in eight.rgb)
+
+
+def test_films_and_sheets_show_what_there_is(policy: LearnedPolicy, data: Source, tmp_path: Path) -> None:
+    import cv2
+
+    truth, guess = open_loop.imagine(policy, data, 5, seed=1)
+    film = foresight.film(truth, guess)
+    assert film is not None and len(film) == 5 * policy.run.model.futures
+    columns = 4 if guess.map is None else 5  # present, true, imagined, true map, imagined map
+    assert film.shape[2] == columns * foresight.HEIGHT + (columns - 1) * 6
+    sheet = foresight.misses(truth, guess)
+    assert (sheet is None) == (guess.map is None)
+    assert foresight.film(truth, replace(guess, rgb=None, map=None)) is None
+    assert truth.map is not None
+    black = replace(guess, map={name: torch.zeros_like(maps) for name, maps in truth.map.items()})
+    sheet = foresight.misses(truth, black)
+    assert sheet is not None
+    foresight.write_png(tmp_path / "misses.png", sheet)
+    back = cv2.imread(str(tmp_path / "misses.png"))
+    assert (back[..., ::-1] == sheet).all()
+
+
+def test_what_does_not_fit_is_refused(data: Source) -> None:
+    policy = policy_of(data, "paper")
+    with pytest.raises(UserError, match="at least one window"):
+        open_loop.imagine(policy, data, 0, seed=0)
+    policy.run = replace(policy.run, robot="panda")
+    with pytest.raises(UserError, match="'panda'"):
+        open_loop.imagine(policy, data, 3, seed=0)

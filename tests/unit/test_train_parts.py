@@ -1,0 +1,154 @@
+"""Parts of a training loop: what rows draw, what is not finite, what does not fit in memory, what is written down."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from aim.config import TrainConfig
+from aim.model.batch import Context, Sample
+from aim.train import batches, checkpoint, fleet, log, memory, schedule
+from aim.train.record import NAMES, Record
+from sim.types import UserError
+
+CONFIG = TrainConfig(steps=10, batch_size=8, lr=1e-3, text_dropout=0.3, history_dropout=0.6)
+KEPT = 0.5396180748939514  # the first number of (seed 0, step 3) since the first training
+
+
+def sample(rows: int) -> Sample:
+    """Return samples of which all is known."""
+    some, known = torch.zeros(rows, 2, 3, 4), torch.ones(rows, dtype=torch.bool)
+    context = Context(
+        past_rgb=some, past_action=some[:, 0], past_valid=known, rgb=some[:, 0], state=some[:, 0, 0],
+        text=some[:, 0], text_valid=known[:, None].expand(-1, 3),
+    )  # fmt: skip
+    return Sample(context, some, some, some[:, 0], known, known[:1].expand(4))
+
+
+def generators(rows: range, step: int = 0) -> tuple[torch.Generator, ...]:
+    return tuple(schedule.generator(5, "stage1", step, row) for row in rows)
+
+
+def dropped(rows: range, config: TrainConfig = CONFIG) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return which rows lost their text and which their past."""
+    context = batches.thinned(sample(len(rows)), config, generators(rows)).context
+    assert (context.text_valid == context.text_valid[:, :1]).all(), "a text goes whole"
+    return ~context.text_valid[:, 0], ~context.past_valid
+
+
+def test_a_generator_draws_what_its_numbers_say() -> None:
+    def first(*numbers: int) -> float:
+        return torch.rand(1, generator=schedule.generator(*numbers[:1], "stage1", *numbers[1:])).item()
+
+    assert first(0, 3) == KEPT, "checkpoints were trained with these numbers"
+    told = [(0, 3), (0, 4), (1, 3), (0, 3, 0), (0, 3, 1), (0, 0, 3)]
+    assert len({first(*numbers) for numbers in told}) == len(told)
+    assert all(first(*numbers) == first(*numbers) for numbers in told)
+
+
+def test_what_a_row_loses_does_not_depend_on_the_rows_beside_it() -> None:
+    whole = dropped(range(64))
+    for part in (range(0, 32), range(32, 64), range(7, 8)):
+        for all_rows, some in zip(whole, dropped(part), strict=True):
+            assert torch.equal(all_rows[part.start : part.stop], some)
+    no_text, no_past = dropped(range(4000))
+    assert no_text.float().mean() == pytest.approx(0.3, abs=0.03)
+    assert no_past.float().mean() == pytest.approx(0.6, abs=0.03)
+    assert (no_text & no_past).float().mean() == pytest.approx(0.18, abs=0.03), "one does not follow from the other"
+
+
+def test_every_row_of_a_batch_is_taken_once() -> None:
+    assert fleet.part(6) == slice(0, 6)
+    taken = [range(12)[fleet.part_of(12, number, 4)] for number in range(4)]
+    assert [row for rows in taken for row in rows] == list(range(12)) and {len(rows) for rows in taken} == {3}
+    for count in (6, 2):
+        with pytest.raises(UserError, match=f"batch_size {count} cannot be shared out evenly among 4"):
+            fleet.part_of(count, 3, 4)
+
+
+def test_half_a_fleet_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for name in fleet.NEEDED:
+        monkeypatch.delenv(name, raising=False)
+    said = pytest.raises(UserError, match=r"no RANK, LOCAL_RANK, .*start with torchrun")
+    with said, fleet.joined(torch.device("cpu")):
+        pass
+
+
+def test_the_first_step_that_is_not_finite_is_named(tmp_path: Path) -> None:
+    record = Record(40, tmp_path)
+    record.add(torch.arange(5.0))
+    record.add(torch.arange(5.0) + 2)
+    assert record.read() == dict(zip(NAMES, [1.0, 2.0, 3.0, 4.0, 5.0], strict=True))
+    assert record.read() == {}
+    assert record.loss() == dict(zip(NAMES[:-1], [1.0, 2.0, 3.0, 4.0], strict=True))
+    for value in (1.0, math.inf, math.nan):
+        record.add(torch.tensor([1.0, 1.0, 1.0, 3.0, value]))
+    with pytest.raises(UserError, match=r"step 44 is not finite \(.*gradient_norm inf\); there is no checkpoint yet"):
+        record.read()
+
+
+def test_memory_that_is_not_there_is_named_with_what_to_change(tmp_path: Path) -> None:
+    said = r"no checkpoint yet; a --batch-size below 8, --checkpointing or a smaller"
+    with pytest.raises(UserError, match=said), memory.named(CONFIG, tmp_path):
+        torch.empty(1 << 55)
+    (tmp_path / "step-000007").mkdir()
+    (tmp_path / "step-000007" / "progress.json").write_text("{}")
+    sparing = TrainConfig(steps=1, batch_size=2, lr=1.0, checkpointing=True)
+    said = r"step-000007 stays; a --batch-size below 2 or a smaller"
+    with pytest.raises(UserError, match=said), memory.named(sparing, tmp_path):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+    with pytest.raises(RuntimeError, match="size of tensor"), memory.named(CONFIG, tmp_path):
+        torch.ones(2) + torch.ones(3)
+
+
+def test_tensors_that_do_not_fit_are_named_with_both_shapes(tmp_path: Path) -> None:
+    path, module = tmp_path / "ema.safetensors", nn.Linear(3, 2)
+    good = {name: value.clone() + 1 for name, value in module.state_dict().items()}
+    save_file(good, path)
+    checkpoint.load_module(path, module)
+    assert torch.equal(module.weight, good["weight"])
+    for tensors, says in (
+        ({**good, "weight": torch.zeros(2, 4)}, r"weight is \(2, 4\), the run wants \(2, 3\)"),
+        ({"weight": good["weight"]}, r"it has no bias \(2,\)"),
+        ({**good, "gain": torch.zeros(1)}, "nothing there is called gain"),
+    ):
+        save_file(tensors, path)
+        with pytest.raises(UserError, match=rf"ema\.safetensors does not fit its run: {says}"):
+            checkpoint.load_module(path, module)
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(UserError, match="is damaged"):
+        checkpoint.load_module(path, module)
+
+
+def test_a_log_is_read_back_as_lines_and_by_tensorboard(tmp_path: Path) -> None:
+    told = log.opened(tmp_path)
+    for step in (20, 40):
+        told.write("stage1", {"step": step, "rgb": 10.0 / step, "note": "words are no curve"})
+    told.picture("imagined", 40, np.zeros((8, 9, 3), np.uint8))
+    told.close()
+    rows = [json.loads(line) for line in (tmp_path / log.FILE).read_text().splitlines()]
+    assert [(row["part"], row["step"], row["rgb"]) for row in rows] == [("stage1", 20, 0.5), ("stage1", 40, 0.25)]
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tmp_path / log.EVENTS))
+    events.Reload()
+    assert events.Tags()["scalars"] == ["stage1/rgb"] and events.Tags()["images"] == ["imagined"]
+    assert [(row.step, row.value) for row in events.Scalars("stage1/rgb")] == [(20, 0.5), (40, 0.25)]
+    assert (events.Images("imagined")[0].height, events.Images("imagined")[0].width) == (8, 9)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("wandb") is not None, reason="wandb is installed here")
+def test_wandb_that_is_not_there_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"pip install 'aim-world-action\[wandb\]'"):
+        log.opened(tmp_path, "project")
+    assert not (tmp_path / log.EVENTS).exists()
+
