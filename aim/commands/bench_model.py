@@ -82,7 +82,7 @@ def infer(
             codec, model = learned.codec, learned.model
         number = numbers.resolve(precision, place)
         numbers.hold(model, number)
-        model.trunk.attend_by(attention)
+        model.trunk.way = attention
         what = speed.asked(run, batch, sentence, place)
         if compile:
             speed.compile_inference(model)

@@ -105,8 +105,9 @@ def train(
         options = Options(film_every, match, compiled, wandb)
         made = pipeline.train(run, source, out, resume, mine, options=options, lender=codec)
     outcome, quality = made.outcome, made.quality
-    peaks = f"peaks off by {quality.peak_error_px:.2f} pixels"
-    print(f"codec: {quality.psnr_rgb:.1f} dB pictures, {quality.psnr_map:.1f} dB maps, {peaks}")
+    peaks = f"peaks off by {quality.peak_error_px:.2f} pixels, {100 * quality.peaks_lost:.0f} % lost"
+    pictures = f"{quality.psnr_rgb:.1f} dB pictures ({quality.psnr_things:.1f} dB arms and objects)"
+    print(f"codec: {pictures}, {quality.psnr_map:.1f} dB maps, {peaks}")
     print(f"{outcome.checkpoint}: step {outcome.steps}, {outcome.samples_per_second:.1f} samples/s")
     return {
         "steps": outcome.steps,
@@ -116,7 +117,7 @@ def train(
         "samples_per_second": outcome.samples_per_second,
         "checkpoint": str(outcome.checkpoint),
         "finished": outcome.finished,
-        "codec": {"psnr_rgb": quality.psnr_rgb, "psnr_map": quality.psnr_map, "peak_error_px": quality.peak_error_px},
+        "codec": {name: value for name, value in vars(quality).items() if name != "by_view"},
     }
 
 

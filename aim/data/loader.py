@@ -26,6 +26,7 @@ from aim.data.latents import Latents
 from aim.data.source import Data
 from aim.data.transforms import Transform
 from aim.model.batch import Context, Sample
+from aim.model.text import together
 from sim.types import PICTURE_HZ, STEPS_PER_PICTURE, UserError
 
 
@@ -78,19 +79,21 @@ def fit_transform(run: Run, moves: Motions, every: Windows, joints: Sequence[boo
 
 @dataclass(frozen=True)
 class Words:
-    """Distinct instructions as tokens (u l e), which of them count (u l), and the one of each episode (episodes,)."""
+    """Distinct instructions as tokens (l e) each, and the number of the one of each episode (episodes,)."""
 
-    text: Tensor
-    valid: Tensor
+    said: tuple[Tensor, ...]
     sentence: Tensor
+    weights: str = ""  # of the encoder: see `aim.model.text`
 
 
-def read_words(instructions: Sequence[str]) -> Words:
+def read_words(instructions: Sequence[str], weights: str = "") -> Words:
     """Return the tokens of the episodes' instructions, each distinct one read once."""
     from aim.model import text
 
     distinct = sorted(set(instructions))
-    return Words(*text.encode(distinct), torch.tensor([distinct.index(words) for words in instructions]))
+    said = tuple(text.embedding(words, weights) for words in distinct)
+    text.forget()
+    return Words(said, torch.tensor([distinct.index(words) for words in instructions]), weights)
 
 
 class Loader:
@@ -115,15 +118,18 @@ class Loader:
         past = self._past_actions(episode, picture)
         ahead = stride * np.arange(1, config.futures + 1)
         behind = stride * np.arange(-config.past_frames, 0)
-        said = self.words.sentence[torch.from_numpy(episode)]
+        words = self.words
+        longest = max(len(tokens) for tokens in words.said)
+        said = [words.said[i] for i in words.sentence[torch.from_numpy(episode)]]
+        tokens, counts = together(said, words.weights, longest)
         context = Context(
             past_rgb=self._tokens(self.latents.rgb, episode, picture, behind),
             past_action=torch.from_numpy(self.transform.action_in(past, present)),
             past_valid=torch.from_numpy(picture >= stride * config.past_frames),
             rgb=self._tokens(self.latents.rgb, episode, picture, np.zeros(1, int))[:, 0],
             state=torch.from_numpy(self.transform.state_in(present)),
-            text=self.words.text[said],
-            text_valid=self.words.valid[said],
+            text=tokens,
+            text_valid=counts,
             points=self._points(episode, picture),
         )
         return Sample(

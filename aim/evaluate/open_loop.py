@@ -72,7 +72,7 @@ def imagine(policy: LearnedPolicy, source: Source, count: int, seed: int) -> tup
     tokens, seen = glance(policy.codec, source, policy.run, chosen)
     if policy.run.model.geometry:
         tokens = latents.with_points(tokens, source, policy.run.codec)
-    words = loader.read_words(moves.instructions)
+    words = loader.read_words(moves.instructions, policy.run.weights)
     batches = Loader(policy.run, tokens, moves, every, words, policy.transform)
     made, acted = [], []
     with console.progress("windows", len(rows)) as bar:
@@ -99,7 +99,7 @@ def measure(truth: Truth, guess: Guess, joints: Sequence[bool], moves: Sequence[
     guesses = {"copy": still(truth), "codec": guess.codec, **({} if guess.rgb is None else {"imagined": guess.rgb})}
     views = likeness.pictures(truth.now, truth.rgb, guesses)
     head = next(iter(truth.rgb))
-    maps: dict[str, object] = dict.fromkeys(likeness.MAPS)
+    maps: dict[str, object] = {name: None for name in likeness.MAPS}
     if guess.map is not None and truth.map is not None:
         maps = likeness.maps(guess.map[head], truth.map[head])
     whole = {name: figures["all"] for name, figures in views.items()}

@@ -26,6 +26,7 @@ from aim.config import ModelConfig, Run
 from aim.machine import MIB
 from aim.model import flow, intent, lora, text
 from aim.model.aim import AIM
+from aim.model.attention import Way
 from aim.model.batch import Cache, Context, Imagined, Sample, move
 from aim.model.codec import Codec
 from aim.model.flow import Draws
@@ -188,7 +189,7 @@ class How:
 
     checkpointing: bool = False  # layers are computed again in the backward pass, not kept
     compiled: bool = False
-    attention: str = "segments"  # a key of `aim.model.attention.WAYS`
+    attention: Way = "segments"
 
 
 def training(run: Run, count: int, number: Number, device: torch.device, how: How) -> tuple[list[float], AIM]:
@@ -198,7 +199,7 @@ def training(run: Run, count: int, number: Number, device: torch.device, how: Ho
     """
     config = replace(run.train, checkpointing=how.checkpointing)
     made = stage1.begin(replace(run, train=config), device, how.compiled)
-    made.model.trunk.attend_by(how.attention)
+    made.model.trunk.way = how.attention
     data = sample(run.model, config.batch_size, torch.Generator().manual_seed(0))
 
     def advance(step: int) -> None:

@@ -29,7 +29,7 @@ from aim.model.batch import Cache, Context, Imagined, Sample
 from aim.model.embed import Embed, width
 from aim.model.flow import Draws
 from aim.model.intent import Segment
-from aim.model.mot import Hidden, Step, Trunk, modulate, split
+from aim.model.mot import Hidden, Trunk, modulate, split
 
 Frames = Float[Tensor, "b f n c"]
 Actions = Float[Tensor, "b k d"]
@@ -133,7 +133,8 @@ class AIM(nn.Module):
             given[copied] = condition
         tokens = {**self._cut(self.embed.context(context)), **self._cut(self.embed.future(given))}
         chunks = [segment for segment in self.sequence if segment.kind == "a"]
-        tokens |= {s: self.embed.chunk(z) for s, z in zip(chunks, action.unbind(1), strict=True)}
+        stance = self._stance(context)
+        tokens |= {s: self.embed.chunk(z, stance) for s, z in zip(chunks, action.unbind(1), strict=True)}
         levels = {s: s_video for s in tokens if s.kind in ("x", "m")}
         levels |= dict(zip(chunks, s_action.unbind(1), strict=True))
         outs, _ = self._run(tokens, levels, Cache(), self.embed.words(context))
@@ -142,7 +143,8 @@ class AIM(nn.Module):
 
     def remember(self, context: Context) -> Cache:
         """Return the cache of the past, of o and of the text: all that pictures and maps are denoised against."""
-        return self._run(self._cut(self.embed.context(context)), {}, Cache(), self.embed.words(context))[1]
+        tokens, cache = self._cut(self.embed.context(context)), Cache(stance=self._stance(context))
+        return self._run(tokens, {}, cache, self.embed.words(context))[1]
 
     def condition(self, cache: Cache, future: Frames) -> Cache:
         """Return the cache with a finished future added, which the actions see: the maps, or for `no_map` the rgb."""
@@ -163,7 +165,8 @@ class AIM(nn.Module):
     def action_velocity(self, cache: Cache, action: Actions, s: Levels) -> Actions:
         """Return the velocity of the actions at level s (b,), or (1,) for all rows, after `condition`."""
         chunk = next(segment for segment in self.sequence if segment.kind == "a")
-        outs, _ = self._run({chunk: self.embed.chunk(action)}, {chunk: s}, cache)
+        assert cache.stance is not None, "a cache begins with `remember`"
+        outs, _ = self._run({chunk: self.embed.chunk(action, cache.stance)}, {chunk: s}, cache)
         return self._steps(outs[chunk])
 
     @torch.no_grad()
@@ -225,9 +228,12 @@ class AIM(nn.Module):
                 layered[segment], last[segment] = moment
         turns = {name: torch.cat([self._turn(s) for s in group], 1) for name, group in streams.items()}
         text, seen = words or (None, cache.text_seen)
-        step = Step(streams, layered, turns, text, seen)
-        outs, kept = self.trunk(tokens, step, cache, list(levels))
+        cache = replace(cache, text_seen=seen)
+        outs, kept = self.trunk(tokens, streams, layered, turns, cache, text, list(levels))
         return {s: cast(Head, self.heads[s.kind])(z, last[s]) for s, z in outs.items()}, kept
+
+    def _stance(self, context: Context) -> Float[Tensor, "b 1 w"]:
+        return self.embed.stance(context.state)[:, None]
 
     def _cut(self, tokens: Mapping[str, Tokens]) -> dict[Segment, Tokens]:
         """Return the tokens of each kind by its segments, in the order of the sequence."""

@@ -10,8 +10,9 @@ b batch, n tokens, s keys, h heads, d head width.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -27,11 +28,35 @@ Heads = Float[Tensor, "b n h d"]
 Keys = Float[Tensor, "b s h d"]
 Joined = Float[Tensor, "b n hd"]
 Asked = Mapping[Segment, Float[Tensor, "b _ h d"]]
-Parts = Float[Tensor, "b _ hd"]
 Memory = Mapping[Segment, KeyValue]
-Way = Callable[[Table, Asked, Memory], dict[Segment, Parts]]
+Heard = dict[Segment, Float[Tensor, "b _ hd"]]
+Way = Literal["segments", "mask", "flex"]
 
 ORDER = {kind: place for place, kind in enumerate(intent.STREAM)}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Who hears whom in one pass, the same in every layer: made once."""
+
+    way: Way
+    heard: Mapping[Segment, tuple[Segment, ...]]  # what each asking segment sees, in the order of time
+    keys: tuple[Segment, ...]  # all that there is, in the order of time
+    mask: Bool[Tensor, "1 1 n s"] | BlockMask | None
+
+
+def plan(way: Way, who: Table, queries: Iterable[Segment], keys: Iterable[Segment], device: torch.device) -> Plan:
+    """Return how `queries` hear `keys` under a table, by time, then by the table's order, then by copy."""
+    queries = tuple(queries)
+    order = tuple(sorted(keys, key=lambda key: (key.block, ORDER[key.kind], key.copy)))
+    heard = {query: tuple(key for key in order if sees(who, query, key)) for query in queries}
+    if way == "segments":
+        return Plan(way, heard, order, None)
+    if way == "mask":
+        return Plan(way, heard, order, intent.mask(who, queries, order).to(device)[None, None])
+    pattern = tuple(tuple(key in heard[query] for key in order) for query in queries)
+    lengths = tuple(s.length for s in queries), tuple(s.length for s in order)
+    return Plan(way, heard, order, _block_mask(pattern, *lengths, device))
 
 
 def attend(q: Heads, k: Keys, v: Keys, seen: Bool[Tensor, "#b 1 #n s"] | None = None) -> Joined:
@@ -46,50 +71,24 @@ def attend(q: Heads, k: Keys, v: Keys, seen: Bool[Tensor, "#b 1 #n s"] | None = 
     return joined.transpose(1, 2).flatten(2)
 
 
-def by_segments(who: Table, asked: Asked, memory: Memory) -> dict[Segment, Parts]:
-    """Return what each segment hears, one after another."""
-    heard = {}
-    for query, q in asked.items():
-        keys, values = zip(*(memory[key] for key in _ordered(memory) if sees(who, query, key)), strict=True)
-        heard[query] = attend(q, torch.cat(keys, 1), torch.cat(values, 1))
-    return heard
-
-
-def by_mask(who: Table, asked: Asked, memory: Memory) -> dict[Segment, Parts]:
-    """Return what each segment hears, all at once under a boolean mask."""
-    q, k, v, order = _laid_out(asked, memory)
-    return _parted(asked, attend(q, k, v, intent.mask(who, asked, order).to(q.device)[None, None]))
-
-
-def by_blocks(who: Table, asked: Asked, memory: Memory) -> dict[Segment, Parts]:
-    """Return what each segment hears, all at once by FlexAttention; forward only on a CPU."""
-    q, k, v, order = _laid_out(asked, memory)
-    pattern = tuple(tuple(sees(who, query, key) for key in order) for query in asked)
-    lengths = tuple(s.length for s in asked), tuple(s.length for s in order)
-    blocks = _block_mask(pattern, *lengths, q.device)
-    flex = _compiled() if q.is_cuda else flex_attention
-    joined = flex(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), block_mask=blocks)
-    assert isinstance(joined, Tensor)
-    return _parted(asked, joined.transpose(1, 2).flatten(2))
-
-
-WAYS: Mapping[str, Way] = MappingProxyType({"segments": by_segments, "mask": by_mask, "flex": by_blocks})
-
-
-def _ordered(memory: Memory) -> list[Segment]:
-    """Return the segments in the order of time, then of the table, then of their copies."""
-    return sorted(memory, key=lambda key: (key.block, ORDER[key.kind], key.copy))
-
-
-def _laid_out(asked: Asked, memory: Memory) -> tuple[Heads, Keys, Keys, list[Segment]]:
-    """Return all queries, keys and values as one sequence each, and the order of the keys."""
-    order = _ordered(memory)
-    keys, values = zip(*(memory[key] for key in order), strict=True)
-    return torch.cat(list(asked.values()), 1), torch.cat(keys, 1), torch.cat(values, 1), order
-
-
-def _parted(asked: Asked, joined: Joined) -> dict[Segment, Parts]:
+def hear(plan: Plan, asked: Asked, memory: Memory) -> Heard:
+    """Return what each asking segment hears; those of `asked` are those of the plan, in its order."""
+    if plan.way == "segments" or not asked:
+        return {query: attend(q, *_joined(plan.heard[query], memory)) for query, q in asked.items()}
+    q, (k, v) = torch.cat(list(asked.values()), 1), _joined(plan.keys, memory)
+    if isinstance(plan.mask, BlockMask):
+        flex = _compiled() if q.is_cuda else flex_attention  # in its plain form on a CPU, forward only
+        joined = flex(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), block_mask=plan.mask)
+        assert isinstance(joined, Tensor)
+        joined = joined.transpose(1, 2).flatten(2)
+    else:
+        joined = attend(q, k, v, plan.mask)
     return dict(zip(asked, joined.split([segment.length for segment in asked], 1), strict=True))
+
+
+def _joined(keys: Iterable[Segment], memory: Memory) -> KeyValue:
+    k, v = zip(*(memory[key] for key in keys), strict=True)
+    return torch.cat(k, 1), torch.cat(v, 1)
 
 
 @functools.lru_cache(maxsize=64)

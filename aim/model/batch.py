@@ -58,6 +58,7 @@ class Cache:
     segments: Mapping[Segment, tuple[KeyValue, ...]] = field(default_factory=dict)
     text: Mapping[str, tuple[KeyValue, ...]] = field(default_factory=dict)
     text_seen: Bool[Tensor, "b 1 1 l"] | None = None
+    stance: Float[Tensor, "b 1 w"] | None = None  # the state, as action tokens are told of it
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,8 @@ def surface(points: Float[Tensor, "b n 4"]) -> Float[Tensor, "b n g"]:
 class Embed(nn.Module):
     """Token embeddings. Proprioception is one token of `o` and uses the rgb stream, as the rest of `o` does.
 
+    It is also added to every noisy action token: actions are relative to it, and half a degree matters.
+
     Maps have a linear map of their own also where they share the weights of rgb: its bias is what tells the streams
     apart.
     """
@@ -67,6 +69,7 @@ class Embed(nn.Module):
         self.rgb = nn.Linear(config.token_channels, wide)
         self.action = nn.Linear(acts, config.action_width)
         self.state = nn.Linear(config.state_dim, wide)
+        self.stance = nn.Linear(config.state_dim, config.action_width)
         self.text = nn.Sequential(nn.Linear(config.text_width, wide), nn.GELU("tanh"), nn.Linear(wide, wide))
         self.no_text = nn.Parameter(torch.randn(wide) * 0.02)  # read by rows that have no text
         self.no_past = nn.ParameterDict(
@@ -114,9 +117,9 @@ class Embed(nn.Module):
                 found[kind] = found[kind] + self.value_noise
         return found
 
-    def chunk(self, action: Float[Tensor, "b k d"]) -> Float[Tensor, "b _ _"]:
-        """Return the tokens of `a`."""
-        return self.actions(action) + self.place["a"]
+    def chunk(self, action: Float[Tensor, "b k d"], stance: Float[Tensor, "b 1 w"]) -> Float[Tensor, "b _ _"]:
+        """Return the tokens of `a`, given the embedded state that they start from."""
+        return self.actions(action) + self.place["a"] + stance
 
     def actions(self, action: Float[Tensor, "b k d"]) -> Float[Tensor, "b _ _"]:
         """Return one token for each `action_patch` control steps, without its place."""

@@ -13,7 +13,7 @@ b batch, n tokens, w width, h heads, d head width.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
@@ -24,14 +24,14 @@ from torch.utils.checkpoint import checkpoint
 
 from aim.config import ModelConfig
 from aim.model import attention, intent
-from aim.model.attention import Heads, attend
+from aim.model.attention import Heads, Plan, Way, attend
 from aim.model.batch import Cache, KeyValue
 from aim.model.embed import WAVES, waves, widths
 from aim.model.intent import Segment
 from aim.model.rope import Turn, rotate
 
 Hidden = Float[Tensor, "b n w"]
-Vectors = Float[Tensor, "#b 1 m w"]  # m vectors for each row; one row where all have the same flow time
+Vectors = Float[Tensor, "#b 1 _ w"]  # some vectors for each row; one row where all have the same flow time
 Vector = Float[Tensor, "#b 1 w"]
 Modulation = Sequence[Vector]
 Many = Mapping[Segment, Float[Tensor, "b _ _"]]  # hidden states, of any length and width
@@ -58,7 +58,7 @@ class Time(nn.Module):
         nn.init.zeros_(self.out.weight)  # every gate starts shut (AdaLN-zero): layers begin as the identity
         nn.init.zeros_(self.out.bias)
 
-    def forward(self, s: Float[Tensor, " b"]) -> tuple[Vectors, Float[Tensor, "#b 1 1 w"]]:
+    def forward(self, s: Float[Tensor, " b"]) -> tuple[Vectors, Vectors]:
         """Return PARTS vectors for the layers, and one for the head."""
         last = self.turn(F.silu(self.rise(waves(s))))
         return self.out(F.silu(last)).unflatten(1, (1, PARTS, -1)), last[:, None, None]
@@ -120,6 +120,7 @@ class Step:
     turns: Turns
     words: Float[Tensor, "b l e"] | None  # the text, where its keys and values are not in the cache yet
     seen: Bool[Tensor, "b 1 1 l"] | None  # which words count
+    plan: Plan  # who hears whom
 
 
 Kept = dict[Segment, KeyValue]
@@ -134,13 +135,13 @@ class Layer(nn.ModuleDict):
         who = intent.variant(config.variant)
         reads, sizes = intent.readers(who, config), widths(config)
         super().__init__({name: Expert(*sizes[name], config, name in reads) for name in intent.streams(config)})
-        self.who, self.reads, self.way = who, reads, "segments"
+        self.who, self.reads = who, reads
 
     def forward(
         self, hidden: Many, step: Step, memory: Mapping[Segment, KeyValue],
-        told: Mapping[str, KeyValue], wanted: Collection[Segment] | None,
+        told: Mapping[str, KeyValue],
     ) -> tuple[dict[Segment, Tensor], Kept, Told]:  # fmt: skip
-        """Return hidden states after the layer (of `wanted` only, if given), and keys and values of all and of text."""
+        """Return hidden states after the layer (of the plan's segments), and keys and values of all and of text."""
         parts = {s: (step.times[s] + self._of(name).table).unbind(-2) for name, ss in step.streams.items() for s in ss}
         asked, kept = {}, {}
         for name, group in step.streams.items():
@@ -150,9 +151,8 @@ class Layer(nn.ModuleDict):
                 asked[s], kept[s] = q, (k, v)
         if step.words is not None:
             told = {name: self._of(name).words(step.words) for name in self.reads}
-        if wanted is not None:
-            asked = {s: q for s, q in asked.items() if s in wanted}
-        heard = attention.WAYS[self.way](self.who, asked, {**memory, **kept})
+        asked = {s: asked[s] for s in step.plan.heard}
+        heard = attention.hear(step.plan, asked, {**memory, **kept})
         result: dict[Segment, Tensor] = {}
         for name, group in step.streams.items():
             group = [s for s in group if s in heard]
@@ -185,34 +185,39 @@ def split(z: Tensor, group: Sequence[Segment]) -> Sequence[Tensor]:
 
 
 class Trunk(nn.Module):
-    """All layers of all streams. `checkpointing` recomputes a layer in the backward pass instead of keeping it."""
+    """All layers of all streams.
+
+    `way` is how attention is computed; `checkpointing` computes a layer again in the backward pass, not keeping it.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         """Make the layers; the streams whose segments see text read it."""
         super().__init__()
         sizes = widths(config)
+        self.who = intent.variant(config.variant)
+        self.way: Way = "segments"
         self.times = nn.ModuleDict({name: Time(sizes[name][0]) for name in intent.streams(config)})
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
         self.checkpointing = False
 
-    def attend_by(self, way: str) -> None:
-        """Choose how attention is computed: a key of `aim.model.attention.WAYS`."""
-        for layer in self.layers:
-            cast(Layer, layer).way = way
-
     def forward(
-        self, hidden: Many, step: Step, cache: Cache, wanted: Collection[Segment]
-    ) -> tuple[dict[Segment, Tensor], Cache]:
+        self, hidden: Many, streams: Mapping[str, tuple[Segment, ...]], times: Mapping[Segment, Tensor],
+        turns: Turns, cache: Cache, words: Hidden | None, wanted: Collection[Segment],
+    ) -> tuple[dict[Segment, Tensor], Cache]:  # fmt: skip
         """Return the last hidden states of the `wanted` segments, and the cache with all given segments added."""
-        hidden, last = dict(hidden), len(self.layers) - 1
+        device, keys = next(iter(hidden.values())).device, (*cache.segments, *hidden)
+        every, few = (attention.plan(self.way, self.who, some, keys, device) for some in (hidden, wanted))
+        step = Step(streams, times, turns, words, cache.text_seen, every)
         kept: dict[Segment, tuple[KeyValue, ...]] = {segment: () for segment in hidden}
         told: dict[str, tuple[KeyValue, ...]] = {}
         for depth, layer in enumerate(self.layers):
             memory = {s: layers[depth] for s, layers in cache.segments.items()}
             known = {name: layers[depth] for name, layers in cache.text.items()}
-            given = (hidden, step, memory, known, wanted if depth == last else None)
+            if depth + 1 == len(self.layers):  # after the last attention only predictions are of use
+                step = replace(step, plan=few)
             again = self.checkpointing and torch.is_grad_enabled()
+            given = (hidden, step, memory, known)
             hidden, new, read = checkpoint(layer, *given, use_reentrant=False) if again else layer(*given)
             kept = {s: (*layers, new[s]) for s, layers in kept.items()}
             told = {name: (*told.get(name, ()), pair) for name, pair in read.items()}
-        return hidden, Cache({**cache.segments, **kept}, told, step.seen)
+        return dict(hidden), replace(cache, segments={**cache.segments, **kept}, text=told)

@@ -33,10 +33,10 @@ def encode(sentences: Sequence[str], weights: str = "") -> tuple[Float[Tensor, "
 
 
 def together(
-    found: Sequence[Float[Tensor, "_ e"]], weights: str = ""
+    found: Sequence[Float[Tensor, "_ e"]], weights: str = "", least: int = 0
 ) -> tuple[Float[Tensor, "b l e"], Bool[Tensor, "b l"]]:
-    """Return embeddings side by side: padded to the longest, or as Wan reads them to `READ`, where padding counts."""
-    length = READ if weights else max(len(tokens) for tokens in found)
+    """Return embeddings side by side, padded to the longest or to `least`; for Wan to `READ`, where padding counts."""
+    length = READ if weights else max(least, *(len(tokens) for tokens in found))
     text = torch.zeros(len(found), length, found[0].shape[1])
     valid = torch.full((len(found), length), bool(weights))
     for row, tokens in enumerate(found):

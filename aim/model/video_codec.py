@@ -48,6 +48,11 @@ class WanCodec(nn.Module):
         self.register_buffer("fingerprint", fingerprint(vae))
         self.register_state_dict_post_hook(_without_weights)
 
+    def empty(self, view: int, kind: Kind) -> Float[Tensor, "3 h w"]:
+        """Return the empty canvas in [-1, 1]: black, as whole pictures are coded and no backdrop is left out."""
+        size = self.config.views[view]
+        return torch.full((3, size.height, size.width), -1.0, device=self.mean.device)
+
     @torch.no_grad()
     def encode(self, pictures: Sequence[Pictures], kind: Kind) -> Float[Tensor, "b n c"]:
         """Return the normalised tokens of pictures or maps, one batch a view; the most likely code, nothing drawn."""

@@ -27,6 +27,7 @@ from aim import config
 from aim.config import Run
 from aim.data import transforms
 from aim.data.transforms import Transform
+from aim.model import lora
 from aim.model.aim import AIM
 from aim.model.codec import Codec
 from aim.train import fleet
@@ -67,7 +68,7 @@ def save(out: Path, run: Run, transform: Transform, codec: Codec, training: Trai
         part.mkdir(parents=True)
         (part / "progress.json").write_text(json.dumps(dataclasses.asdict(progress)) + "\n")
     save_policy(part, run, transform, codec, gathered(training.ema))
-    for kind, tensors in (("model", training.model.state_dict()), ("optimiser", _flat(training))):
+    for kind, tensors in (("model", lora.trained(training.model)), ("optimiser", _flat(training))):
         _write(part / f"{kind}.safetensors", gathered(tensors))
     if fleet.leads():
         _replace(part, final, [folder for folder in steps(out) if folder != final])
@@ -127,7 +128,7 @@ def newest(path: Path) -> Path:
 
 def restore(folder: Path, training: Training) -> Progress:
     """Bring a training to where the checkpoint was written and return how far that is; `UserError` if damaged."""
-    _fill(folder / "model.safetensors", training.model.state_dict())
+    _fill(folder / "model.safetensors", lora.trained(training.model))
     _fill(folder / "ema.safetensors", training.ema)
     _unflatten(folder / "optimiser.safetensors", training)
     try:
@@ -139,6 +140,11 @@ def restore(folder: Path, training: Training) -> Progress:
 def load_module(path: Path, module: nn.Module) -> None:
     """Fill `module` with the tensors of a file; `UserError` where they do not fit or the file is damaged."""
     _fill(path, module.state_dict())
+
+
+def load_trained(path: Path, model: AIM) -> None:
+    """Fill what trains of a model with the tensors of a file; `UserError` where they do not fit."""
+    _fill(path, lora.trained(model))
 
 
 def _replace(part: Path, final: Path, before: list[Path]) -> None:
@@ -209,7 +215,7 @@ def _flat(training: Training) -> dict[str, Tensor]:
 @torch.no_grad()
 def _unflatten(path: Path, training: Training) -> None:
     """Give the optimiser the tensors that `_flat` returned; parameters that had no gradient yet have none."""
-    parameters = dict(training.model.named_parameters())
+    parameters = lora.trained(training.model)
     shapes = {f"{name}/{kind}": _shape(kind, value) for name, value in parameters.items() for kind in MOMENTS}
     places = {name: i for i, name in enumerate(parameters)}
     state: dict[int, dict[str, Tensor]] = {}

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from aim import console
 from aim.config import Run, TrainConfig
-from aim.model.codec import KINDS, Codec, Kind, patches, principal_axes, set_linear
+from aim.model.codec import KINDS, Codec, Kind, patches, principal_axes, set_linear, to_bytes
 from aim.train import precision, schedule
 from aim.train.log import Log, Meter
 
@@ -29,17 +29,24 @@ KL = 1e-6  # times the divergence of a latent from the standard normal
 ROLLED = 2  # other maps laid over a map, each shifted
 REPORT_EVERY = 50
 CHUNK = 32  # pictures coded at once outside training
+THING = 25  # bytes: a pixel that differs by more from the backdrop shows a thing
+POOR_DB, POOR_PX, POOR_LOST = 18.0, 4.0, 0.1  # a codec beyond these is worth a warning
 PEAK = 100  # a map has a peak where a channel reaches this byte
 
 
 @dataclass(frozen=True)
 class Quality:
-    """How well pictures come back: signal to noise in decibels, and by how many pixels a map's peak moves."""
+    """How well pictures come back: signal to noise in decibels, and by how many pixels a map's peak moves.
+
+    `psnr_things` counts only pixels that differ from the backdrop: arms and objects, small beside the table.
+    """
 
     psnr_rgb: float
+    psnr_things: float
     psnr_map: float
     peak_error_px: float
     peak_error_max_px: float
+    peaks_lost: float  # share of the peaks that come back less than half as high
     by_view: Mapping[str, float]  # psnr_rgb
 
 
@@ -176,27 +183,50 @@ def quality(codec: Codec, frames: Frames) -> Quality:
         parts = [codec.decode(codec.encode(pictures, kind), kind) for pictures in some]
         back.update({(v, kind): torch.cat([part[v] for part in parts]).cpu() for v in views})
     psnr = {key: _psnr(frames[key], back[key]) for key in back}
-    moved = _moved(frames[0, "map"], back[0, "map"])
+    things = [_psnr(*_things(codec, v, frames[v, "rgb"], back[v, "rgb"])) for v in views]
+    moved, lost = _moved(frames[0, "map"], back[0, "map"])
     return Quality(
         psnr_rgb=sum(psnr[v, "rgb"] for v in views) / len(views),
+        psnr_things=sum(things) / len(views),
         psnr_map=sum(psnr[v, "map"] for v in views) / len(views),
         peak_error_px=float(moved.mean()) if len(moved) else 0.0,
         peak_error_max_px=float(moved.max()) if len(moved) else 0.0,
+        peaks_lost=float(lost.float().mean()) if len(lost) else 0.0,
         by_view={codec.config.views[v].name: psnr[v, "rgb"] for v in views},
     )
 
 
 def _psnr(a: Tensor, b: Tensor) -> float:
     """Return 10 log10(255² / mean squared error) over all pictures together."""
-    error = (a.float() - b.float()).square().mean().clamp(min=1e-3)
+    error = (a.float() - b.float()).square().mean().nan_to_num().clamp(min=1e-3)  # no pixels: no error
     return float(10.0 * torch.log10(255.0**2 / error))
 
 
-def _moved(a: Tensor, b: Tensor) -> Tensor:
-    """Return by how many pixels the peak moved, for each map and channel that has one."""
+def _things(codec: Codec, view: int, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the pixels (r 3) of two sets of pictures where the first differs from the backdrop of its view."""
+    backdrop = to_bytes(codec.empty(view, "rgb")[None]).cpu()
+    apart = (a.int() - backdrop.int()).abs().amax(-1) > THING
+    return a[apart], b[apart]
+
+
+def _moved(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Return by how many pixels the peak moved and whether it was lost, for each map and channel that has one."""
     a, b = a.movedim(-1, 1).flatten(0, 1), b.movedim(-1, 1).flatten(0, 1)
-    has = a.flatten(1).amax(1) >= PEAK
-    return (peak(a[has]) - peak(b[has])).norm(dim=1)
+    high = a.flatten(1).amax(1)
+    has = high >= PEAK
+    lost = b.flatten(1).amax(1) < 0.5 * high
+    return (peak(a[has]) - peak(b[has])).norm(dim=1), lost[has]
+
+
+def warnings(quality: Quality) -> list[str]:
+    """Return what a codec loses that a policy needs, in words: nothing where it is good enough."""
+    found = []
+    if quality.psnr_things < POOR_DB:
+        found.append(f"arms and objects come back at {quality.psnr_things:.1f} dB, under {POOR_DB:g}")
+    if quality.peak_error_px > POOR_PX or quality.peaks_lost > POOR_LOST:
+        lost = f"{100 * quality.peaks_lost:.0f} % of them lost"
+        found.append(f"map peaks move by {quality.peak_error_px:.1f} pixels, {lost}")
+    return found
 
 
 def peak(maps: Tensor) -> Tensor:

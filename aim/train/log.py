@@ -116,12 +116,11 @@ class _Wandb:
 
         self.wandb = wandb
         kept = out / "wandb-id.txt"
-        if not kept.exists():
-            kept.write_text(wandb.util.generate_id())
+        before = kept.read_text() if kept.exists() else None
         self.run = wandb.init(
-            project=project, name=out.resolve().name, dir=str(out), id=kept.read_text(), resume="allow",
-            config=dict(about),
-        )  # fmt: skip
+            project=project, name=out.resolve().name, dir=str(out), id=before, resume="allow", config=dict(about)
+        )
+        kept.write_text(self.run.id)
 
     def write(self, part: str, values: Mapping[str, object]) -> None:
         self.run.log({f"{part}/{name}": value for name, value in numbers(values).items()} | _when(part, values))

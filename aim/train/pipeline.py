@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from aim import config
+from aim import config, console
 from aim.config import Run, TrainConfig
 from aim.data import latents, loader, mapping, transforms
 from aim.data import source as sources
@@ -27,7 +27,7 @@ from aim.data.source import Data, Ref, Source
 from aim.data.transforms import Transform
 from aim.model.codec import Codec
 from aim.stops import heard
-from aim.train import checkpoint, fleet, stage1
+from aim.train import checkpoint, fleet, pretrained, stage1
 from aim.train import codec as codec_training
 from aim.train.beside import Options
 from aim.train.checkpoint import load_module
@@ -81,7 +81,7 @@ def train(
         log.write("latents", {"instants": len(tokens.rgb), "seconds": seconds})
         fitted = loader.fit_transform(run, moves, every, source.relative)
         transform = _transform(out) or dataclasses.replace(fitted, mapped=source.has_maps)
-        words = loader.read_words(moves.instructions)
+        words = loader.read_words(moves.instructions, run.weights)
         batches = loader.Loader(run, tokens, moves, every, words, transform)
         with heard(patient=fleet.size() > 1) as stops:  # torchrun passes on what its processes have heard already
             outcome = stage1.train(run, batches, codec, out, log, stops, device, until, options)
@@ -174,28 +174,38 @@ def _plain(run: Run) -> dict[str, object]:
 
 
 def _begin(run: Run, source: Source, out: Path, resume: bool, lender: Path | None) -> None:
-    if lender is not None and not (lender / "codec" / CODEC).is_file():
+    """Claim `out`, and lay the codec and the tokens of the run in `lender` into it."""
+    if lender is None:
+        return claim(run, source, out, resume)
+    if not (lender / "codec" / CODEC).is_file():
         raise UserError(f"there is no codec in {lender}; give the folder of a run, or leave --codec out")
-    if lender is not None and config.load(lender).codec != run.codec:
+    if config.load(lender).codec != run.codec:
         raise UserError(f"the codec in {lender} is of another shape than preset {run.preset!r} wants")
     claim(run, source, out, resume)
-    for part in ("codec", "latents") if lender is not None and not (out / "codec").exists() else ():
-        shutil.copytree(lender / part, out / part)
+    for part in ("codec", "latents"):
+        if not (out / part).exists():
+            shutil.copytree(lender / part, out / part)
 
 
 def _codec(run: Run, source: Source, folder: Path, device: torch.device, log: Log) -> tuple[Codec, Quality]:
     """Return the codec kept in `folder`, or train it and keep it there."""
     path, report = folder / CODEC, folder / "quality.json"
     if path.is_file():
-        codec = Codec(run.codec).to(device).eval()
+        codec = pretrained.codec(run, half=device.type == "cuda").to(device).eval()
         load_module(path, codec)
+        pretrained.known(codec, run.weights)
         return codec, Quality(**json.loads(report.read_text()))
     learn, judge = split(source)
     seed = run.codec_train.seed
-    frames = latents.some_pictures(source, learn, run.codec, INSTANTS, seed)
-    codec = codec_training.train(run, frames, device, log)
+    if run.weights:
+        codec = pretrained.codec(run, half=device.type == "cuda").to(device).eval()
+    else:
+        frames = latents.some_pictures(source, learn, run.codec, INSTANTS, seed)
+        codec = codec_training.train(run, frames, device, log)
     quality = codec_training.quality(codec, latents.some_pictures(source, judge, run.codec, JUDGED, seed + 1))
     log.write("codec", dataclasses.asdict(quality))
+    for words in codec_training.warnings(quality):
+        console.note(f"the codec is poor: {words}; train it longer, or give it more latent channels")
     folder.mkdir(exist_ok=True)
     report.write_text(json.dumps(dataclasses.asdict(quality), indent=1) + "\n")
     part = path.with_suffix(".part")

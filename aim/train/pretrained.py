@@ -45,6 +45,11 @@ def model(run: Run) -> AIM:
     return lora.adapt(lora.halve(made) if half else made, config.lora_rank, config.lora_alpha)
 
 
+def to_fill(run: Run) -> AIM:
+    """Return the model of a run for a checkpoint to fill: with what that lacks, the weights adapters stand beside."""
+    return model(run) if run.model.lora_rank else AIM(run.model)
+
+
 def codec(run: Run, half: bool = False) -> Codec | WanCodec:
     """Return the codec of a run: a trained one of its own shape, not trained yet, or that of its pretrained weights."""
     if not run.weights:

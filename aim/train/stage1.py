@@ -19,10 +19,10 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from aim import console
 from aim.config import Run, TrainConfig
 from aim.data.loader import Loader
-from aim.model.aim import AIM
+from aim.model import lora
 from aim.model.codec import Codec
 from aim.stops import Stops
-from aim.train import checkpoint, fleet, memory, precision, schedule
+from aim.train import checkpoint, fleet, memory, precision, pretrained, schedule
 from aim.train.batches import Batches, Prepared
 from aim.train.beside import Beside, Options
 from aim.train.checkpoint import Progress, Training
@@ -50,15 +50,17 @@ class Outcome:
 def begin(run: Run, device: torch.device, compiled: bool = False) -> Training:
     """Return the model of a run as it is before the first step, its average and its optimiser."""
     torch.manual_seed(run.train.seed)
-    model = AIM(run.model)
+    model = pretrained.model(run)
     model.trunk.checkpointing = run.train.checkpointing
+    model.trunk.way = "flex" if device.type == "cuda" else "segments"
     if compiled:
         for layer in model.trunk.layers:
             layer.compile()
     fleet.shard(model, device)
-    ema = {name: value.detach().clone() for name, value in model.named_parameters()}
+    ema = {name: value.detach().clone() for name, value in lora.trained(model).items()}
     return Training(model, ema, torch.optim.AdamW(
-        model.parameters(), lr=run.train.lr, weight_decay=run.train.weight_decay, betas=(0.9, 0.95), fused=True,
+        lora.trained(model).values(), lr=run.train.lr, weight_decay=run.train.weight_decay, betas=(0.9, 0.95),
+        fused=True,
     ))  # fmt: skip
 
 
@@ -189,6 +191,6 @@ def _number(config: TrainConfig, before: Progress | None, device: torch.device) 
 @torch.no_grad()
 def _average(training: Training, decay: float, step: int) -> None:
     """Move the average towards the model; early on faster, so that it forgets the first weights."""
-    now = dict(training.model.named_parameters())
+    now = lora.trained(training.model)
     means, values = ([fleet.local(there[name]) for name in now] for there in (training.ema, now))
     get_ema_multi_avg_fn(min(decay, (1.0 + step) / (10.0 + step)))(means, values, 0)

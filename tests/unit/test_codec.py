@@ -160,5 +160,10 @@ def test_small_objects_and_peaks_come_through_a_short_training() -> None:
     quality = training.quality(codec, unseen)
     assert quality.peak_error_px < 2.0
     assert quality.psnr_rgb > 24.0
+    assert quality.peaks_lost == 0.0
+    assert quality.psnr_things < quality.psnr_rgb
+    assert training.warnings(quality) == []
+    poor = dataclasses.replace(quality, psnr_things=9.0, peaks_lost=0.5)
+    assert [words.split()[0] for words in training.warnings(poor)] == ["arms", "map"]
     lost = tokens - tokens.mean(0)
     assert contrast(codec.decode(tokens - lost, "rgb")[0], other) < 0.3 * true  # the measure sees what is lost

@@ -86,7 +86,8 @@ def test_the_loss_is_zero_at_the_target_and_weighted_elsewhere() -> None:
 
 
 def test_a_way_to_data_is_the_velocity_that_was_to_be_predicted() -> None:
-    data, noise, s = torch.randn(2, 3, generator=seeded()), torch.randn(2, 3, generator=seeded(1)), torch.tensor([0.2, 1])
+    data, noise = torch.randn(2, 3, generator=seeded()), torch.randn(2, 3, generator=seeded(1))
+    s = torch.tensor([0.2, 1.0])
     z = flow.interpolate(data, noise, s)
     torch.testing.assert_close(flow.velocity_to(data, z, s), flow.target(data, noise), atol=1e-5, rtol=1e-5)
     assert flow.velocity_to(data, data, torch.zeros(2)).isfinite().all()

@@ -22,6 +22,8 @@ def config(name: str = "paper", past_frames: int = 1, past_actions: int = 16) ->
 
 
 torch.set_num_threads(1)
+WAYS: tuple[attention.Way, ...] = ("segments", "mask", "flex")
+CPU = torch.device("cpu")
 HISTORIES = [(0, 0), (1, 16), (3, 32), (0, 16), (2, 0)]
 
 
@@ -140,19 +142,19 @@ def test_all_ways_of_attention_are_attention_under_the_mask(name: str, frames: i
     whole = [torch.cat(z, 1).transpose(1, 2) for z in (list(asked.values()), *zip(*memory.values(), strict=True))]
     seen = intent.mask(who, sequence, sequence)
     truth = F.scaled_dot_product_attention(*whole, attn_mask=seen).transpose(1, 2).flatten(2)
-    for way, compute in attention.WAYS.items():
-        heard = compute(who, asked, memory)
+    for way in WAYS:
+        heard = attention.hear(attention.plan(way, who, asked, memory, CPU), asked, memory)
         assert list(heard) == list(sequence)
         torch.testing.assert_close(torch.cat(list(heard.values()), 1), truth, atol=1e-5, rtol=1e-5, msg=way)
 
 
-@pytest.mark.parametrize("way", attention.WAYS)
-def test_fewer_queries_hear_the_same(way: str) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_fewer_queries_hear_the_same(way: attention.Way) -> None:
     sequence, who = intent.segments(config()), intent.variant("paper")
     asked, memory = parts(sequence, 1)
-    every = attention.WAYS[way](who, asked, memory)
+    every = attention.hear(attention.plan(way, who, asked, memory, CPU), asked, memory)
     few = {s: q for s, q in asked.items() if s.kind in ("o", "a")}
-    for segment, heard in attention.WAYS[way](who, few, memory).items():
+    for segment, heard in attention.hear(attention.plan(way, who, few, memory, CPU), few, memory).items():
         torch.testing.assert_close(heard, every[segment], atol=1e-5, rtol=1e-5)
 
 
@@ -163,10 +165,11 @@ def test_blocks_on_a_gpu_are_the_mask_forwards_and_backwards(name: str) -> None:
     sequence, who = intent.segments(config(name)), intent.variant(name)
     asked, memory = parts(sequence, 2)
     results = []
-    for way in ("mask", "flex"):
+    for way in WAYS[1:]:
         q = {s: z.cuda().requires_grad_() for s, z in asked.items()}
         kv = {s: (k.cuda().requires_grad_(), v.cuda().requires_grad_()) for s, (k, v) in memory.items()}
-        heard = torch.cat(list(attention.WAYS[way](who, q, kv).values()), 1)
+        plan = attention.plan(way, who, q, kv, torch.device("cuda"))
+        heard = torch.cat(list(attention.hear(plan, q, kv).values()), 1)
         slopes = torch.autograd.grad(heard.square().sum(), [*q.values(), *(z for pair in kv.values() for z in pair)])
         results.append((heard, *slopes))
     for one, other in zip(*results, strict=True):

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from aim import presets
 from aim.config import ModelConfig, Run
-from aim.model.aim import AIM
 from aim.model import flow, intent
+from aim.model.aim import AIM
+from aim.model.attention import Way
 from aim.model.batch import Cache, Context, Sample, move
 from aim.model.intent import VARIANTS
 
@@ -187,7 +188,7 @@ def test_clean_tokens_never_see_the_future(model: AIM) -> None:
         frames = {"x": given["x"]} | ({"m": given["m"]} if "m" in given else {})
         frames |= {copied: given["condition"]} if copied else {}
         tokens = {**model.embed.context(known), **model.embed.future(frames)}
-        tokens["a"] = model.embed.chunk(given["a"]).repeat(1, model.config.action_draws, 1)
+        tokens["a"] = model.embed.chunk(given["a"], model._stance(known)).repeat(1, model.config.action_draws, 1)
         cut = model._cut(tokens)
         levels = {s: torch.tensor([0.5]) for s in cut if s.kind in ("x", "m", "a")}
         beside = model._run(cut, levels, Cache(), model.embed.words(known))[1]
@@ -200,13 +201,13 @@ def test_clean_tokens_never_see_the_future(model: AIM) -> None:
 
 
 @pytest.mark.parametrize("way", ["mask", "flex"])
-def test_ways_of_attention_give_equal_models(model: AIM, way: str) -> None:
+def test_ways_of_attention_give_equal_models(model: AIM, way: Way) -> None:
     given = inputs(model.config)
     with torch.no_grad():
         first = predict(model, given)
-        model.trunk.attend_by(way)
+        model.trunk.way = way
         second = predict(model, given)
-        model.trunk.attend_by("segments")
+        model.trunk.way = "segments"
     for output in first:
         torch.testing.assert_close(second[output], first[output], atol=1e-4, rtol=1e-4)
 
