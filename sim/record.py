@@ -15,6 +15,7 @@ from sim.engine.mujoco import Copy
 from sim.engine.render import Size
 from sim.env import Env, pinholes
 from sim.expert import Expert
+from sim.push import pushes
 from sim.spec import Task, to_json
 from sim.types import CONTACT, STEPS_PER_PICTURE, Episode
 
@@ -89,15 +90,17 @@ def versions() -> dict[str, str]:
 
 def record(
     task: Task, robot: Embodiment, seeds: Sequence[int], cameras: Sequence[str] | None = None,
-    size: Size = (128, 128), depth: bool = False, variation: str = "clean",
+    size: Size = (128, 128), depth: bool = False, variation: str = "clean", push: float = 0.0,
 ) -> Iterator[Episode]:
     """Run the expert once on every seed, as copies of one batch, and yield the episodes in the order of `seeds`.
 
     A run ends when the plan has ended or the horizon is reached; failed runs are yielded too, with success False.
+    With `push`, in radians, the joints are pushed off their targets (`sim.push`); the actions are what was wanted.
     """
     env = Env(task, robot, len(seeds), cameras, size, stop_at_success=False, variation=variation)
     env.reset(seeds)
     expert = Expert(env)
+    pushed = np.stack([pushes(task, robot, seed, push) for seed in seeds])
     tapes = [Tape(copy, env.cameras, size, depth) for copy in env.world.copies]
     for step in range(task.horizon + 1):
         if step % STEPS_PER_PICTURE == 0:
@@ -109,7 +112,7 @@ def record(
             tapes[i].act(actions[i, 0])
         if not running:
             break
-        env.advance(actions)
+        env.advance(actions + pushed[:, step : step + 1])
     for i, (tape, seed) in enumerate(zip(tapes, seeds, strict=True)):
         tape.look()
         yield tape.episode(seed, bool(env.success[i]))

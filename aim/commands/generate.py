@@ -17,6 +17,7 @@ DEFAULTS: dict[str, Any] = {
     "cameras": "",
     "size": "128x128",
     "depth": False,
+    "push": 0.0,
 }  # what a recipe may set, too
 
 
@@ -34,6 +35,7 @@ def generate(
     cameras: str | None = None,
     size: str | None = None,
     depth: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    push: float | None = None,
 ) -> dict[str, object]:
     """Record demonstrations; the same command again goes on where it stopped, a larger --num adds to them.
 
@@ -41,8 +43,8 @@ def generate(
         out: folder of the dataset
         task: names of tasks, or "all" (see aim tasks)
         suite: name of a suite, instead of --task; what the robot has too few arms for is left out
-        recipe: TOML file that sets any of the flags task, suite, num, seed, robot, variation, cameras, size and
-            depth; a flag that is given here wins
+        recipe: TOML file that sets any of the flags task, suite, num, seed, robot, variation, cameras, size,
+            depth and push; a flag that is given here wins
         num: successful episodes a task; 10 if left out
         seed: first seed, 0 if left out; scenes of a task follow from it
         robot: name of the robot; aloha if left out
@@ -50,6 +52,8 @@ def generate(
         workers: processes that record at the same time
         cameras: names with commas between; all of the robot if left out
         size: height and width of pictures; 128x128 if left out
+        push: radians by which joints are pushed off their targets in short bursts, so that demonstrations show the way
+            back; 0 if left out, 0.03 suits learning
         depth: keep depth pictures too, in millimetres; about 0.25 MB a camera and episode of 128x128
     """
     from aim.commands import parse
@@ -58,6 +62,7 @@ def generate(
     from aim.data.store import Recipe
     from sim import robots
     from sim.discover import choose
+    from sim.types import UserError
 
     given = {
         "task": task,
@@ -68,9 +73,12 @@ def generate(
         "variation": variation,
         "cameras": cameras,
         "size": size,
+        "push": push,
         "depth": depth or None,  # left out, it is what the recipe says
     }
     asked = settings({name: value for name, value in given.items() if value is not None}, recipe)
+    if not 0.0 <= asked["push"] <= 0.2:
+        raise UserError(f"push is {asked['push']:g}; it lies in 0 to 0.2 radians")
     body = robots.load(asked["robot"])
     plan = Recipe(
         tasks=parse.chosen(asked["task"], asked["suite"], body),
@@ -80,6 +88,7 @@ def generate(
         size=parse.size(asked["size"]),
         depth=asked["depth"],
         variation=choose("variation", asked["variation"], MIXES),
+        push=asked["push"],
         seed=asked["seed"],
     )
     made = collector.generate(plan, asked["num"], out, workers)

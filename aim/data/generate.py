@@ -153,7 +153,7 @@ def _dispatch(recipe: Recipe, lines: list[Line], out: Path, pool: Pool[Order, Sh
             part = out / store.SHARDS / f".{file_name(line.task, first)}{PART}"
             seeds = range(first, first + recipe.block)
             shape = (recipe.robot, recipe.cameras, recipe.size, recipe.depth)
-            pool.submit(Order(line.task, seeds, *shape, part, recipe.variation))
+            pool.submit(Order(line.task, seeds, *shape, part, recipe.variation, recipe.push))
             line.flying[number] = time.monotonic()
 
 

@@ -30,6 +30,7 @@ class Order:
     depth: bool
     part: Path
     variation: str = "clean"  # one of `aim.data.mix.MIXES`
+    push: float = 0.0
 
     def __str__(self) -> str:
         return f"task {self.task}, seeds {self.seeds.start} to {self.seeds.stop - 1}"
@@ -55,7 +56,7 @@ def simulated(order: Order) -> Iterator[Episode]:
     streams = {
         kind: record.record(
             task, robot, [seed for seed in order.seeds if kinds[seed] == kind],
-            order.cameras, order.size, order.depth, kind,
+            order.cameras, order.size, order.depth, kind, order.push,
         )
         for kind in dict.fromkeys(kinds.values())
     }

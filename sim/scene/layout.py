@@ -19,7 +19,7 @@ from sim.spec import Object, Order, Shape, Spawn, SpecError, Table, Task
 from sim.types import UserError
 
 TRIES = 2000
-SCENE, SPEECH, LOOK, CLUTTER = range(4)  # independent streams of random numbers
+SCENE, SPEECH, LOOK, CLUTTER, PUSH = range(5)  # independent streams of random numbers
 
 
 @dataclass(frozen=True)
