@@ -24,7 +24,7 @@ from aim.config import Run
 from aim.data import transforms
 from aim.data.points import observed_points
 from aim.data.transforms import Transform
-from aim.model import canvas, text
+from aim.model import canvas, graphs, text
 from aim.model.aim import AIM
 from aim.model.batch import Context, Imagined
 from aim.model.codec import Codec, Kind
@@ -203,11 +203,11 @@ def recalled(
 
 def load_policy(
     path: Path | str, *, execute: int = 0, seed: int = 0, video_steps: int = VIDEO_STEPS,
-    action_steps: int = ACTION_STEPS, imagine: bool = False, device: str = "cpu",
+    action_steps: int = ACTION_STEPS, imagine: bool = False, device: str = "cpu", compiled: bool = False,
 ) -> LearnedPolicy:  # fmt: skip
     """Return the policy of a checkpoint, or of the newest one in a run's folder; `UserError` where there is none.
 
-    It computes in the precision that the run asks for.
+    It computes in the precision that the run asks for; `compiled`, which takes a while once, pays on a GPU.
     """
     folder = checkpoint.newest(Path(path))
     run = config.load(folder)
@@ -219,6 +219,8 @@ def load_policy(
     transform = transforms.from_json((folder / "transform.json").read_text())
     number = precision.resolve(run.train.precision, place)
     precision.hold(model, number)
+    if compiled:
+        graphs.compile_inference(model)
     return LearnedPolicy(
         run, transform, codec.to(place), model.to(place), execute=execute, seed=seed, video_steps=video_steps,
         action_steps=action_steps, imagine=imagine, number=number,

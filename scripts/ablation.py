@@ -51,7 +51,7 @@ def run(args: argparse.Namespace, task: str, variant: str, seed: int) -> dict:
     home = args.out / task
     for name, count, first in (("train", args.demonstrations, 1000), ("held", 30, 9000)):
         aim("generate", "--task", task, "--robot", args.robot, "--num", count, "--seed", first, "--depth",
-            "--workers", args.workers, "--out", home / name)  # fmt: skip
+            "--push", 0.04, "--workers", args.workers, "--out", home / name)  # fmt: skip
     table, _, geometry = variant.partition("+")
     out, first = home / f"{variant}-{seed}", home / "codec"
     training = ("train", args.preset, "--data", home / "train", "--device", args.device, "--resume")

@@ -58,7 +58,7 @@ def infer(
 
     from aim import machine
     from aim.evaluate import speed
-    from aim.model import text
+    from aim.model import graphs, text
     from aim.model.aim import AIM
     from aim.model.codec import Codec
     from aim.policy import ACTION_STEPS, VIDEO_STEPS, load_policy
@@ -85,7 +85,7 @@ def infer(
         model.trunk.way = attention
         what = speed.asked(run, batch, sentence, place)
         if compile:
-            speed.compile_inference(model)
+            graphs.compile_inference(model)
         found = speed.chunks(model, codec, what, steps, number, samples)
         recomputed = speed.median(speed.chunks(model, codec, what, steps, number, max(1, samples // 4), anew=True))
         facts, memory = machine.computing(place), speed.peak_memory_mib(place)

@@ -16,6 +16,7 @@ def imagine(
     windows: int = 128,
     seed: int = 0,
     video_steps: int | None = None,
+    action_steps: int | None = None,
     device: str = "auto",
 ) -> dict[str, object]:
     """Imagine the future of windows of a dataset from their true past and compare it with what came.
@@ -28,6 +29,7 @@ def imagine(
         windows: how many, spread over the episodes
         seed: decides which windows and the noise
         video_steps: denoising steps of pictures and maps; as in closed loop if left out
+        action_steps: denoising steps of actions; as in closed loop if left out
         device: cpu, cuda, or auto
     """
     import json
@@ -36,15 +38,16 @@ def imagine(
     from aim.data import latents
     from aim.data.source import open_source
     from aim.evaluate import films, foresight, open_loop
-    from aim.policy import VIDEO_STEPS, load_policy
+    from aim.policy import ACTION_STEPS, VIDEO_STEPS, load_policy
     from aim.train import checkpoint
     from sim.types import UserError
 
     steps = VIDEO_STEPS if video_steps is None else video_steps
-    if min(steps, windows) < 1 or seed < 0:
-        raise UserError("windows and video_steps start at 1, seed at 0")
+    finer = ACTION_STEPS if action_steps is None else action_steps
+    if min(steps, finer, windows) < 1 or seed < 0:
+        raise UserError("windows, video_steps and action_steps start at 1, seed at 0")
     source = open_source(data, mapping)
-    learned = load_policy(policy, video_steps=steps, device=str(machine.device(device)))
+    learned = load_policy(policy, video_steps=steps, action_steps=finer, device=str(machine.device(device)))
     kept = checkpoint.newest(policy).parent / "latents" / f"{latents.identity(learned.codec, source)}.safetensors"
     if kept.is_file():
         console.note(f"note: the policy was trained on {data} itself")
@@ -56,6 +59,7 @@ def imagine(
         "trained_on_it": kept.is_file(),
         "seed": seed,
         "video_steps": steps,
+        "action_steps": finer,
         **open_loop.measure(truth, guess, transform.joints, transform.action.moves),
         "film": None,
         "sheet": None,

@@ -167,17 +167,6 @@ def chunks(
     return [chunk(model, codec, what, steps, number, anew)[0] for _ in range(WARM_UP + count)][WARM_UP:]
 
 
-def compile_inference(model: AIM) -> None:
-    """Compile what every denoising step runs, on a GPU as CUDA graphs; what keys and values come from is not graphed.
-
-    A graph's results are overwritten by its next run: velocities are used up before, keys and values are not.
-    """
-    for name in ("video_velocity", "action_velocity"):
-        vars(model)[name] = torch.compile(vars(AIM)[name].__get__(model), mode="reduce-overhead")
-    for name in ("remember", "condition"):
-        vars(model)[name] = torch.compile(vars(AIM)[name].__get__(model))
-
-
 def median(chunks: list[Chunk]) -> Chunk:
     """Return the median of every part."""
     return Chunk(*(statistics.median(vars(one)[part] for one in chunks) for part in ("encode", "video", "action")))

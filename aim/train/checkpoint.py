@@ -34,7 +34,7 @@ from aim.train import fleet
 from aim.train.precision import Number
 from sim.types import UserError
 
-PREFIX = "step-"
+PREFIX, MAPPING = "step-", "mapping.json"
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of every parameter
 
 
@@ -67,6 +67,8 @@ def save(out: Path, run: Run, transform: Transform, codec: Codec, training: Trai
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         (part / "progress.json").write_text(json.dumps(dataclasses.asdict(progress)) + "\n")
+        if (out / MAPPING).exists():  # a recorded set's numbers became ours by it
+            shutil.copy(out / MAPPING, part)
     save_policy(part, run, transform, codec, gathered(training.ema))
     for kind, tensors in (("model", lora.trained(training.model)), ("optimiser", _flat(training))):
         _write(part / f"{kind}.safetensors", gathered(tensors))

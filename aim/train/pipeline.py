@@ -30,7 +30,7 @@ from aim.stops import heard
 from aim.train import checkpoint, fleet, pretrained, stage1
 from aim.train import codec as codec_training
 from aim.train.beside import Options
-from aim.train.checkpoint import load_module
+from aim.train.checkpoint import MAPPING, load_module
 from aim.train.codec import Quality
 from aim.train.log import Log, opened
 from aim.train.stage1 import Outcome
@@ -39,7 +39,7 @@ from sim.types import UserError
 INSTANTS = 2400  # that the codec learns from
 JUDGED = 200  # that it is judged by
 HELD_OUT = 20  # one episode of so many is for judging
-CODEC, MAPPING = "codec.safetensors", "mapping.json"
+CODEC = "codec.safetensors"
 FREE = ("steps", "minutes", "precision", "checkpointing")  # what may change when a training goes on
 
 

@@ -13,9 +13,10 @@ from aim import presets
 from aim.config import Run
 from aim.evaluate import speed
 from aim.evaluate.speed import Asked, Chunk, How, Steps
-from aim.model import flow
+from aim.model import flow, graphs
 from aim.model.aim import AIM
 from aim.model.codec import Codec
+from aim.train import precision
 
 CPU = torch.device("cpu")
 STEPS = Steps(video=3, action=4)
@@ -63,9 +64,9 @@ def test_nothing_remembered_is_more_work() -> None:
 def test_weights_held_in_bfloat16_change_nothing() -> None:
     model, codec, what = parts()
     before = speed.chunk(model, codec, what, STEPS, "bf16")[1]
-    speed.hold(model, "fp32")
+    precision.hold(model, "fp32")
     assert {p.dtype for p in model.parameters()} == {torch.float32}
-    speed.hold(model, "bf16")
+    precision.hold(model, "bf16")
     assert {p.dtype for p in model.parameters()} == {torch.float32, torch.bfloat16}
     assert torch.equal(speed.chunk(model, codec, what, STEPS, "bf16")[1], before)
 
@@ -156,7 +157,7 @@ def test_a_gpu_makes_the_chunk_of_the_processor(compiled: bool) -> None:
     model, codec, _ = parts()
     model, codec = model.to(gpu), codec.to(gpu)
     if compiled:
-        speed.compile_inference(model)
+        graphs.compile_inference(model)
     there = speed.asked(run(), 2, "", gpu)
     for anew in (False, True):
         found = [speed.chunk(model, codec, there, STEPS, "fp32", anew=anew)[1].cpu() for _ in range(3)]
