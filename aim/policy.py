@@ -27,7 +27,7 @@ from aim.data.transforms import Transform
 from aim.model import canvas, graphs, text
 from aim.model.aim import AIM
 from aim.model.batch import Context, Imagined
-from aim.model.codec import Codec, Kind
+from aim.model.codec import Kind, PictureCodec
 from aim.model.flow import Draws
 from aim.train import checkpoint, precision, pretrained, schedule
 from aim.train.precision import Number
@@ -51,7 +51,7 @@ class LearnedPolicy:
     """A `sim.types.Policy` from a checkpoint."""
 
     def __init__(
-        self, run: Run, transform: Transform, codec: Codec, model: AIM, *, execute: int = 0, seed: int = 0,
+        self, run: Run, transform: Transform, codec: PictureCodec, model: AIM, *, execute: int = 0, seed: int = 0,
         video_steps: int = VIDEO_STEPS, action_steps: int = ACTION_STEPS, imagine: bool = False,
         number: Number = "fp32",
     ) -> None:  # fmt: skip

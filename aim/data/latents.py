@@ -24,7 +24,7 @@ from aim.data import source
 from aim.data.source import Data, R, Ref, Shown, Source
 from aim.data.spots import spots
 from aim.model import canvas
-from aim.model.codec import KINDS, Codec, Kind, resized
+from aim.model.codec import KINDS, Kind, PictureCodec, resized
 
 Pictures = Mapping[tuple[int, Kind], Tensor]  # (view, kind) -> uint8 (r h w 3)
 
@@ -95,7 +95,7 @@ def _drawn(config: CodecConfig, count: int, seed: int) -> Pictures:
     return {(i, "map"): torch.from_numpy(spots(count, view.height, view.width, draw)) for i, view in views}
 
 
-def encode(codec: Codec, data: Data) -> Latents:
+def encode(codec: PictureCodec, data: Data) -> Latents:
     """Return the tokens of every picture; the next episode is read while one is coded."""
     there = source.of(data)
     refs = there.episodes
@@ -115,7 +115,7 @@ def encode(codec: Codec, data: Data) -> Latents:
     return Latents(rgb, one.repeat(len(rgb), 1, 1), starts)
 
 
-def cached(folder: Path, codec: Codec, data: Data) -> Latents:
+def cached(folder: Path, codec: PictureCodec, data: Data) -> Latents:
     """Return the tokens of a dataset, read from `folder` where they are kept there, else coded and kept."""
     path = folder / f"{identity(codec, source.of(data))}.safetensors"
     if path.is_file():
@@ -131,7 +131,7 @@ def cached(folder: Path, codec: Codec, data: Data) -> Latents:
     return made
 
 
-def identity(codec: Codec, data: Source) -> str:
+def identity(codec: PictureCodec, data: Source) -> str:
     """Return a name that changes with any weight of the codec and any episode of the dataset."""
     sha = hashlib.sha256()
     for name, value in sorted(codec.state_dict().items()):

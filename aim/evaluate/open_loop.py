@@ -22,7 +22,7 @@ from aim.data.loader import Loader, Windows
 from aim.data.source import Source
 from aim.evaluate import likeness
 from aim.model.batch import Sample, move
-from aim.model.codec import KINDS, Codec, Kind
+from aim.model.codec import KINDS, Kind, PictureCodec
 from aim.model.flow import Draws
 from aim.policy import LearnedPolicy
 from aim.train import pipeline, precision, schedule
@@ -119,7 +119,9 @@ def measure(truth: Truth, guess: Guess, joints: Sequence[bool], moves: Sequence[
     }
 
 
-def glance(codec: Codec, source: Source, run: Run, windows: Windows) -> tuple[Latents, dict[tuple[int, Kind], Tensor]]:
+def glance(
+    codec: PictureCodec, source: Source, run: Run, windows: Windows
+) -> tuple[Latents, dict[tuple[int, Kind], Tensor]]:
     """Return the tokens that the loader reads for `windows`, and their pictures (r 1+f h w 3): present, then future.
 
     The tokens of other pictures are zero. Windows come episode by episode.

@@ -28,7 +28,7 @@ from aim.model import flow, intent, lora, text
 from aim.model.aim import AIM
 from aim.model.attention import Way
 from aim.model.batch import Cache, Context, Imagined, Sample, move
-from aim.model.codec import Codec
+from aim.model.codec import PictureCodec
 from aim.model.flow import Draws
 from aim.train import precision, stage1
 from aim.train.batches import Prepared
@@ -126,7 +126,7 @@ def asked(run: Run, rows: int, sentence: str, device: torch.device) -> Asked:
     return Asked(pictures, move(context(run.model, rows, draw), device), sentence)
 
 
-def read(codec: Codec, what: Asked) -> Context:
+def read(codec: PictureCodec, what: Asked) -> Context:
     """Return the context of a chunk: pictures as tokens, the sentence as the policy reads it (once, then known)."""
     known = replace(what.context, rgb=codec.encode(what.pictures, "rgb"))
     if not what.sentence:
@@ -137,7 +137,7 @@ def read(codec: Codec, what: Asked) -> Context:
 
 @torch.inference_mode()
 def chunk(
-    model: AIM, codec: Codec, what: Asked, steps: Steps, number: Number, anew: bool = False
+    model: AIM, codec: PictureCodec, what: Asked, steps: Steps, number: Number, anew: bool = False
 ) -> tuple[Chunk, Tensor]:
     """Return the times of one chunk and its normalised actions (b k d): those of `AIM.act`.
 
@@ -161,7 +161,7 @@ def chunk(
 
 
 def chunks(
-    model: AIM, codec: Codec, what: Asked, steps: Steps, number: Number, count: int, anew: bool = False
+    model: AIM, codec: PictureCodec, what: Asked, steps: Steps, number: Number, count: int, anew: bool = False
 ) -> list[Chunk]:
     """Return the times of `count` chunks, after a few that are not counted."""
     return [chunk(model, codec, what, steps, number, anew)[0] for _ in range(WARM_UP + count)][WARM_UP:]

@@ -78,7 +78,25 @@ def _fold(config: CodecConfig) -> int:
     return config.factor // halved
 
 
-class Codec(nn.Module):
+class PictureCodec(nn.Module):
+    """What makes tokens of pictures and maps, and pictures of tokens: trained here, or pretrained (`video_codec`)."""
+
+    config: CodecConfig
+
+    def empty(self, view: int, kind: Kind) -> Float[Tensor, "3 h w"]:
+        """Return the empty canvas of a view in [-1, 1]: what is not coded."""
+        raise NotImplementedError
+
+    def encode(self, pictures: Sequence[Pictures], kind: Kind) -> Float[Tensor, "b n c"]:
+        """Return the normalised tokens of pictures, one batch a view."""
+        raise NotImplementedError
+
+    def decode(self, tokens: Float[Tensor, "b n c"], kind: Kind) -> tuple[Pictures, ...]:
+        """Return the pictures of each view that normalised tokens stand for."""
+        raise NotImplementedError
+
+
+class Codec(PictureCodec):
     """Pictures and maps to tokens and back. Weights come from torch's global generator: seed it first."""
 
     mean: Tensor  # (kinds z), of all latents

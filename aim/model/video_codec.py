@@ -22,15 +22,14 @@ from torch import Tensor, nn
 
 from aim.config import CodecConfig
 from aim.model import canvas
-from aim.model.codec import Kind, fit, to_bytes
+from aim.model.codec import Kind, PictureCodec, Pictures, fit, to_bytes
 
-Pictures = UInt8[Tensor, "b _ _ 3"]
 LOOKED_AT = 512  # numbers of each tensor that a fingerprint is made of
 WEIGHTS = "vae."
 AT_ONCE = 8  # pictures coded together
 
 
-class WanCodec(nn.Module):
+class WanCodec(PictureCodec):
     """Pictures and maps to tokens and back, by pretrained weights that stay as they are."""
 
     mean: Tensor  # (z 1 1)

@@ -9,7 +9,7 @@ import torch
 
 from aim.config import Run
 from aim.data.loader import Loader
-from aim.model.codec import Codec
+from aim.model.codec import PictureCodec
 from aim.stops import Stops
 from aim.train import checkpoint, fleet, samples
 from aim.train.best import Judge, Match
@@ -37,7 +37,7 @@ class Beside:
     """Does what is due between two steps. In a fleet every process asks, and the first one films and plays."""
 
     def __init__(
-        self, options: Options, run: Run, loader: Loader, codec: Codec, out: Path, log: Log, stops: Stops,
+        self, options: Options, run: Run, loader: Loader, codec: PictureCodec, out: Path, log: Log, stops: Stops,
         device: torch.device,
     ) -> None:  # fmt: skip
         """Hold what films and matches need."""

@@ -20,7 +20,7 @@ from torch import Tensor
 from aim import console
 from aim.config import Run
 from aim.data.transforms import Transform
-from aim.model.codec import Codec
+from aim.model.codec import PictureCodec
 from aim.stops import Stops
 from aim.train import checkpoint
 from aim.train.log import Log
@@ -49,7 +49,7 @@ class Judge:
     run: Run
     out: Path
     transform: Transform
-    codec: Codec
+    codec: PictureCodec
     device: str
     log: Log
     stops: Stops

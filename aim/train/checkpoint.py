@@ -29,7 +29,7 @@ from aim.data import transforms
 from aim.data.transforms import Transform
 from aim.model import lora
 from aim.model.aim import AIM
-from aim.model.codec import Codec
+from aim.model.codec import PictureCodec
 from aim.train import fleet
 from aim.train.precision import Number
 from sim.types import UserError
@@ -56,7 +56,9 @@ class Training:
     optimiser: torch.optim.Optimizer
 
 
-def save(out: Path, run: Run, transform: Transform, codec: Codec, training: Training, progress: Progress) -> Path:
+def save(
+    out: Path, run: Run, transform: Transform, codec: PictureCodec, training: Training, progress: Progress
+) -> Path:
     """Write the checkpoint of `progress.step` into `out`, remove those before it, and return its folder.
 
     Every process of a fleet must call it, as each gives its share; the first one writes.
@@ -77,7 +79,7 @@ def save(out: Path, run: Run, transform: Transform, codec: Codec, training: Trai
     return final
 
 
-def save_policy(folder: Path, run: Run, transform: Transform, codec: Codec, ema: Mapping[str, Tensor]) -> None:
+def save_policy(folder: Path, run: Run, transform: Transform, codec: PictureCodec, ema: Mapping[str, Tensor]) -> None:
     """Write all that a policy needs into `folder`, given whole tensors; only the first process of a fleet writes."""
     if fleet.leads():
         config.save(run, folder)

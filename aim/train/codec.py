@@ -15,7 +15,7 @@ from torch import Tensor
 
 from aim import console
 from aim.config import Run, TrainConfig
-from aim.model.codec import KINDS, Codec, Kind, patches, principal_axes, set_linear, to_bytes
+from aim.model.codec import KINDS, Codec, Kind, PictureCodec, patches, principal_axes, set_linear, to_bytes
 from aim.train import precision, schedule
 from aim.train.log import Log, Meter
 
@@ -173,7 +173,7 @@ def _normalise(codec: Codec, frames: Frames) -> None:
         codec.std[which] = latents.std(1).clamp(min=1e-3)
 
 
-def quality(codec: Codec, frames: Frames) -> Quality:
+def quality(codec: PictureCodec, frames: Frames) -> Quality:
     """Return how well `frames` come back through tokens; peaks are those of the first view."""
     views = range(len(codec.config.views))
     count = len(frames[0, "rgb"])
@@ -202,7 +202,7 @@ def _psnr(a: Tensor, b: Tensor) -> float:
     return float(10.0 * torch.log10(255.0**2 / error))
 
 
-def _things(codec: Codec, view: int, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+def _things(codec: PictureCodec, view: int, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Return the pixels (r 3) of two sets of pictures where the first differs from the backdrop of its view."""
     backdrop = to_bytes(codec.empty(view, "rgb")[None]).cpu()
     apart = (a.int() - backdrop.int()).abs().amax(-1) > THING

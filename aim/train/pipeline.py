@@ -25,7 +25,7 @@ from aim.data import latents, loader, mapping, transforms
 from aim.data import source as sources
 from aim.data.source import Data, Ref, Source
 from aim.data.transforms import Transform
-from aim.model.codec import Codec
+from aim.model.codec import PictureCodec
 from aim.stops import heard
 from aim.train import checkpoint, fleet, pretrained, stage1
 from aim.train import codec as codec_training
@@ -187,7 +187,7 @@ def _begin(run: Run, source: Source, out: Path, resume: bool, lender: Path | Non
             shutil.copytree(lender / part, out / part)
 
 
-def _codec(run: Run, source: Source, folder: Path, device: torch.device, log: Log) -> tuple[Codec, Quality]:
+def _codec(run: Run, source: Source, folder: Path, device: torch.device, log: Log) -> tuple[PictureCodec, Quality]:
     """Return the codec kept in `folder`, or train it and keep it there."""
     path, report = folder / CODEC, folder / "quality.json"
     if path.is_file():

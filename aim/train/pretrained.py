@@ -23,7 +23,7 @@ from torch import Tensor
 from aim.config import ModelConfig, Run
 from aim.model import lora, video_codec, wan
 from aim.model.aim import AIM
-from aim.model.codec import Codec
+from aim.model.codec import Codec, PictureCodec
 from aim.model.video_codec import WanCodec
 from sim.types import UserError
 
@@ -50,7 +50,7 @@ def to_fill(run: Run) -> AIM:
     return model(run) if run.model.lora_rank else AIM(run.model)
 
 
-def codec(run: Run, half: bool = False) -> Codec | WanCodec:
+def codec(run: Run, half: bool = False) -> PictureCodec:
     """Return the codec of a run: a trained one of its own shape, not trained yet, or that of its pretrained weights."""
     if not run.weights:
         return Codec(run.codec)
@@ -63,7 +63,7 @@ def codec(run: Run, half: bool = False) -> Codec | WanCodec:
     return WanCodec(run.codec, vae)
 
 
-def known(codec: Codec | WanCodec, weights: str) -> None:
+def known(codec: PictureCodec, weights: str) -> None:
     """Raise `UserError` where the fingerprint that a codec was given is not that of the weights it holds."""
     if isinstance(codec, WanCodec) and not torch.equal(codec.fingerprint.cpu(), video_codec.fingerprint(codec.vae)):
         raise UserError(f"the video autoencoder in {weights} is not the one that this run was trained with")

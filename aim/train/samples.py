@@ -21,7 +21,7 @@ from aim.evaluate import films
 from aim.evaluate.films import Frames, Panel
 from aim.model.aim import AIM
 from aim.model.batch import move
-from aim.model.codec import Codec, Kind
+from aim.model.codec import Kind, PictureCodec
 from aim.model.flow import draws
 from aim.train.log import Log
 from sim.types import CONTROL_HZ
@@ -41,7 +41,7 @@ def averaged(run: Run, ema: Mapping[str, Tensor], device: torch.device) -> AIM:
     return model.to(device).eval()
 
 
-def show(model: AIM, run: Run, codec: Codec, loader: Loader, out: Path, step: int, log: Log) -> Path:
+def show(model: AIM, run: Run, codec: PictureCodec, loader: Loader, out: Path, step: int, log: Log) -> Path:
     """Write the film of a model at `step` into `out`, tell the log its last picture, and return the film's path."""
     frames = film(model, run, codec, loader)
     path = out / FOLDER / f"step-{step:06d}.webp"
@@ -51,7 +51,7 @@ def show(model: AIM, run: Run, codec: Codec, loader: Loader, out: Path, step: in
 
 
 @torch.no_grad()
-def film(model: AIM, run: Run, codec: Codec, loader: Loader) -> Frames:
+def film(model: AIM, run: Run, codec: PictureCodec, loader: Loader) -> Frames:
     """Return the film (1 + f, H, W, 3), which begins with the present, of a few samples one under another."""
     sample = move(loader.batch(shown(len(loader))), next(model.parameters()).device)
     imagined = model.imagine(sample.context, STEPS, draws(SEED, len(sample.rgb)))
@@ -67,7 +67,7 @@ def film(model: AIM, run: Run, codec: Codec, loader: Loader) -> Frames:
     return np.concatenate(rows, axis=1)
 
 
-def _decoded(codec: Codec, tokens: Tensor, kind: Kind) -> NDArray[np.uint8]:
+def _decoded(codec: PictureCodec, tokens: Tensor, kind: Kind) -> NDArray[np.uint8]:
     """Return pictures (b f h w 3) of the first view."""
     first = codec.decode(tokens.flatten(0, 1), kind)[0]
     return first.unflatten(0, tokens.shape[:2]).cpu().numpy()

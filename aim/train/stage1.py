@@ -20,7 +20,7 @@ from aim import console
 from aim.config import Run, TrainConfig
 from aim.data.loader import Loader
 from aim.model import lora
-from aim.model.codec import Codec
+from aim.model.codec import PictureCodec
 from aim.stops import Stops
 from aim.train import checkpoint, fleet, memory, precision, pretrained, schedule
 from aim.train.batches import Batches, Prepared
@@ -65,7 +65,7 @@ def begin(run: Run, device: torch.device, compiled: bool = False) -> Training:
 
 
 def train(
-    run: Run, loader: Loader, codec: Codec, out: Path, log: Log, stops: Stops, device: torch.device,
+    run: Run, loader: Loader, codec: PictureCodec, out: Path, log: Log, stops: Stops, device: torch.device,
     until: int | None = None, options: Options | None = None,
 ) -> Outcome:  # fmt: skip
     """Train from the newest checkpoint in `out`, or from nothing, to the end of the run, to `until` or to a stop.
@@ -104,7 +104,7 @@ class Sitting:
     """One sitting of a training: from a checkpoint, or from nothing, to the next stop."""
 
     def __init__(
-        self, run: Run, loader: Loader, codec: Codec, out: Path, log: Log, device: torch.device, compiled: bool
+        self, run: Run, loader: Loader, codec: PictureCodec, out: Path, log: Log, device: torch.device, compiled: bool
     ) -> None:
         """Begin, or go on where the newest checkpoint in `out` was written."""
         self.run, self.loader, self.codec, self.out, self.log, self.device = run, loader, codec, out, log, device

@@ -85,7 +85,7 @@ def test_a_group_lists_its_verbs(capsys: pytest.CaptureFixture[str]) -> None:
         (["bench", "train", "tiny", "--robot", "pandda"], "unknown robot 'pandda'; did you mean 'panda'"),
         (["bench", "train", "tiny", "--steps", "0"], "steps must be at least 1"),
         (["imagine", "--policy", "p", "--data", "nowhere", "--out", "x"], "no dataset at nowhere"),
-        (["imagine", "--policy", "p", "--data", "d", "--out", "x", "--windows", "0"], "windows and video_steps"),
+        (["imagine", "--policy", "p", "--data", "d", "--out", "x", "--windows", "0"], "windows, video_steps and"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_exit_2(

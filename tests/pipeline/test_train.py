@@ -309,8 +309,11 @@ def reaches(policy: LearnedPolicy, seeds: range, chunks: int = 8) -> float:
 def test_the_whole_chain_learns_the_toy(tmp_path: Path) -> None:
     made = run(steps=600)
     codec = dataclasses.replace(made.codec, latent_channels=48)
-    model = dataclasses.replace(made.model, token_channels=token_channels(codec), width=64, action_width=64)
-    train = dataclasses.replace(made.train, batch_size=32, lr=2e-3, ema_decay=0.99, warmup=30)
+    model = dataclasses.replace(
+        made.model, token_channels=token_channels(codec), width=64, action_width=64, ffn=256, action_ffn=256,
+        action_draws=4,
+    )  # fmt: skip
+    train = dataclasses.replace(made.train, batch_size=32, lr=4e-3, ema_decay=0.99, warmup=30)
     made = dataclasses.replace(made, codec=codec, model=model, train=train)
     lessons = dataset(tmp_path / "toy", [episode(seed) for seed in range(120)])
     out = tmp_path / "run"
