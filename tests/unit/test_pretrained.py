@@ -15,6 +15,7 @@ from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from diffusers.pipelines.wan.pipeline_wan import WanPipeline
 from safetensors.torch import load_file, save_file
 from small_wan import noise, vae
+from toy import CAMERAS, JOINTS, X, Y, dataset, episode, observation, places
 from transformers import T5TokenizerFast, UMT5Config, UMT5EncoderModel
 
 from aim import presets
@@ -22,7 +23,8 @@ from aim.config import Run, View, layout, token_channels
 from aim.model import flow, lora, text, wan
 from aim.model.aim import AIM
 from aim.model.video_codec import WanCodec
-from aim.train import pretrained
+from aim.policy import load_policy
+from aim.train import pipeline, pretrained
 from sim.types import UserError
 
 torch.set_num_threads(1)
@@ -260,3 +262,26 @@ def test_the_levels_are_those_of_the_schedulers(steps: int, shift: float) -> Non
     wans = UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift)
     wans.set_timesteps(steps)
     np.testing.assert_allclose(wans.sigmas.numpy(), ours, atol=1.1e-3 * shift)  # it aims one thousandth above 0
+
+
+@pytest.mark.parametrize("rank", [2, 0])
+def test_a_run_with_pretrained_weights_trains_goes_on_and_acts(folder: Path, tmp_path: Path, rank: int) -> None:
+    """With adapters only they and what Wan has not are kept; the policy finds the frozen rest where it came from."""
+    whole = run(folder, rank)
+    views = tuple(View(name, *((32, 32) if "wrist" in name else (64, 64))) for name in CAMERAS)
+    codec = dataclasses.replace(whole.codec, views=views)
+    model = dataclasses.replace(whole.model, layout=layout(codec), action_dim=JOINTS, state_dim=JOINTS)
+    stage = dataclasses.replace(whole.train, steps=4, batch_size=4, precision="fp32", warmup=1)
+    made = dataclasses.replace(whole, robot="aloha", codec=codec, model=model, train=stage)
+    data, out = dataset(tmp_path / "toy", [episode(seed, pictures=7) for seed in range(3)]), tmp_path / "run"
+    pipeline.train(made, data, out, False, torch.device("cpu"), until=2)
+    ended = pipeline.train(made, data, out, True, torch.device("cpu"))
+    assert ended.outcome.finished
+    kept = load_file(ended.outcome.checkpoint / "ema.safetensors")
+    assert ("trunk.layers.0.rgb.qkv.weight" in kept) == (rank == 0)
+    states, spots = (np.stack([places(50 + i)[which] for i in range(2)]) for which in (1, 0))
+    joints = np.zeros((2, JOINTS), np.float32)
+    joints[:, [X, Y]] = states
+    actions = load_policy(out).act(observation(joints, spots, 0)).actions
+    assert actions.shape == (2, 16, JOINTS)
+    assert np.isfinite(actions).all()
