@@ -20,11 +20,12 @@ def tiny(robot: str, views: tuple[str, ...], action_dim: int, state_dim: int, te
     model = ModelConfig(
         layout=layout(codec), token_channels=token_channels(codec), action_dim=action_dim, state_dim=state_dim,
         text_width=text_width, width=32, action_width=32, heads=2, head_dim=16, layers=2, ffn=128, action_ffn=128,
+        action_draws=4,
     )  # fmt: skip
     return Run(
         preset="tiny", robot=robot, codec=codec, model=model,
         codec_train=TrainConfig(steps=30, batch_size=8, lr=2e-3, warmup=5, ema_decay=0.9),
-        train=TrainConfig(steps=40, batch_size=8, lr=2e-3, warmup=5, ema_decay=0.9),
+        train=TrainConfig(steps=40, batch_size=8, lr=4e-3, warmup=5, ema_decay=0.9),
     )  # fmt: skip
 
 

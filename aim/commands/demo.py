@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 TASK, ROBOT = "click_bell", "panda"
+PUSH = 0.04  # radians: demonstrations that show the way back
 PRESET, STEPS = "tiny", 14000  # the smallest model, trained for longer than its tests need
 
 
@@ -31,7 +32,7 @@ def demo(
     data, trained = out / "demonstrations", out / "training"
 
     console.note(f"1 of 4: {num} demonstrations of {TASK} on {ROBOT}, in {data}")
-    generate(task=(TASK,), robot=ROBOT, num=num, seed=seed, out=data)
+    generate(task=(TASK,), robot=ROBOT, num=num, seed=seed, push=PUSH, out=data)
 
     console.note(f"2 of 4: at most {minutes:g} minutes of training, in {trained}")
     made = train(PRESET, data=data, out=trained, resume=True, seed=seed, steps=STEPS, minutes=minutes)
