@@ -146,7 +146,7 @@ def test_films_show_the_same_samples_and_change_no_weight(
     assert len(first) == 1 + run().model.futures
     width = first[0].shape[1] // 4
     came = [np.asarray(frames[-1][..., :3], float) for frames in (first, last)]
-    assert np.abs(came[0][:, :width] - came[1][:, :width]).max() < 30, "the same pictures came"
+    assert np.abs(came[0][:, :width] - came[1][:, :width]).mean() < 1, "the same pictures came, but for compression"
     assert np.abs(came[0][:, width : 2 * width] - came[1][:, width : 2 * width]).mean() > 0.1, "others are imagined"
     for name in ("ema", "model"):
         a, b = (load_file(folder / "step-000010" / f"{name}.safetensors") for folder in (trained[0], out))

@@ -18,7 +18,7 @@ from sim.types import UserError
 
 def config(name: str = "paper", past_frames: int = 1, past_actions: int = 16) -> ModelConfig:
     model = presets.tiny("panda", ("head", "wrist"), 8, 8).model
-    return replace(model, variant=name, past_frames=past_frames, past_actions=past_actions)
+    return replace(model, variant=name, past_frames=past_frames, past_actions=past_actions, action_draws=1)
 
 
 torch.set_num_threads(1)

@@ -35,7 +35,7 @@ def clock() -> Loader:
     moves = Motions(np.zeros_like(action), action, np.cumsum([0, *STEPS]), (SAY, SAY))
     counts = [n // 4 for n in STEPS]
     every = Windows(np.repeat([0, 1], counts), np.concatenate([np.arange(n) for n in counts]))
-    words = Words(torch.zeros(1, 3, 384), torch.ones(1, 3, dtype=torch.bool), torch.zeros(2, dtype=torch.int64))
+    words = Words((torch.zeros(3, 384),), torch.zeros(2, dtype=torch.int64))
     starts = torch.tensor([0, 11, 16])
     plain = Transform((False,) * JOINTS, PLAIN, PLAIN)
     return Loader(RUN, Latents(tokens, -tokens, starts), moves, every, words, plain)
