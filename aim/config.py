@@ -16,9 +16,10 @@ from typing import Any, Literal, TypeVar
 
 from sim.types import STEPS_PER_PICTURE, UserError
 
-SCHEMA = "aim.run/2"
+SCHEMA = "aim.run/3"
 Precision = Literal["auto", "fp32", "bf16"]
 Predict = Literal["data", "velocity"]
+Attention = Literal["segments", "mask", "flex"]  # how it is computed: `aim.model.attention`
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class ModelConfig:
     variant: str = "paper"  # who sees whom: a table of aim.model.intent
     shared_map: bool = False  # the map stream uses the weights of rgb (its embedding and head apart)
     geometry: bool = False  # tokens of the current observation carry the 3-D position of their patch
+    shifted: bool = False  # tokens are told by how much their picture was moved: see `DataConfig.shifts`
     predict: Predict = "data"  # what the heads of pictures and maps say; pretrained Wan says velocities
     rope_base: float = 100.0  # the longest distance is a few frames or tokens; pretrained Wan has 10,000
     video_shift: float = 5.0
@@ -94,6 +96,8 @@ class DataConfig:
 
     frame_stride: int = 4  # pictures of the 12.5 Hz stream
     execute: int = 16  # control steps of a chunk that are carried out before the next is asked for
+    shifts: int = 0  # codings of every episode with its pictures moved a little, beside the one as they are
+    farthest: int = 8  # pixels that a picture is moved at most, down and right or up and left
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,9 @@ class Run:
             _demand(length % model.action_patch == 0, f"{name} must be a multiple of action_patch")
         _demand(model.past_actions % model.actions_per_frame == 0, f"past_actions must be a multiple of {steps}")
         _demand(model.action_draws >= 1, "action_draws must be at least 1")
+        _demand(
+            model.shifted == (self.data.shifts > 0), "the model is told of shifts where, and only where, there are some"
+        )
         _demand(model.head_dim % 2 == 0 and model.head_dim >= 6, "head_dim must be even and at least 6")
         _demand(model.layout == layout(self.codec), "the model's layout is not that of the codec's views")
         _demand(model.token_channels == token_channels(self.codec), "the model's token_channels do not fit the codec")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,11 @@ def computing(device: torch.device) -> dict[str, object]:
         return found
     facts = torch.cuda.get_device_properties(device)
     return {**found, "gpu": facts.name, "gpu_memory_mib": facts.total_memory // MIB, "cuda": torch.version.cuda}
+
+
+def memory() -> int:
+    """Return the bytes of memory that the machine has, in use or not."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def processor() -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from aim.config import CodecConfig, ModelConfig, Run, TrainConfig, View, layout, token_channels
+from aim.config import CodecConfig, DataConfig, ModelConfig, Run, TrainConfig, View, layout, token_channels
 from sim.types import UserError
 
 
@@ -35,12 +35,12 @@ def nano(robot: str, views: tuple[str, ...], action_dim: int, state_dim: int, te
     model = ModelConfig(
         layout=layout(codec), token_channels=token_channels(codec), action_dim=action_dim, state_dim=state_dim,
         text_width=text_width, width=192, action_width=192, heads=6, head_dim=32, layers=4, ffn=768,
-        action_ffn=768, action_draws=4,
+        action_ffn=768, shifted=True, action_draws=4,
     )  # fmt: skip
     return Run(
-        preset="nano", robot=robot, codec=codec, model=model,
+        preset="nano", robot=robot, codec=codec, model=model, data=DataConfig(shifts=7),
         codec_train=TrainConfig(steps=1200, batch_size=16, lr=1e-3, warmup=50),
-        train=TrainConfig(steps=5000, batch_size=32, lr=3e-3, warmup=200),
+        train=TrainConfig(steps=8000, batch_size=32, lr=3e-3, warmup=200),
     )  # fmt: skip
 
 

@@ -16,7 +16,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-AIM = Path(sys.executable).with_name("aim")
 VARIANTS = "paper,text,no_map,video_free,text+geometry"
 TASKS = "place_empty_cup,place_a2b_left"
 
@@ -35,6 +34,7 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=100)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--compile", default="auto", help="as of aim train: 'on' is 1.4 times faster on a CPU, too")
     args = parser.parse_args()
     rows = {
         (task, variant): [run(args, task, variant, int(seed)) for seed in args.seeds.split(",")]
@@ -54,7 +54,8 @@ def run(args: argparse.Namespace, task: str, variant: str, seed: int) -> dict:
             "--push", 0.04, "--workers", args.workers, "--out", home / name)  # fmt: skip
     table, _, geometry = variant.partition("+")
     out, first = home / f"{variant}-{seed}", home / "codec"
-    training = ("train", args.preset, "--data", home / "train", "--device", args.device, "--resume")
+    training = ("train", args.preset, "--data", home / "train", "--device", args.device,
+                "--compile", args.compile, "--film-every", 0, "--resume")
     aim(*training, "--out", first, "--steps", 1)  # one codec for all variants
     aim(*training, "--out", out, "--codec", first, "--variant", table, *(["--geometry"] if geometry else []),
         "--seed", seed, "--steps", args.steps)  # fmt: skip
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace, task: str, variant: str, seed: int) -> dict:
 
 def aim(*words: object) -> dict:
     """Return what a verb of the command line answers."""
-    command = [str(AIM), *map(str, words), "--json"]
+    command = [sys.executable, "-m", "aim", *map(str, words), "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}")

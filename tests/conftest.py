@@ -1,8 +1,20 @@
-"""One flag: `--typecheck` checks the shapes written in the signatures of `aim.model` at every call."""
+"""One thread for those who ask; and one flag: `--typecheck` checks the shapes in `aim.model` at every call."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+import torch
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Compute on one thread, as the sums of two may differ in the last bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import statistics
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from aim.config import Precision
+from aim.config import Attention, Precision
 
 if TYPE_CHECKING:
     import torch
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from aim.config import Run
 
 ROBOT = "panda"
-Way = Literal["segments", "mask", "flex"]
 
 
 def infer(
@@ -32,7 +31,7 @@ def infer(
     precision: Precision = "auto",
     device: str = "auto",
     compile: bool = False,
-    attention: Way = "segments",
+    attention: Attention = "segments",
     sentence: str = "put the cup on the coaster",
 ) -> dict[str, object]:
     """Measure milliseconds a chunk: pictures and text read, future denoised, actions denoised.
@@ -125,7 +124,7 @@ def train(
     device: str = "auto",
     checkpointing: bool = False,
     compile: bool = False,
-    attention: Way = "segments",
+    attention: Attention = "segments",
 ) -> dict[str, object]:
     """Measure samples a second of Stage I on random data, and the share of the machine's arithmetic that is used.
 

@@ -48,7 +48,8 @@ def imagine(
         raise UserError("windows, video_steps and action_steps start at 1, seed at 0")
     source = open_source(data, mapping)
     learned = load_policy(policy, video_steps=steps, action_steps=finer, device=str(machine.device(device)))
-    kept = checkpoint.newest(policy).parent / "latents" / f"{latents.identity(learned.codec, source)}.safetensors"
+    name = latents.identity(learned.codec, source, learned.run.data)
+    kept = checkpoint.newest(policy).parent / "latents" / f"{name}.safetensors"
     if kept.is_file():
         console.note(f"note: the policy was trained on {data} itself")
     truth, guess = open_loop.imagine(learned, source, windows, seed)

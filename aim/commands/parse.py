@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aim import toml
 from sim.types import UserError
 
 if TYPE_CHECKING:
     from sim.embodiment import Embodiment
 
 EVERY = "all"
-KINDS = {tuple: "a list of texts", str: "a text", int: "a whole number", bool: "true or false"}
+KINDS = {
+    tuple: "a list of texts", str: "a text", int: "a whole number", float: "a number", bool: "true or false",
+}  # fmt: skip
 
 
 def size(text: str) -> tuple[int, int]:
@@ -65,15 +67,12 @@ def able(names: Sequence[str], robot: Embodiment) -> tuple[str, ...]:
 
 def recipe(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
     """Return the settings in a TOML file, lists as tuples; `UserError` where one is unknown or not of its kind."""
-    try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read the recipe {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"the recipe {path} is not TOML: {error}") from error
+    settings = toml.read(path, "recipe")
     for name, value in settings.items():
         if name not in kinds:
             raise UserError(f"the recipe {path} has an unknown setting {name!r}; valid: {', '.join(kinds)}")
+        if kinds[name] is float and type(value) is int:
+            settings[name] = value = float(value)
         items = value if isinstance(value, list) else [value]
         kind = str if kinds[name] is tuple else kinds[name]
         if isinstance(value, list) != (kinds[name] is tuple) or not all(type(item) is kind for item in items):

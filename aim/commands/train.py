@@ -21,6 +21,7 @@ def train(
     codec: Path | None = None,
     variant: str | None = None,
     geometry: bool = False,
+    shifts: int | None = None,
     resume: bool = False,
     steps: int | None = None,
     minutes: float | None = None,
@@ -50,6 +51,8 @@ def train(
         codec: folder of another run, whose codec is used instead of training one
         variant: who sees whom: paper, text, memory, no_map or video_free; the preset's if left out
         geometry: tokens carry the 3-D position of their patch; needs data made by aim generate --depth
+        shifts: codings of each episode with its pictures moved a little, which few demonstrations need; the
+            preset's if left out
         resume: go on with the run in that folder
         steps: steps of Stage I; the preset's if left out
         minutes: end Stage I after so many minutes, whatever its steps; 0 for no limit; the preset's if left out
@@ -69,9 +72,7 @@ def train(
     """
     from dataclasses import replace
 
-    import torch
-
-    from aim import presets
+    from aim import machine, presets
     from aim.data.source import open_source
     from aim.model import intent
     from aim.train import fleet, pipeline
@@ -79,9 +80,7 @@ def train(
     from sim.types import UserError
 
     make = presets.preset(preset)
-    if device not in ("auto", "cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
-        raise UserError(f"no device {device!r}; there are auto, cpu{', cuda' if torch.cuda.is_available() else ''}")
-    place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    place = machine.device(device)
     source = open_source(data, mapping)
     size = len(source.relative)
     run = make(source.robot, source.cameras, size, size)
@@ -90,15 +89,19 @@ def train(
     if checkpointing:
         stage["checkpointing"] = True
     limit = {} if codec_minutes is None else {"minutes": codec_minutes}
+    moves = run.data.shifts if shifts is None else shifts
     run = replace(
         run,
-        model=replace(run.model, variant=variant or run.model.variant, geometry=geometry or run.model.geometry),
+        data=replace(run.data, shifts=moves),
+        model=replace(
+            run.model, variant=variant or run.model.variant, geometry=geometry or run.model.geometry, shifted=moves > 0
+        ),
         train=replace(run.train, seed=seed, **stage),
         codec_train=replace(run.codec_train, seed=seed, **limit),
     )
     intent.variant(run.model.variant)
-    if run.train.batch_size < 1 or run.train.lr <= 0 or (film_every or 0) < 0:
-        raise UserError("batch-size starts at 1, film-every at 0, and lr lies above 0")
+    if run.train.batch_size < 1 or run.train.lr <= 0 or min(film_every or 0, run.data.shifts) < 0:
+        raise UserError("batch-size starts at 1, film-every and shifts at 0, and lr lies above 0")
     match = _match(source, eval_task, eval_every, eval_episodes) if eval_task else None
     compiled = compile == "on" or (compile == "auto" and place.type == "cuda")
     with fleet.joined(place) as mine:

@@ -7,6 +7,7 @@ half precision: a few kilobytes an instant, so that a whole dataset lies in memo
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,38 +19,48 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from aim import console
-from aim.config import CodecConfig, View
+from aim import console, machine
+from aim.config import CodecConfig, DataConfig, View, layout, token_channels
 from aim.data import source
 from aim.data.source import Data, R, Ref, Shown, Source
 from aim.data.spots import spots
 from aim.model import canvas
 from aim.model.codec import KINDS, Kind, PictureCodec, resized
+from sim.types import UserError
 
 Pictures = Mapping[tuple[int, Kind], Tensor]  # (view, kind) -> uint8 (r h w 3)
 
+STILL = DataConfig()  # one version, nothing moved
+GIB = 2**30
 AT_ONCE = 64  # instants coded together
 FEW = 8  # pictures held at full size: an episode of a camera would be gigabytes, and few stay in the processor's cache
 
 
 @dataclass(frozen=True)
 class Latents:
-    """Tokens of every picture of a dataset: rows `starts[e]` to `starts[e + 1]` belong to episode e.
+    """Tokens of every picture of a dataset, in v versions: rows `starts[e]` to `starts[e + 1]` belong to episode e.
+
+    In the first version pictures are as they are; in each other the pictures of an episode are moved, view by view.
 
     Where a dataset has no maps, those of black ones stand in their place. Only models with geometry need `points`.
     """
 
-    rgb: Tensor  # (r n c) float16
-    map: Tensor  # (r n c) float16
+    rgb: Tensor  # (v r n c) float16
+    map: Tensor  # (v r n c) float16
     starts: Tensor  # (e + 1,) int64
-    points: Tensor | None = None  # (r n 4), where the patches lie: `aim.data.points`
+    shifts: Tensor  # (v e views 2) int64, pixels down and right; none in the first version
+    points: Tensor | None = None  # (v r n 4), where the patches lie: `aim.data.points`
 
 
 def with_points(latents: Latents, data: Data, config: CodecConfig) -> Latents:
     """Return the latents with the points of their patches; `UserError` where the data has no depth."""
     there, grids = source.of(data), canvas.grids(config)
-    parts = [torch.from_numpy(there.points(ref, config.views, grids)) for ref in there.episodes]
-    return replace(latents, points=torch.cat(parts))
+    versions = [
+        torch.cat([torch.from_numpy(there.points(ref, config.views, grids, shift.tolist()))
+                   for ref, shift in zip(there.episodes, shifts, strict=True)])
+        for shifts in latents.shifts
+    ]  # fmt: skip
+    return replace(latents, points=torch.stack(versions))
 
 
 def pictures(data: Shown[R], ref: R, config: CodecConfig, frames: Sequence[int]) -> Pictures:
@@ -95,32 +106,55 @@ def _drawn(config: CodecConfig, count: int, seed: int) -> Pictures:
     return {(i, "map"): torch.from_numpy(spots(count, view.height, view.width, draw)) for i, view in views}
 
 
-def encode(codec: PictureCodec, data: Data) -> Latents:
-    """Return the tokens of every picture; the next episode is read while one is coded."""
-    there = source.of(data)
-    refs = there.episodes
-    kinds = KINDS if there.has_maps else KINDS[:1]
-    found: dict[Kind, list[Tensor]] = {kind: [] for kind in kinds}
-    with console.progress("latents", len(refs)) as bar:
-        for episode in _ahead(there, refs, codec.config):
-            for kind in kinds:
-                views = [episode[view, kind].split(AT_ONCE) for view in range(len(codec.config.views))]
-                found[kind] += [codec.encode(part, kind).half().cpu() for part in zip(*views, strict=True)]
-            bar.step()
+def drawn_shifts(data: Source, config: DataConfig, views: int) -> Tensor:
+    """Return by how much each episode's pictures are moved in each version (v e views 2), as its identity decides."""
+    parts = [torch.zeros(1, len(data.episodes), views, 2, dtype=torch.int64)]
+    for version in range(1, config.shifts + 1):
+        draws = [np.random.default_rng([version, *ref.identity.encode()]) for ref in data.episodes]
+        moved = [draw.integers(-config.farthest, config.farthest, (views, 2), endpoint=True) for draw in draws]
+        parts.append(torch.from_numpy(np.stack(moved))[None])
+    return torch.cat(parts)
+
+
+def encode(codec: PictureCodec, data: Data, config: DataConfig = STILL) -> Latents:
+    """Return the tokens of every picture in every version; the next episode is read while one is coded.
+
+    `UserError` where they would not fit into the machine's memory.
+    """
+    there, coded = source.of(data), codec.config
+    refs, shifts = there.episodes, drawn_shifts(there, config, len(coded.views))
     starts = torch.tensor([0, *np.cumsum([ref.pictures for ref in refs])])
-    rgb = torch.cat(found["rgb"])
-    if there.has_maps:
-        return Latents(rgb, torch.cat(found["map"]), starts)
-    one = codec.encode([black(view, 1) for view in codec.config.views], "map").half().cpu()
-    return Latents(rgb, one.repeat(len(rgb), 1, 1), starts)
+    shape = len(shifts), int(starts[-1]), len(layout(coded)), token_channels(coded)
+    _demand_room(shape)
+    kept = {kind: torch.empty(shape, dtype=torch.float16) for kind in KINDS}
+    bounds = zip(starts[:-1].tolist(), starts[1:].tolist(), shifts.unbind(1), strict=True)
+    with console.progress("latents", len(refs)) as bar:
+        for episode, (first, end, moves) in zip(_ahead(there, refs, coded), bounds, strict=True):
+            for kind in KINDS if there.has_maps else KINDS[:1]:
+                views = [episode[view, kind].split(AT_ONCE) for view in range(len(coded.views))]
+                for version, by in enumerate(moves.tolist()):
+                    tokens = [codec.encode(part, kind, by).half().cpu() for part in zip(*views, strict=True)]
+                    kept[kind][version, first:end] = torch.cat(tokens)
+            bar.step()
+    if not there.has_maps:
+        kept["map"][:] = codec.encode([black(view, 1) for view in coded.views], "map").half().cpu()
+    return Latents(kept["rgb"], kept["map"], starts, shifts)
 
 
-def cached(folder: Path, codec: PictureCodec, data: Data) -> Latents:
+def _demand_room(shape: tuple[int, ...]) -> None:
+    """Raise `UserError` where tokens (v r n c) of pictures and maps take more than the machine's memory."""
+    need, there = len(KINDS) * 2 * math.prod(shape), machine.memory()
+    if need > there:
+        said = f"{shape[1]} pictures, each coded {shape[0]} times, take {need / GIB:.0f} GiB of memory"
+        raise UserError(f"{said}, the machine has {there / GIB:.0f}; give smaller --shifts, or fewer demonstrations")
+
+
+def cached(folder: Path, codec: PictureCodec, data: Data, config: DataConfig) -> Latents:
     """Return the tokens of a dataset, read from `folder` where they are kept there, else coded and kept."""
-    path = folder / f"{identity(codec, source.of(data))}.safetensors"
+    path = folder / f"{identity(codec, source.of(data), config)}.safetensors"
     if path.is_file():
         return Latents(**load_file(path))
-    made = encode(codec, data)
+    made = encode(codec, data, config)
     folder.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     save_file({name: value for name, value in vars(made).items() if value is not None}, part)
@@ -131,9 +165,9 @@ def cached(folder: Path, codec: PictureCodec, data: Data) -> Latents:
     return made
 
 
-def identity(codec: PictureCodec, data: Source) -> str:
-    """Return a name that changes with any weight of the codec and any episode of the dataset."""
-    sha = hashlib.sha256()
+def identity(codec: PictureCodec, data: Source, config: DataConfig) -> str:
+    """Return a name that changes with any weight of the codec, any episode of the dataset and the shifts."""
+    sha = hashlib.sha256(f"{config.shifts} {config.farthest}".encode())
     for name, value in sorted(codec.state_dict().items()):
         sha.update(name.encode() + value.detach().cpu().numpy().tobytes())
     for ref in data.episodes:

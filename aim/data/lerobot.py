@@ -16,6 +16,7 @@ All episodes are read, whatever the set's `splits` say.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +33,7 @@ from aim.data.lerobot_layout import INFO, Info, Take, read_info
 from aim.data.mapping import OwnRobot
 from aim.data.source import Motion, Ref
 from aim.data.video import Film
-from aim.model.canvas import Grid
+from aim.model.canvas import Grid, Shifts
 from sim.types import CONTROL_HZ, PICTURE_HZ, STEPS_PER_PICTURE, UserError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class LeRobot:
         """Return none: a recorded set has no value maps."""
         return None
 
-    def points(self, ref: Ref, views: Sequence[View], grids: Sequence[Grid]) -> NDArray[np.float32]:
+    def points(self, ref: Ref, views: Sequence[View], grids: Sequence[Grid], shifts: Shifts) -> NDArray[np.float32]:
         """Refuse: a recorded set has no depth that is mapped."""
         raise UserError(f"{self.path} has no depth; a model with geometry cannot learn from it")
 
@@ -144,11 +145,9 @@ def resampled(x: Numbers, fps: float) -> NDArray[np.float32]:
 
 
 def _installed() -> None:
-    try:
-        import av  # noqa: F401
-        import pyarrow.parquet  # noqa: F401
-    except ImportError as error:
-        raise UserError(f'LeRobot sets need {error.name}: pip install "aim-world-action[lerobot]"') from error
+    lacking = [name for name in ("av", "pyarrow") if importlib.util.find_spec(name) is None]
+    if lacking:
+        raise UserError(f'LeRobot sets need {", ".join(lacking)}: pip install "aim-world-action[lerobot]"')
 
 
 def _check(info: Info, own: OwnRobot) -> None:
@@ -194,7 +193,7 @@ def _say(path: Path, own: OwnRobot, takes: Sequence[Take]) -> None:
     """Note what is read otherwise than one may expect; `UserError` where an episode has no words."""
     silent = [take.index for take in takes if not _words(take)]
     if silent and not own.text:
-        raise UserError(f"{path}: episode {silent[0]} names no task; give the mapping [text] default = \"...\"")
+        raise UserError(f'{path}: episode {silent[0]} names no task; give the mapping [text] default = "..."')
     several = sum(len(take.tasks) > 1 for take in takes)
     if several:
         console.note(f"{path}: of several tasks that an episode names the first is read; there are {several} such")
@@ -204,9 +203,7 @@ def _words(take: Take) -> str:
     return take.tasks[0].strip() if take.tasks else ""
 
 
-def _rows(
-    info: Info, own: OwnRobot, file: Path, takes: Sequence[Take]
-) -> Iterator[tuple[Take, dict[str, Numbers]]]:
+def _rows(info: Info, own: OwnRobot, file: Path, takes: Sequence[Take]) -> Iterator[tuple[Take, dict[str, Numbers]]]:
     """Yield each episode of a parquet file with its columns: state and action (frames d), and those of time."""
     import pyarrow
     import pyarrow.parquet as parquet
@@ -232,7 +229,7 @@ def _numbers(table: pyarrow.Table, name: str, file: Path) -> Numbers:
     column = pyarrow.concat_arrays(table[name].chunks)
     kinds = (pyarrow.types.is_fixed_size_list, pyarrow.types.is_list, pyarrow.types.is_large_list)
     if any(kind(column.type) for kind in kinds):
-        widths = compute.unique(compute.list_value_length(column)).to_pylist()  # type: ignore[attr-defined]
+        widths = compute.call_function("list_value_length", [column]).unique().to_pylist()
         if len(widths) != 1 or widths[0] is None:
             raise UserError(f"{file}: rows of {name} differ in length: {widths}")
         column, width = column.flatten(), widths[0]

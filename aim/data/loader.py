@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aim.config import Run
+from aim.config import PATCH, Run
 from aim.data import source, transforms
 from aim.data.latents import Latents
 from aim.data.source import Data
@@ -110,8 +110,14 @@ class Loader:
     def __len__(self) -> int:
         return len(self.windows)
 
-    def batch(self, rows: NDArray[np.int64]) -> Sample:
-        """Return the samples numbered `rows` (b,), on the CPU, without noise or dropout."""
+    @property
+    def versions(self) -> int:
+        """How often every picture is coded, each time moved otherwise; in version 0 it is as it is."""
+        return len(self.latents.shifts)
+
+    def batch(self, rows: NDArray[np.int64], versions: Tensor | None = None) -> Sample:
+        """Return the samples numbered `rows` (b,), of version 0 if left out, on the CPU, without noise or dropout."""
+        version = torch.zeros(len(rows), dtype=torch.int64) if versions is None else versions
         config, stride = self.run.model, self.run.data.frame_stride
         episode, picture = self.windows.episode[rows], self.windows.picture[rows]
         chunk, present = _chunks(self.run, self.moves, episode, picture)
@@ -123,36 +129,46 @@ class Loader:
         said = [words.said[i] for i in words.sentence[torch.from_numpy(episode)]]
         tokens, counts = together(said, words.weights, longest)
         context = Context(
-            past_rgb=self._tokens(self.latents.rgb, episode, picture, behind),
+            past_rgb=self._tokens(self.latents.rgb, version, episode, picture, behind),
             past_action=torch.from_numpy(self.transform.action_in(past, present)),
             past_valid=torch.from_numpy(picture >= stride * config.past_frames),
-            rgb=self._tokens(self.latents.rgb, episode, picture, np.zeros(1, int))[:, 0],
+            rgb=self._tokens(self.latents.rgb, version, episode, picture, np.zeros(1, int))[:, 0],
             state=torch.from_numpy(self.transform.state_in(present)),
             text=tokens,
             text_valid=counts,
-            points=self._points(episode, picture),
+            points=self._points(version, episode, picture),
+            shift=self._shift(version, episode),
         )
         return Sample(
             context=context,
-            rgb=self._tokens(self.latents.rgb, episode, picture, ahead),
-            map=self._tokens(self.latents.map, episode, picture, ahead),
+            rgb=self._tokens(self.latents.rgb, version, episode, picture, ahead),
+            map=self._tokens(self.latents.map, version, episode, picture, ahead),
             action=torch.from_numpy(self.transform.action_in(chunk, present)),
             map_valid=torch.full((len(rows),), self.transform.mapped),
             action_valid=self.action_valid,
         )
 
-    def _tokens(self, kept: Tensor, episode: NDArray, picture: NDArray, offsets: NDArray) -> Tensor:
+    def _tokens(self, kept: Tensor, version: Tensor, episode: NDArray, picture: NDArray, offsets: NDArray) -> Tensor:
         """Return tokens (b, offsets, n, c) of the pictures that lie `offsets` from each present one."""
         starts = self.latents.starts.numpy()
         first, last = starts[episode][:, None], starts[episode + 1][:, None] - 1
-        return kept[torch.from_numpy(np.clip(first + picture[:, None] + offsets, first, last))].float()
+        return kept[
+            version[:, None], torch.from_numpy(np.clip(first + picture[:, None] + offsets, first, last))
+        ].float()
 
-    def _points(self, episode: NDArray, picture: NDArray) -> Tensor | None:
+    def _shift(self, version: Tensor, episode: NDArray) -> Tensor | None:
+        """Return how far each sample's pictures were moved (b n 2), in sides of a token, for models that are told."""
+        if not self.run.model.shifted:
+            return None
+        views = torch.tensor([view for view, _, _ in self.run.model.layout])
+        return self.latents.shifts[version, torch.from_numpy(episode)][:, views] / (PATCH * self.run.codec.factor)
+
+    def _points(self, version: Tensor, episode: NDArray, picture: NDArray) -> Tensor | None:
         """Return where the patches of the present pictures lie (b n 4), for models that are told."""
         if not self.run.model.geometry:
             return None
         assert self.latents.points is not None, "a model with geometry is told points"
-        return self.latents.points[self.latents.starts[episode] + torch.from_numpy(picture)]
+        return self.latents.points[version, self.latents.starts[episode] + torch.from_numpy(picture)]
 
     def _past_actions(self, episode: NDArray, picture: NDArray) -> NDArray[np.float32]:
         first = self.moves.starts[episode][:, None]

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aim import toml
 from sim.types import UserError
 
 UNITS = {"degrees": math.pi / 180.0, "radians": 1.0}
@@ -82,12 +82,7 @@ class OwnRobot:
 
 def read(path: Path) -> OwnRobot:
     """Return the mapping in a TOML file; `UserError` naming what is unknown, missing or of the wrong kind."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read the mapping {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"the mapping {path} is not TOML: {error}") from error
+    raw = toml.read(path, "mapping")
     return parse(raw, str(path))
 
 

@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 
 from aim.config import View
 from aim.data.store import Dataset, EpisodeRef
+from aim.model.canvas import Grid, Shifts
 from sim.types import Observation, UserError
-
-Grid = tuple[int, int]  # patches down, patches across
 
 
 def token_points(
-    depth: NDArray[np.float32], intrinsics: NDArray[np.float64], extrinsics: NDArray[np.float64], grid: Grid
+    depth: NDArray[np.float32],
+    intrinsics: NDArray[np.float64],
+    extrinsics: NDArray[np.float64],
+    grid: Grid,
 ) -> NDArray[np.float32]:
     """Return points (... down*across 4) of a grid's patches, row by row, of depth pictures (... h w) in metres.
 
@@ -40,19 +42,38 @@ def token_points(
 
 
 def episode_points(
-    dataset: Dataset, ref: EpisodeRef, views: Sequence[View], grids: Sequence[Grid]
+    dataset: Dataset, ref: EpisodeRef, views: Sequence[View], grids: Sequence[Grid], shifts: Shifts
 ) -> NDArray[np.float32]:
     """Return points (T n 4) of all pictures of an episode, view by view; `UserError` where depth was not kept.
 
-    A view's grid covers the whole picture, so its points do not depend on the size the view is resized to.
+    A view's grid covers the whole picture, so its points do not depend on the size the view is resized to. Pictures
+    are moved by pixels of the view; nothing is read where a moved picture has no content.
     """
     parts = []
-    for view, grid in zip(views, grids, strict=True):
+    for view, grid, shift in zip(views, grids, shifts, strict=True):
         depth = dataset.depth(ref, view.name)
         lens, pose = f"intrinsics/{view.name}", f"extrinsics/{view.name}"
         kept = dataset.arrays(ref, lens, pose)
-        parts.append(token_points(depth, kept[lens], kept[pose], grid))
+        parts.append(token_points(*moved(depth, kept[lens], shift, view), kept[pose], grid))
     return np.concatenate(parts, 1)
+
+
+def moved(
+    depth: NDArray[np.float32], intrinsics: NDArray[np.float64], shift: Sequence[int], view: View
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Return depth pictures moved by pixels (down, right) of a view's size, and the intrinsics that then hold."""
+    size, length = depth.shape[-2:], (view.height, view.width)
+    down, right = (round(s * n / m) for s, n, m in zip(shift, size, length, strict=True))
+    if not down and not right:
+        return depth, intrinsics
+    after = np.zeros_like(depth)
+    after[..., max(down, 0) : size[0] + min(down, 0), max(right, 0) : size[1] + min(right, 0)] = depth[
+        ..., max(-down, 0) : size[0] - max(down, 0), max(-right, 0) : size[1] - max(right, 0)
+    ]
+    lens = intrinsics.copy()
+    lens[..., 0, 2] += right
+    lens[..., 1, 2] += down
+    return after, lens
 
 
 def observed_points(observation: Observation, views: Sequence[View], grids: Sequence[Grid]) -> NDArray[np.float32]:

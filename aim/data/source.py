@@ -18,7 +18,7 @@ from aim.config import View
 from aim.data.mapping import OwnRobot
 from aim.data.points import episode_points
 from aim.data.store import Dataset, open_dataset
-from aim.model.canvas import Grid
+from aim.model.canvas import Grid, Shifts
 from sim import robots
 from sim.types import UserError
 
@@ -99,7 +99,7 @@ class Source(Shown[Ref], Protocol):
         """Return the numbers of an episode, (pictures - 1) 4 steps; `UserError` where they are not finite."""
         ...
 
-    def points(self, ref: Ref, views: Sequence[View], grids: Sequence[Grid]) -> NDArray[np.float32]:
+    def points(self, ref: Ref, views: Sequence[View], grids: Sequence[Grid], shifts: Shifts) -> NDArray[np.float32]:
         """Return where the patches of all pictures lie (T n 4, `aim.data.points`); `UserError` without depth."""
         ...
 
@@ -134,9 +134,9 @@ class Simulated:
                 raise UserError(f"{self.path}: {name} of {ref.name} is not finite; make {there.shard} anew")
         return Motion(episode.state[:-1], episode.action, episode.instruction)
 
-    def points(self, ref: Ref, views: Sequence[View], grids: Sequence[Grid]) -> NDArray[np.float32]:
+    def points(self, ref: Ref, views: Sequence[View], grids: Sequence[Grid], shifts: Shifts) -> NDArray[np.float32]:
         """Return where the patches of all pictures lie; `UserError` where depth was not kept."""
-        return episode_points(self.dataset, self.dataset.episodes[ref.index], views, grids)
+        return episode_points(self.dataset, self.dataset.episodes[ref.index], views, grids, shifts)
 
     def pictures(self, ref: Ref, camera: str, frames: Sequence[int]) -> NDArray[np.uint8]:
         """Return pictures (k h w 3) of one camera."""

@@ -73,12 +73,11 @@ def _random(env: Env, batch: Batch) -> Policy:
 
 
 def _learned(path: Path, size: tuple[int, int], device: str) -> Contender:
-    import torch
-
+    from aim import machine
     from aim.train import checkpoint
 
     folder = checkpoint.newest(path)
-    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    where = str(machine.device(device))
     digest = _digest(folder)
     loaded = _loaded(folder, where, digest)
     return Contender(

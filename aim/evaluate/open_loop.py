@@ -147,7 +147,8 @@ def glance(
                 cut.setdefault(key, []).append(pictures[place])
             bar.step()
     found = {key: torch.cat(parts) for key, parts in cut.items()}
-    return Latents(tokens["rgb"], tokens["map"], torch.from_numpy(starts)), found
+    shifts = torch.zeros(1, len(source.episodes), len(codec.config.views), 2, dtype=torch.int64)
+    return Latents(tokens["rgb"][None], tokens["map"][None], torch.from_numpy(starts), shifts), found
 
 
 def still(truth: Truth) -> Views:

@@ -22,14 +22,12 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from aim.config import ModelConfig, Run
+from aim.config import Attention, ModelConfig, Run
 from aim.machine import MIB
 from aim.model import flow, intent, lora, text
 from aim.model.aim import AIM
-from aim.model.attention import Way
 from aim.model.batch import Cache, Context, Imagined, Sample, move
 from aim.model.codec import PictureCodec
-from aim.model.flow import Draws
 from aim.train import precision, stage1
 from aim.train.batches import Prepared
 from aim.train.precision import Number
@@ -148,8 +146,8 @@ def chunk(
     encode, known = seconds(device, lambda: read(codec, what))
     noise = draws.gaussian(known.rgb.new_empty(rows, config.chunk, config.action_dim))
     with precision.autocast(number, device):
-        video, imagined = seconds(device, lambda: _imagined(_forgetful(model, known) if anew else model, known,
-                                                            steps.video, draws))  # fmt: skip
+        seer = _forgetful(model, known) if anew else model
+        video, imagined = seconds(device, lambda: seer.foresee(known, steps.video, draws))
 
         def velocity(z: Tensor, s: float) -> Tensor:
             cache = _against(model, model.remember(known), imagined) if anew else imagined.cache
@@ -178,7 +176,7 @@ class How:
 
     checkpointing: bool = False  # layers are computed again in the backward pass, not kept
     compiled: bool = False
-    attention: Way = "segments"
+    attention: Attention = "segments"
 
 
 def training(run: Run, count: int, number: Number, device: torch.device, how: How) -> tuple[list[float], AIM]:
@@ -257,13 +255,6 @@ def threads(count: int) -> Iterator[None]:
 def _finish(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def _imagined(model: AIM, known: Context, steps: int, draws: Draws) -> Imagined:
-    """Return the future, or none where the actions see none, and the cache that the actions are denoised against."""
-    if intent.condition(model.who):
-        return model.imagine(known, steps, draws)
-    return Imagined(None, None, model.remember(known))
 
 
 def _against(model: AIM, cache: Cache, imagined: Imagined) -> Cache:

@@ -131,7 +131,7 @@ class AIM(nn.Module):
         if copied:
             assert condition is not None, f"the actions of variant {self.config.variant!r} need a condition"
             given[copied] = condition
-        tokens = {**self._cut(self.embed.context(context)), **self._cut(self.embed.future(given))}
+        tokens = {**self._cut(self.embed.context(context)), **self._cut(self.embed.future(given, context))}
         chunks = [segment for segment in self.sequence if segment.kind == "a"]
         stance = self._stance(context)
         tokens |= {s: self.embed.chunk(z, stance) for s, z in zip(chunks, action.unbind(1), strict=True)}
@@ -152,9 +152,7 @@ class AIM(nn.Module):
         assert copied, f"the actions of variant {self.config.variant!r} see no future"
         return self._run(self._cut(self.embed.future({copied: future})), {}, cache)[1]
 
-    def video_velocity(
-        self, cache: Cache, rgb: Frames, maps: Frames | None, s: Levels
-    ) -> tuple[Frames, Frames | None]:
+    def video_velocity(self, cache: Cache, rgb: Frames, maps: Frames | None, s: Levels) -> tuple[Frames, Frames | None]:
         """Return the velocities of pictures and maps at level s (b,), or (1,) for all rows, after `remember`."""
         given = {"x": rgb, **({"m": maps} if maps is not None else {})}
         tokens = self._cut(self.embed.future(given))
@@ -186,6 +184,12 @@ class AIM(nn.Module):
         against = self.condition(cache, done[intent.COPY_OF[copied]]) if copied else cache
         return Imagined(done.get("x"), done.get("m"), against)
 
+    def foresee(self, context: Context, steps: int, draws: Draws) -> Imagined:
+        """Return the future that actions are made for: none, and a cache without one, where they see none."""
+        if intent.condition(self.who):
+            return self.imagine(context, steps, draws)
+        return Imagined(None, None, self.remember(context))
+
     @torch.no_grad()
     def act(
         self, context: Context, video_steps: int, action_steps: int, draws: Draws,
@@ -200,10 +204,7 @@ class AIM(nn.Module):
         valid = every if action_valid is None else action_valid
         context = replace(context, past_action=context.past_action * valid)
         noise = draws.gaussian(context.rgb.new_empty(len(context.rgb), config.chunk, config.action_dim)) * valid
-        if imagine or intent.condition(self.who):
-            imagined = self.imagine(context, video_steps, draws)
-        else:
-            imagined = Imagined(None, None, self.remember(context))
+        imagined = self.imagine(context, video_steps, draws) if imagine else self.foresee(context, video_steps, draws)
 
         def velocity(z: Tensor, s: float) -> Tensor:
             return self.action_velocity(imagined.cache, z, z.new_tensor([s])) * valid

@@ -12,7 +12,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +19,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
+from aim.config import Attention
 from aim.model import intent
 from aim.model.batch import KeyValue
 from aim.model.intent import Segment, Table, sees
@@ -30,7 +30,6 @@ Joined = Float[Tensor, "b n hd"]
 Asked = Mapping[Segment, Float[Tensor, "b _ h d"]]
 Memory = Mapping[Segment, KeyValue]
 Heard = dict[Segment, Float[Tensor, "b _ hd"]]
-Way = Literal["segments", "mask", "flex"]
 
 ORDER = {kind: place for place, kind in enumerate(intent.STREAM)}
 
@@ -39,13 +38,13 @@ ORDER = {kind: place for place, kind in enumerate(intent.STREAM)}
 class Plan:
     """Who hears whom in one pass, the same in every layer: made once."""
 
-    way: Way
+    way: Attention
     heard: Mapping[Segment, tuple[Segment, ...]]  # what each asking segment sees, in the order of time
     keys: tuple[Segment, ...]  # all that there is, in the order of time
     mask: Bool[Tensor, "1 1 n s"] | BlockMask | None
 
 
-def plan(way: Way, who: Table, queries: Iterable[Segment], keys: Iterable[Segment], device: torch.device) -> Plan:
+def plan(way: Attention, who: Table, queries: Iterable[Segment], keys: Iterable[Segment], device: torch.device) -> Plan:
     """Return how `queries` hear `keys` under a table, by time, then by the table's order, then by copy."""
     queries = tuple(queries)
     order = tuple(sorted(keys, key=lambda key: (key.block, ORDER[key.kind], key.copy)))

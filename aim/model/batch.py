@@ -7,9 +7,8 @@ q past and k future actions, d action channels, s state channels, l text tokens 
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import torch
@@ -31,6 +30,7 @@ class Context:
     text: Float[Tensor, "b l e"]
     text_valid: Bool[Tensor, "b l"]
     points: Float[Tensor, "b n 4"] | None = None  # where the tokens' patches lie: x y z in metres, 1 where known
+    shift: Float[Tensor, "b n 2"] | None = None  # how far the pictures were moved down and right, in sides of a token
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,12 @@ class Imagined:
 Batch = TypeVar("Batch", Context, Sample)
 
 
+def mapped(batch: Batch, do: Callable[[Tensor], Tensor]) -> Batch:
+    """Return the batch with `do` done to each of its tensors."""
+    given = {name: value for name, value in vars(batch).items() if value is not None}
+    return replace(batch, **{k: mapped(v, do) if isinstance(v, Context) else do(v) for k, v in given.items()})
+
+
 def move(batch: Batch, device: torch.device | str) -> Batch:
-    """Return the batch with every tensor on `device`."""
-    parts = {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch)}
-    given = {name: value for name, value in parts.items() if value is not None}
-    moved = {name: move(v, device) if isinstance(v, Context) else v.to(device) for name, v in given.items()}
-    return dataclasses.replace(batch, **moved)
+    """Return the batch with every tensor on `device`; copies from pinned memory are not waited for."""
+    return mapped(batch, lambda value: value.to(device, non_blocking=True))

@@ -15,6 +15,7 @@ from torch import Tensor
 from aim.config import PATCH, CodecConfig
 
 Grid = tuple[int, int]  # tokens down, tokens across
+Shifts = Sequence[Sequence[int]]  # by how many pixels each view's picture is moved: down, right
 
 
 def grids(codec: CodecConfig) -> tuple[Grid, ...]:

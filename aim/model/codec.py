@@ -15,6 +15,7 @@ b pictures, z latent channels, h and w pixels; a view's latents are h / factor b
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal
 
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 
 from aim.config import CodecConfig, View
 from aim.model import canvas
+from aim.model.canvas import Shifts
 
 Kind = Literal["rgb", "map"]
 KINDS: tuple[Kind, ...] = ("rgb", "map")
@@ -78,22 +80,22 @@ def _fold(config: CodecConfig) -> int:
     return config.factor // halved
 
 
-class PictureCodec(nn.Module):
+class PictureCodec(nn.Module, ABC):
     """What makes tokens of pictures and maps, and pictures of tokens: trained here, or pretrained (`video_codec`)."""
 
     config: CodecConfig
 
+    @abstractmethod
     def empty(self, view: int, kind: Kind) -> Float[Tensor, "3 h w"]:
         """Return the empty canvas of a view in [-1, 1]: what is not coded."""
-        raise NotImplementedError
 
-    def encode(self, pictures: Sequence[Pictures], kind: Kind) -> Float[Tensor, "b n c"]:
-        """Return the normalised tokens of pictures, one batch a view."""
-        raise NotImplementedError
+    @abstractmethod
+    def encode(self, pictures: Sequence[Pictures], kind: Kind, shifts: Shifts | None = None) -> Float[Tensor, "b n c"]:
+        """Return the normalised tokens of pictures, one batch a view, moved by the view's shift: see `moved`."""
 
+    @abstractmethod
     def decode(self, tokens: Float[Tensor, "b n c"], kind: Kind) -> tuple[Pictures, ...]:
         """Return the pictures of each view that normalised tokens stand for."""
-        raise NotImplementedError
 
 
 class Codec(PictureCodec):
@@ -141,10 +143,12 @@ class Codec(PictureCodec):
         return linear.float() + unpatchify(folded, self.fold).squeeze(2).float()
 
     @torch.no_grad()
-    def encode(self, pictures: Sequence[Pictures], kind: Kind) -> Float[Tensor, "b n c"]:
-        """Return the normalised tokens of pictures, one batch a view."""
+    def encode(self, pictures: Sequence[Pictures], kind: Kind, shifts: Shifts | None = None) -> Float[Tensor, "b n c"]:
+        """Return the normalised tokens of pictures, one batch a view; what is moved is what differs from `empty`."""
         mean, std = self._norm(kind)
-        latents = [self.analyse(self.difference(p, view, kind))[0] for view, p in enumerate(pictures)]
+        views = zip(pictures, shifts or still(len(pictures)), strict=True)
+        differences = [moved(self.difference(p, view, kind), *shift) for view, (p, shift) in enumerate(views)]
+        latents = [self.analyse(x)[0] for x in differences]
         return canvas.to_tokens([(z - mean) / std for z in latents])
 
     @torch.no_grad()
@@ -166,6 +170,20 @@ def _silence(last: nn.Module) -> Tensor:
     assert isinstance(last, LastTap)
     nn.init.zeros_(last.weight)
     return nn.init.zeros_(last.bias).data
+
+
+def still(views: int) -> Shifts:
+    """Return the shifts of pictures that stay where they are."""
+    return [(0, 0)] * views
+
+
+def moved(x: Float[Tensor, "b 3 h w"], down: int, right: int) -> Float[Tensor, "b 3 h w"]:
+    """Return pictures whose content is moved by so many pixels; what comes in at an edge repeats the edge."""
+    if not down and not right:
+        return x
+    rows = (torch.arange(x.shape[2], device=x.device) - down).clamp(0, x.shape[2] - 1)
+    columns = (torch.arange(x.shape[3], device=x.device) - right).clamp(0, x.shape[3] - 1)
+    return x[:, :, rows][:, :, :, columns]
 
 
 def fit(pictures: Pictures, view: View) -> Float[Tensor, "b 3 h w"]:

@@ -21,6 +21,7 @@ from aim.model.batch import Context
 
 WAVES = 256  # numbers that a flow time becomes
 SLOWEST = 10_000.0  # as in Wan: the slowest wave turns so many times slower than the fastest
+SHIFT_OCTAVES = 4  # of a shift: waves of two sides of a token down to a quarter
 OCTAVES = 7  # of a coordinate in metres: waves of 4 m down to 6 cm
 
 
@@ -49,6 +50,12 @@ def surface(points: Float[Tensor, "b n 4"]) -> Float[Tensor, "b n g"]:
     speed = 0.5 * math.pi * 2.0 ** torch.arange(OCTAVES, device=points.device)
     angle = (where[..., None] * speed).flatten(-2)
     return torch.cat([where, angle.cos(), angle.sin(), known], -1) * known
+
+
+def displacement(shift: Float[Tensor, "b n 2"]) -> Float[Tensor, "b n g"]:
+    """Return waves of how far pictures were moved, in sides of a token: all zero where they were not."""
+    angle = (shift[..., None] * math.pi * 2.0 ** torch.arange(SHIFT_OCTAVES, device=shift.device)).flatten(-2)
+    return torch.cat([angle.sin(), angle.cos() - 1.0], -1)
 
 
 class Embed(nn.Module):
@@ -82,6 +89,9 @@ class Embed(nn.Module):
             self.surface = nn.Linear(3 + 6 * OCTAVES + 1, wide)
             nn.init.zeros_(self.surface.weight)
             nn.init.zeros_(self.surface.bias)
+        if config.shifted:
+            self.displaced = nn.Linear(4 * SHIFT_OCTAVES, wide, bias=False)  # nothing where nothing was moved
+            nn.init.zeros_(self.displaced.weight)
         # a copy has the place of what it is a copy of: a map is a map, noisy or not
         self.place = nn.ParameterDict(
             {
@@ -93,10 +103,12 @@ class Embed(nn.Module):
 
     def context(self, context: Context) -> dict[str, Float[Tensor, "b _ _"]]:
         """Return the tokens of `past_obs`, `past_act` and `o`; an invalid past is replaced by a learned token."""
-        known = context.past_valid[:, None, None]
-        past = torch.where(known, self.rgb(context.past_rgb.flatten(1, 2)), self.no_past["past_obs"])
+        known, before = context.past_valid[:, None, None], context.past_rgb.shape[1]
+        past = torch.where(
+            known, self.rgb(context.past_rgb.flatten(1, 2)) + self._moved(context, before), self.no_past["past_obs"]
+        )
         acts = torch.where(known, self.actions(context.past_action), self.no_past["past_act"])
-        seen = self.rgb(context.rgb)
+        seen = self.rgb(context.rgb) + self._moved(context, 1)
         if self.config.geometry:
             assert context.points is not None, "a model with geometry needs the points of the current observation"
             seen = seen + self.surface(surface(context.points))
@@ -107,12 +119,21 @@ class Embed(nn.Module):
             "o": now + self.place["o"],
         }
 
-    def future(self, frames: Mapping[str, Float[Tensor, "b f n c"]]) -> dict[str, Float[Tensor, "b _ _"]]:
+    def _moved(self, context: Context | None, frames: int) -> Tensor | float:
+        """Return what tells the tokens of so many frames (b frames*n w) by how much they were moved, if they were."""
+        if context is None or context.shift is None:
+            return 0.0
+        return self.displaced(displacement(context.shift)).repeat(1, frames, 1)
+
+    def future(
+        self, frames: Mapping[str, Float[Tensor, "b f n c"]], context: Context | None = None
+    ) -> dict[str, Float[Tensor, "b _ _"]]:
         """Return the tokens of `x`, `m` (the value-noise token joined), `c` and `y`: those that are given."""
         found = {}
         for kind, z in frames.items():
             where = self.place[intent.COPY_OF.get(kind, kind)]
-            found[kind] = (self.map if intent.STREAM[kind] == "map" else self.rgb)(z.flatten(1, 2)) + where
+            told = self._moved(context, z.shape[1])
+            found[kind] = (self.map if intent.STREAM[kind] == "map" else self.rgb)(z.flatten(1, 2)) + where + told
             if kind == "m":
                 found[kind] = found[kind] + self.value_noise
         return found

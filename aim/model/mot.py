@@ -22,9 +22,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from aim.config import ModelConfig
+from aim.config import Attention, ModelConfig
 from aim.model import attention, intent
-from aim.model.attention import Heads, Plan, Way, attend
+from aim.model.attention import Heads, Plan, attend
 from aim.model.batch import Cache, KeyValue
 from aim.model.embed import WAVES, waves, widths
 from aim.model.intent import Segment
@@ -195,7 +195,7 @@ class Trunk(nn.Module):
         super().__init__()
         sizes = widths(config)
         self.who = intent.variant(config.variant)
-        self.way: Way = "segments"
+        self.way: Attention = "segments"
         self.times = nn.ModuleDict({name: Time(sizes[name][0]) for name in intent.streams(config)})
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
         self.checkpointing = False

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 from aim.config import CodecConfig
 from aim.model import canvas
-from aim.model.codec import Kind, PictureCodec, Pictures, fit, to_bytes
+from aim.model.canvas import Shifts
+from aim.model.codec import Kind, PictureCodec, Pictures, fit, moved, still, to_bytes
 
 LOOKED_AT = 512  # numbers of each tensor that a fingerprint is made of
 WEIGHTS = "vae."
@@ -53,10 +54,11 @@ class WanCodec(PictureCodec):
         return torch.full((3, size.height, size.width), -1.0, device=self.mean.device)
 
     @torch.no_grad()
-    def encode(self, pictures: Sequence[Pictures], kind: Kind) -> Float[Tensor, "b n c"]:
+    def encode(self, pictures: Sequence[Pictures], kind: Kind, shifts: Shifts | None = None) -> Float[Tensor, "b n c"]:
         """Return the normalised tokens of pictures or maps, one batch a view; the most likely code, nothing drawn."""
-        views = zip(pictures, self.config.views, strict=True)
-        return canvas.to_tokens([self._coded(fit(p.to(self.mean.device), view)) for p, view in views])
+        views = zip(pictures, self.config.views, shifts or still(len(pictures)), strict=True)
+        fitted = [moved(fit(p.to(self.mean.device), view), *shift) for p, view, shift in views]
+        return canvas.to_tokens([self._coded(x) for x in fitted])
 
     @torch.no_grad()
     def decode(self, tokens: Float[Tensor, "b n c"], kind: Kind) -> tuple[Pictures, ...]:

@@ -6,18 +6,16 @@ however many processes the batch is shared among. The next batch is made in a th
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from aim.config import TrainConfig
 from aim.data.loader import Loader
-from aim.model.batch import Context, Sample
+from aim.model.batch import Sample, mapped, move
 from aim.model.flow import Draws
 from aim.train import fleet, schedule
 
@@ -55,8 +53,7 @@ class Batches:
         future = self.ahead[1] if self.ahead and self.ahead[0] == step else self.thread.submit(self._make, step)
         ready = future.result()
         self.ahead = step + 1, self.thread.submit(self._make, step + 1)
-        device = self.device
-        return Prepared(mapped(ready.sample, lambda value: value.to(device, non_blocking=True)), ready.draws)
+        return Prepared(move(ready.sample, self.device), ready.draws)
 
     def _make(self, step: int) -> Prepared:
         made = prepared(self.loader, self.config, step, self.part)
@@ -68,7 +65,8 @@ def prepared(loader: Loader, config: TrainConfig, step: int, part: slice) -> Pre
     rows = schedule.rows(config.seed, STREAM, step, config.batch_size, len(loader))
     numbers = range(config.batch_size)[part]
     generators = tuple(schedule.generator(config.seed, STREAM, step, number) for number in numbers)
-    return Prepared(thinned(loader.batch(rows[part]), config, generators), Draws(generators))
+    versions = torch.cat([torch.randint(loader.versions, (1,), generator=generator) for generator in generators])
+    return Prepared(thinned(loader.batch(rows[part], versions), config, generators), Draws(generators))
 
 
 def thinned(sample: Sample, config: TrainConfig, generators: tuple[torch.Generator, ...]) -> Sample:
@@ -78,16 +76,3 @@ def thinned(sample: Sample, config: TrainConfig, generators: tuple[torch.Generat
     text_valid = context.text_valid & (chance[:, :1] >= config.text_dropout)
     past_valid = context.past_valid & (chance[:, 1] >= config.history_dropout)
     return replace(sample, context=replace(context, text_valid=text_valid, past_valid=past_valid))
-
-
-Batch = TypeVar("Batch", Sample, Context)
-
-
-def mapped(batch: Batch, do: Callable[[Tensor], Tensor]) -> Batch:
-    """Return the batch with `do` done to each of its tensors."""
-    parts = {
-        name: do(value) if isinstance(value, Tensor) else mapped(value, do)
-        for name, value in vars(batch).items()
-        if isinstance(value, Tensor | Context)
-    }
-    return replace(batch, **parts)

@@ -63,8 +63,8 @@ class Beside:
             return False
         ema = checkpoint.gathered(training.ema)
         if fleet.leads() and filmed:
-            model = samples.averaged(self.run, ema, self.device)
-            samples.show(model, self.run, self.codec, self.loader, self.out, step, self.log)
+            with samples.averaged(self.run, training.model, ema, self.device) as model:
+                samples.show(model, self.run, self.codec, self.loader, self.out, step, self.log)
         if fleet.leads() and played and self.judge:
             self.judge.judge(step, ema)
         if played:

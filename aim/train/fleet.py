@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -50,13 +51,20 @@ def joined(device: torch.device) -> Iterator[torch.device]:
         with contextlib.nullcontext() if leads() else _silence():
             yield place
         if not leads():
-            raise SystemExit(DONE)
+            _end(DONE)
     except KeyboardInterrupt:
         if leads():
             raise
-        raise SystemExit(INTERRUPTED) from None  # the first says what was kept
+        _end(INTERRUPTED)  # the first says what was kept
     finally:
         dist.destroy_process_group()
+
+
+def _end(code: int) -> NoReturn:
+    """End this process at once: gloo's threads outlive the group, and the interpreter's own end may abort on them."""
+    dist.destroy_process_group()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _place(device: torch.device, index: int) -> torch.device:
@@ -119,7 +127,7 @@ def led(do: Callable[[], T], follow: Callable[[], T]) -> T:
     if not leads():
         (went,) = agreed(0.0)
         if not went:
-            raise SystemExit(1)  # the first says why
+            _end(1)  # the first says why
         return follow()
     try:
         result = do()

@@ -1,8 +1,8 @@
 """From a dataset to a policy: codec, tokens of every picture, Stage I. Each part that is finished is kept in `out`.
 
-    run.json   log.jsonl   codec/{codec.safetensors, quality.json}   latents/KEY.safetensors   step-NNNNNN/
-    tensorboard/   imagined/step-NNNNNN.webp   best/, where tasks were given to judge by
-    mapping.json           how the numbers of a recorded set became ours, where it was one
+run.json   log.jsonl   codec/{codec.safetensors, quality.json}   latents/KEY.safetensors   step-NNNNNN/
+tensorboard/   imagined/step-NNNNNN.webp   best/, where tasks were given to judge by
+mapping.json           how the numbers of a recorded set became ours, where it was one
 """
 
 from __future__ import annotations
@@ -58,9 +58,8 @@ def train(
 ) -> Trained:  # fmt: skip
     """Do what is left of the run in `out` and return what came of it; `UserError` where `out` holds another run.
 
-    With a `lender`, the folder of another run, its codec is used.
-
-    In a fleet the first process makes the codec and the tokens, and the others read what it kept.
+    With a `lender`, the folder of another run, its codec is used. In a fleet the first process makes
+    the codec and the tokens, and the others read what it kept.
     """
     options = options or Options()
     fleet.part(run.train.batch_size)
@@ -73,12 +72,12 @@ def train(
     try:
         codec, quality = fleet.led(keep, keep)
         clock.lap("codec")
-        code = functools.partial(latents.cached, out / "latents", codec, source)
+        code = functools.partial(latents.cached, out / "latents", codec, source, run.data)
         tokens = fleet.led(code, code)
         if run.model.geometry:
             tokens = latents.with_points(tokens, source, run.codec)
         seconds = clock.lap("latents")
-        log.write("latents", {"instants": len(tokens.rgb), "seconds": seconds})
+        log.write("latents", {"instants": tokens.rgb.shape[1], "seconds": seconds})
         fitted = loader.fit_transform(run, moves, every, source.relative)
         transform = _transform(out) or dataclasses.replace(fitted, mapped=source.has_maps)
         words = loader.read_words(moves.instructions, run.weights)
@@ -184,7 +183,15 @@ def _begin(run: Run, source: Source, out: Path, resume: bool, lender: Path | Non
     claim(run, source, out, resume)
     for part in ("codec", "latents"):
         if not (out / part).exists():
-            shutil.copytree(lender / part, out / part)
+            shutil.copytree(lender / part, out / part, copy_function=_laid)
+
+
+def _laid(there: str, here: str) -> None:
+    """Lay a file into another folder, without a copy where the disk can: both are only ever replaced as a whole."""
+    try:
+        os.link(there, here)
+    except OSError:
+        shutil.copy2(there, here)
 
 
 def _codec(run: Run, source: Source, folder: Path, device: torch.device, log: Log) -> tuple[PictureCodec, Quality]:

@@ -7,7 +7,8 @@ for the model's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,12 @@ from aim.config import Run
 from aim.data.loader import Loader
 from aim.evaluate import films
 from aim.evaluate.films import Frames, Panel
+from aim.model import lora
 from aim.model.aim import AIM
 from aim.model.batch import move
 from aim.model.codec import Kind, PictureCodec
 from aim.model.flow import draws
+from aim.train import fleet, precision, pretrained
 from aim.train.log import Log
 from sim.types import CONTROL_HZ
 
@@ -33,12 +36,29 @@ HEIGHT = 120  # pixels of a panel
 SEED = 0  # of the noise, the same for every film
 
 
-def averaged(run: Run, ema: Mapping[str, Tensor], device: torch.device) -> AIM:
-    """Return a model with averaged weights, whole; the training's own numbers are not drawn from for it."""
+@contextmanager
+def averaged(run: Run, model: AIM, ema: Mapping[str, Tensor], device: torch.device) -> Iterator[AIM]:
+    """Yield a model with averaged weights, whole; the training's own numbers are not drawn from for it.
+
+    Where adapters train beside weights that stand still there is no room for all of these twice: a process that trains
+    alone lends its own `model` and has it back as it was.
+    """
+    lent = bool(run.model.lora_rank) and fleet.size() == 1
     with torch.random.fork_rng(devices=[]):
-        model = AIM(run.model)
-    model.load_state_dict(dict(ema))
-    return model.to(device).eval()
+        shown = model if lent else pretrained.to_fill(run).to(device)
+    mine = lora.trained(shown)
+    before = {name: value.detach().clone() for name, value in mine.items()} if lent else {}
+    _fill(mine, ema)
+    try:
+        yield shown
+    finally:
+        _fill(mine, before)
+
+
+@torch.no_grad()
+def _fill(values: Mapping[str, Tensor], by: Mapping[str, Tensor]) -> None:
+    for name, value in by.items():
+        values[name].copy_(value)
 
 
 def show(model: AIM, run: Run, codec: PictureCodec, loader: Loader, out: Path, step: int, log: Log) -> Path:
@@ -54,7 +74,8 @@ def show(model: AIM, run: Run, codec: PictureCodec, loader: Loader, out: Path, s
 def film(model: AIM, run: Run, codec: PictureCodec, loader: Loader) -> Frames:
     """Return the film (1 + f, H, W, 3), which begins with the present, of a few samples one under another."""
     sample = move(loader.batch(shown(len(loader))), next(model.parameters()).device)
-    imagined = model.imagine(sample.context, STEPS, draws(SEED, len(sample.rgb)))
+    with precision.autocast(precision.resolve(run.train.precision, sample.rgb.device), sample.rgb.device):
+        imagined = model.imagine(sample.context, STEPS, draws(SEED, len(sample.rgb)))
     now = sample.context.rgb[:, None]
     came = _decoded(codec, torch.cat([now, sample.rgb], 1), "rgb")
     columns = [("what came", came)]

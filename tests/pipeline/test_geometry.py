@@ -50,13 +50,13 @@ def test_points_of_the_loader_are_those_of_the_simulator(folder: Path) -> None:
     policy = load_policy(folder / "points")
     kept = latents.with_points(latents.encode(policy.codec, source), source, policy.run.codec)
     assert kept.points is not None
-    assert kept.points.shape == (len(kept.rgb), policy.run.model.tokens, 4)
+    assert kept.points.shape == (1, kept.rgb.shape[1], policy.run.model.tokens, 4)
     env = Env(tasks.load("click_bell"), robots.load("panda"), 1, size=(64, 64), depth=True)
     env.reset([0])
     seen = env.observe()
     told = policy.context(seen, *begun(policy, seen)).points
     assert told is not None
-    torch.testing.assert_close(told[0], kept.points[0], atol=2e-3, rtol=0)  # depth is kept in millimetres
+    torch.testing.assert_close(told[0], kept.points[0, 0], atol=2e-3, rtol=0)  # depth is kept in millimetres
     assert policy.act(seen).actions.shape == (1, 16, 8)
     env.close()
     blind = Env(tasks.load("click_bell"), robots.load("panda"), 1, size=(64, 64))

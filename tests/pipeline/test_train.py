@@ -8,7 +8,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -28,16 +27,8 @@ from aim.train.beside import Options
 from aim.train.pipeline import Trained
 from sim.types import Observation, UserError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Compute on one thread, as the sums of two may differ in the last bit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -251,7 +242,7 @@ def test_the_policy_tells_the_model_what_the_loader_told_it(
 ) -> None:
     made = data.load(data.episodes[1])
     moves, every = loader.motions(data), loader.windows(data)
-    tokens = latents.cached(trained[0] / "latents", policy.codec, data)
+    tokens = latents.cached(trained[0] / "latents", policy.codec, data, policy.run.data)
     words = loader.read_words(moves.instructions)
     row = np.flatnonzero((every.episode == 1) & (every.picture == 4))
     sample = loader.Loader(policy.run, tokens, moves, every, words, policy.transform).batch(row)

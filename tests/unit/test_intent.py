@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from aim import presets
-from aim.config import ModelConfig
+from aim.config import Attention, ModelConfig
 from aim.model import attention, intent
 from aim.model.attention import attend
 from aim.model.intent import Segment
@@ -22,7 +22,7 @@ def config(name: str = "paper", past_frames: int = 1, past_actions: int = 16) ->
 
 
 torch.set_num_threads(1)
-WAYS: tuple[attention.Way, ...] = ("segments", "mask", "flex")
+WAYS: tuple[Attention, ...] = ("segments", "mask", "flex")
 CPU = torch.device("cpu")
 HISTORIES = [(0, 0), (1, 16), (3, 32), (0, 16), (2, 0)]
 
@@ -149,7 +149,7 @@ def test_all_ways_of_attention_are_attention_under_the_mask(name: str, frames: i
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_fewer_queries_hear_the_same(way: attention.Way) -> None:
+def test_fewer_queries_hear_the_same(way: Attention) -> None:
     sequence, who = intent.segments(config()), intent.variant("paper")
     asked, memory = parts(sequence, 1)
     every = attention.hear(attention.plan(way, who, asked, memory, CPU), asked, memory)

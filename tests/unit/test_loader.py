@@ -38,7 +38,8 @@ def clock() -> Loader:
     words = Words((torch.zeros(3, 384),), torch.zeros(2, dtype=torch.int64))
     starts = torch.tensor([0, 11, 16])
     plain = Transform((False,) * JOINTS, PLAIN, PLAIN)
-    return Loader(RUN, Latents(tokens, -tokens, starts), moves, every, words, plain)
+    still = torch.zeros(1, 2, 3, 2, dtype=torch.int64)
+    return Loader(RUN, Latents(tokens[None], -tokens[None], starts, still), moves, every, words, plain)
 
 
 def test_every_part_of_a_sample_is_in_step(clock: Loader) -> None:

@@ -1,215 +1,23 @@
-"""Laws of the model: what cannot influence what, by bits and by gradients; caches; losses; that it learns.
-
-Weights are random and nowhere zero, so that nothing is independent only because a gate is still shut.
-"""
+"""The model beside its laws (`test_laws.py`): caches, what is not valid, losses, draws; and that it learns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
+from models import CONFIGS, S_VIDEO, context, inputs, predict, randomised, sample
 
-from aim import presets
-from aim.config import ModelConfig, Run
 from aim.model import flow, intent
 from aim.model.aim import AIM
-from aim.model.attention import Way
-from aim.model.batch import Cache, Context, Sample, move
-from aim.model.intent import VARIANTS
+from aim.model.batch import Context, move
 
-TEXT = 12
 torch.set_num_threads(1)  # the model is small: threads that wait for each other cost more than they give
-
-
-def run(name: str) -> Run:
-    return presets.preset(name)("panda", ("head", "wrist"), action_dim=5, state_dim=6, text_width=TEXT)
-
-
-def history(name: str, frames: int, actions: int) -> ModelConfig:
-    return replace(run(name).model, past_frames=frames, past_actions=actions)
-
-
-CONFIGS = {
-    **{f"tiny-{name}": replace(run("tiny").model, variant=name) for name in VARIANTS},
-    **{f"nano-{name}": replace(run("nano").model, variant=name) for name in VARIANTS},
-    "no-history": history("tiny", 0, 0),
-    "long-history": history("tiny", 3, 32),
-    "narrow-actions": replace(run("tiny").model, action_width=24, action_ffn=40),
-    "shared-map": replace(run("tiny").model, shared_map=True),
-    "velocity": replace(run("tiny").model, predict="velocity"),
-    "geometry": replace(run("tiny").model, geometry=True),
-    "three-draws": replace(run("tiny").model, action_draws=3),
-}
-
-
-def randomised(model: AIM, seed: int = 0) -> AIM:
-    """Return the model with every weight drawn anew, none zero, large enough for influences to show."""
-    draw = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            fan = parameter.shape[-1] if parameter.ndim > 1 else 4
-            parameter.copy_(torch.randn(parameter.shape, generator=draw) / fan**0.5)
-    return model
 
 
 @pytest.fixture(params=list(CONFIGS), scope="module")
 def model(request: pytest.FixtureRequest) -> AIM:
     return randomised(AIM(CONFIGS[request.param]))
-
-
-def context(config: ModelConfig, rows: int = 2, seed: int = 1) -> Context:
-    draw = torch.Generator().manual_seed(seed)
-
-    def some(*shape: int) -> Tensor:
-        return torch.randn(rows, *shape, generator=draw)
-
-    tokens = (config.tokens, config.token_channels)
-    valid = torch.arange(rows) != 1  # the second row has no history
-    heard = torch.ones(rows, 4, dtype=torch.bool)
-    heard[0, 2:] = False
-    return Context(
-        past_rgb=some(config.past_frames, *tokens), past_action=some(config.past_actions, config.action_dim),
-        past_valid=valid, rgb=some(*tokens), state=some(config.state_dim), text=some(4, config.text_width),
-        text_valid=heard, points=some(config.tokens, 4).sign() if config.geometry else None,
-    )  # fmt: skip
-
-
-def sample(config: ModelConfig, rows: int = 2, seed: int = 1) -> Sample:
-    draw = torch.Generator().manual_seed(seed + 100)
-    frames = (rows, config.futures, config.tokens, config.token_channels)
-    return Sample(
-        context=context(config, rows, seed), rgb=torch.randn(frames, generator=draw),
-        map=torch.randn(frames, generator=draw),
-        action=torch.randn(rows, config.chunk, config.action_dim, generator=draw),
-        map_valid=torch.ones(rows, dtype=torch.bool), action_valid=torch.ones(config.action_dim, dtype=torch.bool),
-    )  # fmt: skip
-
-
-KNOWN = ("past_rgb", "past_action", "rgb", "state", "text")
-KIND = {  # which kind of segment an input makes
-    "past_rgb": "past_obs", "past_action": "past_act", "rgb": "o", "state": "o", "text": "text", "x": "x", "m": "m",
-    "a": "a", "condition": "c",
-}  # fmt: skip
-Inputs = dict[str, Tensor]
-S_VIDEO, S_ACTION = torch.tensor([0.7, 0.4]), torch.tensor([0.3, 0.9])
-
-
-def inputs(config: ModelConfig) -> Inputs:
-    """Return all that enters the model: only maps and conditions that its variant has."""
-    known, future, who = context(config), sample(config), intent.variant(config.variant)
-    given = {name: getattr(known, name) for name in KNOWN}
-    given |= {"x": future.rgb, "a": future.action} | ({"m": future.map} if "m" in who else {})
-    return given | ({"condition": future.map * 0.5 + 0.1} if intent.condition(who) else {})
-
-
-def told(model: AIM, given: Inputs) -> Context:
-    return replace(context(model.config), **{name: given[name] for name in KNOWN})
-
-
-def predict(model: AIM, given: Inputs) -> dict[str, Tensor]:
-    """Return the velocities of x, m, a from the whole sequence at once; all draws of the actions are the same."""
-    draws = model.config.action_draws
-    action, s_action = given["a"][:, None].expand(-1, draws, -1, -1), S_ACTION[:, None].expand(-1, draws)
-    found = model.velocities(
-        told(model, given), given["x"], given.get("m"), action, given.get("condition"), S_VIDEO, s_action
-    )
-    return {**found, "a": found["a"][:, -1]}
-
-
-def cached(model: AIM, given: Inputs) -> dict[str, Tensor]:
-    """Return the same in three turns, each against the cache of those before, as at inference."""
-    cache = model.remember(told(model, given))
-    x, m = model.video_velocity(cache, given["x"], given.get("m"), S_VIDEO)
-    against = model.condition(cache, given["condition"]) if "condition" in given else cache
-    a = model.action_velocity(against, given["a"], S_ACTION)
-    return {"x": x, "a": a} | ({"m": m} if m is not None else {})
-
-
-WAYS: dict[str, Callable[[AIM, Inputs], dict[str, Tensor]]] = {"whole": predict, "cached": cached}
-
-
-def allowed(model: AIM, output: str) -> set[str]:
-    """Return the inputs that the table lets reach an output."""
-    who = intent.variant(model.config.variant)
-    reached = intent.reaches(who, output)
-    kinds = {**KIND, "condition": intent.condition(who)}
-    return {name for name, kind in kinds.items() if kind in reached}
-
-
-def absent(config: ModelConfig) -> set[str]:
-    """Return the inputs that have no numbers in this configuration."""
-    return {name for name, size in (("past_rgb", config.past_frames), ("past_action", config.past_actions)) if not size}
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_forbidden_inputs_change_no_bit_and_all_others_do(model: AIM, way: str) -> None:
-    given = inputs(model.config)
-    with torch.no_grad():
-        before = WAYS[way](model, given)
-        for name in set(given) - absent(model.config):
-            after = WAYS[way](model, {**given, name: given[name] + 1.0})
-            for output in before:
-                reaches = not torch.equal(before[output], after[output])
-                assert reaches == (name in allowed(model, output)), f"{name} -> {output}"
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_forbidden_gradients_are_zero_and_all_others_are_not(model: AIM, way: str) -> None:
-    given = {name: z.clone().requires_grad_() for name, z in inputs(model.config).items()}
-    outputs = WAYS[way](model, given)
-    present = [name for name in given if name not in absent(model.config)]
-    for output in outputs:
-        slopes = torch.autograd.grad(
-            outputs[output].square().sum(), [given[name] for name in present], retain_graph=True, allow_unused=True
-        )
-        for name, slope in zip(present, slopes, strict=True):
-            size = 0.0 if slope is None else slope.abs().max().item()
-            assert (size > 0) == (name in allowed(model, output)), f"{name} -> {output}: {size}"
-
-
-def test_the_laws_of_the_paper_by_name() -> None:
-    """What the method forbids, said once more without the table: dx/dm, dx/da, dm/da, da/dx and da/dtext are zero."""
-    for name in ("tiny-paper", "nano-paper"):
-        model = randomised(AIM(CONFIGS[name]))
-        assert allowed(model, "x") == {"past_rgb", "past_action", "rgb", "state", "text", "x"}
-        assert allowed(model, "m") == allowed(model, "x") | {"m"}
-        assert allowed(model, "a") == {"past_rgb", "past_action", "rgb", "state", "a", "condition"}
-
-
-def test_clean_tokens_never_see_the_future(model: AIM) -> None:
-    """Keys and values of past and o are the same bits whether or not the future stands beside them."""
-    given = inputs(model.config)
-    known = told(model, given)
-    with torch.no_grad():
-        copied = intent.condition(model.who)
-        frames = {"x": given["x"]} | ({"m": given["m"]} if "m" in given else {})
-        frames |= {copied: given["condition"]} if copied else {}
-        tokens = {**model.embed.context(known), **model.embed.future(frames)}
-        tokens["a"] = model.embed.chunk(given["a"], model._stance(known)).repeat(1, model.config.action_draws, 1)
-        cut = model._cut(tokens)
-        levels = {s: torch.tensor([0.5]) for s in cut if s.kind in ("x", "m", "a")}
-        beside = model._run(cut, levels, Cache(), model.embed.words(known))[1]
-        alone = model.remember(known)
-    assert set(alone.segments) == {segment for segment in model.sequence if segment.block < 1}
-    for segment, layers in alone.segments.items():
-        for pair, other in zip(layers, beside.segments[segment], strict=True):
-            assert torch.equal(pair[0], other[0])
-            assert torch.equal(pair[1], other[1])
-
-
-@pytest.mark.parametrize("way", ["mask", "flex"])
-def test_ways_of_attention_give_equal_models(model: AIM, way: Way) -> None:
-    given = inputs(model.config)
-    with torch.no_grad():
-        first = predict(model, given)
-        model.trunk.way = way
-        second = predict(model, given)
-        model.trunk.way = "segments"
-    for output in first:
-        torch.testing.assert_close(second[output], first[output], atol=1e-4, rtol=1e-4)
 
 
 def test_recomputing_layers_changes_no_gradient() -> None:
@@ -221,15 +29,6 @@ def test_recomputing_layers_changes_no_gradient() -> None:
         model.losses(sample(model.config), flow.draws(0, 2))["total"].backward()
         slopes.append([p.grad for p in model.parameters()])
     assert all(torch.equal(one, other) for one, other in zip(*slopes, strict=True))
-
-
-def test_cached_inference_is_the_whole_sequence(model: AIM) -> None:
-    given = inputs(model.config)
-    with torch.no_grad():
-        whole, turns = predict(model, given), cached(model, given)
-    assert turns.keys() == whole.keys()
-    for output in whole:
-        torch.testing.assert_close(turns[output], whole[output], atol=1e-5, rtol=1e-5)
 
 
 def test_a_cache_is_a_value() -> None:

@@ -25,6 +25,7 @@ from aim.model.aim import AIM
 from aim.model.video_codec import WanCodec
 from aim.policy import load_policy
 from aim.train import pipeline, pretrained
+from aim.train.beside import Options
 from sim.types import UserError
 
 torch.set_num_threads(1)
@@ -271,13 +272,19 @@ def test_a_run_with_pretrained_weights_trains_goes_on_and_acts(folder: Path, tmp
     views = tuple(View(name, *((32, 32) if "wrist" in name else (64, 64))) for name in CAMERAS)
     codec = dataclasses.replace(whole.codec, views=views)
     model = dataclasses.replace(whole.model, layout=layout(codec), action_dim=JOINTS, state_dim=JOINTS)
-    stage = dataclasses.replace(whole.train, steps=4, batch_size=4, precision="fp32", warmup=1)
+    stage = dataclasses.replace(
+        whole.train, steps=4, batch_size=4, precision="bf16" if rank else "fp32", warmup=1
+    )
     made = dataclasses.replace(whole, robot="aloha", codec=codec, model=model, train=stage)
     data, out = dataset(tmp_path / "toy", [episode(seed, pictures=7) for seed in range(3)]), tmp_path / "run"
     pipeline.train(made, data, out, False, torch.device("cpu"), until=2)
     ended = pipeline.train(made, data, out, True, torch.device("cpu"))
     assert ended.outcome.finished
     kept = load_file(ended.outcome.checkpoint / "ema.safetensors")
+    filmed = pipeline.train(made, data, tmp_path / "filmed", False, torch.device("cpu"), options=Options(films=2))
+    again = load_file(filmed.outcome.checkpoint / "ema.safetensors")
+    assert all(torch.equal(kept[name], again[name]) for name in kept), "films change nothing"
+    assert [path.stem for path in sorted((tmp_path / "filmed/imagined").iterdir())] == ["step-000002", "step-000004"]
     assert ("trunk.layers.0.rgb.qkv.weight" in kept) == (rank == 0)
     states, spots = (np.stack([places(50 + i)[which] for i in range(2)]) for which in (1, 0))
     joints = np.zeros((2, JOINTS), np.float32)

@@ -1,0 +1,130 @@
+"""Laws of the model: what cannot influence what, by bits and by gradients, whole and cached, however it attends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from models import CONFIGS, S_ACTION, S_VIDEO, Inputs, inputs, predict, randomised, told
+from torch import Tensor
+
+from aim.config import Attention, ModelConfig
+from aim.model import intent
+from aim.model.aim import AIM
+from aim.model.batch import Cache
+
+torch.set_num_threads(1)  # the model is small: threads that wait for each other cost more than they give
+
+
+@pytest.fixture(params=list(CONFIGS), scope="module")
+def model(request: pytest.FixtureRequest) -> AIM:
+    return randomised(AIM(CONFIGS[request.param]))
+
+
+KIND = {  # which kind of segment an input makes
+    "past_rgb": "past_obs", "past_action": "past_act", "rgb": "o", "state": "o", "text": "text", "x": "x", "m": "m",
+    "a": "a", "condition": "c",
+}  # fmt: skip
+
+
+def cached(model: AIM, given: Inputs) -> dict[str, Tensor]:
+    """Return the same in three turns, each against the cache of those before, as at inference."""
+    cache = model.remember(told(model, given))
+    x, m = model.video_velocity(cache, given["x"], given.get("m"), S_VIDEO)
+    against = model.condition(cache, given["condition"]) if "condition" in given else cache
+    a = model.action_velocity(against, given["a"], S_ACTION)
+    return {"x": x, "a": a} | ({"m": m} if m is not None else {})
+
+
+WAYS: dict[str, Callable[[AIM, Inputs], dict[str, Tensor]]] = {"whole": predict, "cached": cached}
+
+
+def allowed(model: AIM, output: str) -> set[str]:
+    """Return the inputs that the table lets reach an output."""
+    who = intent.variant(model.config.variant)
+    reached = intent.reaches(who, output)
+    kinds = {**KIND, "condition": intent.condition(who)}
+    return {name for name, kind in kinds.items() if kind in reached}
+
+
+def absent(config: ModelConfig) -> set[str]:
+    """Return the inputs that have no numbers in this configuration."""
+    return {name for name, size in (("past_rgb", config.past_frames), ("past_action", config.past_actions)) if not size}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_forbidden_inputs_change_no_bit_and_all_others_do(model: AIM, way: str) -> None:
+    given = inputs(model.config)
+    with torch.no_grad():
+        before = WAYS[way](model, given)
+        for name in set(given) - absent(model.config):
+            after = WAYS[way](model, {**given, name: given[name] + 1.0})
+            for output in before:
+                reaches = not torch.equal(before[output], after[output])
+                assert reaches == (name in allowed(model, output)), f"{name} -> {output}"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_forbidden_gradients_are_zero_and_all_others_are_not(model: AIM, way: str) -> None:
+    given = {name: z.clone().requires_grad_() for name, z in inputs(model.config).items()}
+    outputs = WAYS[way](model, given)
+    present = [name for name in given if name not in absent(model.config)]
+    for output in outputs:
+        slopes = torch.autograd.grad(
+            outputs[output].square().sum(), [given[name] for name in present], retain_graph=True, allow_unused=True
+        )
+        for name, slope in zip(present, slopes, strict=True):
+            size = 0.0 if slope is None else slope.abs().max().item()
+            assert (size > 0) == (name in allowed(model, output)), f"{name} -> {output}: {size}"
+
+
+def test_the_laws_of_the_paper_by_name() -> None:
+    """What the method forbids, said once more without the table: dx/dm, dx/da, dm/da, da/dx and da/dtext are zero."""
+    for name in ("tiny-paper", "nano-paper"):
+        model = randomised(AIM(CONFIGS[name]))
+        assert allowed(model, "x") == {"past_rgb", "past_action", "rgb", "state", "text", "x"}
+        assert allowed(model, "m") == allowed(model, "x") | {"m"}
+        assert allowed(model, "a") == {"past_rgb", "past_action", "rgb", "state", "a", "condition"}
+
+
+def test_clean_tokens_never_see_the_future(model: AIM) -> None:
+    """Keys and values of past and o are the same bits whether or not the future stands beside them."""
+    given = inputs(model.config)
+    known = told(model, given)
+    with torch.no_grad():
+        copied = intent.condition(model.who)
+        frames = {"x": given["x"]} | ({"m": given["m"]} if "m" in given else {})
+        frames |= {copied: given["condition"]} if copied else {}
+        tokens = {**model.embed.context(known), **model.embed.future(frames)}
+        tokens["a"] = model.embed.chunk(given["a"], model._stance(known)).repeat(1, model.config.action_draws, 1)
+        cut = model._cut(tokens)
+        levels = {s: torch.tensor([0.5]) for s in cut if s.kind in ("x", "m", "a")}
+        beside = model._run(cut, levels, Cache(), model.embed.words(known))[1]
+        alone = model.remember(known)
+    assert set(alone.segments) == {segment for segment in model.sequence if segment.block < 1}
+    for segment, layers in alone.segments.items():
+        for pair, other in zip(layers, beside.segments[segment], strict=True):
+            assert torch.equal(pair[0], other[0])
+            assert torch.equal(pair[1], other[1])
+
+
+@pytest.mark.parametrize("way", ["mask", "flex"])
+def test_ways_of_attention_give_equal_models(model: AIM, way: Attention) -> None:
+    given = inputs(model.config)
+    with torch.no_grad():
+        first = predict(model, given)
+        model.trunk.way = way
+        second = predict(model, given)
+        model.trunk.way = "segments"
+    for output in first:
+        torch.testing.assert_close(second[output], first[output], atol=1e-4, rtol=1e-4)
+
+
+def test_cached_inference_is_the_whole_sequence(model: AIM) -> None:
+    given = inputs(model.config)
+    with torch.no_grad():
+        whole, turns = predict(model, given), cached(model, given)
+    assert turns.keys() == whole.keys()
+    for output in whole:
+        torch.testing.assert_close(turns[output], whole[output], atol=1e-5, rtol=1e-5)
