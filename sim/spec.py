@@ -71,7 +71,7 @@ class Object:
     fixed: bool = False
     mass: float = 0.05
     like: str = ""  # an object placed before whose variant (by number) this one shares
-    unlike: str = ""  # an object placed before whose kind this one must not share
+    unlike: str = ""  # an object placed before whose kind this one must not share; of one kind, whose variant
 
 
 @dataclass(frozen=True)

@@ -81,8 +81,12 @@ def _shapes(task: Task, rng: np.random.Generator) -> dict[str, Shape]:
     numbers: dict[str, int] = {}
     shapes: dict[str, Shape] = {}
     for thing in task.objects:
+        taken = shapes[thing.unlike] if thing.unlike else None
+        one_kind = len({shape.kind for shape in thing.variants}) == 1
         allowed = [
-            i for i, shape in enumerate(thing.variants) if not thing.unlike or shape.kind != shapes[thing.unlike].kind
+            i
+            for i, shape in enumerate(thing.variants)
+            if not taken or (shape != taken if one_kind else shape.kind != taken.kind)
         ]
         if not allowed:
             raise SpecError(f"task {task.name!r}: every variant of {thing.name!r} is like {thing.unlike!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from math import pi
 
@@ -157,6 +158,13 @@ def test_like_shares_the_variant_and_unlike_does_not() -> None:
     )  # fmt: skip
     seen = [tuple(layout.shapes[name].kind for name in ("one", "two", "three")) for layout in layouts(of)]
     assert set(seen) == {("can", "can", "cube"), ("cube", "cube", "can")}
+
+
+def test_unlike_among_one_kind_is_another_variant() -> None:
+    spawn, green = Spawn(WIDE, DEEP), dataclasses.replace(CAN, colour="green")
+    of = task(Object("one", (CAN, green), spawn), Object("two", (CAN, green), spawn, unlike="one"))
+    seen = [tuple(layout.shapes[name].colour for name in ("one", "two")) for layout in layouts(of)]
+    assert set(seen) == {("red", "green"), ("green", "red")}
 
 
 def test_a_colour_is_drawn_where_there_is_a_choice() -> None:

@@ -1,0 +1,52 @@
+"""Set the cup of the named colour down on a coaster; another cup stands by, and only the words tell which is meant."""
+
+from sim.catalogue import kind
+from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+
+CUPS = kind("cup")[:2]
+
+TASK = Task(
+    name="place_named_cup",
+    suite="aim",
+    instructions=(
+        "put the {cup.colour} cup on {coaster}",
+        "place the {cup.colour} cup on {coaster}",
+        "use {a} to set the {cup.colour} cup down on {coaster}",
+        "move the {cup.colour} cup onto {coaster}",
+    ),
+    unseen=(
+        "{coaster} is where the {cup.colour} cup should stand",
+        "leave the other cup alone and bring the {cup.colour} cup to {coaster}",
+    ),
+    objects=(
+        Object(
+            "cup",
+            variants=CUPS,
+            spawn=Spawn(x=(0.15, 0.3), y=(-0.2, 0.05), mirror="coin"),
+            mass=0.08,
+        ),
+        Object(
+            "other",
+            variants=CUPS,
+            spawn=Spawn(x=(0.15, 0.3), y=(-0.2, 0.05), mirror="coin", apart=(("cup", 0.15),)),
+            unlike="cup",
+            mass=0.08,
+        ),
+        Object(
+            "coaster",
+            variants=kind("coaster")[:1],
+            spawn=Spawn(x=(-0.05, 0.1), y=(-0.2, 0.05), mirror="cup", apart=(("cup", 0.13), ("other", 0.13))),
+            fixed=True,
+        ),
+    ),
+    arms=(Arm("a", "side:cup"),),
+    success=(
+        Term("near", {"a": "cup.bottom", "b": "coaster.top", "xy": 0.035, "z": 0.015}),
+        Term("open", {"arm": "all"}),
+    ),
+    plan=(
+        Skill("pick", {"arm": "a", "obj": "cup", "grasp": "rim", "pre": 0.1, "lift": 0.08}),
+        Skill("place", {"arm": "a", "obj": "cup", "point": "bottom", "on": "coaster.top", "pre": 0.05}),
+    ),
+    horizon=500,
+)
