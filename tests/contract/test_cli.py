@@ -64,7 +64,7 @@ def test_a_group_lists_its_verbs(capsys: pytest.CaptureFixture[str]) -> None:
         (["generate", "--task", "click_bell", "--out", "x", "--size", "12"], "size '12' is not HEIGHTxWIDTH"),
         (["generate", "--task", "handover_block", "--robot", "panda", "--out", "x"], "task 'handover_block' needs 2"),
         (["generate", "--task", "click_bell", "--out", "x", "--num", "0"], "at least one task, one episode"),
-        (["generate", "--out", "x"], "give --task or --suite, one of the two; suites: all, robotwin50"),
+        (["generate", "--out", "x"], "give --task or --suite, one of the two; suites: all, aim, robotwin50"),
         (["generate", "--suite", "robotwin", "--out", "x"], "unknown suite 'robotwin'; did you mean 'robotwin50'"),
         (["generate", "--task", "click_bell", "--out", "x", "--variation", "random-eval"], "unknown variation"),
         (["generate", "--recipe", "no.toml", "--out", "x"], "cannot read the recipe no.toml: No such file"),

@@ -227,7 +227,7 @@ def test_the_verb_says_what_scripts_rely_on(tmp_path: Path) -> None:
         ({"robot": "pandas"}, "unknown robot 'pandas'; did you mean 'panda'"),
         ({"episodes": 0}, "episodes, batch, threads and workers start at 1"),
         ({"variation": "random-eval"}, "unknown variation 'random-eval'; .*valid: clean, random"),
-        ({"task": ()}, "give --task or --suite, one of the two; suites: all, robotwin50"),
+        ({"task": ()}, "give --task or --suite, one of the two; suites: all, aim, robotwin50"),
         ({"suite": "robotwin50"}, "give --task or --suite, one of the two"),
         ({"task": (), "suite": "robotwin"}, "unknown suite 'robotwin'; did you mean 'robotwin50'"),
         ({"task": ("handover_block",)}, "task 'handover_block' needs 2 arms"),

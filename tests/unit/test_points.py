@@ -17,6 +17,7 @@ from aim.config import View
 from aim.data import flat, shard, store
 from aim.data.points import Grid, episode_points, observed_points, token_points
 from aim.data.store import Dataset, Recipe
+from aim.model.codec import still
 from sim import record, robots, tasks
 from sim.camera import intrinsics, project
 from sim.env import Env
@@ -122,7 +123,7 @@ def kept(path: Path, made: Episode, size: tuple[int, int], robot: str = "aloha")
 def test_points_of_an_episode_come_view_by_view(tmp_path: Path) -> None:
     made = episode(seed=5, depth=True, size=(24, 36))
     data = kept(tmp_path / "set", made, (24, 36))
-    found = episode_points(data, data.episodes[0], VIEWS, GRIDS)
+    found = episode_points(data, data.episodes[0], VIEWS, GRIDS, still(len(VIEWS)))
     assert found.shape == (4, 7, 4)
     again = flat.unflatten(flat.flatten(made))
     for view, grid, part in zip(VIEWS, GRIDS, np.split(found, [4], axis=1), strict=True):
@@ -135,7 +136,7 @@ def test_points_of_an_episode_come_view_by_view(tmp_path: Path) -> None:
 def test_the_mend_is_named_where_there_is_no_depth(tmp_path: Path) -> None:
     data = kept(tmp_path / "set", episode(seed=5), (12, 16))
     with pytest.raises(UserError, match=r"has no depth pictures; record .* with `aim generate --depth`"):
-        episode_points(data, data.episodes[0], VIEWS, GRIDS)
+        episode_points(data, data.episodes[0], VIEWS, GRIDS, still(len(VIEWS)))
     data.close()
     seen = Observation({}, np.zeros((1, 14), np.float32), ("",), np.zeros(1))
     with pytest.raises(UserError, match="no depth of wrist, head"):
@@ -147,7 +148,7 @@ def test_a_policy_sees_the_points_that_were_recorded(tmp_path: Path) -> None:
     views, grids = tuple(View(name, 32, 64) for name in robot.camera_names), ((2, 4),) * len(robot.camera_names)
     made = next(iter(record.record(task, robot, [1], size=size, depth=True)))
     data = kept(tmp_path / "set", dataclasses.replace(made, success=True), size, "panda")
-    stored = episode_points(data, data.episodes[0], views, grids)
+    stored = episode_points(data, data.episodes[0], views, grids, still(len(views)))
     env = Env(task, robot, size=size, depth=True)
     env.reset([1])
     env.advance(made.action[None, :8])  # two pictures on
