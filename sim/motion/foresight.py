@@ -69,7 +69,7 @@ def lead_on(
 ) -> Array:
     """Return what it costs (c,) to bring an object held by `tools` (c 7), at joint values `q`, through the stages.
 
-    Radians of the largest joint moves, infinite where a stage is out of reach.
+    Radians, the lengths of the joint moves; infinite where a stage is out of reach.
     """
     body = actor.copy.body_pose(obj)
     total = np.zeros(len(tools))
@@ -81,7 +81,7 @@ def lead_on(
         missed = np.flatnonzero(~np.any(reached.reshape(len(tools), -1), axis=1).repeat(len(poses)))
         after[missed], reached[missed] = hand.chain.solve(ends[missed], np.tile(hand.chain.home, (len(missed), 1)))
         reached[reached] = goes_on(hand, ends[reached], after[reached], ways)
-        cost = np.where(reached, np.abs(after - starts).max(axis=1), np.inf).reshape(len(tools), -1)
+        cost = np.where(reached, np.linalg.norm(after - starts, axis=1), np.inf).reshape(len(tools), -1)
         best = cost.argmin(axis=1)
         total += cost[rows, best]
         q = after.reshape(len(tools), len(poses), -1)[rows, best]

@@ -221,7 +221,7 @@ class Hand:
     ) -> tuple[int, list[Array]]:
         """Return the index of the cheapest of `tools` (c 7), and joint values there and at the end of each way.
 
-        A way leads from tool poses to others that must be reachable close by. Costs are largest joint moves in
+        A way leads from tool poses to others that must be reachable close by. Costs are lengths of joint moves in
         radians: from here, and `onward` for what comes after (infinite: not possible), looked at for the CONSIDERED
         nearest ones; `penalty` (c,) adds to them.
         """

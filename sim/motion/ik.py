@@ -89,8 +89,9 @@ class Chain:
     def candidates(self, goals: Array, near: Array) -> tuple[Array, Array]:
         """Return, for each of `goals` (c 7), the solution nearest to `near` and its cost (c,), infinite where none is.
 
-        The cost is the largest joint move in radians. Restarts are spent only where the two natural starts
-        (from here, from home) reach nothing at all.
+        The cost is the length of the joint move in radians: the largest move alone leaves the other joints free, and
+        like scenes would be solved in unlike ways, which nobody can learn from. Restarts are spent only
+        where the two natural starts (from here, from home) reach nothing at all.
         """
         q, cost = self._nearest(goals, near, np.stack([near, self.home]))
         if not np.isfinite(cost).any():
@@ -100,7 +101,7 @@ class Chain:
     def _nearest(self, goals: Array, near: Array, starts: Array) -> tuple[Array, Array]:
         tries = len(starts)
         q, reached = self.solve(np.repeat(goals, tries, axis=0), np.tile(starts, (len(goals), 1)))
-        cost = np.where(reached, np.abs(q - near).max(axis=1), np.inf).reshape(len(goals), tries)
+        cost = np.where(reached, np.linalg.norm(q - near, axis=1), np.inf).reshape(len(goals), tries)
         best = cost.argmin(axis=1)
         rows = np.arange(len(goals))
         return q.reshape(len(goals), tries, -1)[rows, best], cost[rows, best]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from sim import robots, tasks
 from sim.engine.mujoco import Copy
 from sim.env import Env
 from sim.expert import Expert
+from sim.geometry import rotate
+from sim.motion.hands import Hand, Way
 from sim.spec import Arm, Object, Shape, Skill, Spawn, SpecError, Task, Term
 
 CUBE = Shape("block", {"size": (0.05, 0.05, 0.05)}, "cube")
@@ -29,6 +32,33 @@ def crowd(gap: float) -> Task:
         success=(Term("risen", {"obj": "a", "low": 0.05}),),
         plan=(Skill("pick", {"arm": "l", "obj": "a", "grasp": "top"}),),
     )  # fmt: skip
+
+
+def test_like_scenes_are_grasped_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the many ways to pinch a rim the hand takes one that changes little where the cup stands little apart."""
+    grasps: list[np.ndarray] = []
+    choose = Hand.choose
+
+    def listen(hand: Hand, tools: np.ndarray, *ways: Way, **more: Any) -> tuple[int, list[np.ndarray]]:  # noqa: ANN401
+        best, ends = choose(hand, tools, *ways, **more)
+        grasps.append(tools[best])
+        return best, ends
+
+    monkeypatch.setattr(Hand, "choose", listen)
+    env = Env(tasks.load("place_empty_cup"), robots.load("panda"), 60, cameras=())
+    env.reset(range(60))
+    for motion in Expert(env)._motions:
+        before = len(grasps)
+        while len(grasps) == before:
+            next(motion)
+    cups = np.stack([copy.body_pose("cup")[:2] for copy in env.world.copies])
+    across = rotate(np.stack(grasps)[:, 3:], (0.0, 1.0, 0.0))[:, :2]  # the fingers close along it, either way round
+    across /= np.linalg.norm(across, axis=1, keepdims=True)
+    apart = np.linalg.norm(cups[:, None] - cups[None], axis=-1)
+    turned = np.degrees(np.arccos(np.clip(np.abs(across @ across.T), 0.0, 1.0)))
+    close = (apart < 0.03) & ~np.eye(60, dtype=bool)
+    assert close.sum() > 40 and turned[close].max() < 45
+    env.close()
 
 
 @pytest.mark.parametrize("robot", robots.names())
