@@ -13,6 +13,8 @@ from sim.spec import Skill
 
 PRE = 0.05  # metres before a place
 STOP = 0.002  # metres before it where a held object is let go
+MARGIN = 0.1  # radians from the end of a joint's range: what turns a little in the fingers uses them up
+TIGHT = 2.0  # radians that the expert would rather move than come closer to it
 SWING, SWAY = 0.05, 0.39  # metres and radians to either side of the middle
 
 
@@ -69,7 +71,8 @@ def lead_on(
 ) -> Array:
     """Return what it costs (c,) to bring an object held by `tools` (c 7), at joint values `q`, through the stages.
 
-    Radians, the lengths of the joint moves; infinite where a stage is out of reach.
+    Radians, the lengths of the joint moves and TIGHT for a stage at the end of a joint's range; infinite where a
+    stage is out of reach.
     """
     body = actor.copy.body_pose(obj)
     total = np.zeros(len(tools))
@@ -81,11 +84,17 @@ def lead_on(
         missed = np.flatnonzero(~np.any(reached.reshape(len(tools), -1), axis=1).repeat(len(poses)))
         after[missed], reached[missed] = hand.chain.solve(ends[missed], np.tile(hand.chain.home, (len(missed), 1)))
         reached[reached] = goes_on(hand, ends[reached], after[reached], ways)
-        cost = np.where(reached, np.linalg.norm(after - starts, axis=1), np.inf).reshape(len(tools), -1)
+        cost = np.linalg.norm(after - starts, axis=1) + np.where(_tight(hand, after), TIGHT, 0.0)
+        cost = np.where(reached, cost, np.inf).reshape(len(tools), -1)
         best = cost.argmin(axis=1)
         total += cost[rows, best]
         q = after.reshape(len(tools), len(poses), -1)[rows, best]
     return total
+
+
+def _tight(hand: Hand, q: Array) -> NDArray[np.bool_]:
+    """Return at which joint values (c joints) a joint is closer than MARGIN to the end of its range."""
+    return np.any((q < hand.chain.low + MARGIN) | (q > hand.chain.high - MARGIN), axis=1)
 
 
 def goes_on(hand: Hand, tools: Array, q: Array, ways: list[Way]) -> NDArray[np.bool_]:

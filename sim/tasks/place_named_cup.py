@@ -1,11 +1,15 @@
 """Set the cup of the named colour down on a coaster; another cup stands by, and only the words tell which is meant."""
 
+import dataclasses
+
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.spec import Object, Spawn
+from sim.tasks.place_empty_cup import TASK as ALONE
 
 CUPS = kind("cup")[:2]
 
-TASK = Task(
+TASK = dataclasses.replace(
+    ALONE,
     name="place_named_cup",
     suite="aim",
     instructions=(
@@ -39,14 +43,4 @@ TASK = Task(
             fixed=True,
         ),
     ),
-    arms=(Arm("a", "side:cup"),),
-    success=(
-        Term("near", {"a": "cup.bottom", "b": "coaster.top", "xy": 0.035, "z": 0.015}),
-        Term("open", {"arm": "all"}),
-    ),
-    plan=(
-        Skill("pick", {"arm": "a", "obj": "cup", "grasp": "rim", "pre": 0.1, "lift": 0.08}),
-        Skill("place", {"arm": "a", "obj": "cup", "point": "bottom", "on": "coaster.top", "pre": 0.05}),
-    ),
-    horizon=500,
 )
