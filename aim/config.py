@@ -142,9 +142,7 @@ class Run:
             _demand(length % model.action_patch == 0, f"{name} must be a multiple of action_patch")
         _demand(model.past_actions % model.actions_per_frame == 0, f"past_actions must be a multiple of {steps}")
         _demand(model.action_draws >= 1, "action_draws must be at least 1")
-        _demand(
-            model.shifted == (self.data.shifts > 0), "the model is told of shifts where, and only where, there are some"
-        )
+        _demand(model.shifted == (self.data.shifts > 0), "model.shifted must say whether data.shifts is above 0")
         _demand(model.head_dim % 2 == 0 and model.head_dim >= 6, "head_dim must be even and at least 6")
         _demand(model.layout == layout(self.codec), "the model's layout is not that of the codec's views")
         _demand(model.token_channels == token_channels(self.codec), "the model's token_channels do not fit the codec")
