@@ -24,7 +24,7 @@ from aim.config import Run
 from aim.data import transforms
 from aim.data.points import observed_points
 from aim.data.transforms import Transform
-from aim.model import canvas, graphs, text
+from aim.model import canvas, graphs, lora, text
 from aim.model.aim import AIM
 from aim.model.batch import Context, Imagined
 from aim.model.codec import Kind, PictureCodec
@@ -212,12 +212,14 @@ def load_policy(
     folder = checkpoint.newest(Path(path))
     run = config.load(folder)
     place = torch.device(device)
-    codec, model = pretrained.codec(run), pretrained.to_fill(run)
+    codec, model = pretrained.codec(run, half=place.type == "cuda"), pretrained.to_fill(run)
     checkpoint.load_module(folder / "codec.safetensors", codec)
     pretrained.known(codec, run.weights)
     checkpoint.load_trained(folder / "ema.safetensors", model)
     transform = transforms.from_json((folder / "transform.json").read_text())
     number = precision.resolve(run.train.precision, place)
+    if run.model.lora_rank:
+        lora.merge(model)
     precision.hold(model, number)
     if compiled:
         graphs.compile_inference(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -23,7 +24,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Install the import hook before any test imports the model."""
+    """Install the import hook before any test imports the model; only tests that need a GPU are shown one."""
+    if "gpu" not in config.getoption("-m"):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     if config.getoption("--typecheck"):
         from jaxtyping import install_import_hook
 

@@ -68,26 +68,30 @@ def infer(
         VIDEO_STEPS if video_steps is None else video_steps, ACTION_STEPS if action_steps is None else action_steps
     )
     _positive(batch=batch, samples=samples, video_steps=steps.video, action_steps=steps.action)
+    if compile and attention == "flex":
+        raise UserError("--compile makes its graphs of attention by segments or mask; leave --attention out")
     run, place = _run(preset, policy, robot), machine.device(device)
     if sentence and run.model.text_width != text.WIDTH:
         raise UserError(f"{run.preset} reads the words of another encoder; give --sentence ''")
-    speed.forget_peak(place)
     with speed.threads(threads):
+        facts = machine.computing(place)
         if policy is None:
             torch.manual_seed(0)
-            codec, model = Codec(run.codec).to(place).eval(), AIM(run.model).to(place).eval()
+            with place:  # drawn where they are needed: five billion numbers take a processor a minute
+                codec, model = Codec(run.codec).eval(), AIM(run.model).eval()
         else:
             learned = load_policy(policy, device=str(place))
             codec, model = learned.codec, learned.model
         number = numbers.resolve(precision, place)
         numbers.hold(model, number)
+        speed.forget_peak(place)  # single precision is needed for loading alone
         model.trunk.way = attention
         what = speed.asked(run, batch, sentence, place)
         if compile:
             graphs.compile_inference(model)
         found = speed.chunks(model, codec, what, steps, number, samples)
         recomputed = speed.median(speed.chunks(model, codec, what, steps, number, max(1, samples // 4), anew=True))
-        facts, memory = machine.computing(place), speed.peak_memory_mib(place)
+        memory = speed.peak_memory_mib(place)
     typical = speed.median(found)
     values = [1e3 * one.total for one in found]
     figure = statistics.median(values)
@@ -152,9 +156,10 @@ def train(
     place, checkpointing = machine.device(device), checkpointing or run.train.checkpointing
     speed.forget_peak(place)
     with speed.threads(threads):
-        number = numbers.resolve(precision, place)
+        number, facts = numbers.resolve(precision, place), machine.computing(place)
+        run = replace(run, train=replace(run.train, precision=number))
         taken, model = speed.training(run, steps, number, place, speed.How(checkpointing, compile, attention))
-        memory, facts = speed.peak_memory_mib(place), machine.computing(place)
+        memory = speed.peak_memory_mib(place)
         peak, source = speed.peak_flops(place, number)
     rows = run.train.batch_size
     flop = speed.flop_a_sample(run.model, rows)

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -88,6 +89,19 @@ def seconds(device: torch.device, work: Callable[[], T]) -> tuple[float, T]:
     return time.perf_counter() - start, result
 
 
+def paced(device: torch.device, work: Callable[[int], object], count: int) -> list[float]:
+    """Return how long each of `count` pieces of work took, one behind another: a GPU is not waited for in between."""
+    if device.type != "cuda":
+        return [seconds(device, lambda now=step: work(now))[0] for step in range(count)]
+    marks = [torch.cuda.Event(enable_timing=True) for _ in range(count + 1)]
+    marks[0].record()
+    for step in range(count):
+        work(step)
+        marks[step + 1].record()
+    _finish(device)
+    return [before.elapsed_time(after) / 1e3 for before, after in pairwise(marks)]
+
+
 def context(config: ModelConfig, rows: int, draw: torch.Generator) -> Context:
     """Return a context of random numbers with everything known, on the CPU."""
 
@@ -151,7 +165,7 @@ def chunk(
 
         def velocity(z: Tensor, s: float) -> Tensor:
             cache = _against(model, model.remember(known), imagined) if anew else imagined.cache
-            return model.action_velocity(cache, z, z.new_tensor([s]))
+            return model.action_velocity(cache, z, z.new_full((1,), s))
 
         levels = flow.schedule(steps.action, config.action_shift)
         action, actions = seconds(device, lambda: flow.walk(noise, levels, velocity))
@@ -185,7 +199,8 @@ def training(run: Run, count: int, number: Number, device: torch.device, how: Ho
     The batch lies in memory, as the next one does in training, where another thread makes it.
     """
     config = replace(run.train, checkpointing=how.checkpointing)
-    made = stage1.begin(replace(run, train=config), device, how.compiled)
+    with device:  # drawn where they are needed: five billion numbers take a processor a minute
+        made = stage1.begin(replace(run, train=config), device, how.compiled)
     made.model.trunk.way = how.attention
     data = sample(run.model, config.batch_size, torch.Generator().manual_seed(0))
 
@@ -193,7 +208,7 @@ def training(run: Run, count: int, number: Number, device: torch.device, how: Ho
         batch = Prepared(move(data, device), flow.draws(step, config.batch_size))
         stage1.advance(made, batch, config, step, config.lr, number)
 
-    return [seconds(device, lambda now=step: advance(now))[0] for step in range(WARM_UP + count)][WARM_UP:], made.model
+    return paced(device, advance, WARM_UP + count)[WARM_UP:], made.model
 
 
 def flop_a_sample(config: ModelConfig, rows: int) -> float:

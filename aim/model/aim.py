@@ -176,7 +176,7 @@ class AIM(nn.Module):
         noise = torch.stack([draws.gaussian(like) for _ in kinds])
 
         def velocity(z: Tensor, s: float) -> Tensor:
-            found = self.video_velocity(cache, z[0], z[1] if len(z) > 1 else None, z.new_tensor([s]))
+            found = self.video_velocity(cache, z[0], z[1] if len(z) > 1 else None, z.new_full((1,), s))
             return torch.stack([v for v in found if v is not None])
 
         done = dict(zip(kinds, flow.walk(noise, flow.schedule(steps, config.video_shift), velocity), strict=True))
@@ -207,7 +207,7 @@ class AIM(nn.Module):
         imagined = self.imagine(context, video_steps, draws) if imagine else self.foresee(context, video_steps, draws)
 
         def velocity(z: Tensor, s: float) -> Tensor:
-            return self.action_velocity(imagined.cache, z, z.new_tensor([s])) * valid
+            return self.action_velocity(imagined.cache, z, z.new_full((1,), s)) * valid
 
         return flow.walk(noise, flow.schedule(action_steps, config.action_shift), velocity), imagined
 

@@ -49,7 +49,7 @@ def plan(way: Attention, who: Table, queries: Iterable[Segment], keys: Iterable[
     queries = tuple(queries)
     order = tuple(sorted(keys, key=lambda key: (key.block, ORDER[key.kind], key.copy)))
     heard = {query: tuple(key for key in order if sees(who, query, key)) for query in queries}
-    if way == "segments":
+    if way == "segments" or not queries:
         return Plan(way, heard, order, None)
     if way == "mask":
         return Plan(way, heard, order, intent.mask(who, queries, order).to(device)[None, None])
@@ -76,7 +76,8 @@ def hear(plan: Plan, asked: Asked, memory: Memory) -> Heard:
         return {query: attend(q, *_joined(plan.heard[query], memory)) for query, q in asked.items()}
     q, (k, v) = torch.cat(list(asked.values()), 1), _joined(plan.keys, memory)
     if isinstance(plan.mask, BlockMask):
-        flex = _compiled() if q.is_cuda else flex_attention  # in its plain form on a CPU, forward only
+        # in its plain form on a CPU, forward only, and within a layer that is compiled as a whole
+        flex = _compiled() if q.is_cuda and not torch.compiler.is_compiling() else flex_attention
         joined = flex(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), block_mask=plan.mask)
         assert isinstance(joined, Tensor)
         joined = joined.transpose(1, 2).flatten(2)

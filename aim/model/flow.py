@@ -71,15 +71,21 @@ class Draws:
     def gaussian(self, like: Data) -> Data:
         """Return standard normal noise of the shape of `like` (b, ...), on its device."""
         self._check(like)
-        return torch.stack([torch.randn(like.shape[1:], generator=g) for g in self.generators]).to(like.device)
+        return _sent([torch.randn(like.shape[1:], generator=g) for g in self.generators], like.device)
 
     def uniform(self, like: Tensor, count: int = 1) -> Float[Tensor, "b c"]:
         """Return `count` uniform numbers in [0, 1) a row, on the device of `like` (b, ...)."""
         self._check(like)
-        return torch.stack([torch.rand(count, generator=g) for g in self.generators]).to(like.device)
+        return _sent([torch.rand(count, generator=g) for g in self.generators], like.device)
 
     def _check(self, like: Tensor) -> None:
         assert len(like) == len(self.generators), f"{len(like)} rows, {len(self.generators)} generators"
+
+
+def _sent(parts: list[Tensor], device: torch.device) -> Tensor:
+    """Return the rows on a device; a GPU fetches them while the processor goes on, from memory that cannot move."""
+    rows = torch.stack(parts)
+    return rows.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else rows.to(device)
 
 
 def draws(seed: int, rows: int) -> Draws:

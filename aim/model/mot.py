@@ -105,7 +105,7 @@ class Expert(nn.Module):
         return self.read_out(attend(q, *text, seen))
 
     def _unit(self, z: Float[Tensor, "b n hd"], gain: Float[Tensor, " hd"]) -> Heads:
-        return self._parted(F.rms_norm(z, z.shape[-1:], gain.to(z.dtype), EPS))
+        return self._parted(F.rms_norm(z, z.shape[-1:], gain.to(z.dtype), EPS).to(z.dtype))  # CUDA's autocast widens
 
     def _parted(self, z: Float[Tensor, "b n hd"]) -> Heads:
         return z.unflatten(-1, (self.heads, -1))

@@ -161,6 +161,16 @@ def test_sampling_repeats_and_has_the_promised_shapes(model: AIM) -> None:
     assert copied is None or copied in {segment.kind for segment in future.cache.segments}
 
 
+def test_a_chunk_is_the_same_however_attention_is_computed(model: AIM) -> None:
+    chunks = []
+    for way in ("segments", "mask", "flex"):
+        model.trunk.way = way
+        chunks.append(model.act(context(model.config), 2, 2, flow.draws(4, 2))[0])
+    model.trunk.way = "segments"
+    for other in chunks[1:]:
+        torch.testing.assert_close(other, chunks[0], atol=1e-5, rtol=1e-4)
+
+
 def test_rows_draw_for_themselves() -> None:
     """A row acts alone as it does among others, and the losses of halves add up to those of the whole."""
     model = randomised(AIM(CONFIGS["tiny-paper"]))
