@@ -11,12 +11,13 @@ import json
 import typing
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from math import inf
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from sim.types import STEPS_PER_PICTURE, UserError
 
-SCHEMA = "aim.run/3"
+SCHEMA = "aim.run/4"
 Precision = Literal["auto", "fp32", "bf16"]
 Predict = Literal["data", "velocity"]
 Attention = Literal["segments", "mask", "flex"]  # how it is computed: `aim.model.attention`
@@ -141,6 +142,10 @@ class Run:
         for name, length in (("chunk", model.chunk), ("past_actions", model.past_actions)):
             _demand(length % model.action_patch == 0, f"{name} must be a multiple of action_patch")
         _demand(model.past_actions % model.actions_per_frame == 0, f"past_actions must be a multiple of {steps}")
+        limits = (self.train.steps, self.train.minutes)
+        known = all(0 <= limit < inf for limit in (*limits, self.codec_train.minutes))
+        _demand(known, "steps and minutes start at 0, which is no limit")
+        _demand(max(limits) > 0, "a training needs an end: steps or minutes above 0")
         _demand(model.action_draws >= 1, "action_draws must be at least 1")
         _demand(model.shifted == (self.data.shifts > 0), "model.shifted must say whether data.shifts is above 0")
         _demand(model.head_dim % 2 == 0 and model.head_dim >= 6, "head_dim must be even and at least 6")
@@ -195,7 +200,10 @@ def load(folder: Path) -> Run:
     """Return the run stored in `folder`; `UserError` where there is none."""
     path = folder / "run.json"
     _demand(path.is_file(), f"no run.json in {folder}")
-    return from_json(path.read_text())
+    try:
+        return from_json(path.read_text())
+    except UserError as error:
+        raise UserError(f"{folder}: {error}") from error
 
 
 def _demand(holds: bool, message: str) -> None:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from aim import config
 from aim.config import Run
-from aim.data import transforms
+from aim.data import latents, transforms
 from aim.data.points import observed_points
 from aim.data.transforms import Transform
 from aim.model import canvas, graphs, lora, text
@@ -97,8 +97,9 @@ class LearnedPolicy:
         with precision.autocast(self.number, self.device):
             context = self.context(observation, memory, tokens)
             action, future = self.model.act(
-                context, self.video_steps, self.action_steps, self._draws(now), self.valid, imagine=self.imagine
-            )
+                context, self.video_steps, self.action_steps, self._draws(now), self.valid, self.imagine,
+                self.maps(len(now)),
+            )  # fmt: skip
         state = observation.state.astype(np.float32)
         planned = self.transform.action_out(action.float().cpu().numpy(), state)[:, : self.execute]
         extras = self._pictured(future) if self.imagine else {}
@@ -134,6 +135,13 @@ class LearnedPolicy:
             rgb=tokens, state=put(self.transform.state_in(state)), text=words.to(self.device),
             text_valid=words_valid.to(self.device), points=points,
         )  # fmt: skip
+
+    def maps(self, rows: int) -> Tensor | None:
+        """Return the future maps (n f t c) that are known beforehand: black ones, where none were learned from."""
+        if self.transform.mapped:
+            return None
+        black = [latents.black(view, 1).to(self.device) for view in self.run.codec.views]
+        return self.codec.encode(black, "map")[:, None].expand(rows, self.run.model.futures, -1, -1)
 
     def _draws(self, now: NDArray[np.int64]) -> Draws:
         """Return what the copies draw from at their control steps `now` (n,)."""
@@ -204,10 +212,11 @@ def recalled(
 def load_policy(
     path: Path | str, *, execute: int = 0, seed: int = 0, video_steps: int = VIDEO_STEPS,
     action_steps: int = ACTION_STEPS, imagine: bool = False, device: str = "cpu", compiled: bool = False,
+    number: Number | None = None,
 ) -> LearnedPolicy:  # fmt: skip
     """Return the policy of a checkpoint, or of the newest one in a run's folder; `UserError` where there is none.
 
-    It computes in the precision that the run asks for; `compiled`, which takes a while once, pays on a GPU.
+    It computes with `number`, by itself what the run asks for; `compiled`, which takes a while once, pays on a GPU.
     """
     folder = checkpoint.newest(Path(path))
     run = config.load(folder)
@@ -216,8 +225,8 @@ def load_policy(
     checkpoint.load_module(folder / "codec.safetensors", codec)
     pretrained.known(codec, run.weights)
     checkpoint.load_trained(folder / "ema.safetensors", model)
-    transform = transforms.from_json((folder / "transform.json").read_text())
-    number = precision.resolve(run.train.precision, place)
+    transform = transforms.read(folder, run.robot, run.model.action_dim)
+    number = number or precision.resolve(run.train.precision, place)
     if run.model.lora_rank:
         lora.merge(model)
     precision.hold(model, number)

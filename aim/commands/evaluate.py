@@ -18,7 +18,7 @@ def evaluate(
     batch: int = 16,
     films: int | None = None,
     film_height: int = 240,
-    size: str = "128x128",
+    size: str = "",
     workers: int | None = None,
     threads: int | None = None,
     device: str = "auto",
@@ -38,7 +38,8 @@ def evaluate(
         films: episodes of each task that are filmed, the first ones; 2, but none of the expert's and of random actions
             on a suite, if left out
         film_height: pixels
-        size: height and width of the pictures that the policy is shown, as in 128x128
+        size: height and width of the pictures that the policy is shown, as in 128x128; those of the demonstrations
+            that it learned from if left out
         workers: processes; 1 for a learned policy, 2 where the machine has them for others, if left out
         threads: for physics, in each process; 2 with one worker, else 1, if left out
         device: cpu, cuda, or auto
@@ -60,7 +61,8 @@ def evaluate(
     if min(episodes, batch, threads, workers) < 1 or min(seed, films) < 0 or film_height < 32:
         raise UserError("episodes, batch, threads and workers start at 1, seed and films at 0, film_height at 32")
     choose("variation", variation, tuple(LOOKS))
-    who = contender(policy, parse.size(size), device)
+    parse.writable(out)
+    who = contender(policy, parse.size(size) if size else None, device)
     body = robots.load(choose("robot", robot_of(who, robot, "aloha"), robots.names()))
     names = parse.chosen(task, suite, body)
     plan = Plan(names, body.name, seed, episodes, batch, films, film_height, threads, variation)

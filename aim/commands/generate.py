@@ -53,7 +53,7 @@ def generate(
         cameras: names with commas between; all of the robot if left out
         size: height and width of pictures; 128x128 if left out
         push: radians by which joints are pushed off their targets in short bursts, so that demonstrations show the way
-            back; 0 if left out, 0.03 suits learning
+            back; 0 if left out, 0.04 suits learning
         depth: keep depth pictures too, in millimetres; about 0.25 MB a camera and episode of 128x128
     """
     from aim.commands import parse
@@ -89,7 +89,7 @@ def generate(
         depth=asked["depth"],
         variation=choose("variation", asked["variation"], MIXES),
         push=asked["push"],
-        seed=asked["seed"],
+        seed=parse.seed(asked["seed"]),
     )
     made = collector.generate(plan, asked["num"], out, workers)
     print(f"{out}: {made.episodes} episodes of {made.attempts} attempts, {made.bytes / 1e6:.1f} MB")

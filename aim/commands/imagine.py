@@ -35,29 +35,38 @@ def imagine(
     import json
 
     from aim import console, machine
-    from aim.data import latents
+    from aim.commands import parse
     from aim.data.source import open_source
     from aim.evaluate import films, foresight, open_loop
     from aim.policy import ACTION_STEPS, VIDEO_STEPS, load_policy
-    from aim.train import checkpoint
+    from aim.train import checkpoint, lessons, pipeline
     from sim.types import UserError
 
     steps = VIDEO_STEPS if video_steps is None else video_steps
     finer = ACTION_STEPS if action_steps is None else action_steps
     if min(steps, finer, windows) < 1 or seed < 0:
         raise UserError("windows, video_steps and action_steps start at 1, seed at 0")
+    parse.writable(out)
     source = open_source(data, mapping)
     learned = load_policy(policy, video_steps=steps, action_steps=finer, device=str(machine.device(device)))
-    name = latents.identity(learned.codec, source, learned.run.data)
-    kept = checkpoint.newest(policy).parent / "latents" / f"{name}.safetensors"
-    if kept.is_file():
-        console.note(f"note: the policy was trained on {data} itself")
+    folder = checkpoint.newest(policy)
+    other, learned_from = pipeline.read_otherwise(folder, source), lessons.known(folder.parent)
+    for words in other:
+        console.note(f"note: the policy learned from numbers that were read otherwise: {words}")
+    shared = None if learned_from is None else sum(ref.identity in learned_from for ref in source.episodes)
+    if shared:
+        console.note(f"note: the policy learned from {shared} of these {len(source.episodes)} episodes")
     truth, guess = open_loop.imagine(learned, source, windows, seed)
     transform = learned.transform
     found = {
         "policy": str(policy),
         "data": str(data),
-        "trained_on_it": kept.is_file(),
+        "checkpoint": folder.name,
+        "digest": checkpoint.digest(folder),
+        "precision": learned.number,
+        "episodes": len(source.episodes),
+        "episodes_learned_from": shared,
+        "read_otherwise": other,
         "seed": seed,
         "video_steps": steps,
         "action_steps": finer,

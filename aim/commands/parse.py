@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,21 @@ def size(text: str) -> tuple[int, int]:
     if len(parts) != 2 or not all(part.isdecimal() and int(part) >= 8 for part in parts):
         raise UserError(f"size {text!r} is not HEIGHTxWIDTH in pixels, at least 8 each, as in 128x128")
     return int(parts[0]), int(parts[1])
+
+
+def seed(number: int) -> int:
+    """Return a seed; `UserError` where it is negative."""
+    if number < 0:
+        raise UserError(f"seeds start at 0, {number} is none")
+    return number
+
+
+def writable(path: Path) -> Path:
+    """Return a path; `UserError` where nothing can be written there, which is better known before the work."""
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise UserError(f"nothing can be written to {path}: {there} is no folder that may be written to")
+    return path
 
 
 def listed(text: str) -> tuple[str, ...]:

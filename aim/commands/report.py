@@ -15,11 +15,13 @@ def report(folder: Annotated[Path, tyro.conf.Positional], *, out: Path | None = 
         folder: a training, an evaluation, a dataset, or a folder that holds some of these
         out: file of the page; report.html in the folder if left out
     """
+    from aim.commands import parse
     from aim.report.gather import gather
     from aim.report.page import page
     from sim.types import UserError
 
     path = out or folder / "report.html"
+    parse.writable(path.parent)
     findings = gather(folder)
     if path.is_dir():
         raise UserError(f"{path} is a folder; --out names the file of the page")

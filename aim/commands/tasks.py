@@ -63,7 +63,7 @@ def tasks(
         print(f"{task.name:{width}} {arms} {task.horizon / CONTROL_HZ:5.1f} s  {task.suite:17} {asked(task)}")
     if markdown:
         _write_page(chosen, markdown)
-    failed = _write_sheet(chosen, body or sim.robots.load("aloha"), seed, variation, sheet) if sheet else {}
+    failed = _write_sheet(chosen, body or sim.robots.load("aloha"), parse.seed(seed), variation, sheet) if sheet else {}
     return {
         "tasks": found,
         "sheet": str(sheet) if sheet else None,
@@ -143,7 +143,8 @@ def task(
     from sim.spec import to_json
 
     found, body = sim.tasks.load(name), sim.robots.load(robot)
-    instruction = _picture(found, body, seed, variation, png, parse.size(size)) if png else found.instructions[0]
+    seed, shape = parse.seed(seed), parse.size(size)
+    instruction = _picture(found, body, seed, variation, png, shape) if png else found.instructions[0]
     print(f"{name}: {instruction}")
     for thing in found.objects:
         print(f"  object {thing.name}: {_kinds(thing)}")

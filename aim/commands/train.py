@@ -44,7 +44,7 @@ def train(
     On several GPUs: torchrun --nproc-per-node 8 -m aim train PRESET --data DIR --out DIR
 
     Args:
-        preset: name of a preset, as tiny or nano
+        preset: name of a preset: tiny, nano, small or wan5b
         data: folder of a dataset, or of a LeRobot set (v3.0, v2.1)
         out: folder of the run
         mapping: TOML file that says what is what in a LeRobot set, as docs/own_robot.toml
@@ -54,7 +54,7 @@ def train(
         shifts: codings of each episode with its pictures moved a little, which few demonstrations need; the
             preset's if left out
         resume: go on with the run in that folder
-        steps: steps of Stage I; the preset's if left out
+        steps: steps of Stage I; 0 for no limit beside --minutes; the preset's if left out
         minutes: end Stage I after so many minutes, whatever its steps; 0 for no limit; the preset's if left out
         codec_minutes: the same for the codec
         batch_size: samples a step, over all processes; the preset's if left out
@@ -71,8 +71,10 @@ def train(
         wandb: project of Weights & Biases that is told too; TensorBoard's files are always in OUT/tensorboard
     """
     from dataclasses import replace
+    from math import inf
 
     from aim import machine, presets
+    from aim.commands import parse
     from aim.data.source import open_source
     from aim.model import intent
     from aim.train import fleet, pipeline
@@ -80,6 +82,7 @@ def train(
     from sim.types import UserError
 
     make = presets.preset(preset)
+    parse.writable(out)
     place = machine.device(device)
     source = open_source(data, mapping)
     size = len(source.relative)
@@ -96,11 +99,11 @@ def train(
         model=replace(
             run.model, variant=variant or run.model.variant, geometry=geometry or run.model.geometry, shifted=moves > 0
         ),
-        train=replace(run.train, seed=seed, **stage),
+        train=replace(run.train, seed=parse.seed(seed), **stage),
         codec_train=replace(run.codec_train, seed=seed, **limit),
     )
     intent.variant(run.model.variant)
-    if run.train.batch_size < 1 or run.train.lr <= 0 or min(film_every or 0, run.data.shifts) < 0:
+    if run.train.batch_size < 1 or not 0 < run.train.lr < inf or min(film_every or 0, run.data.shifts) < 0:
         raise UserError("batch-size starts at 1, film-every and shifts at 0, and lr lies above 0")
     match = _match(source, eval_task, eval_every, eval_episodes) if eval_task else None
     compiled = compile == "on" or (compile == "auto" and place.type == "cuda")

@@ -212,7 +212,7 @@ def _alone(out: Path) -> Iterator[None]:
     """Hold the folder against a second writer; the kernel lets go when the process ends, however it ends."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+    except OSError as error:
         raise UserError(f"{out} is not a folder that may be written; choose another") from error
     folder = os.open(out, os.O_RDONLY)
     try:

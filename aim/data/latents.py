@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -153,7 +154,10 @@ def cached(folder: Path, codec: PictureCodec, data: Data, config: DataConfig) ->
     """Return the tokens of a dataset, read from `folder` where they are kept there, else coded and kept."""
     path = folder / f"{identity(codec, source.of(data), config)}.safetensors"
     if path.is_file():
-        return Latents(**load_file(path))
+        try:
+            return Latents(**load_file(path))
+        except SafetensorError as error:
+            raise UserError(f"{path} is damaged; remove it, and it is made anew") from error
     made = encode(codec, data, config)
     folder.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")

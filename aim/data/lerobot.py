@@ -79,6 +79,12 @@ class LeRobot:
         """Refuse: a recorded set has no depth that is mapped."""
         raise UserError(f"{self.path} has no depth; a model with geometry cannot learn from it")
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the pictures of the first camera."""
+        height, width = self.pictures(self.episodes[0], self.cameras[0], [0]).shape[1:3]
+        return height, width
+
     def close(self) -> None:
         """Close all videos; reading opens them again."""
         while self._films:
@@ -255,7 +261,10 @@ def _motion(info: Info, own: OwnRobot, take: Take, rows: Mapping[str, Numbers]) 
         bad = np.argwhere(~np.isfinite(chosen))
         if len(bad):
             raise UserError(f"{where}: {key} {names[bad[0, 1]]!r} is not finite at frame {bad[0, 0]}")
-        found.append(resampled(own.ours(chosen), info.fps))
+        ours = own.ours(chosen)
+        if leaps := own.leaps(ours):
+            raise UserError(f"{where}: {key} {leaps}; unwrap it")
+        found.append(resampled(ours, info.fps))
     state, action = found
     return Motion(state, action, _words(take) or own.text)
 

@@ -70,11 +70,15 @@ def windows(data: Data) -> Windows:
     return Windows(np.repeat(np.arange(len(counts)), counts), np.concatenate([np.arange(n) for n in counts]))
 
 
-def fit_transform(run: Run, moves: Motions, every: Windows, joints: Sequence[bool]) -> Transform:
+def fit_transform(run: Run, moves: Motions, every: Windows, data: Data) -> Transform:
     """Return the transform that a dataset's actions, relative to the state each chunk starts at, ask for."""
+    there = source.of(data)
     chunks, present = _chunks(run, moves, every.episode, every.picture)
-    apart = transforms.relative(chunks, present, tuple(joints)).reshape(-1, chunks.shape[-1])
-    return Transform(tuple(joints), transforms.measure(apart), transforms.measure(moves.state))
+    apart = transforms.relative(chunks, present, there.relative).reshape(-1, chunks.shape[-1])
+    return Transform(
+        there.relative, transforms.measure(apart), transforms.measure(moves.state), there.has_maps, there.robot,
+        there.size,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

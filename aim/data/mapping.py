@@ -74,6 +74,15 @@ class OwnRobot:
                 return f"{name} reaches {max(-low, high):.0f} radians, where units is {self.units!r}"
         return ""
 
+    def leaps(self, x: Numbers) -> str:
+        """Return where a joint turns by over half a turn from a row of our numbers x (r d) to the next, else ""."""
+        far = (np.abs(np.diff(x, axis=0)) > math.pi) & np.asarray(self.relative) & (np.abs(x[1:]) < TURNS)
+        if not far.any():
+            return ""
+        row, channel = np.argwhere(far)[0]
+        turn = abs(x[row + 1, channel] - x[row, channel])
+        return f"{self.names[channel]!r} leaps by {turn:.1f} radians after frame {row}"
+
     def _scale(self) -> tuple[Numbers, Numbers]:
         pairs = [self.gripper.get(name, (0.0, 1.0 / UNITS[self.units])) for name in self.names]
         low, high = np.asarray(pairs, np.float64).T

@@ -76,6 +76,11 @@ class Source(Shown[Ref], Protocol):
         ...
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the pictures, those of the first camera where they differ."""
+        ...
+
+    @property
     def relative(self) -> tuple[bool, ...]:
         """Which channels of state and action are joints, and so relative; the others are grippers."""
         ...
@@ -116,7 +121,7 @@ class Simulated:
     def __init__(self, dataset: Dataset) -> None:
         """Hold the dataset."""
         self.dataset, self.path = dataset, dataset.path
-        self.robot, self.cameras = dataset.recipe.robot, dataset.recipe.cameras
+        self.robot, self.cameras, self.size = dataset.recipe.robot, dataset.recipe.cameras, dataset.recipe.size
         refs = enumerate(dataset.episodes)
         self.episodes = tuple(Ref(i, f"{r.task} seed {r.seed}", r.pictures, r.sha256) for i, r in refs)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,15 +56,19 @@ def measure(x: Array) -> Scale:
 
 @dataclass(frozen=True)
 class Transform:
-    """Everything between robot and model. `joints` says which channels are relative to the measured joints.
+    """Everything between robot and model, and whose it is: what the data was like that a model learned from.
 
-    `mapped` says whether value maps were learned from: where they were not, actions were learned against black ones.
+    `joints` says which channels are relative to the measured joints. `mapped` says whether value maps were learned
+    from: where they were not, actions were learned against black ones, and are made against such. `size` is the height
+    and width of the recorded pictures: what a camera sees depends on their ratio, so a simulator must show the same.
     """
 
     joints: tuple[bool, ...]
     action: Scale
     state: Scale
     mapped: bool = True
+    robot: str = ""
+    size: tuple[int, int] = (128, 128)
 
     def action_in(self, action: Array, state: Array) -> Array:
         """Return absolute targets (... k d), given the measured state (... d), in the model's numbers."""
@@ -90,10 +95,19 @@ def absolute(action: Array, state: Array, joints: tuple[bool, ...]) -> Array:
     return (action + np.where(joints, state, 0.0)[..., None, :]).astype(np.float32)
 
 
+def demand(transform: Transform, robot: str, channels: int, where: object) -> Transform:
+    """Return the transform; `UserError`, beginning with `where`, if it is not that of a robot of so many channels."""
+    if transform.robot != robot:
+        raise UserError(f"{where}: transform.json is of robot {transform.robot!r}, run.json of {robot!r}")
+    parts = (transform.joints, *(part for s in (transform.action, transform.state) for part in vars(s).values()))
+    for found in {len(part) for part in parts} - {channels}:
+        raise UserError(f"{where}: transform.json has {found} channels, run.json {channels}")
+    return transform
+
+
 def to_json(transform: Transform) -> str:
-    """Return the transform as JSON; that maps were learned from goes without saying."""
-    raw = dataclasses.asdict(transform)
-    return json.dumps({k: v for k, v in raw.items() if k != "mapped" or not v}, indent=1) + "\n"
+    """Return the transform as JSON."""
+    return json.dumps(dataclasses.asdict(transform), indent=1) + "\n"
 
 
 def from_json(text: str) -> Transform:
@@ -101,6 +115,16 @@ def from_json(text: str) -> Transform:
     try:
         raw = json.loads(text)
         scales = {name: Scale(**{k: tuple(v) for k, v in raw[name].items()}) for name in ("action", "state")}
-        return Transform(joints=tuple(raw["joints"]), **scales, mapped=raw.get("mapped", True) is True)
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"not a transform: {error}") from error
+        height, width = raw["size"]
+        return Transform(tuple(raw["joints"]), **scales, mapped=raw["mapped"], robot=raw["robot"], size=(height, width))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"not a transform: {type(error).__name__} {error}") from error
+
+
+def read(folder: Path, robot: str, channels: int) -> Transform:
+    """Return the transform in a folder; `UserError` where it is damaged or another robot's."""
+    try:
+        transform = from_json((folder / "transform.json").read_text())
+    except (OSError, UserError) as error:
+        raise UserError(f"{folder}: transform.json is missing or damaged: {error}") from error
+    return demand(transform, robot, channels, folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +15,10 @@ from sim.types import STEPS_PER_PICTURE, Policy, UserError
 
 if TYPE_CHECKING:
     from aim.policy import LearnedPolicy
+    from aim.train.precision import Number
 
 Start = Callable[[Env, Batch], Policy]
 
-DIGESTED = ("run.json", "transform.json", "codec.safetensors", "ema.safetensors")  # what a learned policy is made of
 PRIVILEGED, FLOOR = "expert", "random"
 
 
@@ -39,15 +38,19 @@ class Contender:
 
     def identity(self, plan: Plan) -> Identity:
         """Return whose results those of the plan will be."""
-        return Identity(self.name, self.digest, plan.robot, plan.variation, self.settings)
+        settings = {**self.settings, "first_seed": plan.first}
+        return Identity(self.name, self.digest, plan.robot, plan.variation, settings)
 
 
-def contender(policy: str, size: tuple[int, int] = (128, 128), device: str = "auto") -> Contender:
-    """Return who `policy` names: expert, random, or the folder of a checkpoint; `UserError` for none of these."""
+def contender(policy: str, size: tuple[int, int] | None = None, device: str = "auto") -> Contender:
+    """Return who `policy` names: expert, random, or the folder of a checkpoint; `UserError` for none of these.
+
+    A learned one is shown pictures of the `size` that it learned from, unless another is given.
+    """
     if policy == PRIVILEGED:
-        return Contender(PRIVILEGED, _expert, size=size)
+        return Contender(PRIVILEGED, _expert, size=size or (128, 128))
     if policy == FLOOR:
-        return Contender(FLOOR, _random, size=size)
+        return Contender(FLOOR, _random, size=size or (128, 128))
     if not Path(policy).is_dir():
         raise UserError(f"no policy {policy!r}; give {PRIVILEGED}, {FLOOR} or the folder of a training or checkpoint")
     return _learned(Path(policy), size, device)
@@ -72,17 +75,24 @@ def _random(env: Env, batch: Batch) -> Policy:
     return RandomPolicy(env.robot, batch.seeds)
 
 
-def _learned(path: Path, size: tuple[int, int], device: str) -> Contender:
-    from aim import machine
-    from aim.train import checkpoint
+def _learned(path: Path, asked: tuple[int, int] | None, device: str) -> Contender:
+    import torch
+
+    from aim import config, console, machine
+    from aim.train import checkpoint, precision
 
     folder = checkpoint.newest(path)
     where = str(machine.device(device))
-    digest = _digest(folder)
-    loaded = _loaded(folder, where, digest)
+    number = precision.resolve(config.load(folder).train.precision, torch.device(where))
+    digest = checkpoint.digest(folder)
+    loaded = _loaded(folder, where, digest, number)
+    height, width = learned = loaded.transform.size
+    size = asked or learned
+    if size[0] * width != size[1] * height:
+        console.note(f"note: it learned from pictures of {height}x{width}, which show another part of the scene")
     return Contender(
         name=f"{loaded.run.preset} {folder.name}",
-        start=functools.partial(_learner, folder, where, digest),
+        start=functools.partial(_learner, folder, where, digest, number),
         digest=digest,
         robot=loaded.run.robot,
         cameras=loaded.cameras,
@@ -95,31 +105,24 @@ def _learned(path: Path, size: tuple[int, int], device: str) -> Contender:
             "video_steps": loaded.video_steps,
             "action_steps": loaded.action_steps,
             "policy_seed": loaded.seed,
+            "precision": loaded.number,
+            "device": loaded.device.type,
         },
     )
 
 
-def _learner(folder: Path, where: str, digest: str, env: Env, batch: Batch) -> Policy:
+def _learner(folder: Path, where: str, digest: str, number: Number, env: Env, batch: Batch) -> Policy:
     from aim.policy import LearnedPolicy
 
-    loaded = _loaded(folder, where, digest)
+    loaded = _loaded(folder, where, digest, number)
     return LearnedPolicy(
         loaded.run, loaded.transform, loaded.codec, loaded.model, imagine=batch.filmed, number=loaded.number
     )
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(folder: Path, where: str, digest: str) -> LearnedPolicy:
+def _loaded(folder: Path, where: str, digest: str, number: Number) -> LearnedPolicy:
     """Return the policy, read once in every process; the digest makes other weights another policy."""
     from aim.policy import load_policy
 
-    return load_policy(folder, device=where)
-
-
-def _digest(folder: Path) -> str:
-    """Return the SHA-256 of all files that decide what a checkpoint does."""
-    total = hashlib.sha256()
-    for name in DIGESTED:
-        with (folder / name).open("rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest()
+    return load_policy(folder, device=where, number=number)

@@ -1,4 +1,4 @@
-"""How sure a success rate is: the Wilson score interval.
+"""How sure a success rate is: the Wilson score interval, of trials that are independent or come in groups.
 
 The plain interval p ± z·sqrt(p(1-p)/n) has no width at 0 of n and n of n, which is where robots often
 are. Wilson's inverts the score test instead: it keeps every rate that n trials could not reject.
@@ -6,14 +6,17 @@ are. Wilson's inverts the score test instead: it keeps every rate that n trials 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import sqrt
+
+import numpy as np
 
 Z95 = 1.959963984540054  # the 0.975 quantile of the normal distribution
 
 Interval = tuple[float, float]
 
 
-def wilson(successes: int, trials: int, z: float = Z95) -> Interval:
+def wilson(successes: float, trials: float, z: float = Z95) -> Interval:
     """Return the bounds in [0, 1] of a success probability (Wilson, 1927); no trials give (0, 1)."""
     assert 0 <= successes <= trials, (successes, trials)
     if trials == 0:
@@ -26,3 +29,22 @@ def wilson(successes: int, trials: int, z: float = Z95) -> Interval:
     low = 0.0 if successes == 0 else min(max(centre - half, 0.0), rate)
     high = 1.0 if successes == trials else max(min(centre + half, 1.0), rate)
     return low, high
+
+
+def grouped(successes: Sequence[bool], groups: Sequence[int]) -> Interval:
+    """Return the bounds of a probability where trials of one group are alike, as the frames of one episode are.
+
+    It is Wilson's interval of as many independent trials as would leave the rate as unsure (Kish, Survey Sampling,
+    1965): the variance is that of a ratio of sums over groups. Where no trial differs the groups are counted.
+    """
+    trials = len(successes)
+    if not trials:
+        return wilson(0, 0)
+    _, place = np.unique(groups, return_inverse=True)
+    counts, won = np.bincount(place), np.bincount(place, np.asarray(successes, float))
+    rate, many = won.sum() / trials, len(counts)
+    if rate in (0.0, 1.0) or many == 1:
+        return wilson(rate * many, many)
+    variance = many / (many - 1) * np.square(won - rate * counts).sum() / trials**2
+    effective = trials if variance == 0 else min(float(trials), rate * (1 - rate) / variance)
+    return wilson(rate * effective, effective)

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from math import inf, isfinite, log10
 from statistics import median
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from aim.evaluate.intervals import wilson
-from aim.train.codec import PEAK, peak
+from aim.data.peaks import PEAK, apart
+from aim.evaluate.intervals import grouped
 
 CHANGED = 25  # bytes: a pixel changed where any of its colours differs by more than this
 LEAST = 1e-3  # squared bytes: the smallest error that is told apart from none
@@ -27,7 +28,7 @@ MAPS = ("peaks", "peak_within_8px", "peak_ci95", "peak_median_px", "peaks_missin
 
 @dataclass(frozen=True)
 class Peak:
-    """One annotated peak: window, frame and channel, and how far (pixels at SIDE) the predicted one lies; inf: none."""
+    """A map with peaks: its window, frame and channel, and how far (pixels at SIDE) the guess's are off; inf: none."""
 
     window: int
     frame: int
@@ -85,19 +86,13 @@ def pictures(
 
 
 def peaks(guess: Tensor, true: Tensor) -> tuple[Peak, ...]:
-    """Return every annotated peak of the true maps, with how far the guess's peak lies in the same channel."""
-    count, frames, height = guess.shape[:3]
-    here, there = (maps.movedim(-1, 2).flatten(0, 2).float() for maps in (true, guess))  # (r f 3) h w
-    has, answers = (maps.flatten(1).amax(1) >= PEAK for maps in (here, there))
-    apart = torch.full((len(here),), inf)
-    both = has & answers
-    apart[both] = (peak(here[both]) - peak(there[both])).norm(dim=1) * (SIDE / height)
-    places = torch.cartesian_prod(torch.arange(count), torch.arange(frames), torch.arange(3))
-    return tuple(
-        Peak(window, frame, channel, distance)
-        for (window, frame, channel), distance, known in zip(places.tolist(), apart.tolist(), has.tolist(), strict=True)
-        if known
-    )
+    """Return every map of the truth that has peaks, with how far the guess's lie apart from them."""
+    found = []
+    for window, frame, channel in np.ndindex(guess.shape[0], guess.shape[1], guess.shape[4]):
+        here, there = (maps[window, frame, ..., channel].numpy() for maps in (true, guess))
+        if here.max() >= PEAK:
+            found.append(Peak(window, frame, channel, apart(here, there) * SIDE / len(here)))
+    return tuple(found)
 
 
 def invented(guess: Tensor, true: Tensor) -> tuple[int, int]:
@@ -106,18 +101,21 @@ def invented(guess: Tensor, true: Tensor) -> tuple[int, int]:
     return int((answers & ~has).sum()), int((~has).sum())
 
 
-def maps(guess: Tensor, true: Tensor) -> dict[str, object]:
-    """Return the figures of predicted maps: peaks within NEAR_PX with the Wilson interval, median, false peaks."""
+def maps(guess: Tensor, true: Tensor, episode: Sequence[int]) -> dict[str, object]:
+    """Return the figures of predicted maps: those with all peaks within NEAR_PX, median, false peaks.
+
+    Maps of one `episode` are alike: the interval counts them for as much as they say.
+    """
     found = peaks(guess, true)
     false, empty = invented(guess, true)
-    near, apart = sum(peak.distance <= NEAR_PX for peak in found), [peak.distance for peak in found]
-    middle = median(apart) if apart else inf
+    near = [one.distance <= NEAR_PX for one in found]
+    middle = median(one.distance for one in found) if found else inf
     figures = (
         len(found),
-        near / len(found) if found else None,
-        list(wilson(near, len(found))),
+        sum(near) / len(found) if found else None,
+        list(grouped(near, [episode[one.window] for one in found])),
         middle if isfinite(middle) else None,  # None where most have no predicted peak
-        sum(not isfinite(distance) for distance in apart),
+        sum(not isfinite(one.distance) for one in found),
         false / empty if empty else None,
         empty,
     )

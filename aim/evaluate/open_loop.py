@@ -40,6 +40,7 @@ class Truth:
     now: Views
     rgb: Views
     map: Views | None
+    episode: tuple[int, ...]  # which windows belong together
     state: Tensor  # (r d) measured joints and grippers
     action: Tensor  # (r k d) demonstrated
 
@@ -57,8 +58,8 @@ class Guess:
 def spread(count: int, total: int, seed: int) -> NDArray[np.int64]:
     """Return `count` of `total` numbers in rising order: one drawn from each of as many equal parts."""
     count = min(count, total)
-    within = np.random.default_rng([seed, 17]).random(count)
-    return np.floor((np.arange(count) + within) * (total / count)).astype(np.int64)
+    bounds = np.arange(count + 1) * total // max(count, 1)
+    return np.random.default_rng([seed, 17]).integers(bounds[:-1], bounds[1:])
 
 
 def imagine(policy: LearnedPolicy, source: Source, count: int, seed: int) -> tuple[Truth, Guess]:
@@ -89,7 +90,8 @@ def imagine(policy: LearnedPolicy, source: Source, count: int, seed: int) -> tup
         now={name: seen[i, "rgb"][:, 0] for i, name in enumerate(names)},
         rgb={name: seen[i, "rgb"][:, 1:] for i, name in enumerate(names)},
         map={name: seen[i, "map"][:, 1:] for i, name in enumerate(names)} if source.has_maps else None,
-        state=torch.from_numpy(state), action=torch.from_numpy(robot(torch.cat(acted).numpy(), state)),
+        episode=tuple(chosen.episode.tolist()), state=torch.from_numpy(state),
+        action=torch.from_numpy(robot(torch.cat(acted).numpy(), state)),
     )  # fmt: skip
     return truth, _joined(made, lambda z: torch.from_numpy(robot(z.numpy(), state)))
 
@@ -101,7 +103,7 @@ def measure(truth: Truth, guess: Guess, joints: Sequence[bool], moves: Sequence[
     head = next(iter(truth.rgb))
     maps: dict[str, object] = {name: None for name in likeness.MAPS}
     if guess.map is not None and truth.map is not None:
-        maps = likeness.maps(guess.map[head], truth.map[head])
+        maps = likeness.maps(guess.map[head], truth.map[head], truth.episode)
     whole = {name: figures["all"] for name, figures in views.items()}
     return {
         "psnr": whole.get("imagined"),
@@ -164,7 +166,7 @@ def _imagined(policy: LearnedPolicy, sample: Sample, names: Sequence[tuple[str, 
     draws = Draws(tuple(schedule.generator(seed, f"open loop {episode}", picture) for episode, picture in names))
     with precision.autocast(policy.number, policy.device):
         action, future = policy.model.act(
-            sample.context, policy.video_steps, policy.action_steps, draws, policy.valid, imagine=True
+            sample.context, policy.video_steps, policy.action_steps, draws, policy.valid, True, policy.maps(len(names))
         )
     return Guess(
         rgb=None if future.rgb is None else _decoded(policy, future.rgb, "rgb"),

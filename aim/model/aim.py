@@ -168,43 +168,50 @@ class AIM(nn.Module):
         return self._steps(outs[chunk])
 
     @torch.no_grad()
-    def imagine(self, context: Context, steps: int, draws: Draws) -> Imagined:
-        """Return the future pictures and maps after `steps` Euler steps, and the cache for `action_velocity`."""
+    def imagine(self, context: Context, steps: int, draws: Draws, maps: Frames | None = None) -> Imagined:
+        """Return the future pictures and maps after `steps` Euler steps, and the cache for `action_velocity`.
+
+        Where the future `maps` are known they are not imagined: pictures and actions see those.
+        """
         config, cache = self.config, self.remember(context)
         like = context.rgb[:, None].expand(-1, config.futures, -1, -1)
         kinds = [kind for kind in ("x", "m") if kind in self.who]
+        known = maps if "m" in kinds else None
         noise = torch.stack([draws.gaussian(like) for _ in kinds])
 
         def velocity(z: Tensor, s: float) -> Tensor:
             found = self.video_velocity(cache, z[0], z[1] if len(z) > 1 else None, z.new_full((1,), s))
+            found = found if known is None else (found[0], flow.target(known, noise[1]))
             return torch.stack([v for v in found if v is not None])
 
         done = dict(zip(kinds, flow.walk(noise, flow.schedule(steps, config.video_shift), velocity), strict=True))
+        done |= {} if known is None else {"m": known}  # but for rounding it is
         copied = intent.condition(self.who)
         against = self.condition(cache, done[intent.COPY_OF[copied]]) if copied else cache
         return Imagined(done.get("x"), done.get("m"), against)
 
-    def foresee(self, context: Context, steps: int, draws: Draws) -> Imagined:
+    def foresee(self, context: Context, steps: int, draws: Draws, maps: Frames | None = None) -> Imagined:
         """Return the future that actions are made for: none, and a cache without one, where they see none."""
         if intent.condition(self.who):
-            return self.imagine(context, steps, draws)
+            return self.imagine(context, steps, draws, maps)
         return Imagined(None, None, self.remember(context))
 
     @torch.no_grad()
     def act(
         self, context: Context, video_steps: int, action_steps: int, draws: Draws,
-        action_valid: Bool[Tensor, " d"] | None = None, imagine: bool = False,
+        action_valid: Bool[Tensor, " d"] | None = None, imagine: bool = False, maps: Frames | None = None,
     ) -> tuple[Actions, Imagined]:  # fmt: skip
         """Return a chunk of normalised actions and the future it was made for; channels not valid are zero.
 
-        Actions that see no future are made without one, unless it is asked for by `imagine`.
+        Actions that see no future are made without one, unless it is asked for by `imagine`. Known future `maps` are
+        taken instead of imagined ones.
         """
         config = self.config
         every = torch.ones(config.action_dim, dtype=torch.bool, device=context.rgb.device)
         valid = every if action_valid is None else action_valid
         context = replace(context, past_action=context.past_action * valid)
         noise = draws.gaussian(context.rgb.new_empty(len(context.rgb), config.chunk, config.action_dim)) * valid
-        imagined = self.imagine(context, video_steps, draws) if imagine else self.foresee(context, video_steps, draws)
+        imagined = (self.imagine if imagine else self.foresee)(context, video_steps, draws, maps)
 
         def velocity(z: Tensor, s: float) -> Tensor:
             return self.action_velocity(imagined.cache, z, z.new_full((1,), s)) * valid

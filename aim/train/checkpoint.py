@@ -11,6 +11,7 @@ processes that share them while training; so two may go on with what one began, 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -34,6 +35,7 @@ from aim.train import fleet
 from aim.train.precision import Number
 from sim.types import UserError
 
+POLICY = ("run.json", "transform.json", "codec.safetensors", "ema.safetensors")  # what a learned policy is made of
 PREFIX, MAPPING = "step-", "mapping.json"
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of every parameter
 
@@ -128,6 +130,15 @@ def newest(path: Path) -> Path:
     if not found:
         raise UserError(f"no checkpoint in {path}; `aim train PRESET --data DIR --out {path}` makes one")
     return found
+
+
+def digest(folder: Path) -> str:
+    """Return the SHA-256 of all files that decide what a checkpoint does."""
+    total = hashlib.sha256()
+    for name in POLICY:
+        with (folder / name).open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()
 
 
 def restore(folder: Path, training: Training) -> Progress:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 
 import torch
 from torch import Tensor
 
 from aim import console
 from aim.config import Run, TrainConfig
+from aim.data import peaks
+from aim.data.peaks import PEAK
 from aim.model.codec import KINDS, Codec, Kind, PictureCodec, patches, principal_axes, set_linear, to_bytes
 from aim.train import precision, schedule
 from aim.train.log import Log, Meter
@@ -31,7 +34,7 @@ REPORT_EVERY = 50
 CHUNK = 32  # pictures coded at once outside training
 THING = 25  # bytes: a pixel that differs by more from the backdrop shows a thing
 POOR_DB, POOR_PX, POOR_LOST = 18.0, 4.0, 0.1  # a codec beyond these is worth a warning
-PEAK = 100  # a map has a peak where a channel reaches this byte
+LOST = 0.5  # of its height: a peak that comes back lower is lost
 
 
 @dataclass(frozen=True)
@@ -189,9 +192,9 @@ def quality(codec: PictureCodec, frames: Frames) -> Quality:
         psnr_rgb=sum(psnr[v, "rgb"] for v in views) / len(views),
         psnr_things=sum(things) / len(views),
         psnr_map=sum(psnr[v, "map"] for v in views) / len(views),
-        peak_error_px=float(moved.mean()) if len(moved) else 0.0,
-        peak_error_max_px=float(moved.max()) if len(moved) else 0.0,
-        peaks_lost=float(lost.float().mean()) if len(lost) else 0.0,
+        peak_error_px=sum(moved) / max(len(moved), 1),
+        peak_error_max_px=max(moved, default=0.0),
+        peaks_lost=sum(lost) / max(len(lost), 1),
         by_view={codec.config.views[v].name: psnr[v, "rgb"] for v in views},
     )
 
@@ -209,13 +212,13 @@ def _things(codec: PictureCodec, view: int, a: Tensor, b: Tensor) -> tuple[Tenso
     return a[apart], b[apart]
 
 
-def _moved(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Return by how many pixels the peak moved and whether it was lost, for each map and channel that has one."""
-    a, b = a.movedim(-1, 1).flatten(0, 1), b.movedim(-1, 1).flatten(0, 1)
-    high = a.flatten(1).amax(1)
-    has = high >= PEAK
-    lost = b.flatten(1).amax(1) < 0.5 * high
-    return (peak(a[has]) - peak(b[has])).norm(dim=1), lost[has]
+def _moved(a: Tensor, b: Tensor) -> tuple[list[float], list[bool]]:
+    """Return by how many pixels peaks moved, and whether they were lost, for each map and channel that has some."""
+    pairs = zip(*(maps.movedim(-1, 1).flatten(0, 1).numpy() for maps in (a, b)), strict=True)
+    pairs = [(here, there) for here, there in pairs if here.max() >= PEAK]
+    lost = [bool(there.max() < LOST * here.max()) for here, there in pairs]
+    moved = [peaks.apart(*pair) for pair, gone in zip(pairs, lost, strict=True) if not gone]
+    return [far for far in moved if isfinite(far)], lost
 
 
 def warnings(quality: Quality) -> list[str]:
@@ -227,11 +230,3 @@ def warnings(quality: Quality) -> list[str]:
         lost = f"{100 * quality.peaks_lost:.0f} % of them lost"
         found.append(f"map peaks move by {quality.peak_error_px:.1f} pixels, {lost}")
     return found
-
-
-def peak(maps: Tensor) -> Tensor:
-    """Return the middle (m 2) of the pixels that reach nine tenths of each map's highest (m h w)."""
-    top = (maps >= 0.9 * maps.flatten(1).amax(1)[:, None, None]).float()
-    places = torch.stack(torch.meshgrid(*(torch.arange(n, dtype=torch.float32) for n in maps.shape[1:]), indexing="ij"))
-    return (top[:, None] * places).sum((2, 3)) / top.sum((1, 2))[:, None]
-

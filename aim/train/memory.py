@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import torch
 
-from aim.config import TrainConfig
-from aim.train import checkpoint
 from sim.types import UserError
 
-REFUSED = "can't allocate memory"  # how torch says it of a CPU, in a plain RuntimeError
+# how torch says it, in a plain RuntimeError: of a processor; of a GPU's context or pinned memory; of its libraries
+REFUSED = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
 @contextlib.contextmanager
-def named(config: TrainConfig, out: Path) -> Iterator[None]:
-    """Turn running out of memory into a `UserError` that names what to change, and what remains in `out`."""
+def named(remains: Callable[[], str], *remedies: str) -> Iterator[None]:
+    """Turn running out of memory into a `UserError` that says what remains and names what needs less."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if not short(error):
             raise
-        remedy = [f"a --batch-size below {config.batch_size}"]
-        remedy += [] if config.checkpointing else ["--checkpointing"]
-        less = f"{', '.join(remedy)} or a smaller preset needs less"
-        raise UserError(f"out of memory; {checkpoint.remains(out)}; {less}") from error
+        raise UserError(f"out of memory; {remains()}; {' or '.join(remedies)} needs less") from error
 
 
 def short(error: Exception) -> bool:
     """Tell whether an error means that there was not memory enough."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or REFUSED in str(error)
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(said in str(error) for said in REFUSED)

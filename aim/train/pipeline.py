@@ -2,6 +2,7 @@
 
 run.json   log.jsonl   codec/{codec.safetensors, quality.json}   latents/KEY.safetensors   step-NNNNNN/
 tensorboard/   imagined/step-NNNNNN.webp   best/, where tasks were given to judge by
+data.json              which episodes are learned from
 mapping.json           how the numbers of a recorded set became ours, where it was one
 """
 
@@ -25,9 +26,10 @@ from aim.data import latents, loader, mapping, transforms
 from aim.data import source as sources
 from aim.data.source import Data, Ref, Source
 from aim.data.transforms import Transform
+from aim.model import canvas
 from aim.model.codec import PictureCodec
 from aim.stops import heard
-from aim.train import checkpoint, fleet, pretrained, stage1
+from aim.train import checkpoint, fleet, lessons, memory, pretrained, stage1
 from aim.train import codec as codec_training
 from aim.train.beside import Options
 from aim.train.checkpoint import MAPPING, load_module
@@ -65,21 +67,24 @@ def train(
     fleet.part(run.train.batch_size)
     source = sources.of(data)
     check(run, source)
+    if run.model.geometry:  # data without depth is refused before anything is made of it
+        still = [(0, 0)] * len(run.codec.views)
+        source.points(source.episodes[0], run.codec.views, canvas.grids(run.codec), still)
     moves, every = loader.motions(source), loader.windows(source)
     fleet.led(lambda: _begin(run, source, out, resume, lender), lambda: None)
     log = fleet.led(lambda: opened(out, options.project, dataclasses.asdict(run)), Log)
     clock, keep = Clock(), functools.partial(_codec, run, source, out / "codec", device, log)
     try:
-        codec, quality = fleet.led(keep, keep)
-        clock.lap("codec")
-        code = functools.partial(latents.cached, out / "latents", codec, source, run.data)
-        tokens = fleet.led(code, code)
+        with memory.named(lambda: checkpoint.remains(out), "a smaller preset", "--device cpu"):
+            codec, quality = fleet.led(keep, keep)
+            clock.lap("codec")
+            code = functools.partial(latents.cached, out / "latents", codec, source, run.data)
+            tokens = fleet.led(code, code)
         if run.model.geometry:
             tokens = latents.with_points(tokens, source, run.codec)
         seconds = clock.lap("latents")
         log.write("latents", {"instants": tokens.rgb.shape[1], "seconds": seconds})
-        fitted = loader.fit_transform(run, moves, every, source.relative)
-        transform = _transform(out) or dataclasses.replace(fitted, mapped=source.has_maps)
+        transform = _transform(run, out) or loader.fit_transform(run, moves, every, source)
         words = loader.read_words(moves.instructions, run.weights)
         batches = loader.Loader(run, tokens, moves, every, words, transform)
         with heard(patient=fleet.size() > 1) as stops:  # torchrun passes on what its processes have heard already
@@ -128,7 +133,7 @@ def claim(run: Run, source: Source, out: Path, resume: bool) -> None:
     """Make `out` the folder of this run, or go on with it; `UserError`, with nothing changed, if it is another's."""
     if (out / config_name()).exists():
         check(config.load(out), source, f"the run in {out}")
-        other = differences(config.load(out), run) or _read_otherwise(out, source)
+        other = differences(config.load(out), run) or read_otherwise(out, source) or lessons.differences(source, out)
         if other:
             raise UserError(f"{out} holds another run: {'; '.join(other)}; choose another folder")
         if checkpoint.steps(out) and not resume:
@@ -139,11 +144,12 @@ def claim(run: Run, source: Source, out: Path, resume: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
     if source.own:
         (out / MAPPING).write_text(mapping.to_json(source.own))
+    lessons.save(source, out)
     config.save(run, out)
 
 
-def _read_otherwise(out: Path, source: Source) -> list[str]:
-    """Return how the mapping of a dataset differs from the one that the run in `out` began with."""
+def read_otherwise(out: Path, source: Source) -> list[str]:
+    """Return how the mapping of a dataset differs from the one in `out`, the folder of a run or a checkpoint."""
     kept = out / MAPPING
     if kept.exists() != (source.own is not None):
         kinds = ("a dataset of the simulator", "a recorded set")
@@ -182,7 +188,7 @@ def _begin(run: Run, source: Source, out: Path, resume: bool, lender: Path | Non
         raise UserError(f"the codec in {lender} is of another shape than preset {run.preset!r} wants")
     claim(run, source, out, resume)
     for part in ("codec", "latents"):
-        if not (out / part).exists():
+        if (lender / part).exists() and not (out / part).exists():
             shutil.copytree(lender / part, out / part, copy_function=_laid)
 
 
@@ -201,7 +207,7 @@ def _codec(run: Run, source: Source, folder: Path, device: torch.device, log: Lo
         codec = pretrained.codec(run, half=device.type == "cuda").to(device).eval()
         load_module(path, codec)
         pretrained.known(codec, run.weights)
-        return codec, Quality(**json.loads(report.read_text()))
+        return codec, _told(report)
     learn, judge = split(source)
     seed = run.codec_train.seed
     if run.weights:
@@ -221,6 +227,14 @@ def _codec(run: Run, source: Source, folder: Path, device: torch.device, log: Lo
     return codec, quality
 
 
+def _told(report: Path) -> Quality:
+    """Return how good the codec is, as written beside it; `UserError` where that is damaged."""
+    try:
+        return Quality(**json.loads(report.read_text()))
+    except (OSError, TypeError, ValueError) as error:
+        raise UserError(f"{report} is damaged; remove {report.parent}, and the codec is made anew") from error
+
+
 def split(source: Source) -> tuple[list[Ref], list[Ref]]:
     """Return the episodes that the codec learns from and those it is judged by; a small dataset serves for both."""
     refs = list(source.episodes)
@@ -230,7 +244,7 @@ def split(source: Source) -> tuple[list[Ref], list[Ref]]:
     return [ref for ref in refs if ref not in judged], judged
 
 
-def _transform(out: Path) -> Transform | None:
+def _transform(run: Run, out: Path) -> Transform | None:
     """Return the transform that the training in `out` began with."""
-    kept = checkpoint.steps(out)
-    return transforms.from_json((kept[-1] / "transform.json").read_text()) if kept else None
+    kept = checkpoint.newest_of(out)
+    return transforms.read(kept, run.robot, run.model.action_dim) if kept else None

@@ -75,7 +75,8 @@ def film(model: AIM, run: Run, codec: PictureCodec, loader: Loader) -> Frames:
     """Return the film (1 + f, H, W, 3), which begins with the present, of a few samples one under another."""
     sample = move(loader.batch(shown(len(loader))), next(model.parameters()).device)
     with precision.autocast(precision.resolve(run.train.precision, sample.rgb.device), sample.rgb.device):
-        imagined = model.imagine(sample.context, STEPS, draws(SEED, len(sample.rgb)))
+        maps = None if bool(sample.map_valid.all()) else sample.map  # black, where there are none to learn from
+        imagined = model.imagine(sample.context, STEPS, draws(SEED, len(sample.rgb)), maps)
     now = sample.context.rgb[:, None]
     came = _decoded(codec, torch.cat([now, sample.rgb], 1), "rgb")
     columns = [("what came", came)]

@@ -74,7 +74,9 @@ def train(
     """
     config, options = run.train, options or Options()
     beside = Beside(options, run, loader, codec, out, log, stops, device)
-    with memory.named(config, out), console.progress("steps", config.steps) as bar, ExitStack() as stack:
+    less = [f"a --batch-size below {config.batch_size}", *([] if config.checkpointing else ["--checkpointing"])]
+    named = memory.named(lambda: checkpoint.remains(out), *less, "a smaller preset")
+    with named, console.progress("steps", config.steps) as bar, ExitStack() as stack:
         sitting = Sitting(run, loader, codec, out, log, device, options.compiled)
         batches = stack.enter_context(Batches(loader, config, device))
         bar.step(sitting.step)

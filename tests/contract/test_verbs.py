@@ -246,7 +246,7 @@ def test_imagine_writes_figures_a_film_and_a_sheet(tmp_path: Path, capsys: pytes
     codec = Codec(run.codec)
     with torch.no_grad():
         codec.analysis.normal_(std=0.1)
-    transform = loader.fit_transform(run, loader.motions(data), loader.windows(data), data.relative)
+    transform = loader.fit_transform(run, loader.motions(data), loader.windows(data), data)
     training = stage1.begin(run, torch.device("cpu"))
     checkpoint.save(tmp_path / "run", run, transform, codec, training, Progress(0, 0.0, "fp32"))
     words = ["imagine", "--policy", str(tmp_path / "run"), "--data", str(tmp_path / "toy"), "--windows", "6"]
@@ -260,7 +260,7 @@ def test_imagine_writes_figures_a_film_and_a_sheet(tmp_path: Path, capsys: pytes
     figures = {"psnr", "psnr_copy", "psnr_codec", "psnr_changed", "psnr_copy_changed", "windows"}
     assert figures | {"peak_within_8px", "peak_ci95", "peak_median_px"} <= set(first) and first["windows"] == 6
     kept = json.loads((tmp_path / "a" / "result.json").read_text())
-    assert kept == results[0] and not kept["trained_on_it"]
+    assert kept == results[0] and kept["episodes_learned_from"] is None
     ok, film = cv2.imreadanimation(results[0]["film"])
     assert ok and len(film.frames) >= 6
     assert cv2.imread(results[0]["sheet"]) is not None

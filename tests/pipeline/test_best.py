@@ -31,7 +31,7 @@ def judge(tmp_path: Path) -> tuple[Judge, dict[str, torch.Tensor], Stops]:
     run = presets.tiny(ROBOT, robot.camera_names, *[len(robot.action_names)] * 2)
     moves = np.random.default_rng(0).normal(size=(50, run.model.action_dim)).astype(np.float32) * 0.1
     spread = transforms.measure(moves)
-    scale = Transform(tuple(not name.endswith("gripper") for name in robot.action_names), spread, spread)
+    scale = Transform(tuple(not name.endswith("gripper") for name in robot.action_names), spread, spread, robot=ROBOT)
     training, stops = stage1.begin(run, torch.device("cpu")), Stops()
     made = Judge(Match((TASK,), 10, 2), run, tmp_path, scale, Codec(run.codec), "cpu", opened(tmp_path), stops)
     return made, training.ema, stops

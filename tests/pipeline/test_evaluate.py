@@ -49,7 +49,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = presets.tiny(ROBOT, robot.camera_names, size, size)
     torch.manual_seed(0)
     spread = transforms.measure(np.random.default_rng(0).normal(size=(50, size)).astype(np.float32) * 0.1)
-    scale = Transform(tuple(not name.endswith("gripper") for name in robot.action_names), spread, spread)
+    scale = Transform(tuple(not name.endswith("gripper") for name in robot.action_names), spread, spread, robot=ROBOT)
     training = stage1.begin(run, torch.device("cpu"))
     out = tmp_path_factory.mktemp("runs")
     return checkpoint.save(out, run, scale, Codec(run.codec), training, Progress(1, 0.0, "fp32"))

@@ -66,7 +66,7 @@ def batches(data: LeRobot, run: config.Run) -> loader.Loader:
     codec = Codec(run.codec).eval()
     torch.nn.init.normal_(codec.analysis, std=0.05)
     moves, every = loader.motions(data), loader.windows(data)
-    transform = dataclasses.replace(loader.fit_transform(run, moves, every, data.relative), mapped=data.has_maps)
+    transform = loader.fit_transform(run, moves, every, data)
     return loader.Loader(
         run, latents.encode(codec, data), moves, every, loader.read_words(moves.instructions), transform
     )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aim.evaluate.intervals import Z95, wilson
+from aim.evaluate.intervals import Z95, grouped, wilson
 
 counts = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -48,3 +48,22 @@ def test_an_inner_bound_is_where_the_score_test_just_rejects(count: tuple[int, i
 )
 def test_known_values(successes: int, trials: int, expected: tuple[float, float]) -> None:
     assert wilson(successes, trials) == pytest.approx(expected, abs=1e-5)
+
+
+def test_trials_on_their_own_have_wilsons_interval() -> None:
+    hits = [True] * 30 + [False] * 10
+    assert grouped(hits, range(40)) == pytest.approx(wilson(30, 40), abs=5e-3)  # n - 1 for n in the variance
+
+
+@given(st.lists(st.booleans(), min_size=2, max_size=30), st.integers(2, 9))
+def test_repeating_a_trial_tells_nothing_new(hits: list[bool], times: int) -> None:
+    groups = list(range(len(hits)))
+    assert grouped(hits * times, groups * times) == pytest.approx(grouped(hits, groups), abs=1e-9)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 4)), max_size=60))
+def test_the_bounds_of_groups_hold_the_rate(rows: list[tuple[bool, int]]) -> None:
+    hits, groups = [hit for hit, _ in rows], [group for _, group in rows]
+    low, high = grouped(hits, groups)
+    rate = sum(hits) / len(hits) if hits else 0.5
+    assert 0.0 <= low <= rate + 1e-12 and rate - 1e-12 <= high <= 1.0

@@ -85,7 +85,7 @@ def test_a_dataset_on_the_disk_gives_its_own_numbers(tmp_path: Path) -> None:
     seen = latents.pictures(data, data.episodes[1], RUN.codec, [2, 0])
     np.testing.assert_array_equal(seen[1, "map"], made[1].maps["left_wrist"][[2, 0]])
     assert seen[0, "rgb"].shape == (2, 64, 64, 3)
-    transform = loader.fit_transform(RUN, moves, every, (True,) * JOINTS)
+    transform = loader.fit_transform(RUN, moves, every, data)
     assert transform.action.moves == tuple(i in (0, 1) for i in range(JOINTS))  # too short to close
 
 

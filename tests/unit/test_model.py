@@ -171,6 +171,24 @@ def test_a_chunk_is_the_same_however_attention_is_computed(model: AIM) -> None:
         torch.testing.assert_close(other, chunks[0], atol=1e-5, rtol=1e-4)
 
 
+def test_known_maps_are_taken_and_the_head_of_maps_says_nothing(model: AIM) -> None:
+    config, known = model.config, context(model.config)
+    maps = torch.randn(2, config.futures, config.tokens, config.token_channels)
+    with_map = "m" in model.who
+    plain = model.act(known, 2, 2, flow.draws(4, 2))[0]
+    action, future = model.act(known, 2, 2, flow.draws(4, 2), imagine=True, maps=maps)
+    assert (future.map is maps) == with_map
+    assert torch.equal(action, plain) != (intent.condition(model.who) == "c")
+    deaf = AIM(config)
+    deaf.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        for name, value in deaf.named_parameters():
+            value.mul_(2.0 if name.startswith("heads.m") else 1.0)
+    again = deaf.act(known, 2, 2, flow.draws(4, 2), imagine=True, maps=maps)
+    assert torch.equal(again[0], action)
+    assert again[1].rgb is not None and future.rgb is not None and torch.equal(again[1].rgb, future.rgb)
+
+
 def test_rows_draw_for_themselves() -> None:
     """A row acts alone as it does among others, and the losses of halves add up to those of the whole."""
     model = randomised(AIM(CONFIGS["tiny-paper"]))

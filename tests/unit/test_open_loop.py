@@ -18,6 +18,7 @@ from aim.data import latents, loader, source
 from aim.data.loader import Loader, Windows
 from aim.data.source import Source
 from aim.evaluate import foresight, likeness, open_loop
+from aim.evaluate.intervals import wilson
 from aim.evaluate.likeness import Peak
 from aim.evaluate.open_loop import Guess, Truth
 from aim.model.aim import AIM
@@ -57,7 +58,7 @@ def policy_of(data: Source, variant: str) -> LearnedPolicy:
             head.add_(0.05 * torch.randn_like(head))
         codec.analysis.normal_(std=0.1)
         codec.synthesis.copy_(codec.analysis)
-    transform = loader.fit_transform(config, loader.motions(data), loader.windows(data), data.relative)
+    transform = loader.fit_transform(config, loader.motions(data), loader.windows(data), data)
     return LearnedPolicy(config, transform, codec, model, video_steps=2, action_steps=2)
 
 
@@ -110,27 +111,42 @@ def test_a_shifted_peak_is_off_by_the_shift_whatever_the_size(side: int) -> None
     found = likeness.peaks(bells(places + shift * 2, side), bells(places, side))
     assert [peak.distance for peak in found] == pytest.approx([10.0] * 4, abs=0.3)
     assert [(p.window, p.frame, p.channel) for p in found] == [(0, 0, 0), (0, 1, 0), (1, 0, 0), (1, 1, 0)]
-    near = likeness.maps(bells(places + shift, side), bells(places, side))
+    near = likeness.maps(bells(places + shift, side), bells(places, side), (0, 1))
     assert (near["peaks"], near["peak_within_8px"], near["false_peaks"]) == (4, 1.0, 0.0)
     assert near["peak_median_px"] == pytest.approx(5.0, abs=0.3)
-    far = likeness.maps(bells(places + 2 * shift, side), bells(places, side))
-    assert far["peak_within_8px"] == 0.0 and far["peak_ci95"] == pytest.approx([0.0, 0.4899], abs=1e-3)
+    far = likeness.maps(bells(places + 2 * shift, side), bells(places, side), (0, 1))
+    assert far["peak_within_8px"] == 0.0 and far["peak_ci95"] == pytest.approx(list(wilson(0, 2)))  # two episodes
 
 
 def test_no_peak_is_a_miss_and_a_peak_too_many_is_counted() -> None:
     places = torch.full((3, 2, 2), 30.0)
     true = bells(places)
     faint = bells(places, height=likeness.PEAK - 1)
-    found = likeness.maps(faint, true)
+    found = likeness.maps(faint, true, (0, 1, 2))
     assert (found["peak_within_8px"], found["peak_median_px"], found["peaks_missing"]) == (0.0, None, 6)
     half = torch.cat([true[:2], faint[2:]])
-    found = likeness.maps(half, true)
+    found = likeness.maps(half, true, (0, 1, 2))
     assert found["peak_within_8px"] == pytest.approx(4 / 6) and found["peak_median_px"] == 0.0
     elsewhere = true.roll(1, -1)  # the peak in a channel that is to be black
-    found = likeness.maps(elsewhere, true)
+    found = likeness.maps(elsewhere, true, (0, 1, 2))
     assert (found["peaks_missing"], found["maps_without_peak"], found["false_peaks"]) == (6, 12, 0.5)
-    none = likeness.maps(true, torch.zeros_like(true))
+    none = likeness.maps(true, torch.zeros_like(true), (0, 1, 2))
     assert (none["peaks"], none["peak_within_8px"], none["false_peaks"]) == (0, None, pytest.approx(1 / 3))
+
+
+def test_every_place_that_is_wanted_counts() -> None:
+    both = bells(torch.tensor([[[30.0, 10.0]]])) | bells(torch.tensor([[[30.0, 54.0]]]))
+    cases = {
+        "the truth": (both, 0.0),
+        "one is lower": (both // 4 * 3 | bells(torch.tensor([[[30.0, 10.0]]])), 0.0),
+        "one only": (bells(torch.tensor([[[30.0, 10.0]]])), 88.0),
+        "between them": (bells(torch.tensor([[[30.0, 32.0]]])), 44.0),
+        "a third": (both | bells(torch.tensor([[[30.0, 32.0]]])), 44.0),
+        "one is off": (bells(torch.tensor([[[30.0, 10.0]]])) | bells(torch.tensor([[[40.0, 54.0]]])), 20.0),
+    }
+    for name, (guess, expected) in cases.items():
+        (found,) = likeness.peaks(guess, both)
+        assert found.distance == pytest.approx(expected, abs=0.5), name
 
 
 def test_the_worst_are_one_a_window_and_those_without_peak_first() -> None:
@@ -151,12 +167,13 @@ def test_action_errors_keep_joints_and_grippers_apart() -> None:
     assert still["gripper_error_stroke"] is None
 
 
-@pytest.mark.parametrize(("count", "total"), [(1, 5), (7, 100), (30, 30), (50, 20)])
+@pytest.mark.parametrize(("count", "total"), [(1, 5), (7, 100), (30, 30), (128, 150), (50, 20)])
 def test_windows_are_spread_evenly_and_follow_from_the_seed(count: int, total: int) -> None:
     rows = open_loop.spread(count, total, 5)
     kept = min(count, total)
     assert len(rows) == kept and (np.diff(rows) > 0).all() and rows[0] >= 0 and rows[-1] < total
-    assert (rows * kept // total == np.arange(kept)).mean() > 0.5  # one from each part, but for rounding
+    bounds = np.arange(kept + 1) * total // kept
+    assert (rows >= bounds[:-1]).all() and (rows < bounds[1:]).all()  # one from each part, and none twice
     assert (rows == open_loop.spread(count, total, 5)).all()
     assert kept == total or any((rows != open_loop.spread(count, total, seed)).any() for seed in range(6, 12))
 

@@ -97,7 +97,7 @@ def test_the_loader_gives_the_version_and_its_shift(tmp_path: Path) -> None:
     tokens = latents.encode(linear_codec(), data, MOVING)
     moves, every = loader.motions(data), loader.windows(data)
     words = Words((torch.zeros(3, 384),), torch.zeros(2, dtype=torch.int64))
-    batches = Loader(run, tokens, moves, every, words, loader.fit_transform(run, moves, every, data.relative))
+    batches = Loader(run, tokens, moves, every, words, loader.fit_transform(run, moves, every, data))
     row = np.array([11])
     for version in range(3):
         sample = batches.batch(row, torch.tensor([version]))

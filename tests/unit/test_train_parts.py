@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 import math
@@ -96,17 +97,25 @@ def test_the_first_step_that_is_not_finite_is_named(tmp_path: Path) -> None:
         record.read()
 
 
-def test_memory_that_is_not_there_is_named_with_what_to_change(tmp_path: Path) -> None:
-    said = r"no checkpoint yet; a --batch-size below 8, --checkpointing or a smaller"
-    with pytest.raises(UserError, match=said), memory.named(CONFIG, tmp_path):
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be reported later"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        MemoryError(),
+    ],
+)
+def test_memory_that_is_not_there_is_named_with_what_to_change(tmp_path: Path, error: Exception) -> None:
+    named = functools.partial(memory.named, lambda: checkpoint.remains(tmp_path))
+    said = r"^out of memory; there is no checkpoint yet; a b or c needs less$"
+    with pytest.raises(UserError, match=said), named("a b", "c"):
         torch.empty(1 << 55)
     (tmp_path / "step-000007").mkdir()
     (tmp_path / "step-000007" / "progress.json").write_text("{}")
-    sparing = TrainConfig(steps=1, batch_size=2, lr=1.0, checkpointing=True)
-    said = r"step-000007 stays; a --batch-size below 2 or a smaller"
-    with pytest.raises(UserError, match=said), memory.named(sparing, tmp_path):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
-    with pytest.raises(RuntimeError, match="size of tensor"), memory.named(CONFIG, tmp_path):
+    with pytest.raises(UserError, match=r"step-000007 stays; c needs less"), named("c"):
+        raise error
+    with pytest.raises(RuntimeError, match="size of tensor"), named("c"):
         torch.ones(2) + torch.ones(3)
 
 

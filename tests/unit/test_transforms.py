@@ -88,9 +88,17 @@ def test_states_far_outside_are_held() -> None:
 def test_json_both_ways() -> None:
     transform = fitted(3)
     assert transforms.from_json(transforms.to_json(transform)) == transform
-    unmapped = dataclasses.replace(transform, mapped=False)
-    assert transforms.from_json(transforms.to_json(unmapped)) == unmapped != transform
-    assert "mapped" not in json.loads(transforms.to_json(transform))  # files of before do not name it
+    other = dataclasses.replace(transform, mapped=False, robot="panda", size=(240, 320))
+    assert transforms.from_json(transforms.to_json(other)) == other != transform
+
+
+def test_what_is_another_robots_is_refused() -> None:
+    transform = dataclasses.replace(fitted(3), robot="panda")
+    assert transforms.demand(transform, "panda", 3, "here") is transform
+    with pytest.raises(UserError, match=r"^here: transform.json is of robot 'panda', run.json of 'aloha'$"):
+        transforms.demand(transform, "aloha", 3, "here")
+    with pytest.raises(UserError, match=r"^here: transform.json has 3 channels, run.json 8$"):
+        transforms.demand(transform, "panda", 8, "here")
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", json.dumps({"joints": [True], "action": 1, "state": 2})])
