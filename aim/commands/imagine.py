@@ -96,7 +96,8 @@ def said(found: dict) -> list[str]:
     near = found["peak_within_8px"]
     peaks = "maps: none" if near is None else (
         f"maps: {100 * near:.1f} % of {found['peaks']} peaks within 8 pixels "
-        f"(95 % interval {100 * found['peak_ci95'][0]:.1f} to {100 * found['peak_ci95'][1]:.1f})"
+        f"(95 % interval {100 * found['peak_ci95'][0]:.1f} to {100 * found['peak_ci95'][1]:.1f}); "
+        f"{100 * found['places_found']:.1f} % of the places found"
     )  # fmt: skip
     joints = f"joints off by {found['joint_error_rad']:.4f} rad, standing still {found['joint_error_rad_still']:.4f}"
     return [

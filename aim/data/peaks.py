@@ -19,24 +19,24 @@ Map = NDArray[np.uint8]
 
 
 def peaks(values: Map) -> NDArray[np.float64]:
-    """Return the middle (k 2: down, across, pixels) of each blob of a map (h w) that is not much lower than another."""
+    """Return the middle (k 2: down, across, pixels) of each blob of a map (h w) that is not much lower than another.
+
+    The one that holds the highest pixel comes first.
+    """
     highest = int(values.max())
     if highest < PEAK:
         return np.zeros((0, 2))
     side = 2 * max(1, round(NEARBY * len(values))) + 1
     around = cv2.dilate(values, np.ones((side, side), np.uint8))
     top = (values >= TOP * around) & (values >= TALL * highest)
-    middles = cv2.connectedComponentsWithStats(top.astype(np.uint8))[3][1:]  # the first is what is no peak
-    return np.asarray(middles[:, ::-1], np.float64)
+    _, labels, _, middles = cv2.connectedComponentsWithStats(top.astype(np.uint8))
+    first = int(labels.flat[int(values.argmax())])
+    order = [first, *(label for label in range(1, len(middles)) if label != first)]  # label 0 is what is no peak
+    return np.asarray(middles[order, ::-1], np.float64)
 
 
-def apart(a: Map, b: Map) -> float:
-    """Return how far (pixels) the peaks of two maps lie apart: the furthest that any lies from the other's nearest.
-
-    That is their Hausdorff distance: 0 where they are the same; infinite where one map has peaks and the other none.
-    """
-    here, there = peaks(a), peaks(b)
-    if not len(here) or not len(there):
-        return 0.0 if len(here) == len(there) else np.inf
-    away = np.linalg.norm(here[:, None] - there, axis=-1)
-    return float(max(away.min(0).max(), away.min(1).max()))
+def away(here: NDArray[np.float64], there: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how far (k,) each place of `here` (k 2) lies from the nearest of `there`: infinitely where none is."""
+    if not len(there):
+        return np.full(len(here), np.inf)
+    return np.linalg.norm(here[:, None] - there, axis=-1).min(1)

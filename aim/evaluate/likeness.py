@@ -16,24 +16,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aim.data.peaks import PEAK, apart
+from aim.data import peaks as places
+from aim.data.peaks import PEAK
 from aim.evaluate.intervals import grouped
 
 CHANGED = 25  # bytes: a pixel changed where any of its colours differs by more than this
 LEAST = 1e-3  # squared bytes: the smallest error that is told apart from none
 NEAR_PX = 8.0  # a peak is right within this many pixels
 SIDE = 128  # height of a picture, in pixels, that distances are told at
-MAPS = ("peaks", "peak_within_8px", "peak_ci95", "peak_median_px", "peaks_missing", "false_peaks", "maps_without_peak")
+MAPS = (
+    "peaks", "peak_within_8px", "peak_ci95", "peak_median_px", "peaks_missing", "places_found", "false_peaks",
+    "maps_without_peak",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Peak:
-    """A map with peaks: its window, frame and channel, and how far (pixels at SIDE) the guess's are off; inf: none."""
+    """A map with peaks, by window, frame and channel, and what a guess has there, in pixels at SIDE; inf: nothing."""
 
     window: int
     frame: int
     channel: int
-    distance: float
+    distance: float  # from the guess's highest peak to the nearest true one
+    missed: tuple[float, ...] = ()  # from each true peak to the guess's nearest
 
 
 @dataclass(frozen=True)
@@ -86,12 +91,14 @@ def pictures(
 
 
 def peaks(guess: Tensor, true: Tensor) -> tuple[Peak, ...]:
-    """Return every map of the truth that has peaks, with how far the guess's lie apart from them."""
+    """Return every map of the truth that has peaks, with how far off the guess is there."""
     found = []
     for window, frame, channel in np.ndindex(guess.shape[0], guess.shape[1], guess.shape[4]):
         here, there = (maps[window, frame, ..., channel].numpy() for maps in (true, guess))
         if here.max() >= PEAK:
-            found.append(Peak(window, frame, channel, apart(here, there) * SIDE / len(here)))
+            wanted, said, scale = places.peaks(here), places.peaks(there), SIDE / len(here)
+            off = scale * float(places.away(said, wanted)[0]) if len(said) else inf
+            found.append(Peak(window, frame, channel, off, tuple((scale * places.away(wanted, said)).tolist())))
     return tuple(found)
 
 
@@ -102,20 +109,23 @@ def invented(guess: Tensor, true: Tensor) -> tuple[int, int]:
 
 
 def maps(guess: Tensor, true: Tensor, episode: Sequence[int]) -> dict[str, object]:
-    """Return the figures of predicted maps: those with all peaks within NEAR_PX, median, false peaks.
+    """Return the figures of predicted maps: highest peaks within NEAR_PX, median, places found, false peaks.
 
-    Maps of one `episode` are alike: the interval counts them for as much as they say.
+    A map may want several places: `places_found` is the share of them with a predicted peak within NEAR_PX. Maps of
+    one `episode` are alike: the interval counts them for as much as they say.
     """
     found = peaks(guess, true)
     false, empty = invented(guess, true)
     near = [one.distance <= NEAR_PX for one in found]
     middle = median(one.distance for one in found) if found else inf
+    wanted = [far <= NEAR_PX for one in found for far in one.missed]
     figures = (
         len(found),
         sum(near) / len(found) if found else None,
         list(grouped(near, [episode[one.window] for one in found])),
         middle if isfinite(middle) else None,  # None where most have no predicted peak
         sum(not isfinite(one.distance) for one in found),
+        sum(wanted) / len(wanted) if wanted else None,
         false / empty if empty else None,
         empty,
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
 
 import torch
 from torch import Tensor
@@ -217,8 +216,8 @@ def _moved(a: Tensor, b: Tensor) -> tuple[list[float], list[bool]]:
     pairs = zip(*(maps.movedim(-1, 1).flatten(0, 1).numpy() for maps in (a, b)), strict=True)
     pairs = [(here, there) for here, there in pairs if here.max() >= PEAK]
     lost = [bool(there.max() < LOST * here.max()) for here, there in pairs]
-    moved = [peaks.apart(*pair) for pair, gone in zip(pairs, lost, strict=True) if not gone]
-    return [far for far in moved if isfinite(far)], lost
+    kept = [tuple(map(peaks.peaks, pair)) for pair, gone in zip(pairs, lost, strict=True) if not gone]
+    return [float(far) for here, there in kept if len(there) for far in peaks.away(here, there)], lost
 
 
 def warnings(quality: Quality) -> list[str]:

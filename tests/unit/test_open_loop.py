@@ -135,18 +135,22 @@ def test_no_peak_is_a_miss_and_a_peak_too_many_is_counted() -> None:
 
 
 def test_every_place_that_is_wanted_counts() -> None:
-    both = bells(torch.tensor([[[30.0, 10.0]]])) | bells(torch.tensor([[[30.0, 54.0]]]))
-    cases = {
-        "the truth": (both, 0.0),
-        "one is lower": (both // 4 * 3 | bells(torch.tensor([[[30.0, 10.0]]])), 0.0),
-        "one only": (bells(torch.tensor([[[30.0, 10.0]]])), 88.0),
-        "between them": (bells(torch.tensor([[[30.0, 32.0]]])), 44.0),
-        "a third": (both | bells(torch.tensor([[[30.0, 32.0]]])), 44.0),
-        "one is off": (bells(torch.tensor([[[30.0, 10.0]]])) | bells(torch.tensor([[[40.0, 54.0]]])), 20.0),
+    left, middle, right, off = (bells(torch.tensor([[place]])) for place in
+                                ([30.0, 10.0], [30.0, 32.0], [30.0, 54.0], [40.0, 54.0]))  # fmt: skip
+    both = left | right
+    cases = {  # how far the highest peak is off, how far both places are, in pixels of 128
+        "the truth": (both, 0.0, (0.0, 0.0)),
+        "one is lower": (left | right // 4 * 3, 0.0, (0.0, 0.0)),
+        "one only": (left, 0.0, (0.0, 88.0)),
+        "between them": (middle, 44.0, (44.0, 44.0)),
+        "one is off": (left | off, 0.0, (0.0, 20.0)),
+        "nothing": (torch.zeros_like(both), math.inf, (math.inf, math.inf)),
     }
-    for name, (guess, expected) in cases.items():
+    for name, (guess, distance, missed) in cases.items():
         (found,) = likeness.peaks(guess, both)
-        assert found.distance == pytest.approx(expected, abs=0.5), name
+        assert found.distance == pytest.approx(distance, abs=0.5), name
+        assert sorted(found.missed) == pytest.approx(missed, abs=0.5), name
+    assert likeness.maps(left, both, (0,))["places_found"] == 0.5
 
 
 def test_the_worst_are_one_a_window_and_those_without_peak_first() -> None:
