@@ -17,6 +17,7 @@ def imagine(
     seed: int = 0,
     video_steps: int | None = None,
     action_steps: int | None = None,
+    true_maps: bool = False,
     device: str = "auto",
 ) -> dict[str, object]:
     """Imagine the future of windows of a dataset from their true past and compare it with what came.
@@ -30,6 +31,7 @@ def imagine(
         seed: decides which windows and the noise
         video_steps: denoising steps of pictures and maps; as in closed loop if left out
         action_steps: denoising steps of actions; as in closed loop if left out
+        true_maps: give the future maps instead of imagining them: the rest of the actions' error is not theirs
         device: cpu, cuda, or auto
     """
     import json
@@ -56,7 +58,7 @@ def imagine(
     shared = None if learned_from is None else sum(ref.identity in learned_from for ref in source.episodes)
     if shared:
         console.note(f"note: the policy learned from {shared} of these {len(source.episodes)} episodes")
-    truth, guess = open_loop.imagine(learned, source, windows, seed)
+    truth, guess = open_loop.imagine(learned, source, windows, seed, true_maps)
     transform = learned.transform
     found = {
         "policy": str(policy),
@@ -70,6 +72,7 @@ def imagine(
         "seed": seed,
         "video_steps": steps,
         "action_steps": finer,
+        "true_maps": true_maps,
         **open_loop.measure(truth, guess, transform.joints, transform.action.moves),
         "film": None,
         "sheet": None,

@@ -62,10 +62,17 @@ def spread(count: int, total: int, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng([seed, 17]).integers(bounds[:-1], bounds[1:])
 
 
-def imagine(policy: LearnedPolicy, source: Source, count: int, seed: int) -> tuple[Truth, Guess]:
-    """Return true and imagined futures of `count` windows spread over a dataset; `UserError` where it does not fit."""
+def imagine(
+    policy: LearnedPolicy, source: Source, count: int, seed: int, true_maps: bool = False
+) -> tuple[Truth, Guess]:
+    """Return true and imagined futures of `count` windows spread over a dataset; `UserError` where it does not fit.
+
+    With `true_maps` the future maps are given, not imagined: what is left of the actions' error is not theirs.
+    """
     if count < 1:
         raise UserError("at least one window is needed")
+    if true_maps and not (source.has_maps and "m" in policy.model.who):
+        raise UserError("true maps can be given where the data has maps and the model's variant reads them")
     pipeline.check(policy.run, source, "the policy")
     every, moves = loader.windows(source), loader.motions(source)
     rows = spread(count, len(every), seed)
@@ -81,7 +88,7 @@ def imagine(policy: LearnedPolicy, source: Source, count: int, seed: int) -> tup
             names = [(source.episodes[chosen.episode[i]].name, int(chosen.picture[i])) for i in part.tolist()]
             sample = batches.batch(rows[part])
             acted.append(sample.action)
-            made.append(_imagined(policy, sample, names, seed))
+            made.append(_imagined(policy, sample, names, seed, true_maps))
             bar.step(len(part))
     state = moves.state[moves.starts[chosen.episode] + STEPS_PER_PICTURE * chosen.picture]
     robot = policy.transform.action_out
@@ -159,15 +166,18 @@ def still(truth: Truth) -> Views:
 
 
 @torch.inference_mode()
-def _imagined(policy: LearnedPolicy, sample: Sample, names: Sequence[tuple[str, int]], seed: int) -> Guess:
+def _imagined(
+    policy: LearnedPolicy, sample: Sample, names: Sequence[tuple[str, int]], seed: int, true_maps: bool
+) -> Guess:
     """Return what the model makes of windows, actions in its own numbers; episode and picture decide the noise."""
     assert sample.rgb.any(-1).all() and sample.context.rgb.any(-1).all(), "the loader read a picture that is not coded"
     sample = move(sample, policy.device)
     draws = Draws(tuple(schedule.generator(seed, f"open loop {episode}", picture) for episode, picture in names))
     with precision.autocast(policy.number, policy.device):
         action, future = policy.model.act(
-            sample.context, policy.video_steps, policy.action_steps, draws, policy.valid, True, policy.maps(len(names))
-        )
+            sample.context, policy.video_steps, policy.action_steps, draws, policy.valid, True,
+            sample.map if true_maps else policy.maps(len(names)),
+        )  # fmt: skip
     return Guess(
         rgb=None if future.rgb is None else _decoded(policy, future.rgb, "rgb"),
         map=None if future.map is None else _decoded(policy, future.map, "map"),

@@ -238,6 +238,17 @@ def test_the_truth_itself_is_perfect(data: Source) -> None:
     assert copied["psnr"] == copied["psnr_copy"] and copied["psnr_changed"] == copied["psnr_copy_changed"]
 
 
+def test_true_maps_can_be_given(policy: LearnedPolicy, data: Source) -> None:
+    if policy.run.model.variant != "paper":
+        with pytest.raises(UserError, match="the model's variant reads them"):
+            open_loop.imagine(policy, data, 4, seed=0, true_maps=True)
+        return
+    _, guess = open_loop.imagine(policy, data, 4, seed=0, true_maps=True)
+    _, imagined = open_loop.imagine(policy, data, 4, seed=0)
+    assert guess.map is not None and imagined.map is not None
+    assert not torch.equal(guess.map["head"], imagined.map["head"])
+
+
 def test_what_is_imagined_does_not_depend_on_what_is_beside_it(data: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     policy = policy_of(data, "paper")
     _, eight = open_loop.imagine(policy, data, 9, seed=4)
