@@ -100,8 +100,8 @@ def test_an_interrupted_evaluation_goes_on_to_the_same_results(
 
 @pytest.mark.parametrize(
     ("policy", "change"),
-    [("random", {}), ("expert", {"robot": "aloha"}), ("expert", {"variation": "random"})],
-    ids=["policy", "robot", "variation"],
+    [("random", {}), ("expert", {"robot": "aloha"}), ("expert", {"variation": "random"}), ("expert", {"first": 8})],
+    ids=["policy", "robot", "variation", "seeds"],
 )
 def test_another_ones_results_are_not_touched(
     expert: tuple[Path, tuple[Result, ...]], policy: str, change: dict

@@ -21,6 +21,7 @@ from aim import cli, config, presets
 from aim.config import Run, token_channels
 from aim.data import latents, loader
 from aim.data.store import Dataset
+from aim.model import text
 from aim.policy import LearnedPolicy, fresh, load_policy, observed
 from aim.train import pipeline
 from aim.train.beside import Options
@@ -177,12 +178,24 @@ def test_what_does_not_fit_is_refused_and_nothing_changes(
         pipeline.train(run(), data, out, False, CPU)
     with pytest.raises(UserError, match="robot 'aloha'"):
         pipeline.train(dataclasses.replace(run(), robot="panda"), data, out, True, CPU)
+    other = dataset(tmp_path / "other", [episode(seed, pictures=7) for seed in range(5)])
+    with pytest.raises(UserError, match=r"it began with 4 episodes, .*other has 5, 4 of them the same; choose another"):
+        pipeline.train(run(), other, out, True, CPU)
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
+    tmp_path = tmp_path / "mine"
+    tmp_path.mkdir()
     (tmp_path / "letter.txt").write_text("mine")
     with pytest.raises(UserError, match="not empty"):
         pipeline.train(run(), data, tmp_path, False, CPU)
     with pytest.raises(UserError, match="no checkpoint"):
         load_policy(tmp_path)
+
+
+def test_a_sentence_that_would_be_cut_is_refused() -> None:
+    said = "put the cup on the coaster " * 12
+    assert len(text.embedding(said)) == 12 * 6 + 2
+    with pytest.raises(UserError, match=r"an instruction has 146 tokens, at most 128 are read: 'put the cup"):
+        text.embedding(said * 2)
 
 
 @pytest.mark.slow

@@ -56,6 +56,13 @@ def test_any_change_is_a_difference() -> None:
     ]
 
 
+def test_a_wrapped_joint_is_named() -> None:
+    turned = np.float64([[0.0, 3.0, 0.0], [0.1, -3.1, 1.0], [0.2, -3.0, 0.0]])
+    assert OWN.leaps(turned) == "'y' leaps by 6.1 radians after frame 0"
+    assert OWN.leaps(turned[1:]) == OWN.leaps(turned[:1]) == ""
+    assert OWN.leaps(turned * [1.0, 0.1, 9.0]) == "", "a gripper is no angle"
+
+
 def test_numbers_that_cannot_be_are_named() -> None:
     assert OWN.beyond(np.float32([[1.0, 1.0, 0.0], [-1.0, 2.0, 1.2]])) == ""
     assert "x reaches 90 radians" in OWN.beyond(np.float32([[-90.0, 0.0, 0.0]]))
