@@ -11,6 +11,7 @@ step), not from its place among the copies.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,8 +141,12 @@ class LearnedPolicy:
         """Return the future maps (n f t c) that are known beforehand: black ones, where none were learned from."""
         if self.transform.mapped:
             return None
-        black = [latents.black(view, 1).to(self.device) for view in self.run.codec.views]
-        return self.codec.encode(black, "map")[:, None].expand(rows, self.run.model.futures, -1, -1)
+        return self._black[:, None].expand(rows, self.run.model.futures, -1, -1)
+
+    @functools.cached_property
+    def _black(self) -> Tensor:
+        """The tokens (1 n c) of maps on which nothing is wanted."""
+        return latents.black_tokens(self.codec)
 
     def _draws(self, now: NDArray[np.int64]) -> Draws:
         """Return what the copies draw from at their control steps `now` (n,)."""

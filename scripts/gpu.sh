@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What one GPU is asked to measure: one JSON line a measurement in OUT/FILE.json, each group within ten minutes.
-# scripts/gpu.sh small|wan5b|compiled|tests ...; OUT is runs/gpu and PYTHON .venv/bin/python unless the environment says otherwise
+# scripts/gpu.sh small|wan5b|compiled|tests ...; the environment may set OUT (runs/gpu) and PYTHON (.venv/bin/python)
 set -uo pipefail
 cd "$(dirname "$0")/.."
 out=${OUT:-runs/gpu} python=${PYTHON:-.venv/bin/python} failed=0

@@ -41,7 +41,7 @@ def imagine(
     from aim.data.source import open_source
     from aim.evaluate import films, foresight, open_loop
     from aim.policy import ACTION_STEPS, VIDEO_STEPS, load_policy
-    from aim.train import checkpoint, lessons, pipeline
+    from aim.train import checkpoint, lessons
     from sim.types import UserError
 
     steps = VIDEO_STEPS if video_steps is None else video_steps
@@ -52,7 +52,7 @@ def imagine(
     source = open_source(data, mapping)
     learned = load_policy(policy, video_steps=steps, action_steps=finer, device=str(machine.device(device)))
     folder = checkpoint.newest(policy)
-    other, learned_from = pipeline.read_otherwise(folder, source), lessons.known(folder.parent)
+    other, learned_from = lessons.read_otherwise(source, folder), lessons.known(folder.parent)
     for words in other:
         console.note(f"note: the policy learned from numbers that were read otherwise: {words}")
     shared = None if learned_from is None else sum(ref.identity in learned_from for ref in source.episodes)

@@ -34,12 +34,11 @@ def seed(number: int) -> int:
     return number
 
 
-def writable(path: Path) -> Path:
-    """Return a path; `UserError` where nothing can be written there, which is better known before the work."""
+def writable(path: Path) -> None:
+    """Raise `UserError` where nothing can be written to a folder, which is better known before the work."""
     there = next(place for place in (path, *path.absolute().parents) if place.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise UserError(f"nothing can be written to {path}: {there} is no folder that may be written to")
-    return path
 
 
 def listed(text: str) -> tuple[str, ...]:

@@ -84,6 +84,11 @@ def black(view: View, count: int) -> Tensor:
     return torch.zeros(count, view.height, view.width, 3, dtype=torch.uint8)
 
 
+def black_tokens(codec: PictureCodec) -> Tensor:
+    """Return the tokens (1 n c) of maps on which nothing is wanted: those of a dataset without maps."""
+    return codec.encode([black(view, 1) for view in codec.config.views], "map")
+
+
 def some_pictures(data: Source, refs: Sequence[Ref], config: CodecConfig, count: int, seed: int) -> Pictures:
     """Return about `count` instants, spread evenly over the episodes `refs`, at random times.
 
@@ -138,7 +143,7 @@ def encode(codec: PictureCodec, data: Data, config: DataConfig = STILL) -> Laten
                     kept[kind][version, first:end] = torch.cat(tokens)
             bar.step()
     if not there.has_maps:
-        kept["map"][:] = codec.encode([black(view, 1) for view in coded.views], "map").half().cpu()
+        kept["map"][:] = black_tokens(codec).half().cpu()
     return Latents(kept["rgb"], kept["map"], starts, shifts)
 
 

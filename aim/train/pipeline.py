@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 
 from aim import config, console
 from aim.config import Run, TrainConfig
-from aim.data import latents, loader, mapping, transforms
+from aim.data import latents, loader, transforms
 from aim.data import source as sources
 from aim.data.source import Data, Ref, Source
 from aim.data.transforms import Transform
@@ -32,7 +32,7 @@ from aim.stops import heard
 from aim.train import checkpoint, fleet, lessons, memory, pretrained, stage1
 from aim.train import codec as codec_training
 from aim.train.beside import Options
-from aim.train.checkpoint import MAPPING, load_module
+from aim.train.checkpoint import load_module
 from aim.train.codec import Quality
 from aim.train.log import Log, opened
 from aim.train.stage1 import Outcome
@@ -133,7 +133,7 @@ def claim(run: Run, source: Source, out: Path, resume: bool) -> None:
     """Make `out` the folder of this run, or go on with it; `UserError`, with nothing changed, if it is another's."""
     if (out / config_name()).exists():
         check(config.load(out), source, f"the run in {out}")
-        other = differences(config.load(out), run) or read_otherwise(out, source) or lessons.differences(source, out)
+        other = differences(config.load(out), run) or lessons.differences(source, out)
         if other:
             raise UserError(f"{out} holds another run: {'; '.join(other)}; choose another folder")
         if checkpoint.steps(out) and not resume:
@@ -142,19 +142,8 @@ def claim(run: Run, source: Source, out: Path, resume: bool) -> None:
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is not empty and holds no run; choose another folder")
     out.mkdir(parents=True, exist_ok=True)
-    if source.own:
-        (out / MAPPING).write_text(mapping.to_json(source.own))
     lessons.save(source, out)
     config.save(run, out)
-
-
-def read_otherwise(out: Path, source: Source) -> list[str]:
-    """Return how the mapping of a dataset differs from the one in `out`, the folder of a run or a checkpoint."""
-    kept = out / MAPPING
-    if kept.exists() != (source.own is not None):
-        kinds = ("a dataset of the simulator", "a recorded set")
-        return [f"it began with {kinds[kept.exists()]}, not {kinds[source.own is not None]}"]
-    return mapping.differences(mapping.from_json(kept.read_text()), source.own)[:1] if source.own else []
 
 
 def config_name() -> str:
