@@ -88,25 +88,42 @@ def test_the_laws_of_the_paper_by_name() -> None:
         assert allowed(model, "a") == {"past_rgb", "past_action", "rgb", "state", "a", "condition"}
 
 
-def test_clean_tokens_never_see_the_future(model: AIM) -> None:
-    """Keys and values of past and o are the same bits whether or not the future stands beside them."""
-    given = inputs(model.config)
+def context_cache(model: AIM, given: Inputs) -> Cache:
+    """Return keys and values of the context that a pass over the whole sequence, future included, leaves behind."""
     known = told(model, given)
+    copied = intent.condition(model.who)
+    frames = {"x": given["x"]} | ({"m": given["m"]} if "m" in given else {})
+    frames |= {copied: given["condition"]} if copied else {}
+    tokens = {**model.embed.context(known), **model.embed.future(frames)}
+    tokens["a"] = model.embed.chunk(given["a"], model._stance(known)).repeat(1, model.config.action_draws, 1)
+    cut = model._cut(tokens)
+    levels = {s: torch.tensor([0.5]) for s in cut if s.kind in ("x", "m", "a")}
+    return model._run(cut, levels, Cache(), model.embed.words(known))[1]
+
+
+def test_another_future_changes_no_bit_of_the_context(model: AIM) -> None:
+    """Influence is a law of bits: the shapes are the same, so every processor rounds alike."""
+    given = inputs(model.config)
+    other = {name: z + 1.0 if name in ("x", "m", "a", "condition") else z for name, z in given.items()}
     with torch.no_grad():
-        copied = intent.condition(model.who)
-        frames = {"x": given["x"]} | ({"m": given["m"]} if "m" in given else {})
-        frames |= {copied: given["condition"]} if copied else {}
-        tokens = {**model.embed.context(known), **model.embed.future(frames)}
-        tokens["a"] = model.embed.chunk(given["a"], model._stance(known)).repeat(1, model.config.action_draws, 1)
-        cut = model._cut(tokens)
-        levels = {s: torch.tensor([0.5]) for s in cut if s.kind in ("x", "m", "a")}
-        beside = model._run(cut, levels, Cache(), model.embed.words(known))[1]
-        alone = model.remember(known)
+        one, two = context_cache(model, given), context_cache(model, other)
+    clean = {segment for segment in model.sequence if segment.block < 1}
+    assert clean <= set(one.segments)
+    for segment in clean:
+        for pair, changed in zip(one.segments[segment], two.segments[segment], strict=True):
+            assert torch.equal(pair[0], changed[0]) and torch.equal(pair[1], changed[1])
+
+
+def test_the_context_is_cached_as_if_the_future_stood_beside_it(model: AIM) -> None:
+    """Products of other shapes are summed in another order on some processors: equal to 1e-4, not to the bit."""
+    given = inputs(model.config)
+    with torch.no_grad():
+        beside, alone = context_cache(model, given), model.remember(told(model, given))
     assert set(alone.segments) == {segment for segment in model.sequence if segment.block < 1}
     for segment, layers in alone.segments.items():
         for pair, other in zip(layers, beside.segments[segment], strict=True):
-            assert torch.equal(pair[0], other[0])
-            assert torch.equal(pair[1], other[1])
+            torch.testing.assert_close(pair[0], other[0], atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(pair[1], other[1], atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("way", ["mask", "flex"])
@@ -127,4 +144,4 @@ def test_cached_inference_is_the_whole_sequence(model: AIM) -> None:
         whole, turns = predict(model, given), cached(model, given)
     assert turns.keys() == whole.keys()
     for output in whole:
-        torch.testing.assert_close(turns[output], whole[output], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(turns[output], whole[output], atol=1e-4, rtol=1e-4)  # shapes differ
