@@ -12,9 +12,9 @@ from pathlib import Path
 from aim.data import flat, generate, store
 from aim.data.store import Recipe
 from sim import robots, tasks
-from sim.embodiment import Embodiment
-from sim.record import record
-from sim.spec import Task
+from sim.embodiment.model import Embodiment
+from sim.episodes.record import record
+from sim.task.spec import Task
 
 SEEDS = (10, 11, 12)
 SIZE = (32, 32)

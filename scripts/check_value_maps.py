@@ -10,10 +10,11 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from sim import annotate, camera
-from sim.engine.render import renderer
+from sim import camera
+from sim.episodes import value_maps as annotate
 from sim.geometry import matrix
 from sim.types import Event
+from sim.world.render_gl import renderer
 
 RADIUS = 0.004
 BALL = """<mujoco><visual><headlight ambient="1 1 1" diffuse="0 0 0"/><map znear="0.001" zfar="20"/></visual>

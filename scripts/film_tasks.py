@@ -9,7 +9,7 @@ import numpy as np
 
 from aim.evaluate.films import Panel, overlay, tile, write
 from sim import robots, tasks
-from sim.record import record
+from sim.episodes.record import record
 
 # task: robot and variation
 SCENES = {

@@ -87,7 +87,7 @@ class Episode:
     """One recorded run: A control steps, T = A // 4 + 1 pictures (A is a multiple of 4).
 
     `state`, `tool_pose`, `sim_state`, `body_pose` have A + 1 rows (before the first action to after the
-    last); `action` has A. `maps` are the value maps that `sim.annotate` computes from
+    last); `action` has A. `maps` are the value maps that `sim.episodes.value_maps` computes from
     the other fields alone.
     """
 
@@ -113,5 +113,5 @@ class Episode:
     contacts: NDArray[np.void]  # rows of CONTACT
     events: tuple[Event, ...]
     versions: Mapping[str, str]
-    variation: str = "clean"  # of the scene, see `sim.scene.variation`
+    variation: str = "clean"  # of the scene, see `sim.scene.randomize`
     redraws: int = 0  # draws of the seed's scene that did not stand still, or were solved before anyone acted

@@ -1,4 +1,4 @@
-"""Streams of contacts, poses and joints made by hand, for tests of the rules of `sim.events`."""
+"""Streams of contacts, poses and joints made by hand, for tests of the rules of `sim.episodes.events`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sim.events import find_events
+from sim.episodes.events import find_events
 from sim.types import CONTACT, Event
 
 HANDS = tuple(f"{arm}/{part}" for arm in ("left", "right") for part in ("hand", "finger0", "finger1"))

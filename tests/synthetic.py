@@ -13,7 +13,7 @@ import numpy as np
 from aim.data.mix import variation_of
 from aim.data.store import Dataset
 from aim.data.workers import Order
-from sim.annotate import annotate
+from sim.episodes.value_maps import annotate
 from sim.types import CONTACT, Episode, Event
 
 CAMERAS = ("head", "wrist")

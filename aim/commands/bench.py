@@ -24,12 +24,12 @@ def sim(
         seconds: length of a sample
         samples: how many
     """
-    import sim.bench
     import sim.robots
     import sim.tasks
+    from sim.envs import benchmark
 
     chosen, body = sim.tasks.load(task), sim.robots.load(robot)
-    return _measure("physics steps/s a thread", samples, lambda _: sim.bench.physics(chosen, body, seconds, variation))
+    return _measure("physics steps/s a thread", samples, lambda _: benchmark.physics(chosen, body, seconds, variation))
 
 
 def render(
@@ -46,15 +46,15 @@ def render(
         seconds: length of a sample
         samples: how many
     """
-    import sim.bench
     import sim.robots
     import sim.tasks
     from aim.commands import parse
+    from sim.envs import benchmark
 
     os.environ["LP_NUM_THREADS"] = "1"  # the software renderer would take every core
     chosen, body, shape = sim.tasks.load(task), sim.robots.load(robot), parse.size(size)
     return _measure(
-        "pictures/s a thread", samples, lambda _: sim.bench.render(chosen, body, shape, seconds, variation=variation)
+        "pictures/s a thread", samples, lambda _: benchmark.render(chosen, body, shape, seconds, variation=variation)
     )
 
 
@@ -74,6 +74,7 @@ def generate(
     import sim.robots
     import sim.tasks
     from aim.commands import parse
+    from sim.envs import benchmark
     from aim.data import generate as collector
     from aim.data.store import Recipe
 

@@ -193,7 +193,7 @@ def _run(preset: str, policy: Path | None, robot: str) -> Run:
     from aim import config, presets
     from aim.train import checkpoint
     from sim import robots
-    from sim.discover import choose
+    from sim.registry import choose
     from sim.types import UserError
 
     if bool(preset) == (policy is not None):

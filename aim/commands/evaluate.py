@@ -51,7 +51,7 @@ def evaluate(
     from aim.evaluate.plan import LOOKS, Plan
     from aim.processes import cores
     from sim import robots
-    from sim.discover import choose
+    from sim.registry import choose
     from sim.types import UserError
 
     cheap = policy in (PRIVILEGED, FLOOR)

@@ -61,7 +61,7 @@ def generate(
     from aim.data.mix import MIXES
     from aim.data.store import Recipe
     from sim import robots
-    from sim.discover import choose
+    from sim.registry import choose
     from sim.types import UserError
 
     given = {

@@ -11,7 +11,7 @@ from aim import toml
 from sim.types import UserError
 
 if TYPE_CHECKING:
-    from sim.embodiment import Embodiment
+    from sim.embodiment.model import Embodiment
 
 EVERY = "all"
 KINDS = {
@@ -53,8 +53,8 @@ def chosen(task: Sequence[str], suite: str, robot: Embodiment) -> tuple[str, ...
     note says.
     """
     from sim import tasks
-    from sim.discover import choose
-    from sim.scene.layout import check
+    from sim.registry import choose
+    from sim.scene.sample import check
 
     if bool(task) == bool(suite):
         raise UserError(f"give --task or --suite, one of the two; suites: {', '.join((EVERY, *tasks.suites()))}")

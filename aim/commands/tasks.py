@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from sim.embodiment import Embodiment
-    from sim.spec import Object, Task
+    from sim.embodiment.model import Embodiment
+    from sim.task.spec import Object, Task
 
 Name = Annotated[str, tyro.conf.Positional]
 
@@ -40,7 +40,7 @@ def tasks(
     import sim.robots
     import sim.tasks
     from aim.commands import parse
-    from sim.describe import asked
+    from sim.task.describe import asked
     from sim.types import CONTROL_HZ
 
     body = sim.robots.load(robot) if robot else None
@@ -73,11 +73,11 @@ def tasks(
 
 
 def _write_page(tasks: list[Task], path: Path) -> None:
-    import sim.describe
     import sim.robots
+    import sim.task.describe
 
     robots = [sim.robots.load(name) for name in sim.robots.names()]
-    _write(path, sim.describe.page(tasks, robots).encode())
+    _write(path, sim.task.describe.page(tasks, robots).encode())
     print(f"page: {path}")
 
 
@@ -85,7 +85,7 @@ def _write_sheet(
     tasks: list[Task], robot: Embodiment, seed: int, variation: str, path: Path
 ) -> dict[str, str]:
     """Write the contact sheet and return what came of the tasks that were not done."""
-    import sim.sheet
+    import sim.preview.contact_sheet
     from aim import console
     from aim.commands import parse
 
@@ -94,9 +94,9 @@ def _write_sheet(
     with console.progress("tasks", len(able)) as bar:
         for task in tasks:
             if task.name in able:
-                cells.append(sim.sheet.cell(task, robot, seed, variation=variation))
+                cells.append(sim.preview.contact_sheet.cell(task, robot, seed, variation=variation))
                 bar.step(detail=task.name)
-    _write(path, _png(sim.sheet.picture(cells)))
+    _write(path, _png(sim.preview.contact_sheet.picture(cells)))
     failed = {cell.name: cell.verdict for cell in cells if cell.verdict != "done"}
     for name, verdict in failed.items():
         print(f"{name}: {verdict}")
@@ -140,7 +140,7 @@ def task(
     import sim.robots
     import sim.tasks
     from aim.commands import parse
-    from sim.spec import to_json
+    from sim.task.spec import to_json
 
     found, body = sim.tasks.load(name), sim.robots.load(robot)
     seed, shape = parse.seed(seed), parse.size(size)
@@ -172,7 +172,7 @@ def _picture(task: Task, robot: Embodiment, seed: int, variation: str, png: Path
     """Write the picture and return the instruction of the scene."""
     import numpy as np
 
-    from sim.env import Env
+    from sim.envs.env import Env
 
     env = Env(task, robot, 1, robot.camera_names, size, variation=variation)
     env.reset([seed])

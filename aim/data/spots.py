@@ -1,7 +1,8 @@
 """Value maps that nobody drew: bells on black, for a codec whose data has no maps.
 
-A codec must carry maps whatever it was taught with, so that data with maps may follow. As in `sim.annotate` a map is a
-picture of three channels, each black or with one bell whose peak is 255; here places and widths are drawn.
+A codec must carry maps whatever it was taught with, so that data with maps may follow. As in
+`sim.episodes.value_maps` a map is a picture of three channels, each black or with one bell whose peak is 255; here
+places and widths are drawn.
 """
 
 from __future__ import annotations

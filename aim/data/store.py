@@ -41,7 +41,7 @@ class Recipe:
     size: tuple[int, int]  # height, width
     depth: bool = False
     variation: str = "clean"  # one of `aim.data.mix.MIXES`
-    push: float = 0.0  # radians by which the joints are pushed off their targets: `sim.push`
+    push: float = 0.0  # radians by which the joints are pushed off their targets: `sim.expert.perturb`
     seed: int = 0
     block: int = 10  # seeds a shard
     format: int = shard.FORMAT

@@ -140,7 +140,7 @@ def _shapes(episode: Episode, recipe: Recipe) -> Iterator[str]:
 
 def _maps(episode: Episode) -> Iterator[str]:
     """Visibility is left out: where depth was not kept, it cannot be had again."""
-    from sim.annotate import annotate
+    from sim.episodes.value_maps import annotate
 
     again, _ = annotate(episode)
     for camera, kept in episode.maps.items():

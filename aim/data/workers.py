@@ -49,7 +49,8 @@ Source = Callable[[Order], "Iterator[Episode]"]
 
 def simulated(order: Order) -> Iterator[Episode]:
     """Return the episodes of an order as the expert plays them in the simulator, in the order of seeds."""
-    from sim import record, robots, tasks
+    from sim import robots, tasks
+    from sim.episodes import record
 
     task, robot = tasks.load(order.task), robots.load(order.robot)
     kinds = {seed: variation_of(order.variation, seed) for seed in order.seeds}

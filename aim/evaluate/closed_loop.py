@@ -24,7 +24,7 @@ from aim.evaluate.results import Result
 from aim.evaluate.takes import Take, cut, foreseen
 from aim.processes import Broken, Done, Pool, Tell
 from sim import robots, tasks
-from sim.env import Env
+from sim.envs.env import Env
 from sim.types import CONTROL_HZ, STEPS_PER_PICTURE, Chunk, Observation, Policy
 
 Watch = Callable[[Result], None]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aim.evaluate.plan import Batch, Plan
 from aim.evaluate.results import Identity
-from sim.env import Env
+from sim.envs.env import Env
 from sim.types import STEPS_PER_PICTURE, Policy, UserError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def robot_of(who: Contender, asked: str, default: str) -> str:
 
 
 def _expert(env: Env, batch: Batch) -> Policy:
-    from sim.expert import Expert
+    from sim.expert.policy import Expert
 
     return Expert(env)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.embodiment import Embodiment
+from sim.embodiment.model import Embodiment
 from sim.types import CONTROL_HZ, Chunk, Observation
 
 CHUNK = 16  # actions

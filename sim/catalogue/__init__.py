@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import importlib
 
-from sim.discover import module_names
-from sim.spec import Shape, SpecError
+from sim.registry import module_names
+from sim.task.spec import Shape, SpecError
 
 
 @functools.cache

@@ -1,7 +1,7 @@
 """Bottles, cans, cups and mugs."""
 
-from sim.embodiment import Vector
-from sim.spec import Shape, Value
+from sim.embodiment.model import Vector
+from sim.task.spec import Shape, Value
 
 WHITE, CREAM, DARK = (0.92, 0.92, 0.90), (0.93, 0.88, 0.74), (0.10, 0.10, 0.11)
 RED, GREEN, BLUE, YELLOW = (0.75, 0.10, 0.10), (0.12, 0.48, 0.20), (0.12, 0.26, 0.68), (0.93, 0.78, 0.15)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.spec import Shape, Value
+from sim.task.spec import Shape, Value
 
 NOUNS = {
     "display_stand": (("display stand", "stand", "pedestal", "display platform"), ("plinth", "raised platform")),

@@ -1,7 +1,7 @@
 """What a kitchen holds besides drinks: bowls, plates, pans, pots, a rolling pin, burgers."""
 
-from sim.embodiment import Vector
-from sim.spec import Shape, Value
+from sim.embodiment.model import Vector
+from sim.task.spec import Shape, Value
 
 WHITE, DARK, STEEL, WOOD = (0.92, 0.92, 0.90), (0.10, 0.10, 0.11), (0.62, 0.63, 0.65), (0.55, 0.36, 0.18)
 

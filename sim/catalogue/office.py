@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.spec import Shape, Value
+from sim.task.spec import Shape, Value
 
 
 def _phone(size: Value, colour: str, screen: str, lenses: int) -> Shape:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sim.discover import load_value, module_names
-from sim.embodiment import Embodiment
+from sim.embodiment.model import Embodiment
+from sim.registry import load_value, module_names
 
 
 def names() -> tuple[str, ...]:

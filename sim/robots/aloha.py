@@ -6,7 +6,7 @@ with the gripper pointing forward.
 
 from math import pi, radians
 
-from sim.embodiment import ArmModel, Camera, Embodiment, Geom, Gripper, Link, Vector
+from sim.embodiment.model import ArmModel, Camera, Embodiment, Geom, Gripper, Link, Vector
 
 DARK: Vector = (0.16, 0.16, 0.18)
 LIGHT: Vector = (0.75, 0.76, 0.78)

@@ -2,7 +2,7 @@
 
 from math import pi, radians
 
-from sim.embodiment import ArmModel, Camera, Embodiment, Geom, Gripper, Link, Quaternion, Vector
+from sim.embodiment.model import ArmModel, Camera, Embodiment, Geom, Gripper, Link, Quaternion, Vector
 
 WHITE: Vector = (0.92, 0.92, 0.93)
 GREY: Vector = (0.35, 0.36, 0.38)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.embodiment import Vector
+from sim.embodiment.model import Vector
 from sim.types import UserError
 
 SIDE = 128  # pixels

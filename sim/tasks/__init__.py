@@ -7,8 +7,8 @@ import importlib
 from pathlib import Path
 from types import ModuleType
 
-from sim.discover import choose, module_names
-from sim.spec import SpecError, Task
+from sim.registry import choose, module_names
+from sim.task.spec import SpecError, Task
 from sim.types import UserError
 
 
@@ -28,7 +28,7 @@ def load_file(path: str | Path) -> Task:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read a task from {path}: {error}") from error
-    from sim.check import read_task
+    from sim.task.validate import read_task
 
     return read_task(text, str(path))
 
@@ -61,7 +61,7 @@ def _task(module: ModuleType) -> Task:
 
 @functools.cache
 def _checked(module: ModuleType) -> Task:
-    from sim.check import check_task  # loads physics, which a list of names does without
+    from sim.task.validate import check_task  # loads physics, which a list of names does without
 
     task, path = _task(module), str(module.__file__)
     check_task(task, Path(path).read_text(encoding="utf-8"), path)

@@ -1,7 +1,7 @@
 """Take a hammer by its handle and hit a block with its face."""
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="beat_block_hammer",

@@ -1,6 +1,6 @@
 """Line up three cubes from left to right: red, green, blue."""
 
-from sim.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
 
 SIDES = (0.03, 0.035, 0.04, 0.045, 0.05)
 CUBES = tuple(

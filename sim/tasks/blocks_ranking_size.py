@@ -1,6 +1,6 @@
 """Line up three cubes by size, the largest at the left."""
 
-from sim.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
 
 SIDES = {"large": (0.06, 0.063, 0.066), "medium": (0.048, 0.051, 0.054), "small": (0.036, 0.039, 0.042)}
 CUBES = {

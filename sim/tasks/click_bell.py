@@ -1,7 +1,7 @@
 """Press the button of a desk bell with a closed gripper."""
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="click_bell",

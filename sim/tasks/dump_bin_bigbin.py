@@ -4,7 +4,7 @@ The large bin stands 7 cm further left than the benchmark's, clear of the table'
 """
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Table, Task, Term
+from sim.task.spec import Arm, Object, Skill, Spawn, Table, Task, Term
 
 BALLS = tuple(f"ball{k}" for k in range(5))
 SPOTS = ((0.0, 0.0), (0.025, 0.0), (-0.025, 0.0), (0.0, 0.025), (0.0, -0.025))

@@ -1,7 +1,7 @@
 """Hold a rolling pin by both ends and lift it."""
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="grab_roller",

@@ -1,6 +1,6 @@
 """Lift a block with one arm, hand it to the other, which sets it on a pad."""
 
-from sim.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="handover_block",

@@ -1,7 +1,7 @@
 """Pick up a microphone, hand it to the other arm, which takes it to its own side."""
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="handover_mic",

@@ -1,7 +1,7 @@
 """Stand a pill bottle on a blue pad."""
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="move_pillbottle_pad",

@@ -1,7 +1,7 @@
 """Lift the lid of a laptop by its front edge."""
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="open_laptop",

@@ -1,7 +1,7 @@
 """Open the door of a microwave oven by its handle."""
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="open_microwave",

@@ -1,7 +1,7 @@
 """Lift two bottles of any kind, one in each hand, and hold them side by side."""
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="pick_diverse_bottles",

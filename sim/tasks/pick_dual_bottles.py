@@ -1,7 +1,7 @@
 """Lift two bottles of known kinds, one in each hand, and hold them side by side."""
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
 
 GREEN, MILK = kind("bottle")[0], kind("bottle")[6]
 

@@ -6,7 +6,7 @@ They begin 0.14 m apart or more, so that no two of them overlap whichever way th
 from math import pi
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
 
 THINGS = kind(
     "mouse", "stapler", "bell", "toy_car", "rubik", "bread", "phone", "card_box", "wood_block", "tea_box",

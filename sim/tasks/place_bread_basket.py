@@ -7,7 +7,7 @@ other, so that a hand fits between: where the second would stand nearer there is
 from math import pi
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Order, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Order, Skill, Spawn, Task, Term
 
 BREADS = ("first", "second")
 HOW = {"grasp": "top", "pre": 0.06, "lift": 0.08}

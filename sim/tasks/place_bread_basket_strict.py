@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.spec import Term
+from sim.task.spec import Term
 from sim.tasks.place_bread_basket import BREADS
 from sim.tasks.place_bread_basket import TASK as WEAK
 

@@ -1,7 +1,7 @@
 """Hold a skillet up with one arm and lay a bread in it with the other."""
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="place_bread_skillet",

@@ -4,7 +4,7 @@ The fries keep 0.22 m away from the tray's middle, so that a finger finds room b
 """
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="place_burger_fries",

@@ -1,7 +1,7 @@
 """Drop a can into a basket and lift the basket by its handle with the other arm."""
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="place_can_basket",

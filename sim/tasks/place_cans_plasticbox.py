@@ -1,7 +1,7 @@
 """Stand two cans in a plastic box, an arm for each."""
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
 
 SLOTS = ("box.near", "box.far")
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.spec import Term
+from sim.task.spec import Term
 from sim.tasks.place_cans_plasticbox import SLOTS
 from sim.tasks.place_cans_plasticbox import TASK as WEAK
 

@@ -4,7 +4,7 @@ The plate keeps 0.175 m away from the container, so that the widest of them do n
 """
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="place_container_plate",

@@ -6,7 +6,7 @@ Shoes keep 0.24 m away from the box, which a shoe that points at it would otherw
 from math import pi
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Table, Task, Term
+from sim.task.spec import Arm, Object, Skill, Spawn, Table, Task, Term
 
 TO_LEFT = -pi / 2  # the yaw of a toe that points to -x
 

@@ -1,7 +1,7 @@
 """Pick a cup by its rim and set it down on a coaster."""
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="place_empty_cup",

@@ -3,8 +3,8 @@
 from math import pi
 
 from sim.catalogue import kind
-from sim.scene.palette import MAT_COLOURS
-from sim.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.objects.palette import MAT_COLOURS
+from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="place_fan",

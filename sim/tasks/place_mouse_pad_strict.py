@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.spec import Term
+from sim.task.spec import Term
 from sim.tasks.place_mouse_pad import TASK as WEAK
 
 TASK = dataclasses.replace(

@@ -3,7 +3,7 @@
 import dataclasses
 
 from sim.catalogue import kind
-from sim.spec import Object, Spawn
+from sim.task.spec import Object, Spawn
 from sim.tasks.place_empty_cup import TASK as ALONE
 
 CUPS = kind("cup")[:2]

@@ -6,7 +6,7 @@ The scale keeps 0.17 m away from the thing: the longest of them would touch it a
 from math import pi
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="place_object_scale",

@@ -4,7 +4,7 @@ The stand keeps 0.18 m away from the thing: the longest of them would touch it a
 """
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="place_object_stand",

@@ -1,7 +1,7 @@
 """Pick up a phone lying flat and lean it on a phone stand."""
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="place_phone_stand",

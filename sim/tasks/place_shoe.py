@@ -3,7 +3,7 @@
 from math import pi
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
 
 TO_LEFT = -pi / 2  # the yaw of a toe that points to -x
 

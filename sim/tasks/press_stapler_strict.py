@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.spec import Term
+from sim.task.spec import Term
 from sim.tasks.press_stapler import TASK as WEAK
 
 TASK = dataclasses.replace(

@@ -4,7 +4,7 @@ The bin stands 7 cm further left than the benchmark's, clear of the table's edge
 """
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Order, Skill, Spawn, Table, Task, Term
+from sim.task.spec import Arm, Object, Order, Skill, Spawn, Table, Task, Term
 
 NAMES = ("first", "second", "third")
 

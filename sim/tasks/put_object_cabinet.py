@@ -1,7 +1,7 @@
 """Pull a drawer open with one arm and put a small thing inside with the other."""
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="put_object_cabinet",

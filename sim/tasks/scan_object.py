@@ -4,7 +4,7 @@ They stand 0.16 m apart: the longest of them would touch at less.
 """
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="scan_object",

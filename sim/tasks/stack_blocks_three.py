@@ -1,6 +1,6 @@
 """Stack three cubes at the centre: red, green, blue."""
 
-from sim.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
 
 CUBE = Shape("block", {"size": (0.05, 0.05, 0.05)}, kind="cube", nouns=("block", "cube"), unseen=("brick",))
 

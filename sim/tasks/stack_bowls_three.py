@@ -1,7 +1,7 @@
 """Nest three bowls at the centre, the nearest one at the bottom."""
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Order, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Order, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="stack_bowls_three",

@@ -1,8 +1,8 @@
 """Press a stamp on a coloured square."""
 
 from sim.catalogue import kind
-from sim.scene.palette import MAT_COLOURS
-from sim.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.objects.palette import MAT_COLOURS
+from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="stamp_seal",

@@ -1,7 +1,7 @@
 """Flip a rocker switch by pushing the half of it that stands out."""
 
 from sim.catalogue import kind
-from sim.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="turn_switch",

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-import sim.gym
+import sim.envs.gym
 from sim import robots, tasks
 from sim.types import UserError
 
@@ -22,7 +22,7 @@ def robot_for(task: str) -> str:
 @pytest.mark.filterwarnings("ignore:.*Box observation space (minimum|maximum) value is -?inf.*")
 @pytest.mark.parametrize("task", EVERY)
 def test_single_passes_the_checker(task: str) -> None:
-    env = gymnasium.make(sim.gym.env_id(task), robot=robot_for(task), size=(16, 16))
+    env = gymnasium.make(sim.envs.gym.env_id(task), robot=robot_for(task), size=(16, 16))
     check_env(env.unwrapped, skip_render_check=True)
     env.close()
 
@@ -30,8 +30,8 @@ def test_single_passes_the_checker(task: str) -> None:
 @pytest.mark.parametrize("task", EVERY)
 def test_two_random_scenes_step_together(task: str) -> None:
     many = gymnasium.make_vec(
-        sim.gym.env_id(task), num_envs=2, vectorization_mode="vector_entry_point", robot=robot_for(task), size=(16, 16),
-        variation="random",
+        sim.envs.gym.env_id(task), num_envs=2, vectorization_mode="vector_entry_point", robot=robot_for(task),
+        size=(16, 16), variation="random",
     )
     seen, info = many.reset(seed=3)
     assert seen in many.observation_space and len(info["instruction"]) == 2
@@ -57,7 +57,7 @@ def test_the_variation_is_that_of_the_scene() -> None:
 
 
 def test_every_task_has_an_id() -> None:
-    assert {sim.gym.env_id(name) for name in tasks.names()} <= set(gymnasium.registry)
+    assert {sim.envs.gym.env_id(name) for name in tasks.names()} <= set(gymnasium.registry)
 
 
 def test_a_seed_is_a_scene_single_and_vector() -> None:

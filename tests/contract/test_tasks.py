@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 
 from aim import cli
 from sim import robots, tasks
-from sim.check import check_task
-from sim.embodiment import Embodiment
-from sim.env import Env
-from sim.expert import Expert
-from sim.record import record
-from sim.scene.build import build
-from sim.scene.layout import Layout, draw
-from sim.scene.speech import slots
-from sim.scene.variation import VARIATIONS
-from sim.spec import Object, SpecError, Task, from_json, to_json
+from sim.embodiment.model import Embodiment
+from sim.envs.env import Env
+from sim.episodes.record import record
+from sim.expert.policy import Expert
+from sim.scene.compile import build
+from sim.scene.instructions import slots
+from sim.scene.randomize import VARIATIONS
+from sim.scene.sample import Layout, draw
+from sim.task.spec import Object, SpecError, Task, from_json, to_json
+from sim.task.validate import check_task
 from sim.types import Episode, UserError
 
 NAMES = tasks.names()
@@ -139,7 +139,7 @@ def height_of(layout: Layout, task: Task, thing: Object, clean: Layout) -> float
 
 
 TASK_FILE = '''
-from sim.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="press_stamp_pad",

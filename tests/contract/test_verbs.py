@@ -54,7 +54,8 @@ def test_tasks_are_shown_on_one_sheet(
 ) -> None:
     import cv2
 
-    from sim import sheet, tasks
+    from sim import tasks
+    from sim.preview import contact_sheet as sheet
 
     monkeypatch.setattr(tasks, "suite", lambda name: ("click_bell", "handover_block", "open_laptop"))
     png = tmp_path / "sheet.png"
@@ -69,7 +70,8 @@ def test_tasks_are_shown_on_one_sheet(
 
 
 def test_what_the_expert_does_not_do_is_marked() -> None:
-    from sim import robots, sheet, tasks
+    from sim import robots, tasks
+    from sim.preview import contact_sheet as sheet
 
     late = dataclasses.replace(tasks.load("click_bell"), horizon=8)
     drawn = sheet.sheet([late], robots.load("panda"))

@@ -15,8 +15,8 @@ import numpy as np
 
 from aim import cli, config, presets
 from sim import robots, tasks
-from sim.env import Env
-from sim.expert import Expert
+from sim.envs.env import Env
+from sim.expert.policy import Expert
 
 KEPT = Path(__file__).with_name("golden.json")
 

@@ -25,7 +25,7 @@ from aim.model.codec import Codec
 from aim.train import checkpoint, stage1
 from aim.train.checkpoint import Progress
 from sim import robots, tasks
-from sim.env import Env
+from sim.envs.env import Env
 from sim.scene import textures
 from sim.types import Chunk, Observation, UserError
 

@@ -16,7 +16,7 @@ from aim.model import canvas
 from aim.model.intent import VARIANTS
 from aim.policy import LearnedPolicy, Memory, fresh, load_policy, observed
 from sim import robots, tasks
-from sim.env import Env
+from sim.envs.env import Env
 from sim.types import Observation, UserError
 
 torch.set_num_threads(1)

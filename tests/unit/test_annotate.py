@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sim import annotate, camera
+from sim import camera
+from sim.episodes import value_maps as annotate
 from sim.geometry import apply, matrix
 from sim.types import Episode, Event
 

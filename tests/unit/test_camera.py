@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from sim import camera
-from sim.engine.render import renderer
 from sim.geometry import matrix
+from sim.world.render_gl import renderer
 
 RADIUS = 0.004
 SCENE = """<mujoco><visual><headlight ambient="1 1 1" diffuse="0 0 0"

@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 
 from sim import tasks
-from sim.check import check_task, read_task
-from sim.scene.forms import FAMILIES
-from sim.scene.palette import PALETTE
-from sim.skills import SKILLS
-from sim.spec import SpecError, Task, to_json
-from sim.terms import TERMS
+from sim.expert.skills import SKILLS
+from sim.objects import FAMILIES
+from sim.objects.palette import PALETTE
+from sim.task.predicates import TERMS
+from sim.task.spec import SpecError, Task, to_json
+from sim.task.validate import check_task, read_task
+from sim.task.vocabulary import parameters
 from sim.types import UserError
-from sim.words import parameters
 
 SOUND = """\
-from sim.spec import Arm, Object, Order, Shape, Skill, Spawn, Task, Term
+from sim.task.spec import Arm, Object, Order, Shape, Skill, Spawn, Task, Term
 
 TASK = Task(
     name="tidy",

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sim import record, robots, tasks
+from sim import robots, tasks
 from sim.camera import Size, camera_from_world, intrinsics, project
-from sim.engine.mujoco import Copy
-from sim.engine.render import GlRenderer, Renderer, renderer
-from sim.env import Env, pinholes
-from sim.scene.build import TABLE_TOP
+from sim.envs.env import Env, pinholes
+from sim.episodes import record
+from sim.scene.compile import TABLE_TOP
 from sim.types import Observation
+from sim.world.mujoco import Copy
+from sim.world.render_gl import GlRenderer, Renderer, renderer
 
 SIZE = (96, 128)
 ROBOT = robots.load("aloha")
@@ -26,7 +27,7 @@ def engine(request: pytest.FixtureRequest) -> Renderer:
     if request.param == "opengl":
         return renderer()
     pytest.importorskip("mujoco_warp", reason="the raytrace extra is not installed")
-    from sim.engine.raytrace import RayRenderer
+    from sim.world.render_raytrace import RayRenderer
 
     return RayRenderer()
 

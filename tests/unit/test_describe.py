@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sim import describe, robots, tasks
-from sim.spec import Term
+from sim import robots, tasks
+from sim.task import describe
+from sim.task.spec import Term
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 from event_film import BODIES, Film, carry, put_down
 from numpy.typing import NDArray
 
-from sim import event_rules as rules
-from sim.event_facts import GAP, spans
-from sim.events import find_events
+from sim.episodes import gripper_events as rules
+from sim.episodes.contact_history import GAP, spans
+from sim.episodes.events import find_events
 from sim.types import CONTACT, UserError
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from sim import robots, tasks
-from sim.engine.mujoco import Copy
-from sim.env import Env
-from sim.expert import Expert
+from sim.envs.env import Env
+from sim.expert.arm import Hand, Onward, Way
+from sim.expert.policy import Expert
 from sim.geometry import rotate
-from sim.motion.hands import Hand, Onward, Way
-from sim.spec import Arm, Object, Shape, Skill, Spawn, SpecError, Task, Term
+from sim.task.spec import Arm, Object, Shape, Skill, Spawn, SpecError, Task, Term
+from sim.world.mujoco import Copy
 
 CUBE = Shape("block", {"size": (0.05, 0.05, 0.05)}, "cube")
 

@@ -6,14 +6,16 @@ import mujoco
 import numpy as np
 import pytest
 
-from sim.catalogue import boxes, containers, kind, office
-from sim.embodiment import Geom
+from sim.catalogue import kind, office
+from sim.catalogue import packaging as boxes
+from sim.catalogue import storage as containers
+from sim.embodiment.model import Geom
 from sim.geometry import apply, rotate
-from sim.scene.build import GEOM_TYPES
-from sim.scene.forms import Form, Grasp, form_of
-from sim.scene.forms.boxes import PAD, REACH, WIDEST
-from sim.scene.palette import PALETTE
-from sim.spec import Shape, SpecError
+from sim.objects import Form, Grasp, form_of
+from sim.objects.boxes import PAD, REACH, WIDEST
+from sim.objects.palette import PALETTE
+from sim.scene.compile import GEOM_TYPES
+from sim.task.spec import Shape, SpecError
 
 KINDS = {**boxes.KINDS, **containers.KINDS, **office.KINDS}
 SHAPES = [(name, i) for name, shapes in KINDS.items() for i in range(len(shapes)) if name != "mat"]

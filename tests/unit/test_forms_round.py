@@ -6,12 +6,13 @@ import mujoco
 import numpy as np
 import pytest
 
-from sim.catalogue import drinks, kind, kitchen, oddments
+from sim.catalogue import drinks, kind, kitchen
+from sim.catalogue import misc as oddments
 from sim.geometry import Array, about, apply, conjugate, matrix, multiply, pose, rotation_vector
-from sim.scene.build import GEOM_TYPES, OBJECT_FRICTION, STIFF
-from sim.scene.forms import Form, form_of
-from sim.scene.palette import PALETTE
-from sim.spec import Shape
+from sim.objects import Form, form_of
+from sim.objects.palette import PALETTE
+from sim.scene.compile import GEOM_TYPES, OBJECT_FRICTION, STIFF
+from sim.task.spec import Shape
 from sim.types import PHYSICS_HZ
 
 KINDS = {**drinks.KINDS, **kitchen.KINDS, **oddments.KINDS}

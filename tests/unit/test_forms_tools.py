@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from sim import catalogue, robots
-from sim.catalogue import furniture, tools
-from sim.engine.mujoco import Copy
+from sim.catalogue import furniture
+from sim.catalogue import hand_tools as tools
 from sim.geometry import Array, compose, invert, rotate
-from sim.scene.forms import Form, form_of
-from sim.spec import Object, Shape, Skill, Spawn, Task, Term
+from sim.objects import Form, form_of
+from sim.task.spec import Object, Shape, Skill, Spawn, Task, Term
+from sim.world.mujoco import Copy
 
 KINDS = tools.KINDS | furniture.KINDS
 ALL = [pytest.param(shape, id=f"{name}{k}") for name, shapes in KINDS.items() for k, shape in enumerate(shapes)]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from sim import robots
+from sim.expert.ik import Chain
 from sim.geometry import (
     about,
     apply,
@@ -24,8 +25,7 @@ from sim.geometry import (
     rotation_vector,
     slerp,
 )
-from sim.motion.ik import Chain
-from sim.scene.build import robot_model
+from sim.scene.compile import robot_model
 
 numbers = st.floats(-3, 3).map(lambda v: round(v, 6))
 vectors = arrays(float, 3, elements=numbers)

@@ -11,9 +11,9 @@ import pytest
 
 from sim import robots
 from sim.geometry import Array, rotate
-from sim.scene.layout import Layout, draw
-from sim.scene.speech import Named, instruction, slots
-from sim.spec import Arm, Object, Order, Shape, Spawn, SpecError, Table, Task
+from sim.scene.instructions import Named, instruction, slots
+from sim.scene.sample import Layout, draw
+from sim.task.spec import Arm, Object, Order, Shape, Spawn, SpecError, Table, Task
 
 CAN = Shape("disc", {"radius": 0.03, "height": 0.1}, kind="can", colour="red", nouns=("can", "tin"), unseen=("tube",))
 BLOCK = Shape("block", {"size": (0.05, 0.05, 0.05)}, kind="cube")

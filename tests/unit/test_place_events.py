@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from event_film import BODIES, Film, carry, put_down
 
-from sim import event_rules as rules
+from sim.episodes import gripper_events as rules
 from sim.geometry import rotate
 
 

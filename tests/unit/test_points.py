@@ -18,9 +18,10 @@ from aim.data import flat, shard, store
 from aim.data.points import Grid, episode_points, observed_points, token_points
 from aim.data.store import Dataset, Recipe
 from aim.model.codec import still
-from sim import record, robots, tasks
+from sim import robots, tasks
 from sim.camera import intrinsics, project
-from sim.env import Env
+from sim.envs.env import Env
+from sim.episodes import record
 from sim.geometry import matrix
 from sim.types import Episode, Observation, UserError
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from aim import cli
-from sim import record, robots, tasks
-from sim.push import pushes
+from sim import robots, tasks
+from sim.episodes import record
+from sim.expert.perturb import pushes
 
 TASK, PANDA = tasks.load("click_bell"), robots.load("panda")
 

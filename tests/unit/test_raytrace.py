@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sim.engine.raytrace import RayRenderer
-from sim.engine.render import GlRenderer
 from sim.scene import textures
 from sim.types import UserError
+from sim.world.render_gl import GlRenderer
+from sim.world.render_raytrace import RayRenderer
 
 CODE = """<mujoco><visual><headlight ambient=".3 .3 .3" diffuse=".4 .4 .4" specular="0 0 0"/>
 <map znear="0.01" zfar="10"/></visual><statistic extent="1" center="0 0 0.8"/>
@@ -186,6 +186,6 @@ def test_a_textured_table_is_drawn_in_its_mean_colour(rays: RayRenderer, gl: GlR
 
 
 def test_the_missing_extra_is_named() -> None:
-    code = "import sys; sys.modules['mujoco_warp'] = None\nfrom sim.engine.raytrace import RayRenderer\nRayRenderer()"
+    code = "import sys; sys.modules['mujoco_warp'] = None\nfrom sim.world.render_raytrace import RayRenderer as R\nR()"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode and "aim-world-action[raytrace]" in run.stderr

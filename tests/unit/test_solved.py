@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from sim import robots, tasks
-from sim.engine.facts import Facts
-from sim.engine.mujoco import Copy
 from sim.geometry import pose
-from sim.terms import evaluate
+from sim.task.predicates import evaluate
+from sim.world.mujoco import Copy
+from sim.world.state import Facts
 
 MARGIN = 1e-6
 PutSo = Callable[[Copy, float], None]

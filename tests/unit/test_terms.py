@@ -14,8 +14,8 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 
 from sim.geometry import about, pose
-from sim.spec import Arm, Object, Shape, Spawn, Task, Term, Value
-from sim.terms import CLOSED, OPEN, TERMS, View, evaluate
+from sim.task.predicates import CLOSED, OPEN, TERMS, View, evaluate
+from sim.task.spec import Arm, Object, Shape, Spawn, Task, Term, Value
 
 MARGIN = 1e-6
 FREE = {"along", "axis", "both", "yaw", "turns"}  # numbers of a term that are no thresholds

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from event_film import BODIES, Film, carry
 
-from sim import tool_rules as rules
-from sim.event_facts import turning_points
+from sim.episodes import tool_events as rules
+from sim.episodes.contact_history import turning_points
 from sim.geometry import about, apply, compose, pose
 
 BLOCK = {"cup": "free", "tray": "fixed", "coaster": "free"}

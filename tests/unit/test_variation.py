@@ -12,17 +12,18 @@ import pytest
 from numpy.typing import NDArray
 
 from sim import robots
-from sim.embodiment import Geom
-from sim.engine.render import GlRenderer, renderer
+from sim.embodiment.model import Geom
 from sim.geometry import about, pose
-from sim.scene import textures, variation
-from sim.scene.build import build
-from sim.scene.forms import Form, form_of
-from sim.scene.forms.base import Part
-from sim.scene.forms.extent import footprint
-from sim.scene.variation import CLEAN, Look, Thing, clutter, look
-from sim.spec import Arm, Object, Shape, Spawn, Table, Task
+from sim.objects import Form, form_of
+from sim.objects.base import Part
+from sim.objects.bounds import footprint
+from sim.scene import randomize as variation
+from sim.scene import textures
+from sim.scene.compile import build
+from sim.scene.randomize import CLEAN, Look, Thing, clutter, look
+from sim.task.spec import Arm, Object, Shape, Spawn, Table, Task
 from sim.types import UserError
+from sim.world.render_gl import GlRenderer, renderer
 
 CUP = Shape("cup", {"radius": 0.0435, "height": 0.09}, kind="cup")
 COASTER = Shape("disc", {"radius": 0.0745, "height": 0.008}, kind="coaster")

@@ -1,0 +1,1 @@
+"""Robots as data types: links, grippers, cameras, limits."""

@@ -1,1 +1,0 @@
-"""Physics and pictures of n copies of a scene."""

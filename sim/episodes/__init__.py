@@ -1,0 +1,1 @@
+"""Recorded episodes: what is written down, and the events and value maps that follow from it."""

@@ -1,0 +1,1 @@
+"""Pictures of tasks, robots and objects, for people."""

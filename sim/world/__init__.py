@@ -1,0 +1,1 @@
+"""Physics engines and renderers behind one protocol."""
