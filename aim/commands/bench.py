@@ -74,7 +74,6 @@ def generate(
     import sim.robots
     import sim.tasks
     from aim.commands import parse
-    from sim.envs import benchmark
     from aim.data import generate as collector
     from aim.data.store import Recipe
 
