@@ -15,7 +15,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from sim.types import STEPS_PER_PICTURE, UserError
+from sim.types import STEPS_PER_IMAGE, UserError
 
 SCHEMA = "aim.run/4"
 Precision = Literal["auto", "fp32", "bf16"]
@@ -135,7 +135,7 @@ class Run:
 
     def __post_init__(self) -> None:
         """Refuse, with `UserError`, numbers that contradict each other."""
-        model, steps = self.model, self.data.frame_stride * STEPS_PER_PICTURE
+        model, steps = self.model, self.data.frame_stride * STEPS_PER_IMAGE
         whole = model.futures * steps
         _demand(model.chunk == whole, f"chunk must be {whole}: {model.futures} frames, {steps} control steps apart")
         _demand(0 < self.data.execute <= model.chunk, f"execute must lie in 1 to {model.chunk}")

@@ -32,7 +32,7 @@ from aim.model.codec import Kind, PictureCodec
 from aim.model.flow import Draws
 from aim.train import checkpoint, precision, pretrained, schedule
 from aim.train.precision import Number
-from sim.types import CONTROL_HZ, Chunk, Observation, UserError
+from sim.types import CONTROL_HZ, ActionChunk, Observation, UserError
 
 VIDEO_STEPS, ACTION_STEPS = 2, 4  # more of them changed nothing that counts: scripts/steps.sh
 
@@ -81,7 +81,7 @@ class LearnedPolicy:
         else:
             self.memory = forgotten(self.memory, mask)
 
-    def act(self, observation: Observation) -> Chunk:
+    def act(self, observation: Observation) -> ActionChunk:
         """Return the next `execute` actions of all copies; `UserError` where the observation lacks a camera."""
         known = self.memory
         if known is None or len(known.step) != len(observation.state):
@@ -90,7 +90,7 @@ class LearnedPolicy:
         return chunk
 
     @torch.inference_mode()
-    def step(self, observation: Observation, memory: Memory) -> tuple[Chunk, Memory]:
+    def step(self, observation: Observation, memory: Memory) -> tuple[ActionChunk, Memory]:
         """Return the chunk for an observation, given what is remembered, and what to remember next."""
         now = np.round(np.asarray(observation.time) * CONTROL_HZ).astype(np.int64)
         memory = observed(forgotten(memory, now < memory.step), now)
@@ -106,7 +106,7 @@ class LearnedPolicy:
         extras = self._pictured(future) if self.imagine else {}
         kept = self.run.model.past_frames * self._stride // max(self.execute, 1) + 1
         seen = (*memory.seen, (now, tokens))[-kept:]
-        return Chunk(planned, extras), Memory(memory.step, memory.began, seen, memory.done, planned)
+        return ActionChunk(planned, extras), Memory(memory.step, memory.began, seen, memory.done, planned)
 
     @property
     def _stride(self) -> int:
@@ -241,4 +241,3 @@ def load_policy(
         run, transform, codec.to(place), model.to(place), execute=execute, seed=seed, video_steps=video_steps,
         action_steps=action_steps, imagine=imagine, number=number,
     )  # fmt: skip
-

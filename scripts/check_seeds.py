@@ -13,7 +13,7 @@ from aim.data import flat, generate, store
 from aim.data.store import Recipe
 from sim import robots, tasks
 from sim.embodiment.model import Embodiment
-from sim.episodes.record import record
+from sim.episodes.record import record_episodes
 from sim.task.spec import Task
 
 SEEDS = (10, 11, 12)
@@ -25,7 +25,7 @@ def recorded(task: Task, robot: Embodiment, batch: Sequence[int]) -> dict[int, s
     found = {}
     for kind, wanted in (("clean", 0), ("random", 1)):
         seeds = [seed for seed in batch if seed % 2 == wanted]
-        episodes = record(task, robot, seeds, ("head",), SIZE, variation=kind) if seeds else ()
+        episodes = record_episodes(task, robot, seeds, ("head",), SIZE, variation=kind) if seeds else ()
         found |= {episode.seed: flat.digest(flat.flatten(episode)) for episode in episodes if episode.success}
     return found
 
@@ -40,9 +40,9 @@ def generated(task: str, robot: str, workers: int) -> dict[int, str]:
 
 def main(suite: str = "robotwin50", robot: str = "aloha") -> None:
     """Compare all ways of recording, task by task; exit 1 where one differs."""
-    body, unlike = robots.load(robot), []
-    for name in tasks.suite(suite):
-        task = tasks.load(name)
+    body, unlike = robots.load_robot(robot), []
+    for name in tasks.list_suite_tasks(suite):
+        task = tasks.load_task(name)
         if task.arms_needed > len(body.arms):
             continue
         batch, turned = recorded(task, body, SEEDS), recorded(task, body, SEEDS[::-1])

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim import camera
-from sim.episodes import value_maps as annotate
-from sim.geometry import matrix
+from sim.episodes import value_maps
+from sim.geometry import quat_to_matrix
 from sim.types import Event
 from sim.world.render_gl import renderer
 
@@ -27,7 +27,7 @@ def random_camera(rng: np.random.Generator) -> NDArray[np.float64]:
     """Return a random camera_from_world (4 4)."""
     quaternion = rng.normal(size=4)
     transform = np.eye(4)
-    transform[:3, :3] = matrix(quaternion / np.linalg.norm(quaternion))
+    transform[:3, :3] = quat_to_matrix(quaternion / np.linalg.norm(quaternion))
     transform[:3, 3] = rng.normal(size=3)
     return transform
 
@@ -40,8 +40,8 @@ def ball_errors(rng: np.random.Generator, draws: int) -> NDArray[np.float64]:
         model = mujoco.MjModel.from_xml_string(BALL.format(fovy=fovy))
         data = mujoco.MjData(model)
         mujoco.mj_forward(model, data)
-        k = camera.intrinsics(np.deg2rad(fovy), size)
-        extrinsics = camera.camera_from_world(data.cam_xpos[0], data.cam_xmat[0])
+        k = camera.compute_intrinsics(np.deg2rad(fovy), size)
+        extrinsics = camera.compute_extrinsics(data.cam_xpos[0], data.cam_xmat[0])
         pixel = rng.uniform([12, 12], [size[1] - 13, size[0] - 13])
         local = np.linalg.inv(k) @ np.append(pixel, 1.0) * k[0, 0] * RADIUS / rng.uniform(4, 8)
         data.mocap_pos[0] = (local - extrinsics[:3, 3]) @ extrinsics[:3, :3]
@@ -58,9 +58,9 @@ def blob_errors(rng: np.random.Generator, draws: int) -> tuple[NDArray[np.float6
     peaks, widths = [], []
     while len(peaks) < draws:
         size = tuple(rng.integers(64, 321, 2).tolist())
-        k, depth = camera.intrinsics(rng.uniform(0.4, 1.6), size), rng.uniform(0.1, 1.5)
-        sigma = k[0, 0] * annotate.SIGMA / depth
-        margin = annotate.REACH * sigma + 1
+        k, depth = camera.compute_intrinsics(rng.uniform(0.4, 1.6), size), rng.uniform(0.1, 1.5)
+        sigma = k[0, 0] * value_maps.BLOB_SIGMA_M / depth
+        margin = value_maps.BLOB_CUTOFF_SIGMAS * sigma + 1
         if sigma < 0.8 or 2 * margin > min(size) - 1:
             continue
         local = np.linalg.inv(k) @ [*rng.uniform(margin, np.array(size[::-1]) - 1 - margin), 1.0] * depth
@@ -68,7 +68,9 @@ def blob_errors(rng: np.random.Generator, draws: int) -> tuple[NDArray[np.float6
         point = ((local - extrinsics[:3, 3]) @ extrinsics[:3, :3]).astype(np.float32)
         pose = np.array([[[0, 0, 0, 1, 0, 0, 0]]], np.float32)
         event = Event("pick", 0, "arm", "world", point[None])
-        maps, _ = annotate.value_maps([event], pose, ("world",), {"c": k}, {"c": extrinsics[None]}, {"c": size})
+        maps, _ = value_maps.render_value_maps(
+            [event], pose, ("world",), {"c": k}, {"c": extrinsics[None]}, {"c": size}
+        )
         blob = maps["c"][0, ..., 0].astype(float)
         turn = cv2.Rodrigues(extrinsics[:3, :3])[0]
         pixel = cv2.projectPoints(point.astype(float), turn, extrinsics[:3, 3], k, None)[0].ravel()
@@ -79,11 +81,11 @@ def blob_errors(rng: np.random.Generator, draws: int) -> tuple[NDArray[np.float6
     return np.array(peaks), np.array(widths)
 
 
-def milliseconds(rng: np.random.Generator, pictures: int = 70, size: camera.Size = (128, 128)) -> float:
+def milliseconds(rng: np.random.Generator, pictures: int = 70, size: camera.ImageSize = (128, 128)) -> float:
     """Return the median CPU time of an episode: 3 cameras, two wrists closing in, 4 events of 8 points by 2 arms."""
     pose = np.tile(np.array([0, 0, 0.75, 1, 0, 0, 0], np.float32), (pictures, 2, 1))
     pose[:, 0, 0] = np.linspace(-0.1, 0.1, pictures)
-    k = camera.intrinsics(0.9, size)
+    k = camera.compute_intrinsics(0.9, size)
     down = np.diag([1.0, -1.0, -1.0, 1.0])
     eyes = {name: np.tile(down, (pictures, 1, 1)) for name in ("head", "left", "right")}
     eyes["head"][:, 2, 3] = 1.6
@@ -97,7 +99,7 @@ def milliseconds(rng: np.random.Generator, pictures: int = 70, size: camera.Size
     spent = []
     for _ in range(30):
         start = time.process_time()  # the machine may be busy with others
-        annotate.value_maps(events, pose, BODIES, dict.fromkeys(eyes, k), eyes, dict.fromkeys(eyes, size))
+        value_maps.render_value_maps(events, pose, BODIES, dict.fromkeys(eyes, k), eyes, dict.fromkeys(eyes, size))
         spent.append(time.process_time() - start)
     return float(np.median(spent)) * 1e3
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from aim.evaluate.films import Panel, overlay, tile, write
 from sim import robots, tasks
-from sim.episodes.record import record
+from sim.episodes.record import record_episodes
 
 # task: robot and variation
 SCENES = {
@@ -29,7 +29,9 @@ def main() -> None:
     """Record, lay the maps over and write the film."""
     shots = []
     for name, (body, variation) in SCENES.items():
-        (episode,) = record(tasks.load(name), robots.load(body), [SEED], ("head",), SIZE, variation=variation)
+        (episode,) = record_episodes(
+            tasks.load_task(name), robots.load_robot(body), [SEED], ("head",), SIZE, variation=variation
+        )
         assert episode.success, name
         pictures = episode.images["head"]
         shots.append((f"{name}, {body}", pictures, overlay(pictures, episode.maps["head"])))

@@ -11,12 +11,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Size = tuple[int, int]  # height, width
+ImageSize = tuple[int, int]  # height, width
 
 MUJOCO_TO_OPENCV = np.diag([1.0, -1.0, -1.0])
 
 
-def intrinsics(fovy: float, size: Size) -> NDArray[np.float64]:
+def compute_intrinsics(fovy: float, size: ImageSize) -> NDArray[np.float64]:
     """Return K (3 3) of square pixels for a vertical field of view in radians and a (height, width)."""
     assert 0.0 < fovy < np.pi, f"fovy is in radians, not degrees: {fovy}"
     height, width = size
@@ -24,16 +24,18 @@ def intrinsics(fovy: float, size: Size) -> NDArray[np.float64]:
     return np.array([[focal, 0.0, 0.5 * (width - 1)], [0.0, focal, 0.5 * (height - 1)], [0.0, 0.0, 1.0]])
 
 
-def size_of(k: ArrayLike) -> Size:
-    """Return the (height, width) of the picture whose middle is the principal point of K: undoes `intrinsics`."""
+def infer_image_size(k: ArrayLike) -> ImageSize:
+    """Return the (height, width) of the picture whose middle is the principal point of K: undoes `compute_intrinsics`."""
     matrix = np.asarray(k)
-    exact = 2.0 * matrix[1, 2] + 1.0, 2.0 * matrix[0, 2] + 1.0
-    height, width = round(exact[0]), round(exact[1])
-    assert abs(exact[0] - height) < 1e-6 and abs(exact[1] - width) < 1e-6, "the principal point is off the middle"
+    unrounded = 2.0 * matrix[1, 2] + 1.0, 2.0 * matrix[0, 2] + 1.0
+    height, width = round(unrounded[0]), round(unrounded[1])
+    assert abs(unrounded[0] - height) < 1e-6 and abs(unrounded[1] - width) < 1e-6, (
+        "the principal point is off the middle"
+    )
     return height, width
 
 
-def camera_from_world(cam_xpos: ArrayLike, cam_xmat: ArrayLike) -> NDArray[np.float64]:
+def compute_extrinsics(cam_xpos: ArrayLike, cam_xmat: ArrayLike) -> NDArray[np.float64]:
     """Return (4 4) OpenCV extrinsics of MuJoCo's `cam_xpos` (3) and `cam_xmat` (9 or 3 3), metres."""
     rotation = MUJOCO_TO_OPENCV @ np.asarray(cam_xmat, np.float64).reshape(3, 3).T
     matrix = np.eye(4)
@@ -42,14 +44,19 @@ def camera_from_world(cam_xpos: ArrayLike, cam_xmat: ArrayLike) -> NDArray[np.fl
     return matrix
 
 
-def project(points: ArrayLike, k: ArrayLike, extrinsics: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def project_points(
+    points: ArrayLike, k: ArrayLike, extrinsics: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return pixels (... p 2) and depth (... p), metres along the axis, of world points (... p 3).
 
     `extrinsics` (... 4 4) broadcasts against the leading dimensions; pixels are NaN where depth <= 0.
     """
-    camera = np.asarray(extrinsics, np.float64)
-    matrix = np.asarray(k, np.float64)
-    local = np.asarray(points, np.float64) @ camera[..., :3, :3].swapaxes(-1, -2) + camera[..., None, :3, 3]
-    depth = local[..., 2]
-    flat = local / np.where(depth > 0.0, depth, np.nan)[..., None]
-    return flat @ matrix[:2].T, depth
+    camera_from_world = np.asarray(extrinsics, np.float64)
+    intrinsics = np.asarray(k, np.float64)
+    camera_points = (
+        np.asarray(points, np.float64) @ camera_from_world[..., :3, :3].swapaxes(-1, -2)
+        + camera_from_world[..., None, :3, 3]
+    )
+    depth = camera_points[..., 2]
+    normalized = camera_points / np.where(depth > 0.0, depth, np.nan)[..., None]
+    return normalized @ intrinsics[:2].T, depth

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
-IDENTITY = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
+IDENTITY_POSE = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
 
 
 def multiply(a: ArrayLike, b: ArrayLike) -> Array:
@@ -61,24 +61,24 @@ def invert(p: ArrayLike) -> Array:
     return np.concatenate([-rotate(q, p[..., :3]), q], axis=-1)
 
 
-def apply(p: ArrayLike, points: ArrayLike) -> Array:
+def transform_points(p: ArrayLike, points: ArrayLike) -> Array:
     """Return points (... 3) of the frame `p` (... 7) in the frame that `p` is given in."""
     p = np.asarray(p, float)
     return p[..., :3] + rotate(p[..., 3:], points)
 
 
-def pose(position: ArrayLike, quaternion: ArrayLike = (1.0, 0.0, 0.0, 0.0)) -> Array:
+def make_pose(position: ArrayLike, quaternion: ArrayLike = (1.0, 0.0, 0.0, 0.0)) -> Array:
     """Return one pose (7,) from a position and a quaternion."""
     return np.concatenate([np.asarray(position, float), np.asarray(quaternion, float)])
 
 
-def about(axis: ArrayLike, angle: ArrayLike) -> Array:
+def quat_from_axis_angle(axis: ArrayLike, angle: ArrayLike) -> Array:
     """Return the quaternions (... 4) that turn by `angle` (...) radians about the unit `axis` (3,)."""
     half = np.asarray(angle, float)[..., None] / 2
     return np.concatenate([np.cos(half), np.sin(half) * np.asarray(axis, float)], axis=-1)
 
 
-def matrix(q: ArrayLike) -> Array:
+def quat_to_matrix(q: ArrayLike) -> Array:
     """Return rotation matrices (... 3 3) of unit quaternions (... 4)."""
     w, x, y, z = np.moveaxis(np.asarray(q, float), -1, 0)
     rows = [
@@ -89,15 +89,15 @@ def matrix(q: ArrayLike) -> Array:
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
-def from_matrix(m: ArrayLike) -> Array:
+def quat_from_matrix(m: ArrayLike) -> Array:
     """Return the unit quaternion (4,) of one rotation matrix (3, 3), by the largest component (Shepperd 1978)."""
     m = np.asarray(m, float)
     squares = np.array([m.trace(), m[0, 0], m[1, 1], m[2, 2]])
-    best = int(np.argmax(squares))
-    if best == 0:
+    largest = int(np.argmax(squares))
+    if largest == 0:
         q = np.array([1 + m.trace(), m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]])
     else:
-        i = best - 1
+        i = largest - 1
         j, k = (i + 1) % 3, (i + 2) % 3
         q = np.empty(4)
         q[0] = m[k, j] - m[j, k]
@@ -108,16 +108,16 @@ def from_matrix(m: ArrayLike) -> Array:
     return q if q[0] >= 0 else -q
 
 
-def from_axes(approach: ArrayLike, opening: ArrayLike) -> Array:
+def quat_from_axes(approach: ArrayLike, opening: ArrayLike) -> Array:
     """Return the quaternion of a tool whose z is `approach` and whose y is `opening` made square to it."""
     z = np.asarray(approach, float)
     z = z / np.linalg.norm(z)
     y = np.asarray(opening, float) - np.dot(opening, z) * z
     y = y / np.linalg.norm(y)
-    return from_matrix(np.stack([np.cross(y, z), y, z], axis=-1))
+    return quat_from_matrix(np.stack([np.cross(y, z), y, z], axis=-1))
 
 
-def rotation_vector(q: ArrayLike) -> Array:
+def quat_to_rotation_vector(q: ArrayLike) -> Array:
     """Return rotation vectors (... 3) of unit quaternions (... 4), of length at most π."""
     q = np.asarray(q, float)
     q = np.where(q[..., :1] < 0, -q, q)
@@ -129,8 +129,8 @@ def rotation_vector(q: ArrayLike) -> Array:
 
 def slerp(a: ArrayLike, b: ArrayLike, t: float) -> Array:
     """Return the quaternion a fraction `t` of the way from `a` to `b` along the shorter arc."""
-    turn = rotation_vector(multiply(conjugate(a), b))
-    angle = float(np.linalg.norm(turn))
+    rotation = quat_to_rotation_vector(multiply(conjugate(a), b))
+    angle = float(np.linalg.norm(rotation))
     if angle < 1e-9:
         return np.asarray(a, float)
-    return multiply(a, about(turn / angle, angle * t))
+    return multiply(a, quat_from_axis_angle(rotation / angle, angle * t))

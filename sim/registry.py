@@ -11,20 +11,20 @@ from typing import Any
 from sim.types import UserError
 
 
-def module_names(path: Iterable[str]) -> tuple[str, ...]:
+def list_module_names(path: Iterable[str]) -> tuple[str, ...]:
     """Return the names of the modules in a package, sorted."""
     return tuple(sorted(info.name for info in pkgutil.iter_modules(path)))
 
 
-def choose(kind: str, name: str, valid: Sequence[str]) -> str:
+def resolve_name(kind: str, name: str, valid_names: Sequence[str]) -> str:
     """Return `name`, or raise `UserError` that names the valid ones."""
-    if name in valid:
+    if name in valid_names:
         return name
-    close = difflib.get_close_matches(name, valid, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    raise UserError(f"unknown {kind} {name!r}; {hint}valid: {', '.join(valid)}")
+    close_matches = difflib.get_close_matches(name, valid_names, n=1)
+    hint = f"did you mean {close_matches[0]!r}? " if close_matches else ""
+    raise UserError(f"unknown {kind} {name!r}; {hint}valid: {', '.join(valid_names)}")
 
 
-def load_value(kind: str, package: str, name: str, valid: Sequence[str], attribute: str) -> Any:  # noqa: ANN401
+def load_value(kind: str, package: str, name: str, valid_names: Sequence[str], attribute: str) -> Any:  # noqa: ANN401
     """Return `attribute` of the module `name` in `package`; `UserError` where there is no such module."""
-    return vars(importlib.import_module(f"{package}.{choose(kind, name, valid)}"))[attribute]
+    return vars(importlib.import_module(f"{package}.{resolve_name(kind, name, valid_names)}"))[attribute]

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 PHYSICS_HZ = 250
 CONTROL_HZ = 50
-PICTURE_HZ = 12.5
-STEPS_PER_PICTURE = 4  # control steps
+IMAGE_HZ = 12.5
+STEPS_PER_IMAGE = 4  # control steps
 
 Images = Mapping[str, NDArray[np.uint8]]
 
@@ -43,7 +43,7 @@ class Observation:
 
 
 @dataclass(frozen=True)
-class Chunk:
+class ActionChunk:
     """Actions for n copies: (n k d), one every 20 ms; joint targets in radians, grippers 0 closed to 1 open."""
 
     actions: NDArray[np.float32]
@@ -57,19 +57,19 @@ class Policy(Protocol):
         """Forget the history of the copies where `mask` (n,) is true."""
         ...
 
-    def act(self, observation: Observation) -> Chunk:
+    def act(self, observation: Observation) -> ActionChunk:
         """Return the next actions of all n copies."""
         ...
 
 
 @dataclass(frozen=True)
 class Event:
-    """An intended contact: at control step `step`, `points` (p 3, metres) in the frame of body `carrier`."""
+    """An intended contact: at control step `step`, `points` (p 3, metres) in the frame of body `reference_body`."""
 
     kind: str  # pick, place, press, turn
     step: int
     arm: str
-    carrier: str
+    reference_body: str
     points: NDArray[np.float32]
 
     @property
@@ -79,7 +79,7 @@ class Event:
 
 
 # one row a contact: control step, two bodies (indices into Episode.bodies), position (world), normal force (N)
-CONTACT = np.dtype([("step", "<i4"), ("a", "<i2"), ("b", "<i2"), ("pos", "<f4", 3), ("force", "<f4")])
+CONTACT_DTYPE = np.dtype([("step", "<i4"), ("a", "<i2"), ("b", "<i2"), ("pos", "<f4", 3), ("force", "<f4")])
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Episode:
     joints: tuple[str, ...]  # of objects: "laptop.hinge"
     joint: NDArray[np.float32]  # (A+1 joints)
     sim_state: NDArray[np.float64]  # (A+1 s) MuJoCo integration state
-    contacts: NDArray[np.void]  # rows of CONTACT
+    contacts: NDArray[np.void]  # rows of CONTACT_DTYPE
     events: tuple[Event, ...]
     versions: Mapping[str, str]
     variation: str = "clean"  # of the scene, see `sim.scene.randomize`

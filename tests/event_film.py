@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sim.episodes.events import find_events
-from sim.types import CONTACT, Event
+from sim.types import CONTACT_DTYPE, Event
 
 HANDS = tuple(f"{arm}/{part}" for arm in ("left", "right") for part in ("hand", "finger0", "finger1"))
 FURNITURE = ("bell", "laptop", "laptop.lid", "cabinet", "cabinet.drawer")
@@ -62,13 +62,13 @@ class Film:
 
     def events(self, kinds: Mapping[str, str] | None = None) -> tuple[Event, ...]:
         """Return what the rules find."""
-        contacts = np.array(self.rows, CONTACT)[np.random.default_rng(0).permutation(len(self.rows))]
+        contacts = np.array(self.rows, CONTACT_DTYPE)[np.random.default_rng(0).permutation(len(self.rows))]
         arms = ("left", "right")
         return find_events(contacts, BODIES, self.pose, JOINTS, self.joint, self.command, arms, kinds or self.kinds)
 
     def found(self) -> list[tuple[str, int, str, str]]:
         """Return the events without their points."""
-        return [(e.kind, e.step, e.arm, e.carrier) for e in self.events()]
+        return [(e.kind, e.step, e.arm, e.reference_body) for e in self.events()]
 
 
 def carry(

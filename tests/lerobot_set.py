@@ -164,9 +164,7 @@ def _write_shared(path: Path, parts: Sequence[Part], fps: int, gop: int, codec: 
         mine = range(file * per_file, min((file + 1) * per_file, len(parts)))
         lengths = [len(parts[e].state) for e in mine]
         starts = np.cumsum([0, *lengths])
-        tables = [
-            rows(parts[e], e, 0, fps, lambda width: pa.list_(pa.float32(), width)) for e in mine
-        ]
+        tables = [rows(parts[e], e, 0, fps, lambda width: pa.list_(pa.float32(), width)) for e in mine]
         target = path / f"data/chunk-000/file-{file:03d}.parquet"
         target.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(pa.concat_tables(tables), target)

@@ -13,8 +13,8 @@ import numpy as np
 from aim.data.mix import variation_of
 from aim.data.store import Dataset
 from aim.data.workers import Order
-from sim.episodes.value_maps import annotate
-from sim.types import CONTACT, Episode, Event
+from sim.episodes.value_maps import annotate_episode
+from sim.types import CONTACT_DTYPE, Episode, Event
 
 CAMERAS = ("head", "wrist")
 
@@ -33,7 +33,7 @@ def episode(
     draw = np.random.default_rng(seed)
     steps, (h, w) = (pictures - 1) * 4, size
     ramp = np.add.outer(np.linspace(0, 90, h), np.linspace(0, 90, w))[None, ..., None]
-    contacts = np.zeros(draw.integers(0, 9), CONTACT)
+    contacts = np.zeros(draw.integers(0, 9), CONTACT_DTYPE)
     contacts["force"] = draw.uniform(size=len(contacts))
     poses = np.zeros((steps + 1, 3, 7), np.float32)
     poses[..., :3] = np.cumsum(draw.normal(size=(steps + 1, 3, 3)) * 0.01, axis=0)
@@ -70,7 +70,7 @@ def episode(
         variation=variation,
         redraws=seed % 3,
     )
-    maps, visible = annotate(bare)
+    maps, visible = annotate_episode(bare)
     return dataclasses.replace(bare, maps=maps, visible=visible)
 
 

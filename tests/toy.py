@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from aim.data import shard, store
 from aim.data.store import Dataset, Recipe
-from sim.types import CONTACT, STEPS_PER_PICTURE, Episode, Observation
+from sim.types import CONTACT_DTYPE, STEPS_PER_IMAGE, Episode, Observation
 
 CAMERAS = ("head", "left_wrist", "right_wrist")
 JOINTS = 14
@@ -29,14 +29,14 @@ SAY = "go to the red spot"
 def episode(seed: int, side: int = 64, pictures: int = 17) -> Episode:
     """Return a straight run to the spot of `seed`, which ends with the gripper closed."""
     spot, start = places(seed)
-    steps = (pictures - 1) * STEPS_PER_PICTURE
+    steps = (pictures - 1) * STEPS_PER_IMAGE
     state = np.zeros((steps + 1, JOINTS), np.float32)
     action = np.zeros((steps, JOINTS), np.float32)
     state[0, [X, Y]], state[:, GRIP] = start, 1.0
     for t in range(steps):
         action[t] = expert(state[t], spot)
         state[t + 1] = moved(state[t], action[t])
-    seen = state[::STEPS_PER_PICTURE]
+    seen = state[::STEPS_PER_IMAGE]
     images = {camera: np.stack([draw(camera, row, spot, side) for row in seen]) for camera in CAMERAS}
     maps = {camera: np.stack([value(camera, row, spot, side) for row in seen]) for camera in CAMERAS}
     return Episode(
@@ -46,7 +46,7 @@ def episode(seed: int, side: int = 64, pictures: int = 17) -> Episode:
         extrinsics=dict.fromkeys(CAMERAS, np.tile(np.eye(4), (pictures, 1, 1))),
         state=state, action=action, tool_pose=np.zeros((steps + 1, 2, 7), np.float32), bodies=("spot",),
         body_pose=np.zeros((steps + 1, 1, 7), np.float32), joints=(), joint=np.zeros((steps + 1, 0), np.float32),
-        sim_state=np.zeros((steps + 1, 1)), contacts=np.zeros(0, CONTACT), events=(), versions={},
+        sim_state=np.zeros((steps + 1, 1)), contacts=np.zeros(0, CONTACT_DTYPE), events=(), versions={},
     )  # fmt: skip
 
 

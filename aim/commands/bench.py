@@ -28,12 +28,16 @@ def sim(
     import sim.tasks
     from sim.envs import benchmark
 
-    chosen, body = sim.tasks.load(task), sim.robots.load(robot)
+    chosen, body = sim.tasks.load_task(task), sim.robots.load_robot(robot)
     return _measure("physics steps/s a thread", samples, lambda _: benchmark.physics(chosen, body, seconds, variation))
 
 
 def render(
-    task: str = TASK, robot: str = ROBOT, variation: str = "clean", size: str = "128x128", seconds: float = 2.0,
+    task: str = TASK,
+    robot: str = ROBOT,
+    variation: str = "clean",
+    size: str = "128x128",
+    seconds: float = 2.0,
     samples: int = 5,
 ) -> dict[str, object]:
     """Measure pictures a second of one thread, read back to memory.
@@ -52,7 +56,7 @@ def render(
     from sim.envs import benchmark
 
     os.environ["LP_NUM_THREADS"] = "1"  # the software renderer would take every core
-    chosen, body, shape = sim.tasks.load(task), sim.robots.load(robot), parse.size(size)
+    chosen, body, shape = sim.tasks.load_task(task), sim.robots.load_robot(robot), parse.size(size)
     return _measure(
         "pictures/s a thread", samples, lambda _: benchmark.render(chosen, body, shape, seconds, variation=variation)
     )
@@ -77,8 +81,8 @@ def generate(
     from aim.data import generate as collector
     from aim.data.store import Recipe
 
-    cameras = tuple(sim.robots.load(robot).camera_names)
-    name = sim.tasks.load(task).name
+    cameras = tuple(sim.robots.load_robot(robot).camera_names)
+    name = sim.tasks.load_task(task).name
 
     def sample(number: int) -> float:
         recipe = Recipe((name,), robot, cameras, parse.size(size), seed=1000 * number)

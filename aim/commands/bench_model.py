@@ -193,14 +193,14 @@ def _run(preset: str, policy: Path | None, robot: str) -> Run:
     from aim import config, presets
     from aim.train import checkpoint
     from sim import robots
-    from sim.registry import choose
+    from sim.registry import resolve_name
     from sim.types import UserError
 
     if bool(preset) == (policy is not None):
         raise UserError(f"give a preset or --policy, one of the two; presets: {', '.join(presets.PRESETS)}")
     if policy is not None:
         return config.load(checkpoint.newest(policy))
-    body = robots.load(choose("robot", robot, robots.names()))
+    body = robots.load_robot(resolve_name("robot", robot, robots.list_robots()))
     size = len(body.action_names)
     run = presets.preset(preset)(body.name, tuple(body.camera_names), size, size)
     return replace(run, weights="")  # random ones are as fast as pretrained ones

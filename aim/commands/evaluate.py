@@ -51,7 +51,7 @@ def evaluate(
     from aim.evaluate.plan import LOOKS, Plan
     from aim.processes import cores
     from sim import robots
-    from sim.registry import choose
+    from sim.registry import resolve_name
     from sim.types import UserError
 
     cheap = policy in (PRIVILEGED, FLOOR)
@@ -60,10 +60,10 @@ def evaluate(
     threads = (2 if workers == 1 else 1) if threads is None else threads
     if min(episodes, batch, threads, workers) < 1 or min(seed, films) < 0 or film_height < 32:
         raise UserError("episodes, batch, threads and workers start at 1, seed and films at 0, film_height at 32")
-    choose("variation", variation, tuple(LOOKS))
+    resolve_name("variation", variation, tuple(LOOKS))
     parse.writable(out)
     who = contender(policy, parse.size(size) if size else None, device)
-    body = robots.load(choose("robot", robot_of(who, robot, "aloha"), robots.names()))
+    body = robots.load_robot(resolve_name("robot", robot_of(who, robot, "aloha"), robots.list_robots()))
     names = parse.chosen(task, suite, body)
     plan = Plan(names, body.name, seed, episodes, batch, films, film_height, threads, variation)
     left = closed_loop.missing(who, plan, out)

@@ -61,7 +61,7 @@ def generate(
     from aim.data.mix import MIXES
     from aim.data.store import Recipe
     from sim import robots
-    from sim.registry import choose
+    from sim.registry import resolve_name
     from sim.types import UserError
 
     given = {
@@ -79,15 +79,15 @@ def generate(
     asked = settings({name: value for name, value in given.items() if value is not None}, recipe)
     if not 0.0 <= asked["push"] <= 0.2:
         raise UserError(f"push is {asked['push']:g}; it lies in 0 to 0.2 radians")
-    body = robots.load(asked["robot"])
+    body = robots.load_robot(asked["robot"])
     plan = Recipe(
         tasks=parse.chosen(asked["task"], asked["suite"], body),
         robot=asked["robot"],
-        cameras=tuple(choose("camera", name, body.camera_names) for name in parse.listed(asked["cameras"]))
+        cameras=tuple(resolve_name("camera", name, body.camera_names) for name in parse.listed(asked["cameras"]))
         or body.camera_names,
         size=parse.size(asked["size"]),
         depth=asked["depth"],
-        variation=choose("variation", asked["variation"], MIXES),
+        variation=resolve_name("variation", asked["variation"], MIXES),
         push=asked["push"],
         seed=parse.seed(asked["seed"]),
     )

@@ -53,17 +53,17 @@ def chosen(task: Sequence[str], suite: str, robot: Embodiment) -> tuple[str, ...
     note says.
     """
     from sim import tasks
-    from sim.registry import choose
-    from sim.scene.sample import check
+    from sim.registry import resolve_name
+    from sim.scene.sample import check_arm_count
 
     if bool(task) == bool(suite):
-        raise UserError(f"give --task or --suite, one of the two; suites: {', '.join((EVERY, *tasks.suites()))}")
+        raise UserError(f"give --task or --suite, one of the two; suites: {', '.join((EVERY, *tasks.list_suites()))}")
     if not suite and tuple(task) != (EVERY,):
-        names = tuple(dict.fromkeys(choose("task", name, tasks.names()) for name in task))
+        names = tuple(dict.fromkeys(resolve_name("task", name, tasks.list_tasks()) for name in task))
         for name in names:
-            check(tasks.load(name), robot)
+            check_arm_count(tasks.load_task(name), robot)
         return names
-    return able(tasks.suite(suite or EVERY), robot)
+    return able(tasks.list_suite_tasks(suite or EVERY), robot)
 
 
 def able(names: Sequence[str], robot: Embodiment) -> tuple[str, ...]:
@@ -71,7 +71,7 @@ def able(names: Sequence[str], robot: Embodiment) -> tuple[str, ...]:
     from aim import console
     from sim import tasks
 
-    left_out = [name for name in names if tasks.load(name).arms_needed > len(robot.arms)]
+    left_out = [name for name in names if tasks.load_task(name).arms_needed > len(robot.arms)]
     if left_out:
         arms = f"{len(robot.arms)} arm{'s' if len(robot.arms) > 1 else ''}"
         console.note(f"left out, as the robot {robot.name} has {arms}: {', '.join(left_out)}")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sim.embodiment.model import Embodiment
-    from sim.task.spec import Object, Task
+    from sim.task.spec import Task, TaskObject
 
 Name = Annotated[str, tyro.conf.Positional]
 
@@ -40,12 +40,12 @@ def tasks(
     import sim.robots
     import sim.tasks
     from aim.commands import parse
-    from sim.task.describe import asked
+    from sim.task.describe import render_example_instruction
     from sim.types import CONTROL_HZ
 
-    body = sim.robots.load(robot) if robot else None
-    names = sim.tasks.suite(suite)
-    chosen = [sim.tasks.load(name) for name in (parse.able(names, body) if body else names)]
+    body = sim.robots.load_robot(robot) if robot else None
+    names = sim.tasks.list_suite_tasks(suite)
+    chosen = [sim.tasks.load_task(name) for name in (parse.able(names, body) if body else names)]
     width = max(len(task.name) for task in chosen)
     found = []
     for task in chosen:
@@ -60,10 +60,16 @@ def tasks(
             }
         )
         arms = f"{task.arms_needed} arm{'s' if task.arms_needed > 1 else ' '}"
-        print(f"{task.name:{width}} {arms} {task.horizon / CONTROL_HZ:5.1f} s  {task.suite:17} {asked(task)}")
+        print(
+            f"{task.name:{width}} {arms} {task.horizon / CONTROL_HZ:5.1f} s  {task.suite:17} {render_example_instruction(task)}"
+        )
     if markdown:
         _write_page(chosen, markdown)
-    failed = _write_sheet(chosen, body or sim.robots.load("aloha"), parse.seed(seed), variation, sheet) if sheet else {}
+    failed = (
+        _write_sheet(chosen, body or sim.robots.load_robot("aloha"), parse.seed(seed), variation, sheet)
+        if sheet
+        else {}
+    )
     return {
         "tasks": found,
         "sheet": str(sheet) if sheet else None,
@@ -76,14 +82,12 @@ def _write_page(tasks: list[Task], path: Path) -> None:
     import sim.robots
     import sim.task.describe
 
-    robots = [sim.robots.load(name) for name in sim.robots.names()]
-    _write(path, sim.task.describe.page(tasks, robots).encode())
+    robots = [sim.robots.load_robot(name) for name in sim.robots.list_robots()]
+    _write(path, sim.task.describe.render_task_page(tasks, robots).encode())
     print(f"page: {path}")
 
 
-def _write_sheet(
-    tasks: list[Task], robot: Embodiment, seed: int, variation: str, path: Path
-) -> dict[str, str]:
+def _write_sheet(tasks: list[Task], robot: Embodiment, seed: int, variation: str, path: Path) -> dict[str, str]:
     """Write the contact sheet and return what came of the tasks that were not done."""
     import sim.preview.contact_sheet
     from aim import console
@@ -94,9 +98,9 @@ def _write_sheet(
     with console.progress("tasks", len(able)) as bar:
         for task in tasks:
             if task.name in able:
-                cells.append(sim.preview.contact_sheet.cell(task, robot, seed, variation=variation))
+                cells.append(sim.preview.contact_sheet.build_task_panel(task, robot, seed, variation=variation))
                 bar.step(detail=task.name)
-    _write(path, _png(sim.preview.contact_sheet.picture(cells)))
+    _write(path, _png(sim.preview.contact_sheet.tile_panels(cells)))
     failed = {cell.name: cell.verdict for cell in cells if cell.verdict != "done"}
     for name, verdict in failed.items():
         print(f"{name}: {verdict}")
@@ -142,7 +146,7 @@ def task(
     from aim.commands import parse
     from sim.task.spec import to_json
 
-    found, body = sim.tasks.load(name), sim.robots.load(robot)
+    found, body = sim.tasks.load_task(name), sim.robots.load_robot(robot)
     seed, shape = parse.seed(seed), parse.size(size)
     instruction = _picture(found, body, seed, variation, png, shape) if png else found.instructions[0]
     print(f"{name}: {instruction}")
@@ -159,7 +163,7 @@ def task(
     return {"task": json.loads(to_json(found)), "instruction": instruction, "png": str(png) if png else None}
 
 
-def _kinds(thing: Object) -> str:
+def _kinds(thing: TaskObject) -> str:
     kinds = [shape.kind or shape.family for shape in thing.variants]
     return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
 

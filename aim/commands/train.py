@@ -136,7 +136,7 @@ def _match(source: Source, tasks: tuple[str, ...], every: int, episodes: int) ->
 
     if min(every, episodes) < 1:
         raise UserError("eval-every and eval-episodes start at 1")
-    if source.own is not None or source.robot not in robots.names():
-        there = ", ".join(robots.names())
+    if source.own is not None or source.robot not in robots.list_robots():
+        there = ", ".join(robots.list_robots())
         raise UserError(f"--eval-task needs a robot of the simulator ({there}), not {source.robot!r}")
-    return Match(parse.chosen(tasks, "", robots.load(source.robot)), every, episodes)
+    return Match(parse.chosen(tasks, "", robots.load_robot(source.robot)), every, episodes)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.types import CONTACT, Episode, Event
+from sim.types import CONTACT_DTYPE, Episode, Event
 
 PER_CAMERA = {
     "images": np.dtype("u1"),
@@ -33,7 +33,7 @@ WHOLE = {
     "body_pose": np.dtype("<f4"),
     "joint": np.dtype("<f4"),
     "sim_state": np.dtype("<f8"),
-    "contacts": CONTACT,
+    "contacts": CONTACT_DTYPE,
 }
 POINTS = "events/points"
 SAID = ("task", "robot", "seed", "success", "instruction", "variation", "redraws")
@@ -54,7 +54,7 @@ def flatten(episode: Episode) -> Flat:
     about["bodies"] = list(episode.bodies)
     about["joints"] = list(episode.joints)
     about["versions"] = dict(episode.versions)
-    about["events"] = [[e.kind, e.step, e.arm, e.carrier, len(e.points)] for e in episode.events]
+    about["events"] = [[e.kind, e.step, e.arm, e.reference_body, len(e.points)] for e in episode.events]
     arrays = {name: vars(episode)[name] for name in WHOLE}
     arrays[POINTS] = np.concatenate([np.zeros((0, 3), np.float32), *(e.points for e in episode.events)])
     for name in PER_CAMERA:

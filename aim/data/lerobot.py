@@ -34,7 +34,7 @@ from aim.data.mapping import OwnRobot
 from aim.data.source import Motion, Ref
 from aim.data.video import Film
 from aim.model.canvas import Grid, Shifts
-from sim.types import CONTROL_HZ, PICTURE_HZ, STEPS_PER_PICTURE, UserError
+from sim.types import CONTROL_HZ, IMAGE_HZ, STEPS_PER_IMAGE, UserError
 
 if TYPE_CHECKING:
     import pyarrow
@@ -56,7 +56,7 @@ class LeRobot:
         self.robot, self.cameras, self.relative = own.robot, tuple(own.cameras), own.relative
         self.takes, self.motions = tuple(takes), tuple(motions)
         self.episodes = tuple(
-            Ref(i, f"episode {take.index}", len(move.action) // STEPS_PER_PICTURE + 1, _identity(info, take, move))
+            Ref(i, f"episode {take.index}", len(move.action) // STEPS_PER_IMAGE + 1, _identity(info, take, move))
             for i, (take, move) in enumerate(zip(takes, motions, strict=True))
         )
         self._films: dict[str, Film] = {}  # by camera, the one read last
@@ -132,17 +132,17 @@ def open_set(path: Path, own: OwnRobot) -> LeRobot:
 
 def shown(picture: int, fps: float) -> int:
     """Return the number of the frame that picture `picture` is: the newest at its time."""
-    return int(np.floor(picture * fps / PICTURE_HZ + ROUNDED))
+    return int(np.floor(picture * fps / IMAGE_HZ + ROUNDED))
 
 
 def pictures_of(length: int, fps: float) -> int:
     """Return how many pictures an episode of `length` frames has."""
-    return int(np.floor((length - 1) * PICTURE_HZ / fps + ROUNDED)) + 1
+    return int(np.floor((length - 1) * IMAGE_HZ / fps + ROUNDED)) + 1
 
 
 def resampled(x: Numbers, fps: float) -> NDArray[np.float32]:
     """Return the values at every control step (steps d), between the rows of x (frames d) at `fps`."""
-    steps = (pictures_of(len(x), fps) - 1) * STEPS_PER_PICTURE
+    steps = (pictures_of(len(x), fps) - 1) * STEPS_PER_IMAGE
     place = np.minimum(np.arange(steps) * (fps / CONTROL_HZ), len(x) - 1)
     before = np.floor(place + ROUNDED).astype(np.int64)
     share = np.maximum(place - before, 0.0)[:, None]

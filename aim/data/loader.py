@@ -27,7 +27,7 @@ from aim.data.source import Data
 from aim.data.transforms import Transform
 from aim.model.batch import Context, Sample
 from aim.model.text import together
-from sim.types import PICTURE_HZ, STEPS_PER_PICTURE, UserError
+from sim.types import IMAGE_HZ, STEPS_PER_IMAGE, UserError
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def windows(data: Data) -> Windows:
     """Return all samples, one for each picture that an action follows; `UserError` where there is none."""
     counts = [ref.pictures - 1 for ref in data.episodes]
     if not any(counts):
-        raise UserError(f"{data.path} has no episode of two pictures, {1 / PICTURE_HZ:g} s")
+        raise UserError(f"{data.path} has no episode of two pictures, {1 / IMAGE_HZ:g} s")
     return Windows(np.repeat(np.arange(len(counts)), counts), np.concatenate([np.arange(n) for n in counts]))
 
 
@@ -176,7 +176,7 @@ class Loader:
 
     def _past_actions(self, episode: NDArray, picture: NDArray) -> NDArray[np.float32]:
         first = self.moves.starts[episode][:, None]
-        now = first + STEPS_PER_PICTURE * picture[:, None]
+        now = first + STEPS_PER_IMAGE * picture[:, None]
         return self.moves.action[np.maximum(now + np.arange(-self.run.model.past_actions, 0), first)]
 
 
@@ -185,5 +185,5 @@ def _chunks(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the actions (b k d) of samples and the state (b d) at which each starts."""
     first, last = moves.starts[episode][:, None], moves.starts[episode + 1][:, None] - 1
-    now = first + STEPS_PER_PICTURE * picture[:, None]
+    now = first + STEPS_PER_IMAGE * picture[:, None]
     return moves.action[np.minimum(now + np.arange(run.model.chunk), last)], moves.state[now[:, 0]]

@@ -85,9 +85,7 @@ def write(
                 failed.append(episode.seed)
             redraws.append(episode.redraws)
             watch(episode)
-        shard = Shard(
-            path, task, seeds.start, len(seeds), len(seeds), tuple(failed), tuple(rows), tuple(redraws)
-        )
+        shard = Shard(path, task, seeds.start, len(seeds), len(seeds), tuple(failed), tuple(rows), tuple(redraws))
         assert sorted(failed + [row[0] for row in rows]) == list(seeds), "one episode a seed"
         _seal(file, shard)
     flush(path)

@@ -14,7 +14,7 @@ from aim.data import flat, shard, store
 from aim.data.mix import variation_of
 from aim.data.shard import Shard
 from aim.data.store import Dataset, EpisodeRef, Recipe
-from sim.types import STEPS_PER_PICTURE, Episode, UserError
+from sim.types import STEPS_PER_IMAGE, Episode, UserError
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,9 @@ def _identity(episode: Episode, recipe: Recipe, ref: EpisodeRef) -> Iterator[str
 
 def _shapes(episode: Episode, recipe: Recipe) -> Iterator[str]:
     steps = len(episode.action)
-    count = steps // STEPS_PER_PICTURE + 1
-    if steps % STEPS_PER_PICTURE:
-        yield f"{steps} actions are no multiple of {STEPS_PER_PICTURE}"
+    count = steps // STEPS_PER_IMAGE + 1
+    if steps % STEPS_PER_IMAGE:
+        yield f"{steps} actions are no multiple of {STEPS_PER_IMAGE}"
     for name in ("state", "tool_pose", "body_pose", "joint", "sim_state"):
         rows = len(vars(episode)[name])
         if rows != steps + 1:
@@ -140,9 +140,9 @@ def _shapes(episode: Episode, recipe: Recipe) -> Iterator[str]:
 
 def _maps(episode: Episode) -> Iterator[str]:
     """Visibility is left out: where depth was not kept, it cannot be had again."""
-    from sim.episodes.value_maps import annotate
+    from sim.episodes.value_maps import annotate_episode
 
-    again, _ = annotate(episode)
+    again, _ = annotate_episode(episode)
     for camera, kept in episode.maps.items():
         if camera not in again or not np.array_equal(kept, again[camera]):
             yield f"the value maps of camera {camera} do not follow from its events"

@@ -52,12 +52,18 @@ def simulated(order: Order) -> Iterator[Episode]:
     from sim import robots, tasks
     from sim.episodes import record
 
-    task, robot = tasks.load(order.task), robots.load(order.robot)
+    task, robot = tasks.load_task(order.task), robots.load_robot(order.robot)
     kinds = {seed: variation_of(order.variation, seed) for seed in order.seeds}
     streams = {
-        kind: record.record(
-            task, robot, [seed for seed in order.seeds if kinds[seed] == kind],
-            order.cameras, order.size, order.depth, kind, order.push,
+        kind: record.record_episodes(
+            task,
+            robot,
+            [seed for seed in order.seeds if kinds[seed] == kind],
+            order.cameras,
+            order.size,
+            order.depth,
+            kind,
+            order.push,
         )
         for kind in dict.fromkeys(kinds.values())
     }

@@ -25,7 +25,7 @@ from aim.evaluate.takes import Take, cut, foreseen
 from aim.processes import Broken, Done, Pool, Tell
 from sim import robots, tasks
 from sim.envs.env import Env
-from sim.types import CONTROL_HZ, STEPS_PER_PICTURE, Chunk, Observation, Policy
+from sim.types import CONTROL_HZ, STEPS_PER_IMAGE, ActionChunk, Observation, Policy
 
 Watch = Callable[[Result], None]
 Size = tuple[int, int]  # height, width
@@ -44,9 +44,7 @@ def evaluate(
     identity = contender.identity(plan)
     known = {(row.task, row.seed): row for row in results.load(out, identity)}
     left = [
-        (task, batch)
-        for task in plan.tasks
-        for batch in plan.batches({seed for name, seed in known if name == task})
+        (task, batch) for task in plan.tasks for batch in plan.batches({seed for name, seed in known if name == task})
     ]
     do = functools.partial(run, contender, plan, out)
     try:
@@ -96,8 +94,14 @@ def run(contender: Contender, plan: Plan, out: Path, job: Job) -> list[Result]:
     """Return the results of one batch of a task, in the order of its seeds; films land in `out/films`."""
     task, batch = job
     env = Env(
-        tasks.load(task), robots.load(plan.robot), len(batch.seeds), contender.cameras or None, contender.size,
-        plan.threads, variation=plan.look, depth=contender.depth,
+        tasks.load_task(task),
+        robots.load_robot(plan.robot),
+        len(batch.seeds),
+        contender.cameras or None,
+        contender.size,
+        plan.threads,
+        variation=plan.look,
+        depth=contender.depth,
     )
     try:
         env.reset(batch.seeds)
@@ -118,7 +122,7 @@ def run(contender: Contender, plan: Plan, out: Path, job: Job) -> list[Result]:
 
 
 def roll_out(
-    env: Env, policy: Policy, *, sighted: bool = True, film: Size | None = None, ahead: int = STEPS_PER_PICTURE
+    env: Env, policy: Policy, *, sighted: bool = True, film: Size | None = None, ahead: int = STEPS_PER_IMAGE
 ) -> list[Take]:
     """Play a freshly reset `env` to the end of every copy; it then holds success and steps.
 
@@ -135,7 +139,7 @@ def roll_out(
             going = ~env.done
             env.advance(chunk.actions[:, start:stop])
             now = int(env.steps.max())
-            if film and (now % STEPS_PER_PICTURE == 0 or env.done.all()):
+            if film and (now % STEPS_PER_IMAGE == 0 or env.done.all()):
                 _shoot(takes, env.frames(camera, film), going)
                 _expect(takes, foreseen(chunk.extras, camera, stop, ahead), going)
             if env.done.all():
@@ -143,11 +147,11 @@ def roll_out(
     return takes if film else []
 
 
-def _pieces(chunk: Chunk, step: int, filmed: bool) -> Iterator[tuple[int, int]]:
+def _pieces(chunk: ActionChunk, step: int, filmed: bool) -> Iterator[tuple[int, int]]:
     """Yield (start, stop) of the parts of a chunk begun at control step `step`; filmed, they end with pictures."""
     length = chunk.actions.shape[1]
-    first = STEPS_PER_PICTURE - step % STEPS_PER_PICTURE
-    cuts = [0, *(range(first, length, STEPS_PER_PICTURE) if filmed else ()), length]
+    first = STEPS_PER_IMAGE - step % STEPS_PER_IMAGE
+    cuts = [0, *(range(first, length, STEPS_PER_IMAGE) if filmed else ()), length]
     yield from itertools.pairwise(cuts)
 
 

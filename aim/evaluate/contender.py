@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aim.evaluate.plan import Batch, Plan
 from aim.evaluate.results import Identity
 from sim.envs.env import Env
-from sim.types import STEPS_PER_PICTURE, Policy, UserError
+from sim.types import STEPS_PER_IMAGE, Policy, UserError
 
 if TYPE_CHECKING:
     from aim.policy import LearnedPolicy
@@ -33,7 +33,7 @@ class Contender:
     cameras: tuple[str, ...] = ()  # what it looks at; none: it is shown no pictures
     size: tuple[int, int] = (128, 128)  # height, width of the pictures that it is shown
     depth: bool = False  # whether it is shown depth beside them
-    ahead: int = STEPS_PER_PICTURE  # control steps from one predicted picture to the next
+    ahead: int = STEPS_PER_IMAGE  # control steps from one predicted picture to the next
     settings: Mapping[str, object] = field(default_factory=dict)  # what else decides how it acts
 
     def identity(self, plan: Plan) -> Identity:
@@ -64,9 +64,9 @@ def robot_of(who: Contender, asked: str, default: str) -> str:
 
 
 def _expert(env: Env, batch: Batch) -> Policy:
-    from sim.expert.policy import Expert
+    from sim.expert.policy import ExpertPolicy
 
-    return Expert(env)
+    return ExpertPolicy(env)
 
 
 def _random(env: Env, batch: Batch) -> Policy:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.types import PICTURE_HZ
+from sim.types import IMAGE_HZ
 
 Frames = NDArray[np.uint8]  # (t h w 3)
 Colour = tuple[int, int, int]
@@ -88,7 +88,7 @@ def outline(frames: Frames, colour: Colour, thickness: int = 3) -> Frames:
     return out
 
 
-def encode(frames: Frames, hz: float = PICTURE_HZ, hold_s: float = 1.0, quality: int = 75) -> bytes:
+def encode(frames: Frames, hz: float = IMAGE_HZ, hold_s: float = 1.0, quality: int = 75) -> bytes:
     """Return an endlessly looping animated WebP; the last picture stays `hold_s` seconds longer."""
     import cv2
 
@@ -103,7 +103,7 @@ def encode(frames: Frames, hz: float = PICTURE_HZ, hold_s: float = 1.0, quality:
     return data.tobytes()
 
 
-def write(path: Path, frames: Frames, hz: float = PICTURE_HZ, hold_s: float = 1.0, quality: int = 75) -> None:
+def write(path: Path, frames: Frames, hz: float = IMAGE_HZ, hold_s: float = 1.0, quality: int = 75) -> None:
     """Write the frames to `path` as an animated WebP; the file appears whole or not at all."""
     part = path.with_name(path.name + ".part")
     part.parent.mkdir(parents=True, exist_ok=True)

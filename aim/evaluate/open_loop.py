@@ -26,7 +26,7 @@ from aim.model.codec import KINDS, Kind, PictureCodec
 from aim.model.flow import Draws
 from aim.policy import LearnedPolicy
 from aim.train import pipeline, precision, schedule
-from sim.types import STEPS_PER_PICTURE, UserError
+from sim.types import STEPS_PER_IMAGE, UserError
 
 Views = Mapping[str, Tensor]  # view -> bytes: (r f h w 3) of futures, (r h w 3) of the present
 
@@ -90,7 +90,7 @@ def imagine(
             acted.append(sample.action)
             made.append(_imagined(policy, sample, names, seed, true_maps))
             bar.step(len(part))
-    state = moves.state[moves.starts[chosen.episode] + STEPS_PER_PICTURE * chosen.picture]
+    state = moves.state[moves.starts[chosen.episode] + STEPS_PER_IMAGE * chosen.picture]
     robot = policy.transform.action_out
     names = policy.cameras
     truth = Truth(

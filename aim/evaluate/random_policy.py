@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.embodiment.model import Embodiment
-from sim.types import CONTROL_HZ, Chunk, Observation
+from sim.types import CONTROL_HZ, ActionChunk, Observation
 
 CHUNK = 16  # actions
 MEMORY_S = 1.0  # after this time a walk has forgotten all but 1/e of where it was
@@ -20,8 +20,8 @@ class RandomPolicy:
 
     def __init__(self, robot: Embodiment, seeds: Sequence[int]) -> None:
         self._seeds = tuple(seeds)
-        self._home = np.asarray(robot.home, np.float64)
-        self._low, self._high = np.asarray(robot.limits, np.float64).T
+        self._home = np.asarray(robot.home_action, np.float64)
+        self._low, self._high = np.asarray(robot.action_limits, np.float64).T
         self._random = [np.random.default_rng(seed) for seed in self._seeds]
         self._offset = np.zeros((len(self._seeds), len(self._home)))
 
@@ -31,7 +31,7 @@ class RandomPolicy:
             self._random[i] = np.random.default_rng(self._seeds[i])
             self._offset[i] = 0.0
 
-    def act(self, observation: Observation) -> Chunk:
+    def act(self, observation: Observation) -> ActionChunk:
         """Return the next CHUNK targets: a first-order autoregressive walk, clipped to the robot's limits."""
         keep = np.exp(-1.0 / (MEMORY_S * CONTROL_HZ))
         kick = SPREAD * np.sqrt(1 - keep * keep)  # makes SPREAD the walk's standing deviation
@@ -40,4 +40,4 @@ class RandomPolicy:
         for step in range(CHUNK):
             self._offset = keep * self._offset + kick * noise[:, step]
             actions[:, step] = np.clip(self._home + self._offset, self._low, self._high)
-        return Chunk(actions.astype(np.float32))
+        return ActionChunk(actions.astype(np.float32))

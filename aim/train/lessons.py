@@ -1,7 +1,7 @@
 """What a run learns from: which episodes, and how their numbers became ours. It goes on with the same alone.
 
-    data.json      {"path": where they lay, "episodes": [identity, ...]}
-    mapping.json   how a recorded set is read; every checkpoint has it too, to drive the robot by what was learned
+data.json      {"path": where they lay, "episodes": [identity, ...]}
+mapping.json   how a recorded set is read; every checkpoint has it too, to drive the robot by what was learned
 """
 
 from __future__ import annotations

@@ -166,4 +166,3 @@ def _opened(place: Path, shapes: Mapping[str, torch.Size]) -> Iterator[Callable[
             if there != tuple(shape):
                 raise UserError(f"{place} has {name} {there}; its config.json says {tuple(shape)}")
         yield lambda name: where[name].get_tensor(name)
-

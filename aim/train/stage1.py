@@ -166,9 +166,7 @@ class Sitting:
         self.log.write("stage1", {"step": self.step, **values})
 
 
-def advance(
-    training: Training, batch: Prepared, config: TrainConfig, step: int, rate: float, number: Number
-) -> Tensor:
+def advance(training: Training, batch: Prepared, config: TrainConfig, step: int, rate: float, number: Number) -> Tensor:
     """Take one step and return its losses and gradient norm (5,), in the order of NAMES, still on the device."""
     for group in training.optimiser.param_groups:
         group["lr"] = rate

@@ -1,30 +1,30 @@
-"""What things there are, by kind: one module a group, each with its `KINDS` of ready shapes."""
+"""What things there are, by kind: one module a group, each with its `SPECS_BY_CATEGORY`."""
 
 from __future__ import annotations
 
 import functools
 import importlib
 
-from sim.registry import module_names
-from sim.task.spec import Shape, SpecError
+from sim.registry import list_module_names
+from sim.task.spec import ObjectSpec, SpecError
 
 
 @functools.cache
-def kinds() -> dict[str, tuple[Shape, ...]]:
+def load_catalogue() -> dict[str, tuple[ObjectSpec, ...]]:
     """Return the variants of every kind of every group; `SpecError` where two groups claim one kind."""
-    merged: dict[str, tuple[Shape, ...]] = {}
-    for name in module_names(__path__):
-        group: dict[str, tuple[Shape, ...]] = importlib.import_module(f"{__name__}.{name}").KINDS
-        if twice := merged.keys() & group.keys():
-            raise SpecError(f"catalogue group {name!r} repeats {', '.join(sorted(twice))}")
-        merged |= group
+    merged: dict[str, tuple[ObjectSpec, ...]] = {}
+    for name in list_module_names(__path__):
+        group_specs: dict[str, tuple[ObjectSpec, ...]] = importlib.import_module(f"{__name__}.{name}").SPECS_BY_CATEGORY
+        if duplicates := merged.keys() & group_specs.keys():
+            raise SpecError(f"catalogue group {name!r} repeats {', '.join(sorted(duplicates))}")
+        merged |= group_specs
     return merged
 
 
-def kind(*names: str) -> tuple[Shape, ...]:
+def find_specs(*categories: str) -> tuple[ObjectSpec, ...]:
     """Return all variants of the named kinds, in order; `SpecError` naming the valid kinds."""
-    valid = kinds()
-    for name in names:
+    valid = load_catalogue()
+    for name in categories:
         if name not in valid:
             raise SpecError(f"unknown kind {name!r}; valid: {', '.join(sorted(valid))}")
-    return tuple(shape for name in names for shape in valid[name])
+    return tuple(spec for name in categories for spec in valid[name])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sim.task.spec import Shape, Value
+from sim.task.spec import ObjectSpec, Value
 
-NOUNS = {
+NOUNS_BY_CATEGORY = {
     "display_stand": (("display stand", "stand", "pedestal", "display platform"), ("plinth", "raised platform")),
     "phone_stand": (("phone stand", "phone holder", "smartphone stand", "stand for the phone"), ("mobile holder",)),
     "scale": (("scale", "kitchen scale", "electronic scale", "weighing scale"), ("digital scale", "weighing machine")),
@@ -16,64 +16,64 @@ NOUNS = {
 }
 
 
-def _shape(kind: str, colour: str, **params: Value) -> Shape:
-    nouns, unseen = NOUNS[kind]
-    return Shape(kind, params, kind=kind, colour=colour, nouns=nouns, unseen=unseen)
+def _make_spec(category: str, colour: str, **params: Value) -> ObjectSpec:
+    nouns, unseen = NOUNS_BY_CATEGORY[category]
+    return ObjectSpec(category, params, kind=category, colour=colour, nouns=nouns, unseen=unseen)
 
 
-KINDS: dict[str, tuple[Shape, ...]] = {
+SPECS_BY_CATEGORY: dict[str, tuple[ObjectSpec, ...]] = {
     "display_stand": (
-        _shape("display_stand", "brown", width=0.19, depth=0.106, height=0.074),
-        _shape("display_stand", "white", width=0.14, depth=0.12, height=0.050),
-        _shape("display_stand", "tan", width=0.13, depth=0.13, height=0.040, circle=True),
-        _shape("display_stand", "charcoal", width=0.12, depth=0.12, height=0.060),
-        _shape("display_stand", "navy", width=0.16, depth=0.11, height=0.045),
+        _make_spec("display_stand", "brown", width=0.19, depth=0.106, height=0.074),
+        _make_spec("display_stand", "white", width=0.14, depth=0.12, height=0.050),
+        _make_spec("display_stand", "tan", width=0.13, depth=0.13, height=0.040, circle=True),
+        _make_spec("display_stand", "charcoal", width=0.12, depth=0.12, height=0.060),
+        _make_spec("display_stand", "navy", width=0.16, depth=0.11, height=0.045),
     ),
     "phone_stand": (
-        _shape("phone_stand", "silver"),
-        _shape("phone_stand", "charcoal", width=0.076, height=0.105, slope=1.20),
-        _shape("phone_stand", "tan", width=0.084, depth=0.086, height=0.095, slope=1.15),
-        _shape("phone_stand", "pink", width=0.080, height=0.100, slope=1.13),
-        _shape("phone_stand", "white", width=0.074, depth=0.078, height=0.102, slope=1.18),
+        _make_spec("phone_stand", "silver"),
+        _make_spec("phone_stand", "charcoal", width=0.076, height=0.105, slope=1.20),
+        _make_spec("phone_stand", "tan", width=0.084, depth=0.086, height=0.095, slope=1.15),
+        _make_spec("phone_stand", "pink", width=0.080, height=0.100, slope=1.13),
+        _make_spec("phone_stand", "white", width=0.074, depth=0.078, height=0.102, slope=1.18),
     ),
     "scale": (
-        _shape("scale", "white"),
-        _shape("scale", "charcoal", width=0.125, depth=0.160, height=0.034),
-        _shape("scale", "sky", width=0.120, depth=0.165, height=0.038, circle=True),
-        _shape("scale", "red", width=0.110, depth=0.150, height=0.032, circle=True),
-        _shape("scale", "lime", width=0.130, depth=0.170, height=0.040),
+        _make_spec("scale", "white"),
+        _make_spec("scale", "charcoal", width=0.125, depth=0.160, height=0.034),
+        _make_spec("scale", "sky", width=0.120, depth=0.165, height=0.038, circle=True),
+        _make_spec("scale", "red", width=0.110, depth=0.150, height=0.032, circle=True),
+        _make_spec("scale", "lime", width=0.130, depth=0.170, height=0.040),
     ),
     "rack": (
-        _shape("rack", "tan"),
-        _shape("rack", "charcoal", width=0.14, height=0.27, slope=0.50),
-        _shape("rack", "white", depth=0.13, height=0.25, slope=0.44),
+        _make_spec("rack", "tan"),
+        _make_spec("rack", "charcoal", width=0.14, height=0.27, slope=0.50),
+        _make_spec("rack", "white", depth=0.13, height=0.25, slope=0.44),
     ),
     "laptop": (
-        _shape("laptop", "silver", width=0.19, depth=0.13),
-        _shape("laptop", "charcoal", width=0.21, depth=0.14),
-        _shape("laptop", "white", width=0.17, depth=0.12),
-        _shape("laptop", "navy", width=0.20, depth=0.135, thickness=0.012),
-        _shape("laptop", "maroon", width=0.18, depth=0.125, thickness=0.016),
-        _shape("laptop", "grey", width=0.22, depth=0.145, lid=0.007),
+        _make_spec("laptop", "silver", width=0.19, depth=0.13),
+        _make_spec("laptop", "charcoal", width=0.21, depth=0.14),
+        _make_spec("laptop", "white", width=0.17, depth=0.12),
+        _make_spec("laptop", "navy", width=0.20, depth=0.135, thickness=0.012),
+        _make_spec("laptop", "maroon", width=0.18, depth=0.125, thickness=0.016),
+        _make_spec("laptop", "grey", width=0.22, depth=0.145, lid=0.007),
     ),
     "microwave": (
-        _shape("microwave", "silver"),
-        _shape("microwave", "white", width=0.34, depth=0.24, height=0.19, panel=0.070),
-        _shape("microwave", "charcoal", width=0.36, depth=0.25, height=0.21, panel=0.080),
-        _shape("microwave", "cream", width=0.35, depth=0.245, height=0.195, panel=0.078),
-        _shape("microwave", "maroon", width=0.345, depth=0.25, height=0.205, panel=0.072),
+        _make_spec("microwave", "silver"),
+        _make_spec("microwave", "white", width=0.34, depth=0.24, height=0.19, panel=0.070),
+        _make_spec("microwave", "charcoal", width=0.36, depth=0.25, height=0.21, panel=0.080),
+        _make_spec("microwave", "cream", width=0.35, depth=0.245, height=0.195, panel=0.078),
+        _make_spec("microwave", "maroon", width=0.345, depth=0.25, height=0.205, panel=0.072),
     ),
     "switch": (
-        _shape("switch", "white"),
-        _shape("switch", "grey", height=0.094, plate=0.080, rocker=(0.040, 0.064)),
-        _shape("switch", "cream", height=0.100, plate=0.088, rocker=(0.046, 0.070)),
-        _shape("switch", "navy", height=0.102, rocker=(0.038, 0.064)),
-        _shape("switch", "charcoal", height=0.104, plate=0.090, rocker=(0.050, 0.072)),
-        _shape("switch", "teal", height=0.096, plate=0.082, swing=0.50),
+        _make_spec("switch", "white"),
+        _make_spec("switch", "grey", height=0.094, plate=0.080, rocker=(0.040, 0.064)),
+        _make_spec("switch", "cream", height=0.100, plate=0.088, rocker=(0.046, 0.070)),
+        _make_spec("switch", "navy", height=0.102, rocker=(0.038, 0.064)),
+        _make_spec("switch", "charcoal", height=0.104, plate=0.090, rocker=(0.050, 0.072)),
+        _make_spec("switch", "teal", height=0.096, plate=0.082, swing=0.50),
     ),
     "cabinet": (
-        _shape("cabinet", "beige"),
-        _shape("cabinet", "white", width=0.23, height=0.38),
-        _shape("cabinet", "navy", width=0.25, height=0.40),
+        _make_spec("cabinet", "beige"),
+        _make_spec("cabinet", "white", width=0.23, height=0.38),
+        _make_spec("cabinet", "navy", width=0.25, height=0.40),
     ),
 }

@@ -39,8 +39,8 @@ class Link:
     mass: float = 1.0
     stiffness: float = 1500.0
     damping: float = 90.0
-    torque: float = 100.0
-    speed: float = 2.4  # rad/s, the fastest the expert may ask for
+    max_torque: float = 100.0
+    max_speed: float = 2.4  # rad/s, the fastest the expert may ask for
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ class Gripper:
     """Two fingers that slide along ±y of the tool frame; the pad of each is `pad` (half lengths along x y z)."""
 
     stroke: float  # metres a finger
-    pad: Vector
-    tip: float  # how far the pads reach beyond the tool's origin
+    pad_half_size: Vector
+    tip_offset: float  # how far the pads reach beyond the tool's origin
     stiffness: float = 800.0  # N/m
     damping: float = 25.0
     force: float = 20.0  # N a finger
-    squeeze: float = 0.01  # metres: the closed command asks for this much less than touching
+    squeeze_margin: float = 0.01  # metres: the closed command asks for this much less than touching
 
 
 @dataclass(frozen=True)
@@ -110,11 +110,11 @@ class Embodiment:
         return tuple(camera.name for camera in self.cameras)
 
     @property
-    def limits(self) -> tuple[tuple[float, float], ...]:
+    def action_limits(self) -> tuple[tuple[float, float], ...]:
         """Return (low, high) of every entry of an action, radians for joints and 0..1 for grippers."""
         return tuple(pair for arm in self.arms for pair in (*(link.range for link in arm.links), (0.0, 1.0)))
 
     @property
-    def home(self) -> tuple[float, ...]:
+    def home_action(self) -> tuple[float, ...]:
         """Return the action that holds the robot at its start: joints at home, grippers open."""
         return tuple(value for arm in self.arms for value in (*arm.home, 1.0))

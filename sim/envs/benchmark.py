@@ -6,17 +6,17 @@ import time
 
 from sim.embodiment.model import Embodiment
 from sim.envs.env import Env
-from sim.expert.policy import Expert
+from sim.expert.policy import ExpertPolicy
 from sim.task.spec import Task
 from sim.world.mujoco import SUBSTEPS, Copy
-from sim.world.render_gl import Size
+from sim.world.render_gl import ImageSize
 
 
 def physics(task: Task, robot: Embodiment, seconds: float, variation: str = "clean") -> float:
     """Return physics steps a second of one thread playing the expert's motion, control and contacts included."""
     env = Env(task, robot, stop_at_success=False, variation=variation)
     env.reset([0])
-    expert = Expert(env)
+    expert = ExpertPolicy(env)
     actions = []
     while not (expert.finished | env.done).all():
         actions.append(expert.act().actions[0, 0].copy())
@@ -35,7 +35,11 @@ def physics(task: Task, robot: Embodiment, seconds: float, variation: str = "cle
 
 
 def render(
-    task: Task, robot: Embodiment, size: Size, seconds: float, cameras: tuple[str, ...] = ("head",),
+    task: Task,
+    robot: Embodiment,
+    size: ImageSize,
+    seconds: float,
+    cameras: tuple[str, ...] = ("head",),
     variation: str = "clean",
 ) -> float:
     """Return pictures a second of one copy, read back to memory."""

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.camera import camera_from_world, intrinsics
+from sim.camera import compute_extrinsics, compute_intrinsics
 from sim.embodiment.model import Embodiment
-from sim.registry import choose
+from sim.registry import resolve_name
 from sim.scene.randomize import VARIATIONS
-from sim.task.predicates import evaluate
+from sim.task.predicates import evaluate_success
 from sim.task.spec import Task
 from sim.types import CONTROL_HZ, Images, Observation
 from sim.world.mujoco import World
-from sim.world.render_gl import Size, vertical_field
+from sim.world.render_gl import ImageSize, vertical_field
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,15 @@ class Env:
         robot: Embodiment,
         n: int = 1,
         cameras: Sequence[str] | None = None,
-        size: Size = (128, 128),
+        size: ImageSize = (128, 128),
         threads: int = 1,
         stop_at_success: bool = True,
         variation: str = "clean",
         depth: bool = False,
     ) -> None:
         self.task, self.robot, self.n, self.size = task, robot, n, size
-        self.cameras = tuple(choose("camera", c, robot.camera_names) for c in cameras or robot.camera_names)
-        self.world = World(task, robot, n, threads, choose("variation", variation, VARIATIONS))
+        self.cameras = tuple(resolve_name("camera", c, robot.camera_names) for c in cameras or robot.camera_names)
+        self.world = World(task, robot, n, threads, resolve_name("variation", variation, VARIATIONS))
         self._stop, self._depth = stop_at_success, depth
 
         self.seeds: tuple[int, ...] = ()
@@ -80,7 +80,7 @@ class Env:
                 break
             self.world.step(action, active)
             self.steps += active
-            now, flags = evaluate(self.task, self.world.facts(), self._latched)
+            now, flags = evaluate_success(self.task, self.world.facts(), self._latched)
             self._latched = np.where(active[:, None], flags, self._latched)
             self.success = np.where(active, now, self.success)
             self.done |= self.steps >= self.task.horizon
@@ -94,7 +94,7 @@ class Env:
         if not self._depth:
             return Observation(self.world.render(self.cameras, self.size), *now)
         images, depth = self._drawn()
-        poses = {c: [camera_from_world(*copy.camera_pose(c)) for copy in self.world.copies] for c in self.cameras}
+        poses = {c: [compute_extrinsics(*copy.camera_pose(c)) for copy in self.world.copies] for c in self.cameras}
         return Observation(
             images, *now, depth=depth, intrinsics=pinholes(self.robot, self.cameras, self.size),
             extrinsics={camera: np.stack(rows) for camera, rows in poses.items()},
@@ -111,9 +111,9 @@ class Env:
         seen, depths = ({c: a[:, i] for i, c in enumerate(self.cameras)} for a in map(np.stack, (images, distances)))
         return seen, depths
 
-    def frames(self, camera: str, size: Size) -> NDArray[np.uint8]:
+    def frames(self, camera: str, size: ImageSize) -> NDArray[np.uint8]:
         """Return pictures (n h w 3) of one camera at any size, for films."""
-        images: Images = self.world.render((choose("camera", camera, self.robot.camera_names),), size)
+        images: Images = self.world.render((resolve_name("camera", camera, self.robot.camera_names),), size)
         return images[camera]
 
     def close(self) -> None:
@@ -121,7 +121,7 @@ class Env:
         self.world.close()
 
 
-def pinholes(robot: Embodiment, cameras: Sequence[str], size: Size) -> dict[str, NDArray[np.float64]]:
+def pinholes(robot: Embodiment, cameras: Sequence[str], size: ImageSize) -> dict[str, NDArray[np.float64]]:
     """Return K (3 3) of the named cameras of a robot for pictures of a (height, width)."""
     fields = {camera.name: camera.fovx for camera in robot.cameras}
-    return {name: intrinsics(vertical_field(fields[name], size), size) for name in cameras}
+    return {name: compute_intrinsics(vertical_field(fields[name], size), size) for name in cameras}

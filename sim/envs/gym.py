@@ -20,7 +20,7 @@ from sim import robots, tasks
 from sim.embodiment.model import Embodiment
 from sim.envs.env import Env
 from sim.types import CONTROL_HZ, Observation
-from sim.world.render_gl import Size
+from sim.world.render_gl import ImageSize
 
 LARGEST_SEED = 2**31 - 1
 
@@ -30,16 +30,16 @@ def env_id(task: str) -> str:
     return "aim/" + "".join(word.capitalize() for word in task.split("_")) + "-v0"
 
 
-def observation_space(robot: Embodiment, cameras: tuple[str, ...], size: Size) -> spaces.Dict:
+def observation_space(robot: Embodiment, cameras: tuple[str, ...], size: ImageSize) -> spaces.Dict:
     """Return the space of one observation: a picture a camera, and the measured state."""
     pictures = {name: spaces.Box(0, 255, (*size, 3), np.uint8) for name in cameras}
-    state = spaces.Box(-np.inf, np.inf, (len(robot.limits),), np.float32)
+    state = spaces.Box(-np.inf, np.inf, (len(robot.action_limits),), np.float32)
     return spaces.Dict({**pictures, "state": state})
 
 
 def action_space(robot: Embodiment) -> spaces.Box:
     """Return the space of one action: joint targets (radians) and grippers (0 closed to 1 open)."""
-    low, high = (np.array(side, np.float32) for side in zip(*robot.limits, strict=True))
+    low, high = (np.array(side, np.float32) for side in zip(*robot.action_limits, strict=True))
     return spaces.Box(low, high, dtype=np.float32)
 
 
@@ -52,12 +52,12 @@ class TaskEnv(gymnasium.Env[Any, Any]):
         self,
         task: str,
         robot: str = "aloha",
-        size: Size = (128, 128),
+        size: ImageSize = (128, 128),
         variation: str = "clean",
         render_mode: str | None = None,
     ) -> None:
         self.render_mode = render_mode
-        self._env = Env(tasks.load(task), robots.load(robot), 1, size=size, variation=variation)
+        self._env = Env(tasks.load_task(task), robots.load_robot(robot), 1, size=size, variation=variation)
         self.observation_space = observation_space(self._env.robot, self._env.cameras, size)
         self.action_space = action_space(self._env.robot)
 
@@ -93,7 +93,9 @@ class TaskVectorEnv(VectorEnv[Any, Any, NDArray]):
     """n copies stepped together; a copy that ended starts its next scene at the following step."""
 
     metadata = {  # noqa: RUF012 - Gymnasium's own interface
-        "render_modes": [], "render_fps": CONTROL_HZ, "autoreset_mode": AutoresetMode.NEXT_STEP,
+        "render_modes": [],
+        "render_fps": CONTROL_HZ,
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
 
     def __init__(
@@ -101,13 +103,13 @@ class TaskVectorEnv(VectorEnv[Any, Any, NDArray]):
         num_envs: int,
         task: str,
         robot: str = "aloha",
-        size: Size = (128, 128),
+        size: ImageSize = (128, 128),
         variation: str = "clean",
         threads: int = 1,
     ) -> None:
         self.num_envs = num_envs
         self._env = Env(
-            tasks.load(task), robots.load(robot), num_envs, size=size, threads=threads, variation=variation
+            tasks.load_task(task), robots.load_robot(robot), num_envs, size=size, threads=threads, variation=variation
         )
         self.single_observation_space = observation_space(self._env.robot, self._env.cameras, size)
         self.single_action_space = action_space(self._env.robot)
@@ -151,8 +153,12 @@ def _rows(seen: Observation) -> list[dict[str, NDArray]]:
     ]
 
 
-for _name in tasks.names():
+for _name in tasks.list_tasks():
     gymnasium.register(
-        env_id(_name), "sim.envs.gym:TaskEnv", vector_entry_point="sim.envs.gym:TaskVectorEnv", kwargs={"task": _name},
-        disable_env_checker=True, order_enforce=False,
+        env_id(_name),
+        "sim.envs.gym:TaskEnv",
+        vector_entry_point="sim.envs.gym:TaskVectorEnv",
+        kwargs={"task": _name},
+        disable_env_checker=True,
+        order_enforce=False,
     )

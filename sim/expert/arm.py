@@ -13,211 +13,253 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sim.expert.collision import cloud, held_cloud, load, obstacles
-from sim.expert.ik import Chain
-from sim.geometry import Array, compose, invert, pose, slerp
+from sim.expert.collision import (
+    build_gripper_points,
+    build_held_object_points,
+    collect_obstacles,
+    find_contained_objects,
+)
+from sim.expert.ik import KinematicChain
+from sim.geometry import Array, compose, invert, make_pose, slerp
 from sim.task.spec import Skill, SpecError
 from sim.types import CONTROL_HZ
 from sim.world.mujoco import Copy
 
-Motion = Iterator[None]
-Way = Callable[[Array], Array]  # tool poses (... 7) to others
+MotionGenerator = Iterator[None]
+PoseOffset = Callable[[Array], Array]  # tool poses (... 7) to others
 # tool poses (c 7) and joint values (c joints) there to what follows costs (c,), radians, infinite where impossible
-Onward = Callable[[Array, Array], Array]
-KNOTS = 8  # of a straight line; between them joints are interpolated
-LINE_SPEED = 0.30  # m/s along a line, at most
-GRIP_STEPS = 20  # control steps to close or open
-SETTLE_STEPS = 15
-ROUNDING = 11  # control steps over which the corners of a course with stops are rounded; odd
-BATCH = 8  # candidates looked at together
-CONSIDERED = 24  # candidates whose onward costs are compared
-TRIED = 128  # of them at most
-SPOTS = np.linspace(0.1, 1.0, 10)[:, None]  # of a way, where it is looked at for obstacles
-DETOURS = (0.06, 0.12, 0.2, 0.3)  # metres higher
-LARGEST_TURN = 1.2  # radians a joint may turn between neighbours of a straight path
+LookaheadCost = Callable[[Array, Array], Array]
+LINE_WAYPOINT_COUNT = 8  # of a straight line; between them joints are interpolated
+MAX_LINE_SPEED_M_S = 0.30  # m/s along a line, at most
+FULL_STROKE_STEPS = 20  # control steps to close or open
+MAX_ARM_SETTLE_STEPS = 15
+CORNER_SMOOTHING_STEPS = 11  # control steps over which the corners of a course with stops are rounded; odd
+CANDIDATE_BATCH_SIZE = 8  # candidates looked at together
+MIN_LOOKAHEAD_CANDIDATES = 24  # candidates whose onward costs are compared
+MAX_CANDIDATES = 128  # of them at most
+COLLISION_CHECK_FRACTIONS = np.linspace(0.1, 1.0, 10)[:, None]  # of a way, where it is looked at for obstacles
+DETOUR_HEIGHTS_M = (0.06, 0.12, 0.2, 0.3)  # metres higher
+MAX_JOINT_JUMP_RAD = 1.2  # radians a joint may turn between neighbours of a straight path
 
 
-class Failed(Exception):
+class MotionFailed(Exception):
     """A motion that cannot be done from here."""
 
 
-class Dropped(Failed):
+class ObjectDropped(MotionFailed):
     """What should be in the hand is not."""
 
 
-class Hand:
+class ArmController:
     """One arm of one copy: its kinematics and its part of the command."""
 
-    def __init__(self, actor: Actor, index: int, chain: Chain) -> None:
-        self.actor, self.index, self.chain = actor, index, chain
-        arms = actor.copy.robot.arms
-        self.model = arms[index]
-        self.first = sum(len(arm.links) + 1 for arm in arms[:index])
-        self.holds = ""  # the object or part in the fingers, as far as the plan goes
+    def __init__(self, context: ExpertContext, index: int, chain: KinematicChain) -> None:
+        self.context, self.index, self.chain = context, index, chain
+        arms = context.instance.robot.arms
+        self.arm_model = arms[index]
+        self.command_offset = sum(len(arm.links) + 1 for arm in arms[:index])
+        self.held_body = ""  # the object or part in the fingers, as far as the plan goes
 
     @property
-    def q(self) -> Array:
+    def commanded_joints(self) -> Array:
         """The commanded joint values."""
-        return self.actor.command[self.first : self.first + self.chain.joints]
+        return self.context.command[self.command_offset : self.command_offset + self.chain.joint_count]
 
-    @q.setter
-    def q(self, value: Array) -> None:
-        self.actor.command[self.first : self.first + self.chain.joints] = value
+    @commanded_joints.setter
+    def commanded_joints(self, value: Array) -> None:
+        self.context.command[self.command_offset : self.command_offset + self.chain.joint_count] = value
 
     @property
-    def opening(self) -> float:
+    def commanded_opening(self) -> float:
         """The commanded opening of the gripper, 0 to 1."""
-        return float(self.actor.command[self.first + self.chain.joints])
+        return float(self.context.command[self.command_offset + self.chain.joint_count])
 
-    @opening.setter
-    def opening(self, value: float) -> None:
-        self.actor.command[self.first + self.chain.joints] = value
+    @commanded_opening.setter
+    def commanded_opening(self, value: float) -> None:
+        self.context.command[self.command_offset + self.chain.joint_count] = value
 
     @property
-    def tool(self) -> Array:
+    def measured_tool_pose(self) -> Array:
         """The measured world_from_tool (7,)."""
-        return self.actor.copy.tools()[self.index]
+        return self.context.instance.tools()[self.index]
 
     @property
     def measured_opening(self) -> float:
         """The measured opening of the gripper, 0 to 1."""
-        return float(self.actor.copy.state()[self.first + self.chain.joints])
+        return float(self.context.instance.state()[self.command_offset + self.chain.joint_count])
 
-    def touches(self, body: str) -> bool:
+    def both_fingers_touch(self, body: str) -> bool:
         """Tell whether both fingers touch a body."""
-        copy = self.actor.copy
-        rows = copy.contacts(0)
-        thing = copy.bodies.index(body)
-        fingers = [copy.bodies.index(f"{self.model.name}/finger{k}") for k in range(2)]
-        pairs = {(int(a), int(b)) for a, b in zip(rows["a"], rows["b"], strict=True)}
-        return all((f, thing) in pairs or (thing, f) in pairs for f in fingers)
+        instance = self.context.instance
+        contact_rows = instance.contacts(0)
+        body_index = instance.bodies.index(body)
+        finger_indices = [instance.bodies.index(f"{self.arm_model.name}/finger{k}") for k in range(2)]
+        pairs = {(int(a), int(b)) for a, b in zip(contact_rows["a"], contact_rows["b"], strict=True)}
+        return all((finger, body_index) in pairs or (body_index, finger) in pairs for finger in finger_indices)
 
-    def travel(self, goal: Array, pace: float = 1.0, opening: float | None = None) -> Motion:
+    def move_joints(self, goal: Array, pace: float = 1.0, opening: float | None = None) -> MotionGenerator:
         """Move all joints to `goal` round what is in the way, starting and ending at rest (minimum jerk)."""
-        stops = np.stack([self.q, *self._route(goal, self.opening if opening is None else opening)])
-        seconds = 1.875 * (np.abs(np.diff(stops, axis=0)) / self.chain.speed).max(axis=1) / pace
-        times = np.append(0.0, np.cumsum(seconds))
-        spots = times[-1] * np.array([0.0, *_ease(float(times[-1]))])
-        way = np.stack([np.interp(spots, times, column) for column in stops.T], axis=1)
-        for q in _rounded(way) if len(stops) > 2 else way[1:]:
-            self.q = q
+        waypoints = np.stack(
+            [
+                self.commanded_joints,
+                *self._plan_via_points(goal, self.commanded_opening if opening is None else opening),
+            ]
+        )
+        segment_durations = (
+            1.875 * (np.abs(np.diff(waypoints, axis=0)) / self.chain.max_joint_speeds).max(axis=1) / pace
+        )
+        waypoint_times = np.append(0.0, np.cumsum(segment_durations))
+        sample_times = waypoint_times[-1] * np.array([0.0, *_sample_minimum_jerk(float(waypoint_times[-1]))])
+        joint_path = np.stack([np.interp(sample_times, waypoint_times, column) for column in waypoints.T], axis=1)
+        for q in _smooth_corners(joint_path) if len(waypoints) > 2 else joint_path[1:]:
+            self.commanded_joints = q
             yield
 
-    def _route(self, goal: Array, opening: float) -> list[Array]:
+    def _plan_via_points(self, goal: Array, opening: float) -> list[Array]:
         """Return the stops on the way: none, higher places, or home; none too where nothing is free."""
-        held = self.holds.partition(".")[0]
-        mine = (held, *load(self.actor.copy, held)) if held else ()
-        around = obstacles(self.actor.copy, self.model.name, mine)
-        points = cloud(self.model, opening)
-        if held:
-            points = np.concatenate([points, held_cloud(self.actor.copy, held, self.tool)])
+        held_object = self.held_body.partition(".")[0]
+        ignored_objects = (
+            (held_object, *find_contained_objects(self.context.instance, held_object)) if held_object else ()
+        )
+        obstacles = collect_obstacles(self.context.instance, self.arm_model.name, ignored_objects)
+        collision_points = build_gripper_points(self.arm_model, opening)
+        if held_object:
+            collision_points = np.concatenate(
+                [
+                    collision_points,
+                    build_held_object_points(self.context.instance, held_object, self.measured_tool_pose),
+                ]
+            )
 
-        def free(*stops: Array) -> bool:
-            way = np.concatenate([a + SPOTS * (b - a) for a, b in pairwise((self.q, *stops))])
-            tips, turns, _ = self.chain.forward(way)
-            return not around.meet(tips[:, None] + points @ np.swapaxes(turns, 1, 2)).any()
+        def is_collision_free(*via_points: Array) -> bool:
+            joint_path = np.concatenate(
+                [a + COLLISION_CHECK_FRACTIONS * (b - a) for a, b in pairwise((self.commanded_joints, *via_points))]
+            )
+            tool_positions, tool_rotations, _ = self.chain.forward_kinematics(joint_path)
+            return not obstacles.find_collisions(
+                tool_positions[:, None] + collision_points @ np.swapaxes(tool_rotations, 1, 2)
+            ).any()
 
-        if free(goal):
+        if is_collision_free(goal):
             return [goal]
-        ends = np.stack([self.chain.tool(self.q), self.chain.tool(goal)])
-        for rise in DETOURS:
-            over, ok = self.chain.solve(above(rise)(ends), np.stack([self.q, goal]))
-            ways = ([over[0], over[1], goal], [over[1], goal], [over[0], goal])
-            for way, reached in zip(ways, (ok.all(), ok[1], ok[0]), strict=True):
-                if reached and free(*way):
-                    return way
-        return [self.chain.home, goal] if free(self.chain.home, goal) else [goal]
+        end_poses = np.stack([self.chain.compute_tool_pose(self.commanded_joints), self.chain.compute_tool_pose(goal)])
+        for detour_height in DETOUR_HEIGHTS_M:
+            raised_joints, solved = self.chain.solve_ik(
+                lift_offset(detour_height)(end_poses), np.stack([self.commanded_joints, goal])
+            )
+            detours = ([raised_joints[0], raised_joints[1], goal], [raised_joints[1], goal], [raised_joints[0], goal])
+            for detour, reachable in zip(detours, (solved.all(), solved[1], solved[0]), strict=True):
+                if reachable and is_collision_free(*detour):
+                    return detour
+        return [self.chain.home_joints, goal] if is_collision_free(self.chain.home_joints, goal) else [goal]
 
-    def line(
-        self, goal: Array, pace: float = 1.0, end: Array | None = None, seconds: float = 0.0
-    ) -> Motion:
+    def move_straight(
+        self, goal: Array, pace: float = 1.0, end_joints: Array | None = None, min_duration_s: float = 0.0
+    ) -> MotionGenerator:
         """Move the tool straight to the pose `goal` (7,), to the joint values `end` there if they are known."""
-        yield from self.through(self.path(self.straight(self.chain.tool(self.q), goal), end=end), pace, seconds)
+        yield from self.follow_joint_path(
+            self.solve_joint_path(
+                self.interpolate_line(self.chain.compute_tool_pose(self.commanded_joints), goal), end_joints=end_joints
+            ),
+            pace,
+            min_duration_s,
+        )
 
-    def straight(self, start: Array, goal: Array) -> Array:
+    def interpolate_line(self, start: Array, goal: Array) -> Array:
         """Return poses (knots 7) along the line from start to goal, the start left out."""
-        spots = [(k + 1) / KNOTS for k in range(KNOTS)]
-        places = [start[:3] + t * (goal[:3] - start[:3]) for t in spots]
-        turns = [slerp(start[3:], goal[3:], t) for t in spots]
-        return np.concatenate([np.stack(places), np.stack(turns)], axis=1)
+        fractions = [(k + 1) / LINE_WAYPOINT_COUNT for k in range(LINE_WAYPOINT_COUNT)]
+        positions = [start[:3] + t * (goal[:3] - start[:3]) for t in fractions]
+        rotations = [slerp(start[3:], goal[3:], t) for t in fractions]
+        return np.concatenate([np.stack(positions), np.stack(rotations)], axis=1)
 
-    def through(self, path: Array, pace: float = 1.0, seconds: float = 0.0) -> Motion:
+    def follow_joint_path(self, joint_path: Array, pace: float = 1.0, min_duration_s: float = 0.0) -> MotionGenerator:
         """Move the joints through the rows of `path` (k joints), evenly spaced, starting and ending at rest.
 
         It takes as long as the tool and the joints need at `pace`, and no less than `seconds`.
         """
-        joints = np.vstack([self.q[None], path])
-        for t in _ease(max(self.duration(path, pace), seconds)):
-            place = t * len(path)
-            k = min(int(place), len(path) - 1)
-            self.q = joints[k] + (place - k) * (joints[k + 1] - joints[k])
+        waypoints = np.vstack([self.commanded_joints[None], joint_path])
+        for t in _sample_minimum_jerk(max(self.compute_path_duration(joint_path, pace), min_duration_s)):
+            waypoint_position = t * len(joint_path)
+            k = min(int(waypoint_position), len(joint_path) - 1)
+            self.commanded_joints = waypoints[k] + (waypoint_position - k) * (waypoints[k + 1] - waypoints[k])
             yield
 
-    def duration(self, path: Array, pace: float = 1.0) -> float:
+    def compute_path_duration(self, joint_path: Array, pace: float = 1.0) -> float:
         """Return the seconds that `through` takes."""
-        joints = np.vstack([self.q[None], path])
-        spots = self.chain.forward(joints)[0]
-        way = float(np.linalg.norm(np.diff(spots, axis=0), axis=1).sum())
-        steepest = float((np.abs(np.diff(joints, axis=0)) / self.chain.speed).max()) * len(path)
-        return 1.875 * max(way / LINE_SPEED, steepest) / pace
+        waypoints = np.vstack([self.commanded_joints[None], joint_path])
+        tool_positions = self.chain.forward_kinematics(waypoints)[0]
+        path_length = float(np.linalg.norm(np.diff(tool_positions, axis=0), axis=1).sum())
+        slowest_joint_s = float((np.abs(np.diff(waypoints, axis=0)) / self.chain.max_joint_speeds).max()) * len(
+            joint_path
+        )
+        return 1.875 * max(path_length / MAX_LINE_SPEED_M_S, slowest_joint_s) / pace
 
-    def path(self, poses: Array, start: Array | None = None, end: Array | None = None) -> Array:
+    def solve_joint_path(
+        self, poses: Array, start_joints: Array | None = None, end_joints: Array | None = None
+    ) -> Array:
         """Return joint values (k joints) along `poses` (k 7), continuous from `start` (default: the command).
 
         `Failed` where a pose cannot be reached from the one before.
         """
-        start = self.q if start is None else start
-        last = self._end(poses[-1], start) if end is None else end
-        spots = (np.arange(len(poses)) + 1)[:, None] / len(poses)
-        q, ok = self.chain.solve(poses, start + spots * (last - start))
-        jumps = np.abs(np.diff(np.vstack([start[None], q]), axis=0)).max(axis=1)
-        if not ok.all() or jumps.max() > LARGEST_TURN:
-            raise Failed("the path is out of reach")
+        start_joints = self.commanded_joints if start_joints is None else start_joints
+        final_joints = self._solve_path_end(poses[-1], start_joints) if end_joints is None else end_joints
+        fractions = (np.arange(len(poses)) + 1)[:, None] / len(poses)
+        q, solved = self.chain.solve_ik(poses, start_joints + fractions * (final_joints - start_joints))
+        jumps = np.abs(np.diff(np.vstack([start_joints[None], q]), axis=0)).max(axis=1)
+        if not solved.all() or jumps.max() > MAX_JOINT_JUMP_RAD:
+            raise MotionFailed("the path is out of reach")
         return q
 
-    def _end(self, goal: Array, start: Array) -> Array:
-        (q,), (ok,) = self.chain.solve(goal[None], start[None], iterations=60)
-        if not ok:
-            raise Failed("the end of the path is out of reach")
+    def _solve_path_end(self, goal: Array, start_joints: Array) -> Array:
+        (q,), (solved,) = self.chain.solve_ik(goal[None], start_joints[None], iterations=60)
+        if not solved:
+            raise MotionFailed("the end of the path is out of reach")
         return q
 
-    def retreat(self, distance: float) -> Motion:
+    def retreat_along_approach(self, distance: float) -> MotionGenerator:
         """Draw back along the approach, as far of `distance` as there is room."""
-        start = self.chain.tool(self.q)
-        for part in (1.0, 0.6, 0.3):
+        start_pose = self.chain.compute_tool_pose(self.commanded_joints)
+        for fraction in (1.0, 0.6, 0.3):
             try:
-                path = self.straight(start, behind(part * distance)(start))
-                self.path(path)
-            except Failed:
+                poses = self.interpolate_line(start_pose, retreat_offset(fraction * distance)(start_pose))
+                self.solve_joint_path(poses)
+            except MotionFailed:
                 continue
-            yield from self.through(self.path(path))
+            yield from self.follow_joint_path(self.solve_joint_path(poses))
             return
 
-    def grip(self, opening: float) -> Motion:
+    def drive_gripper(self, opening: float) -> MotionGenerator:
         """Drive the gripper to an opening and wait until the fingers rest."""
-        start = self.opening
-        steps = max(1, round(GRIP_STEPS * abs(opening - start)))
+        start_opening = self.commanded_opening
+        steps = max(1, round(FULL_STROKE_STEPS * abs(opening - start_opening)))
         for k in range(steps):
-            self.opening = start + (opening - start) * (k + 1) / steps
+            self.commanded_opening = start_opening + (opening - start_opening) * (k + 1) / steps
             yield
-        before = np.inf
-        for _ in range(SETTLE_STEPS):
-            now = self.measured_opening
-            if abs(now - before) < 0.004:
+        previous_opening = np.inf
+        for _ in range(MAX_ARM_SETTLE_STEPS):
+            current_opening = self.measured_opening
+            if abs(current_opening - previous_opening) < 0.004:
                 return
-            before = now
+            previous_opening = current_opening
             yield
 
-    def rest(self) -> Motion:
+    def wait_until_at_command(self) -> MotionGenerator:
         """Wait until the arm has caught up with its command."""
-        for _ in range(SETTLE_STEPS):
-            lag = self.actor.copy.state()[self.first : self.first + self.chain.joints] - self.q
-            if np.abs(lag).max() < 0.01:
+        for _ in range(MAX_ARM_SETTLE_STEPS):
+            tracking_error = (
+                self.context.instance.state()[self.command_offset : self.command_offset + self.chain.joint_count]
+                - self.commanded_joints
+            )
+            if np.abs(tracking_error).max() < 0.01:
                 return
             yield
 
-    def choose(
-        self, tools: Array, *ways: Way, penalty: Array | float = 0.0, onward: Onward | None = None
+    def choose_candidate(
+        self,
+        tool_poses: Array,
+        *offsets: PoseOffset,
+        penalty: Array | float = 0.0,
+        lookahead_cost: LookaheadCost | None = None,
     ) -> tuple[int, list[Array]]:
         """Return the index of the cheapest of `tools` (c 7), and joint values there and at the end of each way.
 
@@ -225,108 +267,122 @@ class Hand:
         radians: from here, and `onward` for what comes after (infinite: not possible), looked at for the CONSIDERED
         nearest ones; `penalty` (c,) adds to them.
         """
-        q, cost = self.chain.candidates(tools, self.q)
-        total = cost + penalty
-        order = np.argsort(total, kind="stable")
-        order = order[np.isfinite(cost[order])][:TRIED]
-        found: list[tuple[float, int, list[Array]]] = []
-        for start in range(0, len(order), BATCH):
-            batch = order[start : start + BATCH]
-            price = total[batch]
-            ends = [q[batch]]
-            for way in ways:
-                end, ok = self.chain.solve(way(tools[batch]), q[batch])
-                price = np.where(ok & (np.abs(end - q[batch]).max(axis=1) < LARGEST_TURN), price, np.inf)
-                ends.append(end)
-            good = np.isfinite(price)
-            if onward is not None and good.any():
-                price[good] += onward(tools[batch[good]], q[batch[good]])
-            k = int(np.argmin(price))
-            if np.isfinite(price[k]):
-                found.append((float(price[k]), int(batch[k]), [end[k] for end in ends]))
-            if found and (onward is None or start + BATCH >= CONSIDERED):
-                return min(found, key=lambda one: one[0])[1:]
-        if found:
-            return min(found, key=lambda one: one[0])[1:]
-        raise Failed("no grasp or place is within reach")
+        q, joint_distance = self.chain.solve_candidates(tool_poses, self.commanded_joints)
+        total_cost = joint_distance + penalty
+        candidate_order = np.argsort(total_cost, kind="stable")
+        candidate_order = candidate_order[np.isfinite(joint_distance[candidate_order])][:MAX_CANDIDATES]
+        feasible_candidates: list[tuple[float, int, list[Array]]] = []
+        for start in range(0, len(candidate_order), CANDIDATE_BATCH_SIZE):
+            batch = candidate_order[start : start + CANDIDATE_BATCH_SIZE]
+            batch_cost = total_cost[batch]
+            joint_values = [q[batch]]
+            for offset in offsets:
+                end_joints, solved = self.chain.solve_ik(offset(tool_poses[batch]), q[batch])
+                batch_cost = np.where(
+                    solved & (np.abs(end_joints - q[batch]).max(axis=1) < MAX_JOINT_JUMP_RAD), batch_cost, np.inf
+                )
+                joint_values.append(end_joints)
+            feasible = np.isfinite(batch_cost)
+            if lookahead_cost is not None and feasible.any():
+                batch_cost[feasible] += lookahead_cost(tool_poses[batch[feasible]], q[batch[feasible]])
+            cheapest = int(np.argmin(batch_cost))
+            if np.isfinite(batch_cost[cheapest]):
+                feasible_candidates.append(
+                    (
+                        float(batch_cost[cheapest]),
+                        int(batch[cheapest]),
+                        [end_joints[cheapest] for end_joints in joint_values],
+                    )
+                )
+            if feasible_candidates and (
+                lookahead_cost is None or start + CANDIDATE_BATCH_SIZE >= MIN_LOOKAHEAD_CANDIDATES
+            ):
+                return min(feasible_candidates, key=lambda candidate: candidate[0])[1:]
+        if feasible_candidates:
+            return min(feasible_candidates, key=lambda candidate: candidate[0])[1:]
+        raise MotionFailed("no grasp or place is within reach")
 
 
-class Actor:
+class ExpertContext:
     """One copy and the action that the expert holds it at."""
 
-    def __init__(self, copy: Copy, chains: dict[str, Chain]) -> None:
-        self.copy = copy
-        self.command = np.array(copy.robot.home, float)
-        self.hands = {arm.name: Hand(self, i, chains[arm.name]) for i, arm in enumerate(copy.robot.arms)}
-        self.ahead: tuple[Skill, ...] = ()  # what the plan does after the skill at hand
+    def __init__(self, instance: Copy, chains: dict[str, KinematicChain]) -> None:
+        self.instance = instance
+        self.command = np.array(instance.robot.home_action, float)
+        self.controllers = {
+            arm.name: ArmController(self, i, chains[arm.name]) for i, arm in enumerate(instance.robot.arms)
+        }
+        self.upcoming_skills: tuple[Skill, ...] = ()  # what the plan does after the skill at hand
 
-    def hand(self, role: str) -> Hand:
+    def find_controller(self, role: str) -> ArmController:
         """Return the hand that plays `role`; `SpecError` names the roles there are."""
-        arms = self.copy.layout.arms
+        arms = self.instance.layout.role_arms
         if role not in arms:
-            raise SpecError(f"task {self.copy.task.name!r}: unknown arm {role!r}; valid: {', '.join(arms)}")
-        return self.hands[arms[role]]
+            raise SpecError(f"task {self.instance.task.name!r}: unknown arm {role!r}; valid: {', '.join(arms)}")
+        return self.controllers[arms[role]]
 
-    def held_in(self, hand: Hand, body: str) -> Array:
+    def measure_tool_from_body(self, controller: ArmController, body: str) -> Array:
         """Return tool_from_body (7,) as measured."""
-        return compose(invert(hand.tool), self.copy.body_pose(body))
+        return compose(invert(controller.measured_tool_pose), self.instance.body_pose(body))
 
 
-def behind(distance: float) -> Way:
+def retreat_offset(distance: float) -> PoseOffset:
     """Return the way from a tool pose (7,) to the one `distance` back along its approach."""
-    return lambda tool: compose(tool, pose((0.0, 0.0, -distance)))
+    return lambda tool: compose(tool, make_pose((0.0, 0.0, -distance)))
 
 
-def above(distance: float) -> Way:
+def lift_offset(distance: float) -> PoseOffset:
     """Return the way from a tool pose (7,) to the one `distance` higher."""
-    return moved((0.0, 0.0, distance))
+    return translation_offset((0.0, 0.0, distance))
 
 
-def moved(by: ArrayLike) -> Way:
+def translation_offset(translation: ArrayLike) -> PoseOffset:
     """Return the way from a tool pose (7,) to the one shifted by a vector (3,) of the world."""
-    shift = np.concatenate([np.asarray(by, float), np.zeros(4)])
+    shift = np.concatenate([np.asarray(translation, float), np.zeros(4)])
     return lambda tool: tool + shift
 
 
-def together(*motions: Motion) -> Motion:
+def run_parallel(*motions: MotionGenerator) -> MotionGenerator:
     """Run motions of different arms at the same time until all have ended."""
-    running = list(motions)
-    while running:
-        still = []
-        for motion in running:
+    active = list(motions)
+    while active:
+        unfinished = []
+        for motion in active:
             try:
                 next(motion)
-                still.append(motion)
+                unfinished.append(motion)
             except StopIteration:
                 continue
-        running = still
-        if running:
+        active = unfinished
+        if active:
             yield
 
 
-def beside(motion: Motion, others: dict[str, Motion]) -> Motion:
+def run_with_background(motion: MotionGenerator, background: dict[str, MotionGenerator]) -> MotionGenerator:
     """Run a motion to its end while others go on, by a name; those that end or fail are dropped."""
     for _ in motion:
-        for name in list(others):
+        for name in list(background):
             try:
-                next(others[name])
-            except (StopIteration, Failed):
-                del others[name]
+                next(background[name])
+            except (StopIteration, MotionFailed):
+                del background[name]
         yield
 
 
-def _rounded(way: Array) -> Array:
+def _smooth_corners(joint_path: Array) -> Array:
     """Return the rows of a course (k joints) after the first, its corners cut by averaging over ROUNDING steps."""
-    half = ROUNDING // 2
-    padded = np.concatenate([np.repeat(way[:1], half, axis=0), way, np.repeat(way[-1:], half, axis=0)])
-    sums = np.cumsum(np.concatenate([np.zeros((1, way.shape[1])), padded]), axis=0)
-    smooth = (sums[ROUNDING:] - sums[:-ROUNDING]) / ROUNDING
-    return np.concatenate([smooth[1:], way[-1:]])
+    half = CORNER_SMOOTHING_STEPS // 2
+    padded = np.concatenate(
+        [np.repeat(joint_path[:1], half, axis=0), joint_path, np.repeat(joint_path[-1:], half, axis=0)]
+    )
+    sums = np.cumsum(np.concatenate([np.zeros((1, joint_path.shape[1])), padded]), axis=0)
+    smooth = (sums[CORNER_SMOOTHING_STEPS:] - sums[:-CORNER_SMOOTHING_STEPS]) / CORNER_SMOOTHING_STEPS
+    return np.concatenate([smooth[1:], joint_path[-1:]])
 
 
-def _ease(seconds: float) -> Iterator[float]:
+def _sample_minimum_jerk(duration_s: float) -> Iterator[float]:
     """Yield the minimum-jerk course from 0 to 1 (Flash and Hogan 1985), one value a control step."""
-    steps = max(1, round(seconds * CONTROL_HZ))
+    steps = max(1, round(duration_s * CONTROL_HZ))
     for k in range(1, steps + 1):
         t = k / steps
         yield t**3 * (10 - 15 * t + 6 * t * t)

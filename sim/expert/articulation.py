@@ -7,67 +7,93 @@ from math import cos, pi, sin
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.expert.arm import Failed, Hand, moved
-from sim.geometry import Array, about, compose, from_axes, invert, pose, rotate
-from sim.objects import Part
+from sim.expert.arm import ArmController, MotionFailed, translation_offset
+from sim.geometry import Array, compose, invert, make_pose, quat_from_axes, quat_from_axis_angle, rotate
+from sim.objects import ObjectPart
 
-YAWS = 24  # ways to turn a tool about the line that it pushes along
-LEANS = (0.0, 0.35, -0.35, 0.7, -0.7)  # from that line
-ARC_SHARES = (1.0, 0.7, 0.4)  # how much of a part's turn the tool itself makes, the firmest first
+PUSH_YAW_COUNT = 24  # ways to turn a tool about the line that it pushes along
+PUSH_TILTS_RAD = (0.0, 0.35, -0.35, 0.7, -0.7)  # from that line
+TOOL_ROTATION_FRACTIONS = (1.0, 0.7, 0.4)  # how much of a part's turn the tool itself makes, the firmest first
 
 
-def pushes(at: Array, along: Array) -> tuple[Array, Array]:
+def build_push_candidates(position: Array, direction: Array) -> tuple[Array, Array]:
     """Return tool poses (c 7) that push at a position (3,) along a direction (3,), and their costs (c,)."""
-    side = np.array([1.0, 0.0, 0.0]) if abs(along[0]) < 0.9 else np.array([0.0, 1.0, 0.0])
-    first = np.cross(along, side)
-    first /= np.linalg.norm(first)
-    second = np.cross(along, first)
-    tools, costs = [], []
-    for k in range(YAWS):
-        opening = cos(2 * pi * k / YAWS) * first + sin(2 * pi * k / YAWS) * second
-        for lean in LEANS:
-            way = rotate(about(opening, np.array(lean)), along)
-            tools.append(pose(at, from_axes(way, opening)))
-            costs.append(3 * abs(lean))
-    return np.stack(tools), np.array(costs)
+    reference_axis = np.array([1.0, 0.0, 0.0]) if abs(direction[0]) < 0.9 else np.array([0.0, 1.0, 0.0])
+    first_normal = np.cross(direction, reference_axis)
+    first_normal /= np.linalg.norm(first_normal)
+    second_normal = np.cross(direction, first_normal)
+    tool_poses, costs = [], []
+    for k in range(PUSH_YAW_COUNT):
+        finger_axis = cos(2 * pi * k / PUSH_YAW_COUNT) * first_normal + sin(2 * pi * k / PUSH_YAW_COUNT) * second_normal
+        for tilt in PUSH_TILTS_RAD:
+            approach_axis = rotate(quat_from_axis_angle(finger_axis, np.array(tilt)), direction)
+            tool_poses.append(make_pose(position, quat_from_axes(approach_axis, finger_axis)))
+            costs.append(3 * abs(tilt))
+    return np.stack(tool_poses), np.array(costs)
 
 
-def follows(
-    hand: Hand, tool: Array, way: Array, q: Array, paths: dict[bytes, Array], end: Array | None = None
+def can_follow_path(
+    controller: ArmController,
+    tool_pose: Array,
+    tool_path: Array,
+    q: Array,
+    joint_paths: dict[bytes, Array],
+    end_joints: Array | None = None,
 ) -> bool:
     """Tell whether a hand at `tool` can go along `way` (k 7), and keep the joint path, keyed by `tool`."""
     try:
-        paths[tool.tobytes()] = hand.path(way, q, end)
-    except Failed:
+        joint_paths[tool_pose.tobytes()] = controller.solve_joint_path(tool_path, q, end_joints)
+    except MotionFailed:
         return False
     return True
 
 
-def leads(
-    hand: Hand, part: Part, frame: Array, steps: Array, tools: Array, q: Array, paths: dict[bytes, Array]
+def can_lead_part(
+    controller: ArmController,
+    part: ObjectPart,
+    frame: Array,
+    joint_steps: Array,
+    tool_poses: Array,
+    q: Array,
+    joint_paths: dict[bytes, Array],
 ) -> NDArray[np.bool_]:
     """Return from which of `tools` (c 7) a hand can lead a part, and keep the joint paths, keyed by the tool poses."""
-    able = np.zeros(len(tools), bool)
-    for share in (1.0,) if part.slide else ARC_SHARES:
-        left = np.flatnonzero(~able)
-        if not len(left):
+    feasible = np.zeros(len(tool_poses), bool)
+    for rotation_fraction in (1.0,) if part.prismatic else TOOL_ROTATION_FRACTIONS:
+        remaining = np.flatnonzero(~feasible)
+        if not len(remaining):
             break
-        ways = [_led(frame, part, tools[k], steps, share) for k in left]
-        ends, reached = hand.chain.solve(np.stack([way[-1] for way in ways]), q[left], iterations=60)
-        for k, way, end in zip(left[reached], np.stack(ways)[reached], ends[reached], strict=True):
-            able[k] = follows(hand, tools[k], way, q[k], paths, end)
-    return able
+        tool_paths = [_compute_part_path(frame, part, tool_poses[k], joint_steps, rotation_fraction) for k in remaining]
+        end_joints, reached = controller.chain.solve_ik(
+            np.stack([tool_path[-1] for tool_path in tool_paths]), q[remaining], iterations=60
+        )
+        for k, tool_path, path_end in zip(
+            remaining[reached], np.stack(tool_paths)[reached], end_joints[reached], strict=True
+        ):
+            feasible[k] = can_follow_path(controller, tool_poses[k], tool_path, q[k], joint_paths, path_end)
+    return feasible
 
 
-def _led(frame: Array, part: Part, tool: Array, steps: Array, share: float) -> Array:
+def _compute_part_path(
+    frame: Array, part: ObjectPart, tool_pose: Array, joint_steps: Array, rotation_fraction: float
+) -> Array:
     """Return tool poses (k 7) carried by a part whose joint moves on by `steps` (k,) in `frame`.
 
     The tool itself turns by a `share` of a hinge's turn, pivoting on what it holds.
     """
-    if part.slide:
-        way = rotate(frame[3:], part.axis)
-        return np.stack([moved(step * way)(tool) for step in steps])
-    local = compose(invert(frame), tool)
-    carried = [compose(compose(frame, pose((0, 0, 0), about(part.axis, a))), local)[:3] for a in steps]
-    turned = [compose(compose(frame, pose((0, 0, 0), about(part.axis, share * a))), local)[3:] for a in steps]
-    return np.concatenate([np.stack(carried), np.stack(turned)], axis=1)
+    if part.prismatic:
+        slide_axis = rotate(frame[3:], part.axis)
+        return np.stack([translation_offset(step * slide_axis)(tool_pose) for step in joint_steps])
+    frame_from_tool = compose(invert(frame), tool_pose)
+    positions = [
+        compose(compose(frame, make_pose((0, 0, 0), quat_from_axis_angle(part.axis, angle))), frame_from_tool)[:3]
+        for angle in joint_steps
+    ]
+    rotations = [
+        compose(
+            compose(frame, make_pose((0, 0, 0), quat_from_axis_angle(part.axis, rotation_fraction * angle))),
+            frame_from_tool,
+        )[3:]
+        for angle in joint_steps
+    ]
+    return np.concatenate([np.stack(positions), np.stack(rotations)], axis=1)

@@ -12,148 +12,183 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from sim.expert.arm import Actor, Dropped, Failed, Hand, Motion, beside
-from sim.expert.skills import done, home_alone, put_back, start
+from sim.expert.arm import (
+    ArmController,
+    ExpertContext,
+    MotionFailed,
+    MotionGenerator,
+    ObjectDropped,
+    run_with_background,
+)
+from sim.expert.skills import is_skill_achieved, move_home, put_down_object, start_skill
 from sim.task.spec import Skill, SpecError, Value
 
-RETRIES = 3  # times a skill that failed is planned anew
-RETURNS = 6  # times that the plan goes back to an earlier skill
-ROUNDS = 3  # times that the whole plan is gone through
-LINGER = 12  # control steps for which all must be still when the plan has ended, and the most to wait for it
-LONGEST = 75
-STILL = 0.02  # m/s
+MAX_SKILL_RETRIES = 3  # times a skill that failed is planned anew
+MAX_PLAN_BACKTRACKS = 6  # times that the plan goes back to an earlier skill
+MAX_PLAN_ROUNDS = 3  # times that the whole plan is gone through
+PLAN_END_SETTLED_STEPS = (
+    12  # control steps for which all must be still when the plan has ended, and the most to wait for it
+)
+MAX_PLAN_END_WAIT_STEPS = 75
+MAX_PLAN_END_SPEED_M_S = 0.02  # m/s
 
 
-def play(actor: Actor, succeeded: Callable[[], bool]) -> Motion:
+def execute_plan(context: ExpertContext, succeeded: Callable[[], bool]) -> MotionGenerator:
     """Yield once a control step until the plan has ended."""
-    plan = tuple(part for item in actor.copy.task.plan if (part := _meant(item, actor)) is not None)
-    idle: dict[str, Motion] = {}
-    for turn in range(ROUNDS):
-        yield from _round(plan, actor, idle, again=turn > 0)
-        yield from beside(_linger(actor), idle)
+    plan = tuple(
+        applicable
+        for skill in context.instance.task.plan
+        if (applicable := _select_applicable(skill, context)) is not None
+    )
+    idle_motions: dict[str, MotionGenerator] = {}
+    for round_index in range(MAX_PLAN_ROUNDS):
+        yield from _execute_round(plan, context, idle_motions, skip_achieved=round_index > 0)
+        yield from run_with_background(_wait_until_settled(context), idle_motions)
         if succeeded():
             return
 
 
-def _linger(actor: Actor) -> Motion:
+def _wait_until_settled(context: ExpertContext) -> MotionGenerator:
     """Stay a moment, and as long as something that was let go still moves: what counts is how things come to rest."""
-    calm = 0
-    for _ in range(LONGEST):
-        calm = 0 if _stirs(actor) else calm + 1
-        if calm >= LINGER:
+    settled_steps = 0
+    for _ in range(MAX_PLAN_END_WAIT_STEPS):
+        settled_steps = 0 if _is_any_object_moving(context) else settled_steps + 1
+        if settled_steps >= PLAN_END_SETTLED_STEPS:
             return
         yield
 
 
-def _stirs(actor: Actor) -> bool:
-    held = {hand.holds for hand in actor.hands.values()}
-    things = [name for name, kind in actor.copy.kinds.items() if kind == "free" and name not in held]
-    return any(float(np.abs(actor.copy.velocity(name)).max()) > STILL for name in things)
+def _is_any_object_moving(context: ExpertContext) -> bool:
+    held_bodies = {controller.held_body for controller in context.controllers.values()}
+    free_objects = [name for name, kind in context.instance.kinds.items() if kind == "free" and name not in held_bodies]
+    return any(float(np.abs(context.instance.velocity(name)).max()) > MAX_PLAN_END_SPEED_M_S for name in free_objects)
 
 
-def _round(plan: tuple[Skill, ...], actor: Actor, idle: dict[str, Motion], again: bool) -> Motion:
-    at, failures, returns = 0, 0, 0
-    while at < len(plan):
-        item = plan[at]
-        if again and _stands(plan, at, actor):
-            at += 1
+def _execute_round(
+    plan: tuple[Skill, ...], context: ExpertContext, idle_motions: dict[str, MotionGenerator], skip_achieved: bool
+) -> MotionGenerator:
+    skill_index, failures, backtracks = 0, 0, 0
+    while skill_index < len(plan):
+        skill = plan[skill_index]
+        if skip_achieved and _is_already_achieved(plan, skill_index, context):
+            skill_index += 1
             continue
-        actor.ahead = plan[at + 1 :]
-        _send_home(item, actor, idle)
+        context.upcoming_skills = plan[skill_index + 1 :]
+        _send_idle_arms_home(skill, context, idle_motions)
         try:
-            yield from beside(start(item, actor), idle)
-            at, failures = at + 1, 0
-        except Failed as failure:
+            yield from run_with_background(start_skill(skill, context), idle_motions)
+            skill_index, failures = skill_index + 1, 0
+        except MotionFailed as failure:
             failures += 1
-            lost = isinstance(failure, Dropped)
-            if lost or failures > RETRIES // 2:
-                back = _picked(plan, at)
-                if back < at:
-                    yield from beside(_give_up(item, actor), idle)
-                    at, returns, failures = back, returns + 1, 0
-            if failures > RETRIES or returns > RETURNS:
+            is_dropped = isinstance(failure, ObjectDropped)
+            if is_dropped or failures > MAX_SKILL_RETRIES // 2:
+                pick_index = _find_pick_index(plan, skill_index)
+                if pick_index < skill_index:
+                    yield from run_with_background(_abandon_object(skill, context), idle_motions)
+                    skill_index, backtracks, failures = pick_index, backtracks + 1, 0
+            if failures > MAX_SKILL_RETRIES or backtracks > MAX_PLAN_BACKTRACKS:
                 return
             yield
 
 
-def _meant(item: Skill, actor: Actor) -> Skill | None:
+def _select_applicable(skill: Skill, context: ExpertContext) -> Skill | None:
     """Return what of a skill is for this scene: its conditions hold and its objects are there; None if nothing is."""
-    parts = [part for part in _parts(item) if _holds(part, actor) and not _absent(part, actor)]
-    return dataclasses.replace(parts[0], alongside=tuple(parts[1:])) if parts else None
-
-
-def _parts(item: Skill) -> tuple[Skill, ...]:
-    """Return a skill and those alongside."""
-    return (item, *item.alongside)
-
-
-def _absent(item: Skill, actor: Actor) -> bool:
-    absent = {thing.name for thing in actor.copy.task.objects} - set(actor.copy.layout.forms)
-    return any(isinstance(value, str) and value.partition(".")[0] in absent for value in item.args.values())
-
-
-def _holds(item: Skill, actor: Actor) -> bool:
-    """Tell whether a skill's condition on the arms of two roles holds."""
-    if not item.when:
-        return True
-    arms = actor.copy.layout.arms
-    first, sign, second = item.when.partition("!=" if "!=" in item.when else "=")
-    if not {first, second} <= set(arms) or not sign:
-        task, roles = actor.copy.task.name, ", ".join(arms)
-        raise SpecError(f"task {task!r}: condition {item.when!r} is not ROLE=ROLE or ROLE!=ROLE; roles: {roles}")
-    return (arms[first] == arms[second]) == (sign == "=")
-
-
-def _stands(plan: tuple[Skill, ...], at: int, actor: Actor) -> bool:
-    """Tell whether what a skill does, or what its objects are picked for, has been done and still holds."""
-    return all(done(_purpose(part, plan[at:]), actor) for part in _parts(plan[at]))
-
-
-def _purpose(item: Skill, plan: tuple[Skill, ...]) -> Skill:
-    """Return the last skill of a plan that has to do with the object of a skill, or that skill itself."""
-    obj = item.args.get("obj")
-    uses = [part for later in plan for part in _parts(later) if obj and part.args.get("obj") == obj]
-    return uses[-1] if uses else item
-
-
-def _picked(plan: tuple[Skill, ...], at: int) -> int:
-    """Return where the objects of a skill were last picked, the earliest of these, or `at` where none was."""
-    return min((_last_pick(plan, at, part.args.get("obj")) for part in _parts(plan[at])), default=at)
-
-
-def _last_pick(plan: tuple[Skill, ...], at: int, obj: Value | None) -> int:
-    picks = [
-        k for k in range(at) for part in _parts(plan[k]) if part.name == "pick" and part.args.get("obj") == obj
+    applicable = [
+        part
+        for part in _list_concurrent_skills(skill)
+        if _condition_holds(part, context) and not _refers_to_absent_object(part, context)
     ]
-    return picks[-1] if picks else at
+    return dataclasses.replace(applicable[0], alongside=tuple(applicable[1:])) if applicable else None
 
 
-def _give_up(item: Skill, actor: Actor) -> Motion:
+def _list_concurrent_skills(skill: Skill) -> tuple[Skill, ...]:
+    """Return a skill and those alongside."""
+    return (skill, *skill.alongside)
+
+
+def _refers_to_absent_object(skill: Skill, context: ExpertContext) -> bool:
+    absent_objects = {obj.name for obj in context.instance.task.objects} - set(context.instance.layout.models)
+    return any(isinstance(value, str) and value.partition(".")[0] in absent_objects for value in skill.args.values())
+
+
+def _condition_holds(skill: Skill, context: ExpertContext) -> bool:
+    """Tell whether a skill's condition on the arms of two roles holds."""
+    if not skill.when:
+        return True
+    arms = context.instance.layout.role_arms
+    first_role, operator, second_role = skill.when.partition("!=" if "!=" in skill.when else "=")
+    if not {first_role, second_role} <= set(arms) or not operator:
+        task, roles = context.instance.task.name, ", ".join(arms)
+        raise SpecError(f"task {task!r}: condition {skill.when!r} is not ROLE=ROLE or ROLE!=ROLE; roles: {roles}")
+    return (arms[first_role] == arms[second_role]) == (operator == "=")
+
+
+def _is_already_achieved(plan: tuple[Skill, ...], skill_index: int, context: ExpertContext) -> bool:
+    """Tell whether what a skill does, or what its objects are picked for, has been done and still holds."""
+    return all(
+        is_skill_achieved(_find_final_use(part, plan[skill_index:]), context)
+        for part in _list_concurrent_skills(plan[skill_index])
+    )
+
+
+def _find_final_use(skill: Skill, plan: tuple[Skill, ...]) -> Skill:
+    """Return the last skill of a plan that has to do with the object of a skill, or that skill itself."""
+    obj = skill.args.get("obj")
+    later_uses = [
+        part for later in plan for part in _list_concurrent_skills(later) if obj and part.args.get("obj") == obj
+    ]
+    return later_uses[-1] if later_uses else skill
+
+
+def _find_pick_index(plan: tuple[Skill, ...], skill_index: int) -> int:
+    """Return where the objects of a skill were last picked, the earliest of these, or `at` where none was."""
+    return min(
+        (
+            _find_last_pick(plan, skill_index, part.args.get("obj"))
+            for part in _list_concurrent_skills(plan[skill_index])
+        ),
+        default=skill_index,
+    )
+
+
+def _find_last_pick(plan: tuple[Skill, ...], skill_index: int, obj: Value | None) -> int:
+    pick_indices = [
+        k
+        for k in range(skill_index)
+        for part in _list_concurrent_skills(plan[k])
+        if part.name == "pick" and part.args.get("obj") == obj
+    ]
+    return pick_indices[-1] if pick_indices else skill_index
+
+
+def _abandon_object(skill: Skill, context: ExpertContext) -> MotionGenerator:
     """Let go of the object of a skill: where it is held, set it down."""
-    for hand in actor.hands.values():
-        if hand.holds and hand.holds == item.args.get("obj"):
-            if hand.touches(hand.holds):
-                yield from put_back(actor, hand)
-            hand.holds = ""
+    for controller in context.controllers.values():
+        if controller.held_body and controller.held_body == skill.args.get("obj"):
+            if controller.both_fingers_touch(controller.held_body):
+                yield from put_down_object(context, controller)
+            controller.held_body = ""
 
 
-def _send_home(item: Skill, actor: Actor, idle: dict[str, Motion]) -> None:
+def _send_idle_arms_home(skill: Skill, context: ExpertContext, idle_motions: dict[str, MotionGenerator]) -> None:
     """Let every arm that has nothing to do go home beside the skill, and call back those that it needs."""
-    busy = {actor.copy.layout.arms[role] for role in _roles(item)}
-    for name in busy & set(idle):
-        del idle[name]
-    for name, hand in actor.hands.items():
-        if name not in busy and name not in idle and _strayed(hand):
-            idle[name] = home_alone(hand)
+    busy_arms = {context.instance.layout.role_arms[role] for role in _iterate_roles(skill)}
+    for name in busy_arms & set(idle_motions):
+        del idle_motions[name]
+    for name, controller in context.controllers.items():
+        if name not in busy_arms and name not in idle_motions and _is_away_from_home(controller):
+            idle_motions[name] = move_home(controller)
 
 
-def _roles(item: Skill) -> Iterator[str]:
+def _iterate_roles(skill: Skill) -> Iterator[str]:
     for key in ("arm", "arms"):
-        value: Value = item.args.get(key, ())
+        value: Value = skill.args.get(key, ())
         yield from map(str, value if isinstance(value, tuple) else (value,))
-    for other in item.alongside:
-        yield from _roles(other)
+    for other in skill.alongside:
+        yield from _iterate_roles(other)
 
 
-def _strayed(hand: Hand) -> bool:
-    return not hand.holds and bool(abs(hand.q - hand.chain.home).max() > 0.02)
+def _is_away_from_home(controller: ArmController) -> bool:
+    return not controller.held_body and bool(
+        abs(controller.commanded_joints - controller.chain.home_joints).max() > 0.02
+    )

@@ -7,13 +7,13 @@ from math import pi
 
 import numpy as np
 
-from sim.expert.arm import Actor
-from sim.geometry import Array, about, compose, conjugate, invert, multiply, pose, rotate
+from sim.expert.arm import ExpertContext
+from sim.geometry import Array, compose, conjugate, invert, make_pose, multiply, quat_from_axis_angle, rotate
 from sim.task.spec import Skill, SpecError
 
-TURNS = 12  # yaws tried where the task leaves yaw free
-OVER = pose((0, 0, 0), (0, 1, 0, 0))  # a half turn about x: a ring is a ring from either side
-CLOSE = 0.012  # metres in the plane, and twice that in height, at which an object counts as placed
+FREE_YAW_COUNT = 12  # yaws tried where the task leaves yaw free
+FLIP_ABOUT_X = make_pose((0, 0, 0), (0, 1, 0, 0))  # a half turn about x: a ring is a ring from either side
+MAX_PLACED_ERROR_M = 0.012  # metres in the plane, and twice that in height, at which an object counts as placed
 
 
 @dataclass(frozen=True)
@@ -33,63 +33,75 @@ class Goal:
     mirror: str = ""
     flip: bool = False
 
-    def frame(self, actor: Actor) -> Array:
+    def compute_target_frame(self, context: ExpertContext) -> Array:
         """Return the place as a world pose (7,)."""
-        sign = actor.copy.side(self.mirror) if self.mirror else 1.0
-        shift = np.array(self.offset) * (sign, 1.0, 1.0)
+        mirror_sign = context.instance.side(self.mirror) if self.mirror else 1.0
+        shift = np.array(self.offset) * (mirror_sign, 1.0, 1.0)
         if self.on:
-            spot = actor.copy.point(self.on)
-            return pose(spot[:3] + shift, spot[3:])
+            target_pose = context.instance.point(self.on)
+            return make_pose(target_pose[:3] + shift, target_pose[3:])
         if len(self.to) != 3:
-            raise SpecError(f"task {actor.copy.task.name!r}: a place for {self.obj!r} needs on=POINT or to=(x, y, z)")
-        place = actor.copy.origin() + np.array(self.to) * (sign, 1.0, 1.0) + shift
-        return pose(place, _leaned(np.array(self.up) * (sign, 1.0, 1.0)))
+            raise SpecError(
+                f"task {context.instance.task.name!r}: a place for {self.obj!r} needs on=POINT or to=(x, y, z)"
+            )
+        position = context.instance.origin() + np.array(self.to) * (mirror_sign, 1.0, 1.0) + shift
+        return make_pose(position, _align_z_axis(np.array(self.up) * (mirror_sign, 1.0, 1.0)))
 
-    def axis(self, actor: Actor) -> Array:
+    def compute_approach_axis(self, context: ExpertContext) -> Array:
         """Return the place's z axis (3,): the way to come from."""
-        return rotate(self.frame(actor)[3:], (0.0, 0.0, 1.0))
+        return rotate(self.compute_target_frame(context)[3:], (0.0, 0.0, 1.0))
 
-    def poses(self, actor: Actor) -> Array:
+    def compute_object_poses(self, context: ExpertContext) -> Array:
         """Return the object's poses (c 7) that would do, those that turn it least from now first."""
-        form = actor.copy.layout.forms[self.obj]
-        if self.point not in form.points:
-            valid = ", ".join(form.points)
-            raise SpecError(f"task {actor.copy.task.name!r}: {self.obj!r} has no point {self.point!r}; valid: {valid}")
-        local = invert(form.points[self.point][1])
-        frame = self.frame(actor)
-        ends = [compose(frame, OVER), frame] if self.flip else [frame]
-        return np.stack([
-            compose(compose(end, pose((0, 0, 0), about((0, 0, 1), np.array(angle)))), local)
-            for end in ends
-            for angle in self._angles(actor, frame, form.turns)
-        ])
+        model = context.instance.layout.models[self.obj]
+        if self.point not in model.frames:
+            valid_points = ", ".join(model.frames)
+            raise SpecError(
+                f"task {context.instance.task.name!r}: {self.obj!r} has no point {self.point!r}; valid: {valid_points}"
+            )
+        point_from_object = invert(model.frames[self.point][1])
+        frame = self.compute_target_frame(context)
+        target_frames = [compose(frame, FLIP_ABOUT_X), frame] if self.flip else [frame]
+        return np.stack(
+            [
+                compose(
+                    compose(target_frame, make_pose((0, 0, 0), quat_from_axis_angle((0, 0, 1), np.array(angle)))),
+                    point_from_object,
+                )
+                for target_frame in target_frames
+                for angle in self._compute_yaw_angles(context, frame, model.yaw_symmetry)
+            ]
+        )
 
-    def reached(self, actor: Actor) -> bool:
+    def is_reached(self, context: ExpertContext) -> bool:
         """Tell whether the object's point is on the place."""
-        gap = actor.copy.point(f"{self.obj}.{self.point}")[:3] - self.frame(actor)[:3]
-        return bool(np.hypot(gap[0], gap[1]) < CLOSE and abs(gap[2]) < 2 * CLOSE)
+        position_error = context.instance.point(f"{self.obj}.{self.point}")[:3] - self.compute_target_frame(context)[:3]
+        return bool(
+            np.hypot(position_error[0], position_error[1]) < MAX_PLACED_ERROR_M
+            and abs(position_error[2]) < 2 * MAX_PLACED_ERROR_M
+        )
 
-    def _angles(self, actor: Actor, frame: Array, turns: int) -> list[float]:
-        now = multiply(conjugate(frame[3:]), actor.copy.point(f"{self.obj}.{self.point}")[3:])
-        heading = rotate(now, (1.0, 0.0, 0.0))
-        first = float(np.arctan2(heading[1], heading[0]))
-        if not self.yaw or turns == 0:
-            return [first + 2 * pi * k / TURNS for k in range(TURNS)]
-        sign = actor.copy.side(self.mirror) if self.mirror else 1.0
-        return [sign * angle + 2 * pi * k / turns for angle in self.yaw for k in range(turns)]
+    def _compute_yaw_angles(self, context: ExpertContext, frame: Array, yaw_symmetry: int) -> list[float]:
+        frame_from_point = multiply(conjugate(frame[3:]), context.instance.point(f"{self.obj}.{self.point}")[3:])
+        heading = rotate(frame_from_point, (1.0, 0.0, 0.0))
+        current_yaw = float(np.arctan2(heading[1], heading[0]))
+        if not self.yaw or yaw_symmetry == 0:
+            return [current_yaw + 2 * pi * k / FREE_YAW_COUNT for k in range(FREE_YAW_COUNT)]
+        mirror_sign = context.instance.side(self.mirror) if self.mirror else 1.0
+        return [mirror_sign * angle + 2 * pi * k / yaw_symmetry for angle in self.yaw for k in range(yaw_symmetry)]
 
 
-def goal_of(item: Skill, actor: Actor) -> Goal:
+def build_goal(skill: Skill, context: ExpertContext) -> Goal:
     """Return the goal of a `carry` or `place`."""
-    names = set(Goal.__dataclass_fields__)
-    return Goal(**{key: value for key, value in item.args.items() if key in names})  # pyright: ignore[reportArgumentType]
+    field_names = set(Goal.__dataclass_fields__)
+    return Goal(**{key: value for key, value in skill.args.items() if key in field_names})  # pyright: ignore[reportArgumentType]
 
 
-def _leaned(up: Array) -> Array:
+def _align_z_axis(up: Array) -> Array:
     """Return the quaternion that turns z to `up` the shortest way."""
     up = up / np.linalg.norm(up)
     axis = np.array([-up[1], up[0], 0.0])
     length = float(np.linalg.norm(axis))
     if length < 1e-9:
-        return about((1, 0, 0), np.array(0.0 if up[2] > 0 else pi))
-    return about(axis / length, np.array(np.arctan2(length, up[2])))
+        return quat_from_axis_angle((1, 0, 0), np.array(0.0 if up[2] > 0 else pi))
+    return quat_from_axis_angle(axis / length, np.array(np.arctan2(length, up[2])))

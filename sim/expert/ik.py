@@ -9,125 +9,149 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sim.embodiment.model import ArmModel, Link
-from sim.geometry import Array, cross, from_matrix, matrix, pose
+from sim.geometry import Array, cross, make_pose, quat_from_matrix, quat_to_matrix
 
-DAMPING = 0.02
-LONGEST = 0.4  # radians a step and joint
-POSITION, ROTATION = 5e-4, 5e-3  # metres and radians that count as reached
-RESTARTS = 6
-ITERATIONS = 24  # nearly all that 60 steps solve is solved by then; what is out of reach costs all of them
-UNIT = np.eye(3)
+IK_DAMPING = 0.02
+MAX_IK_STEP_RAD = 0.4  # radians a step and joint
+POSITION_TOLERANCE_M, ROTATION_TOLERANCE_RAD = 5e-4, 5e-3  # metres and radians that count as reached
+IK_RESTART_COUNT = 6
+MAX_IK_ITERATIONS = 24  # nearly all that 60 steps solve is solved by then; what is out of reach costs all of them
+IDENTITY_MATRIX = np.eye(3)
 
-Flags = NDArray[np.bool_]
+BoolArray = NDArray[np.bool_]
 
 
-class Chain:
+class KinematicChain:
     """The kinematics of an arm from the world to its tool frame."""
 
     def __init__(self, arm: ArmModel) -> None:
-        self.joints = len(arm.links)
-        self._base = homogeneous(arm.base_pos, matrix(arm.base_quat))
+        self.joint_count = len(arm.links)
+        self._world_from_base = build_homogeneous_matrix(arm.base_pos, quat_to_matrix(arm.base_quat))
         # the transform of link i is fixed + sin(q)·swing + cos(q)·level (Rodrigues' formula, its terms collected)
-        links = [_terms(link) for link in arm.links]
-        self._fixed, self._swing, self._level = (np.stack(term) for term in zip(*links, strict=True))
-        self._axis = np.array([link.axis for link in arm.links], float)
-        self._tool = homogeneous(arm.tool_pos, matrix(arm.tool_quat))
-        self.low = np.array([link.range[0] for link in arm.links])
-        self.high = np.array([link.range[1] for link in arm.links])
-        self.home = np.array(arm.home)
-        self.speed = np.array([link.speed for link in arm.links])
+        link_terms = [_collect_rodrigues_terms(link) for link in arm.links]
+        self._constant_terms, self._sine_terms, self._cosine_terms = (
+            np.stack(term) for term in zip(*link_terms, strict=True)
+        )
+        self._joint_axes = np.array([link.axis for link in arm.links], float)
+        self._flange_from_tool = build_homogeneous_matrix(arm.tool_pos, quat_to_matrix(arm.tool_quat))
+        self.lower_limits = np.array([link.range[0] for link in arm.links])
+        self.upper_limits = np.array([link.range[1] for link in arm.links])
+        self.home_joints = np.array(arm.home)
+        self.max_joint_speeds = np.array([link.max_speed for link in arm.links])
         rng = np.random.default_rng(0)
-        spread = (self.high - self.low) * 0.35
-        self._restarts = np.clip(self.home + rng.uniform(-1, 1, (RESTARTS, self.joints)) * spread, self.low, self.high)
+        spread = (self.upper_limits - self.lower_limits) * 0.35
+        self._restart_joints = np.clip(
+            self.home_joints + rng.uniform(-1, 1, (IK_RESTART_COUNT, self.joint_count)) * spread,
+            self.lower_limits,
+            self.upper_limits,
+        )
 
-    def forward(self, q: Array) -> tuple[Array, Array, Array]:
+    def forward_kinematics(self, q: Array) -> tuple[Array, Array, Array]:
         """Return tool positions (m 3), rotations (m 3 3) and Jacobians (m 6 joints) in the world, at q (m joints)."""
-        local = self._fixed + np.sin(q)[..., None, None] * self._swing + np.cos(q)[..., None, None] * self._level
-        frames = np.empty((len(q), self.joints, 4, 4))
-        frame = self._base
-        for i in range(self.joints):
-            frame = np.matmul(frame, local[:, i], out=frames[:, i])
-        end = frame @ self._tool
-        axis = (frames[..., :3, :3] @ self._axis[..., None])[..., 0]  # m joints 3
-        arm = end[:, None, :3, 3] - frames[..., :3, 3]
-        jacobian = np.swapaxes(np.concatenate([cross(axis, arm), axis], axis=2), 1, 2)
-        return end[:, :3, 3], end[:, :3, :3], jacobian
+        link_transforms = (
+            self._constant_terms
+            + np.sin(q)[..., None, None] * self._sine_terms
+            + np.cos(q)[..., None, None] * self._cosine_terms
+        )
+        frames = np.empty((len(q), self.joint_count, 4, 4))
+        frame = self._world_from_base
+        for i in range(self.joint_count):
+            frame = np.matmul(frame, link_transforms[:, i], out=frames[:, i])
+        world_from_tool = frame @ self._flange_from_tool
+        world_axes = (frames[..., :3, :3] @ self._joint_axes[..., None])[..., 0]  # m joints 3
+        lever_arms = world_from_tool[:, None, :3, 3] - frames[..., :3, 3]
+        jacobian = np.swapaxes(np.concatenate([cross(world_axes, lever_arms), world_axes], axis=2), 1, 2)
+        return world_from_tool[:, :3, 3], world_from_tool[:, :3, :3], jacobian
 
-    def tool(self, q: Array) -> Array:
+    def compute_tool_pose(self, q: Array) -> Array:
         """Return world_from_tool (7,) at joint values q (joints,)."""
-        tip, turn, _ = self.forward(q[None])
-        return pose(tip[0], from_matrix(turn[0]))
+        position, rotation, _ = self.forward_kinematics(q[None])
+        return make_pose(position[0], quat_from_matrix(rotation[0]))
 
-    def solve(self, goals: Array, starts: Array, iterations: int = ITERATIONS) -> tuple[Array, Flags]:
+    def solve_ik(self, goals: Array, starts: Array, iterations: int = MAX_IK_ITERATIONS) -> tuple[Array, BoolArray]:
         """Return joint values (m joints) for tool poses `goals` (m 7), from `starts`, and which are reached (m,)."""
-        q = np.clip(starts, self.low, self.high)
+        q = np.clip(starts, self.lower_limits, self.upper_limits)
         reached = np.zeros(len(q), bool)
-        target = matrix(goals[:, 3:])
-        open_ = np.arange(len(q))  # the problems still unsolved
-        for step in range(iterations + 1):
-            tip, turn, jacobian = self.forward(q[open_])
-            error = np.concatenate([goals[open_, :3] - tip, _rotation_error(turn, target[open_])], axis=1)
-            near = np.linalg.norm(error[:, :3], axis=1) < POSITION
-            near &= np.linalg.norm(error[:, 3:], axis=1) < ROTATION
-            reached[open_] = near
-            open_, error, jacobian = open_[~near], error[~near], jacobian[~near]
-            if len(open_) == 0 or step == iterations:
+        target_rotations = quat_to_matrix(goals[:, 3:])
+        unsolved = np.arange(len(q))  # the problems still unsolved
+        for iteration in range(iterations + 1):
+            positions, rotations, jacobian = self.forward_kinematics(q[unsolved])
+            error = np.concatenate(
+                [goals[unsolved, :3] - positions, _rotation_error(rotations, target_rotations[unsolved])], axis=1
+            )
+            converged = np.linalg.norm(error[:, :3], axis=1) < POSITION_TOLERANCE_M
+            converged &= np.linalg.norm(error[:, 3:], axis=1) < ROTATION_TOLERANCE_RAD
+            reached[unsolved] = converged
+            unsolved, error, jacobian = unsolved[~converged], error[~converged], jacobian[~converged]
+            if len(unsolved) == 0 or iteration == iterations:
                 break
-            q[open_] = np.clip(q[open_] + self._step(q[open_], error, jacobian), self.low, self.high)
+            q[unsolved] = np.clip(
+                q[unsolved] + self._compute_damped_step(q[unsolved], error, jacobian),
+                self.lower_limits,
+                self.upper_limits,
+            )
         return q, reached
 
-    def _step(self, q: Array, error: Array, jacobian: Array) -> Array:
+    def _compute_damped_step(self, q: Array, error: Array, jacobian: Array) -> Array:
         transposed = np.swapaxes(jacobian, 1, 2)
-        square = jacobian @ transposed + DAMPING**2 * np.eye(6)
-        move = (transposed @ np.linalg.solve(square, error[:, :, None]))[:, :, 0]
-        if self.joints > 6:  # the spare freedom leans home
-            lean = 0.1 * (self.home - q)
-            move = move + lean - (transposed @ np.linalg.solve(square, jacobian @ lean[:, :, None]))[:, :, 0]
-        largest = np.abs(move).max(axis=1, keepdims=True)
-        return move * np.minimum(1.0, LONGEST / np.maximum(largest, 1e-9))
+        damped_gram = jacobian @ transposed + IK_DAMPING**2 * np.eye(6)
+        joint_step = (transposed @ np.linalg.solve(damped_gram, error[:, :, None]))[:, :, 0]
+        if self.joint_count > 6:  # the spare freedom leans home
+            null_space_bias = 0.1 * (self.home_joints - q)
+            joint_step = (
+                joint_step
+                + null_space_bias
+                - (transposed @ np.linalg.solve(damped_gram, jacobian @ null_space_bias[:, :, None]))[:, :, 0]
+            )
+        largest_step = np.abs(joint_step).max(axis=1, keepdims=True)
+        return joint_step * np.minimum(1.0, MAX_IK_STEP_RAD / np.maximum(largest_step, 1e-9))
 
-    def candidates(self, goals: Array, near: Array) -> tuple[Array, Array]:
+    def solve_candidates(self, goals: Array, reference_joints: Array) -> tuple[Array, Array]:
         """Return, for each of `goals` (c 7), the solution nearest to `near` and its cost (c,), infinite where none is.
 
         The cost is the length of the joint move in radians: the largest move alone leaves the other joints free, and
         like scenes would be solved in unlike ways, which nobody can learn from. Restarts are spent only
         where the two natural starts (from here, from home) reach nothing at all.
         """
-        q, cost = self._nearest(goals, near, np.stack([near, self.home]))
+        q, cost = self._solve_nearest(goals, reference_joints, np.stack([reference_joints, self.home_joints]))
         if not np.isfinite(cost).any():
-            q, cost = self._nearest(goals, near, self._restarts)
+            q, cost = self._solve_nearest(goals, reference_joints, self._restart_joints)
         return q, cost
 
-    def _nearest(self, goals: Array, near: Array, starts: Array) -> tuple[Array, Array]:
-        tries = len(starts)
-        q, reached = self.solve(np.repeat(goals, tries, axis=0), np.tile(starts, (len(goals), 1)))
-        cost = np.where(reached, np.linalg.norm(q - near, axis=1), np.inf).reshape(len(goals), tries)
+    def _solve_nearest(self, goals: Array, reference_joints: Array, starts: Array) -> tuple[Array, Array]:
+        start_count = len(starts)
+        q, reached = self.solve_ik(np.repeat(goals, start_count, axis=0), np.tile(starts, (len(goals), 1)))
+        cost = np.where(reached, np.linalg.norm(q - reference_joints, axis=1), np.inf).reshape(len(goals), start_count)
         best = cost.argmin(axis=1)
         rows = np.arange(len(goals))
-        return q.reshape(len(goals), tries, -1)[rows, best], cost[rows, best]
+        return q.reshape(len(goals), start_count, -1)[rows, best], cost[rows, best]
 
 
-def homogeneous(position: ArrayLike, turn: Array) -> Array:
+def build_homogeneous_matrix(position: ArrayLike, rotation: Array) -> Array:
     """Return the 4 4 matrix of a pose."""
-    found = np.eye(4)
-    found[:3, :3], found[:3, 3] = turn, position
-    return found
+    transform = np.eye(4)
+    transform[:3, :3], transform[:3, 3] = rotation, position
+    return transform
 
 
-def _terms(link: Link) -> tuple[Array, Array, Array]:
+def _collect_rodrigues_terms(link: Link) -> tuple[Array, Array, Array]:
     """Return what of a link's transform (4 4 each) is fixed, goes with sin(q), and goes with cos(q)."""
     x, y, z = link.axis
     cross_matrix = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]], float)
-    square = cross_matrix @ cross_matrix
-    frame = homogeneous(link.pos, matrix(link.quat))
-    swing, level = np.zeros((4, 4)), np.zeros((4, 4))
-    swing[:3, :3], level[:3, :3] = cross_matrix, -square
-    return frame @ homogeneous((0, 0, 0), UNIT + square), frame @ swing, frame @ level
+    cross_squared = cross_matrix @ cross_matrix
+    frame = build_homogeneous_matrix(link.pos, quat_to_matrix(link.quat))
+    sine_term, cosine_term = np.zeros((4, 4)), np.zeros((4, 4))
+    sine_term[:3, :3], cosine_term[:3, :3] = cross_matrix, -cross_squared
+    return (
+        frame @ build_homogeneous_matrix((0, 0, 0), IDENTITY_MATRIX + cross_squared),
+        frame @ sine_term,
+        frame @ cosine_term,
+    )
 
 
-def _rotation_error(turn: Array, target: Array) -> Array:
+def _rotation_error(rotation: Array, target: Array) -> Array:
     """Return the world-frame rotation vectors (m 3) that carry `turn` to `target` (m 3 3)."""
-    delta = target @ np.swapaxes(turn, 1, 2)
+    delta = target @ np.swapaxes(rotation, 1, 2)
     trace = np.clip((np.trace(delta, axis1=1, axis2=2) - 1) / 2, -1.0, 1.0)
     angle = np.arccos(trace)
     skew = np.stack(

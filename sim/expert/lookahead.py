@@ -6,140 +6,185 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.embodiment.model import Vector
-from sim.expert.arm import LARGEST_TURN, Actor, Failed, Hand, Way, above, moved
-from sim.expert.goals import goal_of
-from sim.geometry import Array, about, compose, invert, pose
+from sim.expert.arm import (
+    MAX_JOINT_JUMP_RAD,
+    ArmController,
+    ExpertContext,
+    MotionFailed,
+    PoseOffset,
+    lift_offset,
+    translation_offset,
+)
+from sim.expert.goals import build_goal
+from sim.geometry import Array, compose, invert, make_pose, quat_from_axis_angle
 from sim.task.spec import Skill
 
-PRE = 0.05  # metres before a place
-STOP = 0.002  # metres before it where a held object is let go
-MARGIN = 0.1  # radians from the end of a joint's range: what turns a little in the fingers uses them up
-TIGHT = 2.0  # radians that the expert would rather move than come closer to it
-SWING, SWAY = 0.05, 0.39  # metres and radians to either side of the middle
+DEFAULT_APPROACH_DISTANCE_M = 0.05  # metres before a place
+DEFAULT_RELEASE_DISTANCE_M = 0.002  # metres before it where a held object is let go
+JOINT_LIMIT_MARGIN_RAD = 0.1  # radians from the end of a joint's range: what turns a little in the fingers uses them up
+JOINT_LIMIT_PENALTY_RAD = 2.0  # radians that the expert would rather move than come closer to it
+DEFAULT_SHAKE_HEIGHT_M, DEFAULT_SHAKE_ANGLE_RAD = 0.05, 0.39  # metres and radians to either side of the middle
 
 
-def uses(actor: Actor, arm: str, obj: str) -> list[Skill]:
+def find_remaining_uses(context: ExpertContext, arm: str, obj: str) -> list[Skill]:
     """Return what the plan does with an object in this arm until it lets go or another arm takes it."""
-    hand, found, moved_on = actor.hand(arm), [], set()
-    for item in (each for step in actor.ahead for each in (step, *step.alongside)):
-        mine = "arm" in item.args and actor.hand(str(item.args["arm"])) is hand
-        if item.args.get("obj") != obj:
-            if mine and item.name in ("release", "home"):
+    controller, remaining_uses, moved_objects = context.find_controller(arm), [], set()
+    for skill in (concurrent for upcoming in context.upcoming_skills for concurrent in (upcoming, *upcoming.alongside)):
+        uses_same_arm = "arm" in skill.args and context.find_controller(str(skill.args["arm"])) is controller
+        if skill.args.get("obj") != obj:
+            if uses_same_arm and skill.name in ("release", "home"):
                 break
-            moved_on.add(item.args.get("obj"))
+            moved_objects.add(skill.args.get("obj"))
             continue
-        if not mine:
+        if not uses_same_arm:
             break
         # where a thing that is still to be moved will be, nobody knows yet
-        if item.name in ("carry", "place") and str(item.args.get("on")).partition(".")[0] not in moved_on:
-            found.append(item)
-        if item.name == "place":
+        if skill.name in ("carry", "place") and str(skill.args.get("on")).partition(".")[0] not in moved_objects:
+            remaining_uses.append(skill)
+        if skill.name == "place":
             break
-    return found
+    return remaining_uses
 
 
-def moving(actor: Actor, by: Vector, mirror: str = "") -> Way:
+def build_move_offset(context: ExpertContext, by: Vector, mirror: str = "") -> PoseOffset:
     """Return the way of a tool by a vector (metres, world), mirrored where the role `mirror` acts on the left."""
-    sign = actor.copy.side(mirror) if mirror else 1.0
-    return moved(np.array(by) * (sign, 1.0, 1.0))
+    mirror_sign = context.instance.side(mirror) if mirror else 1.0
+    return translation_offset(np.array(by) * (mirror_sign, 1.0, 1.0))
 
 
-def moved_next(actor: Actor, arm: str) -> list[Way]:
+def find_next_move_offsets(context: ExpertContext, arm: str) -> list[PoseOffset]:
     """Return the way of the tool where the plan goes on with moving an arm, else none."""
-    if not actor.ahead or actor.ahead[0].name != "move":
+    if not context.upcoming_skills or context.upcoming_skills[0].name != "move":
         return []
-    said = dict(actor.ahead[0].args)
-    roles = said.get("arms") or (said.get("arm", ""),)
-    known = {name: said[name] for name in ("by", "mirror") if name in said}
-    return [moving(actor, **known)] if isinstance(roles, tuple) and arm in roles else []  # pyright: ignore[reportArgumentType]
+    arguments = dict(context.upcoming_skills[0].args)
+    roles = arguments.get("arms") or (arguments.get("arm", ""),)
+    offset_arguments = {name: arguments[name] for name in ("by", "mirror") if name in arguments}
+    return [build_move_offset(context, **offset_arguments)] if isinstance(roles, tuple) and arm in roles else []  # pyright: ignore[reportArgumentType]
 
 
-def stage(item: Skill, actor: Actor) -> tuple[Array, list[Way]]:
+def build_subgoal(skill: Skill, context: ExpertContext) -> tuple[Array, list[PoseOffset]]:
     """Return the object's poses (c 7) of which a skill needs to reach one, and the straight ways on from it."""
-    goal = goal_of(item, actor)
-    poses = goal.poses(actor)
-    if item.name == "carry":
-        after = actor.ahead[actor.ahead.index(item) + 1 :] if item in actor.ahead else ()
-        return poses, shaken(after, item.args["obj"])
-    pre, stop = (float(str(item.args.get(key, usual))) for key, usual in (("pre", PRE), ("stop", STOP)))
-    out = goal.axis(actor)
-    return moved(pre * out)(poses), [moved((stop - pre) * out)]
+    goal = build_goal(skill, context)
+    object_poses = goal.compute_object_poses(context)
+    if skill.name == "carry":
+        following_skills = (
+            context.upcoming_skills[context.upcoming_skills.index(skill) + 1 :]
+            if skill in context.upcoming_skills
+            else ()
+        )
+        return object_poses, find_next_shake_offsets(following_skills, skill.args["obj"])
+    pre, stop = (
+        float(str(skill.args.get(key, default)))
+        for key, default in (("pre", DEFAULT_APPROACH_DISTANCE_M), ("stop", DEFAULT_RELEASE_DISTANCE_M))
+    )
+    approach_axis = goal.compute_approach_axis(context)
+    return translation_offset(pre * approach_axis)(object_poses), [translation_offset((stop - pre) * approach_axis)]
 
 
-def lead_on(
-    actor: Actor, hand: Hand, obj: str, stages: list[tuple[Array, list[Way]]], tools: Array, q: Array
+def compute_lookahead_cost(
+    context: ExpertContext,
+    controller: ArmController,
+    obj: str,
+    subgoals: list[tuple[Array, list[PoseOffset]]],
+    tool_poses: Array,
+    q: Array,
 ) -> Array:
     """Return what it costs (c,) to bring an object held by `tools` (c 7), at joint values `q`, through the stages.
 
     Radians, the lengths of the joint moves and TIGHT for a stage at the end of a joint's range; infinite where a
     stage is out of reach.
     """
-    body = actor.copy.body_pose(obj)
-    total = np.zeros(len(tools))
-    rows = np.arange(len(tools))
-    for poses, ways in stages:
-        ends = compose(poses[None], invert(compose(invert(tools), body))[:, None]).reshape(-1, 7)
-        starts = np.repeat(q, len(poses), axis=0)
-        after, reached = hand.chain.solve(ends, starts)
-        missed = np.flatnonzero(~np.any(reached.reshape(len(tools), -1), axis=1).repeat(len(poses)))
-        after[missed], reached[missed] = hand.chain.solve(ends[missed], np.tile(hand.chain.home, (len(missed), 1)))
-        reached[reached] = goes_on(hand, ends[reached], after[reached], ways)
-        cost = np.linalg.norm(after - starts, axis=1) + np.where(_tight(hand, after), TIGHT, 0.0)
-        cost = np.where(reached, cost, np.inf).reshape(len(tools), -1)
+    body_pose = context.instance.body_pose(obj)
+    total_cost = np.zeros(len(tool_poses))
+    rows = np.arange(len(tool_poses))
+    for object_poses, offsets in subgoals:
+        subgoal_poses = compose(object_poses[None], invert(compose(invert(tool_poses), body_pose))[:, None]).reshape(
+            -1, 7
+        )
+        start_joints = np.repeat(q, len(object_poses), axis=0)
+        end_joints, reached = controller.chain.solve_ik(subgoal_poses, start_joints)
+        unreached = np.flatnonzero(~np.any(reached.reshape(len(tool_poses), -1), axis=1).repeat(len(object_poses)))
+        end_joints[unreached], reached[unreached] = controller.chain.solve_ik(
+            subgoal_poses[unreached], np.tile(controller.chain.home_joints, (len(unreached), 1))
+        )
+        reached[reached] = can_follow_offsets(controller, subgoal_poses[reached], end_joints[reached], offsets)
+        cost = np.linalg.norm(end_joints - start_joints, axis=1) + np.where(
+            _is_near_joint_limits(controller, end_joints), JOINT_LIMIT_PENALTY_RAD, 0.0
+        )
+        cost = np.where(reached, cost, np.inf).reshape(len(tool_poses), -1)
         best = cost.argmin(axis=1)
-        total += cost[rows, best]
-        q = after.reshape(len(tools), len(poses), -1)[rows, best]
-    return total
+        total_cost += cost[rows, best]
+        q = end_joints.reshape(len(tool_poses), len(object_poses), -1)[rows, best]
+    return total_cost
 
 
-def _tight(hand: Hand, q: Array) -> NDArray[np.bool_]:
+def _is_near_joint_limits(controller: ArmController, q: Array) -> NDArray[np.bool_]:
     """Return at which joint values (c joints) a joint is closer than MARGIN to the end of its range."""
-    return np.any((q < hand.chain.low + MARGIN) | (q > hand.chain.high - MARGIN), axis=1)
+    return np.any(
+        (q < controller.chain.lower_limits + JOINT_LIMIT_MARGIN_RAD)
+        | (q > controller.chain.upper_limits - JOINT_LIMIT_MARGIN_RAD),
+        axis=1,
+    )
 
 
-def goes_on(hand: Hand, tools: Array, q: Array, ways: list[Way]) -> NDArray[np.bool_]:
+def can_follow_offsets(
+    controller: ArmController, tool_poses: Array, q: Array, offsets: list[PoseOffset]
+) -> NDArray[np.bool_]:
     """Return from which of `tools` (c 7), at joint values `q`, the ends of all `ways` can be reached in turn."""
-    good = np.ones(len(tools), bool)
-    for way in ways if len(tools) else ():
-        after, ok = hand.chain.solve(way(tools), q)
-        good &= ok & (np.abs(after - q).max(axis=1) < LARGEST_TURN)
-        q = after
-    return good
+    feasible = np.ones(len(tool_poses), bool)
+    for offset in offsets if len(tool_poses) else ():
+        end_joints, solved = controller.chain.solve_ik(offset(tool_poses), q)
+        feasible &= solved & (np.abs(end_joints - q).max(axis=1) < MAX_JOINT_JUMP_RAD)
+        q = end_joints
+    return feasible
 
 
-def in_line(hand: Hand, tool: Array, end: Array) -> bool:
+def can_move_straight(controller: ArmController, tool_pose: Array, end_joints: Array) -> bool:
     """Tell whether the hand can go straight to a tool pose (7,) and arrive at the joint values `end`."""
     try:
-        hand.path(hand.straight(hand.chain.tool(hand.q), tool), end=end)
-    except Failed:
+        controller.solve_joint_path(
+            controller.interpolate_line(controller.chain.compute_tool_pose(controller.commanded_joints), tool_pose),
+            end_joints=end_joints,
+        )
+    except MotionFailed:
         return False
     return True
 
 
-def ends_of(hand: Hand, ways: list[Way]) -> list[tuple[Array, Array]]:
+def solve_offset_poses(controller: ArmController, offsets: list[PoseOffset]) -> list[tuple[Array, Array]]:
     """Return tool poses and joint values at the ends of all `ways` from here; `Failed` where one is out of reach."""
-    tool, q, ends = hand.chain.tool(hand.q), hand.q, []
-    for way in ways:
-        (q,), (ok,) = hand.chain.solve(way(tool)[None], q[None])
-        if not ok:
-            raise Failed("there is no room to swing")
-        ends.append((way(tool), q))
-    return ends
+    tool_pose, q, solutions = (
+        controller.chain.compute_tool_pose(controller.commanded_joints),
+        controller.commanded_joints,
+        [],
+    )
+    for offset in offsets:
+        (q,), (solved,) = controller.chain.solve_ik(offset(tool_pose)[None], q[None])
+        if not solved:
+            raise MotionFailed("there is no room to swing")
+        solutions.append((offset(tool_pose), q))
+    return solutions
 
 
-def swings_of(height: float = SWING, angle: float = SWAY, roll: float = 0.0) -> list[Way]:
+def build_shake_offsets(
+    height: float = DEFAULT_SHAKE_HEIGHT_M, angle: float = DEFAULT_SHAKE_ANGLE_RAD, roll: float = 0.0
+) -> list[PoseOffset]:
     """Return the ways from a tool pose to half of the `roll`, to all of it, and to either end of the swings there."""
-    ends = ((0.0, roll / 2), (0.0, roll), (height, roll + angle), (-height, roll - angle))
-    return [_swung(rise, turn) for rise, turn in ends]
+    extremes = ((0.0, roll / 2), (0.0, roll), (height, roll + angle), (-height, roll - angle))
+    return [_swing_offset(lift, yaw) for lift, yaw in extremes]
 
 
-def _swung(rise: float, turn: float) -> Way:
-    return lambda tool: compose(above(rise)(tool), pose((0, 0, 0), about((0, 0, 1), np.array(turn))))
+def _swing_offset(lift: float, yaw: float) -> PoseOffset:
+    return lambda tool: compose(
+        lift_offset(lift)(tool), make_pose((0, 0, 0), quat_from_axis_angle((0, 0, 1), np.array(yaw)))
+    )
 
 
-def shaken(after: tuple[Skill, ...], obj: object) -> list[Way]:
+def find_next_shake_offsets(following_skills: tuple[Skill, ...], obj: object) -> list[PoseOffset]:
     """Return the ways of the swings where the plan goes on with shaking an object, else none."""
-    if not after or after[0].name != "shake" or after[0].args["obj"] != obj:
+    if not following_skills or following_skills[0].name != "shake" or following_skills[0].args["obj"] != obj:
         return []
-    said = after[0].args
-    return swings_of(**{name: float(str(said[name])) for name in ("height", "angle", "roll") if name in said})
+    arguments = following_skills[0].args
+    return build_shake_offsets(
+        **{name: float(str(arguments[name])) for name in ("height", "angle", "roll") if name in arguments}
+    )

@@ -11,30 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.embodiment.model import Embodiment
-from sim.scene import sample as layout
+from sim.scene import sample
 from sim.task.spec import Task
 from sim.types import CONTROL_HZ
 
-PAUSE_S = 0.6  # mean time from the end of one burst to the next
-BURST_S = (0.3, 0.9)  # shortest and longest burst
+MEAN_PAUSE_S = 0.6  # mean time from the end of one burst to the next
+BURST_DURATION_RANGE_S = (0.3, 0.9)  # shortest and longest burst
 
 
-def pushes(task: Task, robot: Embodiment, seed: int, size: float) -> NDArray[np.float32]:
+def sample_perturbations(task: Task, robot: Embodiment, seed: int, std_rad: float) -> NDArray[np.float32]:
     """Return what is added to the joint targets of a seed (horizon + 1, d): radians, zero for grippers.
 
     In a burst every joint of an arm is pushed to an offset of its own and back, along a raised cosine; the offsets are
     normal with standard deviation `size`. All arms are pushed at the same times.
     """
-    draw = layout.generator(task, seed, layout.PUSH)
-    joints = np.array([not name.endswith("/gripper") for name in robot.action_names])
-    result = np.zeros((task.horizon + 1, len(joints)), np.float32)
-    start = draw.exponential(PAUSE_S)
-    while (first := round(start * CONTROL_HZ)) < len(result):
-        seconds = draw.uniform(*BURST_S)
-        steps = np.arange(round(seconds * CONTROL_HZ))
-        bump = 0.5 - 0.5 * np.cos(2 * np.pi * (steps + 0.5) / len(steps))
-        offset = draw.normal(0.0, size, len(joints)) * joints
-        part = result[first : first + len(steps)]
-        part += (bump[:, None] * offset)[: len(part)]
-        start += seconds + draw.exponential(PAUSE_S)
-    return result
+    rng = sample.make_rng(task, seed, sample.PERTURBATION_STREAM)
+    is_joint = np.array([not name.endswith("/gripper") for name in robot.action_names])
+    target_offsets = np.zeros((task.horizon + 1, len(is_joint)), np.float32)
+    burst_start_s = rng.exponential(MEAN_PAUSE_S)
+    while (first_step := round(burst_start_s * CONTROL_HZ)) < len(target_offsets):
+        duration_s = rng.uniform(*BURST_DURATION_RANGE_S)
+        steps = np.arange(round(duration_s * CONTROL_HZ))
+        raised_cosine = 0.5 - 0.5 * np.cos(2 * np.pi * (steps + 0.5) / len(steps))
+        peak_offset = rng.normal(0.0, std_rad, len(is_joint)) * is_joint
+        window = target_offsets[first_step : first_step + len(steps)]
+        window += (raised_cosine[:, None] * peak_offset)[: len(window)]
+        burst_start_s += duration_s + rng.exponential(MEAN_PAUSE_S)
+    return target_offsets

@@ -12,323 +12,431 @@ from contextlib import suppress
 import numpy as np
 
 from sim.embodiment.model import Vector
-from sim.expert.arm import Actor, Dropped, Failed, Hand, Motion, above, behind, moved, together
-from sim.expert.articulation import follows, leads, pushes
-from sim.expert.goals import Goal, goal_of
-from sim.expert.grasps import clear_of_table, crowded, grasps
-from sim.expert.lookahead import (
-    PRE,
-    STOP,
-    SWAY,
-    SWING,
-    ends_of,
-    goes_on,
-    in_line,
-    lead_on,
-    moved_next,
-    moving,
-    shaken,
-    stage,
-    swings_of,
-    uses,
+from sim.expert.arm import (
+    ArmController,
+    ExpertContext,
+    MotionFailed,
+    MotionGenerator,
+    ObjectDropped,
+    lift_offset,
+    retreat_offset,
+    run_parallel,
+    translation_offset,
 )
-from sim.geometry import Array, compose, invert, pose, rotate
+from sim.expert.articulation import build_push_candidates, can_follow_path, can_lead_part
+from sim.expert.goals import Goal, build_goal
+from sim.expert.grasps import build_grasp_candidates, check_table_clearance, find_colliding_grasps
+from sim.expert.lookahead import (
+    DEFAULT_APPROACH_DISTANCE_M,
+    DEFAULT_RELEASE_DISTANCE_M,
+    DEFAULT_SHAKE_ANGLE_RAD,
+    DEFAULT_SHAKE_HEIGHT_M,
+    build_move_offset,
+    build_shake_offsets,
+    build_subgoal,
+    can_follow_offsets,
+    can_move_straight,
+    compute_lookahead_cost,
+    find_next_move_offsets,
+    find_next_shake_offsets,
+    find_remaining_uses,
+    solve_offset_poses,
+)
+from sim.geometry import Array, compose, invert, make_pose, rotate
 from sim.objects import Grasp
-from sim.objects.bounds import lowest
-from sim.task.predicates import holds_for
+from sim.objects.bounds import compute_lowest_height
+from sim.task.predicates import evaluate_object_predicates
 from sim.task.spec import Skill, SpecError
 from sim.world.state import Facts
 
-SKILLS: dict[str, Callable[..., Motion]] = {}
-CROWDED = 2.0  # radians that the expert would rather move than reach between other things
-FACING = 2.0  # radians that a joint would rather move than the hand point another way by one
-MOMENT = 5  # control steps for which the solver may lose a contact
-TURNED = 0.9  # of the way that a part should come, which is enough
-ARC_KNOTS = 10
-NOWHERE: tuple[float, ...] = ()
+SKILLS: dict[str, Callable[..., MotionGenerator]] = {}
+COLLISION_PENALTY_RAD = 2.0  # radians that the expert would rather move than reach between other things
+FACING_PENALTY_RAD_PER_RAD = 2.0  # radians that a joint would rather move than the hand point another way by one
+MAX_CONTACT_LOSS_STEPS = 5  # control steps for which the solver may lose a contact
+SUFFICIENT_JOINT_FRACTION = 0.9  # of the way that a part should come, which is enough
+ARC_WAYPOINT_COUNT = 10
+NO_POSITION: tuple[float, ...] = ()
 
 
-def skill(function: Callable[..., Motion]) -> Callable[..., Motion]:
+def skill(function: Callable[..., MotionGenerator]) -> Callable[..., MotionGenerator]:
     """Register a skill under its function's name."""
     SKILLS[function.__name__] = function
     return function
 
 
-def start(item: Skill, actor: Actor) -> Motion:
+def start_skill(invocation: Skill, context: ExpertContext) -> MotionGenerator:
     """Return the motion of a skill and of those alongside; `SpecError` names an unknown skill or keyword."""
-    if item.name not in SKILLS:
-        raise SpecError(f"unknown skill {item.name!r}; valid: {', '.join(sorted(SKILLS))}")
+    if invocation.name not in SKILLS:
+        raise SpecError(f"unknown skill {invocation.name!r}; valid: {', '.join(sorted(SKILLS))}")
     try:
-        motion = SKILLS[item.name](actor, **item.args)
+        motion = SKILLS[invocation.name](context, **invocation.args)
     except TypeError as error:
-        raise SpecError(f"skill {item.name!r}: {error}") from error
-    return together(motion, *(start(other, actor) for other in item.alongside)) if item.alongside else motion
+        raise SpecError(f"skill {invocation.name!r}: {error}") from error
+    return (
+        run_parallel(motion, *(start_skill(concurrent, context) for concurrent in invocation.alongside))
+        if invocation.alongside
+        else motion
+    )
 
 
-def done(item: Skill, actor: Actor) -> bool:
+def is_skill_achieved(invocation: Skill, context: ExpertContext) -> bool:
     """Tell whether what a skill is for holds already, as far as its words alone can say."""
-    if item.name == "place":
-        obj = str(item.args["obj"])
-        let_go = not any(hand.holds == obj for hand in actor.hands.values())
-        told = holds_for(actor.copy.task, Facts([actor.copy]), obj)
-        return let_go and (goal_of(item, actor).reached(actor) or bool(told[0]))
-    if item.name == "turn":
-        return actor.copy.joint_fraction(str(item.args["joint"])) >= TURNED * float(str(item.args["to"]))
-    return item.name == "home"
+    if invocation.name == "place":
+        obj = str(invocation.args["obj"])
+        is_released = not any(controller.held_body == obj for controller in context.controllers.values())
+        term_holds = evaluate_object_predicates(context.instance.task, Facts([context.instance]), obj)
+        return is_released and (build_goal(invocation, context).is_reached(context) or bool(term_holds[0]))
+    if invocation.name == "turn":
+        return context.instance.joint_fraction(str(invocation.args["joint"])) >= SUFFICIENT_JOINT_FRACTION * float(
+            str(invocation.args["to"])
+        )
+    return invocation.name == "home"
 
 
 @skill
 def pick(
-    actor: Actor, arm: str, obj: str, grasp: str | tuple[str, ...], pre: float = 0.1, lift: float = 0.08,
-    at: float = 0.0, opening: float = 0.0,
-) -> Motion:
+    context: ExpertContext,
+    arm: str,
+    obj: str,
+    grasp: str | tuple[str, ...],
+    pre: float = 0.1,
+    lift: float = 0.08,
+    at: float = 0.0,
+    opening: float = 0.0,
+) -> MotionGenerator:
     """Take hold of an object by a named grasp, or one of several (`at` metres further up along it) and lift it.
 
     A grasp that could not do what the plan does next with the object is taken only if there is no other.
     `opening` (0 to 1) overrides the grasp's own. What the hand holds already it keeps.
     """
-    hand = actor.hand(arm)
-    if hand.holds == obj and hand.touches(obj):
+    controller = context.find_controller(arm)
+    if controller.held_body == obj and controller.both_fingers_touch(obj):
         return
-    tools, options = grasps(actor, obj, grasp, at, hand)
-    penalty = np.array([option.cost for option in options])
-    penalty += CROWDED * crowded(actor, hand, obj, tools, options, pre)
-    goals = [stage(item, actor) for item in uses(actor, arm, obj)]
+    tool_poses, grasp_options = build_grasp_candidates(context, obj, grasp, at, controller)
+    penalty = np.array([option.cost for option in grasp_options])
+    penalty += COLLISION_PENALTY_RAD * find_colliding_grasps(context, controller, obj, tool_poses, grasp_options, pre)
+    subgoals = [build_subgoal(use, context) for use in find_remaining_uses(context, arm, obj)]
 
-    def onward(found: Array, q: Array) -> Array:
-        return lead_on(actor, hand, obj, goals, found, q)
+    def lookahead_cost(candidate_poses: Array, q: Array) -> Array:
+        return compute_lookahead_cost(context, controller, obj, subgoals, candidate_poses, q)
 
-    ways = (behind(pre), above(lift)) if lift else (behind(pre),)
+    offsets = (retreat_offset(pre), lift_offset(lift)) if lift else (retreat_offset(pre),)
     try:
-        after = moved_next(actor, arm)
-        best, ends = hand.choose(tools, *ways, *after, penalty=penalty, onward=onward if goals else None)
-    except Failed:
-        best, ends = hand.choose(tools, *ways, penalty=penalty)
-    wide = opening or options[best].opening
-    yield from together(hand.travel(ends[1], opening=wide), hand.grip(wide))
-    yield from hand.line(tools[best], end=ends[0])
-    yield from hand.rest()
-    yield from hand.grip(0.0)
-    if not hand.touches(obj):
-        yield from _let_go(hand, pre)
-        raise Failed(f"the fingers missed {obj}")
-    hand.holds = obj
+        next_offsets = find_next_move_offsets(context, arm)
+        best, joint_values = controller.choose_candidate(
+            tool_poses, *offsets, *next_offsets, penalty=penalty, lookahead_cost=lookahead_cost if subgoals else None
+        )
+    except MotionFailed:
+        best, joint_values = controller.choose_candidate(tool_poses, *offsets, penalty=penalty)
+    approach_opening = opening or grasp_options[best].opening
+    yield from run_parallel(
+        controller.move_joints(joint_values[1], opening=approach_opening), controller.drive_gripper(approach_opening)
+    )
+    yield from controller.move_straight(tool_poses[best], end_joints=joint_values[0])
+    yield from controller.wait_until_at_command()
+    yield from controller.drive_gripper(0.0)
+    if not controller.both_fingers_touch(obj):
+        yield from _release_and_retreat(controller, pre)
+        raise MotionFailed(f"the fingers missed {obj}")
+    controller.held_body = obj
     if lift > 0:
-        height = actor.copy.body_pose(obj)[2]
-        yield from hand.line(above(lift)(tools[best]), end=ends[2])
-        if actor.copy.body_pose(obj)[2] < height + lift / 2:
-            yield from _let_go(hand, 0.0)
-            raise Failed(f"{obj} slipped")
+        initial_height = context.instance.body_pose(obj)[2]
+        yield from controller.move_straight(lift_offset(lift)(tool_poses[best]), end_joints=joint_values[2])
+        if context.instance.body_pose(obj)[2] < initial_height + lift / 2:
+            yield from _release_and_retreat(controller, 0.0)
+            raise MotionFailed(f"{obj} slipped")
 
 
 @skill
 def carry(
-    actor: Actor, arm: str, obj: str, point: str = "bottom", on: str = "", to: tuple[float, ...] = NOWHERE,
-    up: Vector = (0.0, 0.0, 1.0), yaw: tuple[float, ...] = (), offset: Vector = (0.0, 0.0, 0.0), mirror: str = "",
-    straight: bool = False, flip: bool = False, facing: tuple[float, ...] = (), pace: float = 0.8,
-) -> Motion:
+    context: ExpertContext,
+    arm: str,
+    obj: str,
+    point: str = "bottom",
+    on: str = "",
+    to: tuple[float, ...] = NO_POSITION,
+    up: Vector = (0.0, 0.0, 1.0),
+    yaw: tuple[float, ...] = (),
+    offset: Vector = (0.0, 0.0, 0.0),
+    mirror: str = "",
+    straight: bool = False,
+    flip: bool = False,
+    facing: tuple[float, ...] = (),
+    pace: float = 0.8,
+) -> MotionGenerator:
     """Bring a held object's point to a place, its z axis along `up` (or the z of `on`), turned by one of `yaw` or any.
 
     `straight`: along a line, else as the joints like. `facing` (world): which way the hand should rather point there.
     """
-    hand = actor.hand(arm)
-    yield from _must_hold(actor, hand, obj)
+    controller = context.find_controller(arm)
+    yield from _require_held(context, controller, obj)
     goal = Goal(obj, point, on, to, up, yaw, offset, mirror, flip)
-    tools = compose(goal.poses(actor), invert(actor.held_in(hand, obj)))
-    swings = shaken(actor.ahead, obj)
+    tool_poses = compose(goal.compute_object_poses(context), invert(context.measure_tool_from_body(controller, obj)))
+    shake_offsets = find_next_shake_offsets(context.upcoming_skills, obj)
 
-    def onward(found: Array, q: Array) -> Array:
-        good = goes_on(hand, found, q, swings)
+    def lookahead_cost(candidate_poses: Array, q: Array) -> Array:
+        feasible = can_follow_offsets(controller, candidate_poses, q, shake_offsets)
         if straight:
-            good &= [in_line(hand, tool, end) for tool, end in zip(found, q, strict=True)]
-        return np.where(good, 0.0, np.inf)
+            feasible &= [
+                can_move_straight(controller, candidate_pose, end_joints)
+                for candidate_pose, end_joints in zip(candidate_poses, q, strict=True)
+            ]
+        return np.where(feasible, 0.0, np.inf)
 
-    off = np.arccos(np.clip(rotate(tools[:, 3:], (0.0, 0.0, 1.0)) @ facing, -1, 1)) if facing else 0.0
-    best, (q,) = hand.choose(tools, penalty=FACING * off, onward=onward)
+    facing_error = np.arccos(np.clip(rotate(tool_poses[:, 3:], (0.0, 0.0, 1.0)) @ facing, -1, 1)) if facing else 0.0
+    best, (q,) = controller.choose_candidate(
+        tool_poses, penalty=FACING_PENALTY_RAD_PER_RAD * facing_error, lookahead_cost=lookahead_cost
+    )
     if straight:
-        yield from hand.line(tools[best], pace=pace, end=q)
+        yield from controller.move_straight(tool_poses[best], pace=pace, end_joints=q)
     else:
-        yield from hand.travel(q, pace=pace)
-    yield from hand.rest()
-    yield from _must_hold(actor, hand, obj)
+        yield from controller.move_joints(q, pace=pace)
+    yield from controller.wait_until_at_command()
+    yield from _require_held(context, controller, obj)
 
 
 @skill
 def place(
-    actor: Actor, arm: str, obj: str, point: str = "bottom", on: str = "", to: tuple[float, ...] = NOWHERE,
-    up: Vector = (0.0, 0.0, 1.0), yaw: tuple[float, ...] = (), offset: Vector = (0.0, 0.0, 0.0), mirror: str = "",
-    flip: bool = False, pre: float = PRE, stop: float = STOP, retreat: float = 0.08, hold: bool = False,
-    opening: float = 1.0, slow: float = 0.6, pace: float = 0.8,
-) -> Motion:
+    context: ExpertContext,
+    arm: str,
+    obj: str,
+    point: str = "bottom",
+    on: str = "",
+    to: tuple[float, ...] = NO_POSITION,
+    up: Vector = (0.0, 0.0, 1.0),
+    yaw: tuple[float, ...] = (),
+    offset: Vector = (0.0, 0.0, 0.0),
+    mirror: str = "",
+    flip: bool = False,
+    pre: float = DEFAULT_APPROACH_DISTANCE_M,
+    stop: float = DEFAULT_RELEASE_DISTANCE_M,
+    retreat: float = 0.08,
+    hold: bool = False,
+    opening: float = 1.0,
+    slow: float = 0.6,
+    pace: float = 0.8,
+) -> MotionGenerator:
     """Set a held object's point on a place from `pre` before it, along the place's z axis; open and draw back.
 
     `stop`: how far before the place it ends; `hold`: keep it in the fingers; `opening`: open so far only until the
     hand is away. `pace` and `slow`: how fast it goes there and down. `yaw`, `up`, … as in `carry`.
     """
-    hand = actor.hand(arm)
-    yield from _must_hold(actor, hand, obj)
+    controller = context.find_controller(arm)
+    yield from _require_held(context, controller, obj)
     goal = Goal(obj, point, on, to, up, yaw, offset, mirror, flip)
-    out = goal.axis(actor)
-    bodies = goal.poses(actor)
-    before = compose(moved(pre * out)(bodies), invert(actor.held_in(hand, obj)))
-    down = moved((stop - pre) * out)
-    letting_go = [Grasp(tool, opening) for tool in down(before)]
-    penalty = np.where(crowded(actor, hand, obj, down(before), letting_go, 0.0 if hold else retreat), CROWDED, 0.0)
-    best, (q, _) = hand.choose(before, down, penalty=penalty)
-    yield from hand.travel(q, pace=pace)
-    yield from hand.rest()
-    yield from _must_hold(actor, hand, obj)
+    approach_axis = goal.compute_approach_axis(context)
+    object_poses = goal.compute_object_poses(context)
+    approach_poses = compose(
+        translation_offset(pre * approach_axis)(object_poses), invert(context.measure_tool_from_body(controller, obj))
+    )
+    descent_offset = translation_offset((stop - pre) * approach_axis)
+    release_grasps = [Grasp(release_pose, opening) for release_pose in descent_offset(approach_poses)]
+    penalty = np.where(
+        find_colliding_grasps(
+            context, controller, obj, descent_offset(approach_poses), release_grasps, 0.0 if hold else retreat
+        ),
+        COLLISION_PENALTY_RAD,
+        0.0,
+    )
+    best, (q, _) = controller.choose_candidate(approach_poses, descent_offset, penalty=penalty)
+    yield from controller.move_joints(q, pace=pace)
+    yield from controller.wait_until_at_command()
+    yield from _require_held(context, controller, obj)
     # where the object hangs in the fingers now is what counts for setting it down
-    last = compose(moved(stop * out)(bodies[best]), invert(actor.held_in(hand, obj)))
-    yield from hand.line(last, pace=slow)
-    yield from hand.rest()
+    final_pose = compose(
+        translation_offset(stop * approach_axis)(object_poses[best]),
+        invert(context.measure_tool_from_body(controller, obj)),
+    )
+    yield from controller.move_straight(final_pose, pace=slow)
+    yield from controller.wait_until_at_command()
     if not hold:
-        hand.holds = ""
-        yield from hand.grip(opening)
-        yield from hand.retreat(retreat)
-        yield from hand.grip(1.0) if opening < 1.0 else iter(())
+        controller.held_body = ""
+        yield from controller.drive_gripper(opening)
+        yield from controller.retreat_along_approach(retreat)
+        yield from controller.drive_gripper(1.0) if opening < 1.0 else iter(())
 
 
 @skill
 def move(
-    actor: Actor, by: Vector, arm: str = "", arms: tuple[str, ...] = (), mirror: str = "", pace: float = 0.8
-) -> Motion:
+    context: ExpertContext, by: Vector, arm: str = "", arms: tuple[str, ...] = (), mirror: str = "", pace: float = 0.8
+) -> MotionGenerator:
     """Move the tool of one arm, or of several in phase, straight by a vector (metres, world)."""
-    way = moving(actor, by, mirror)
-    hands = [actor.hand(role) for role in arms or (arm,)]
-    paths = [hand.path(hand.straight(tool := hand.chain.tool(hand.q), way(tool))) for hand in hands]
-    seconds = max(hand.duration(path, pace) for hand, path in zip(hands, paths, strict=True))
-    yield from together(*(hand.through(path, pace, seconds) for hand, path in zip(hands, paths, strict=True)))
-    yield from together(*(hand.rest() for hand in hands))
+    tool_offset = build_move_offset(context, by, mirror)
+    controllers = [context.find_controller(role) for role in arms or (arm,)]
+    joint_paths = [
+        controller.solve_joint_path(
+            controller.interpolate_line(
+                tool_pose := controller.chain.compute_tool_pose(controller.commanded_joints), tool_offset(tool_pose)
+            )
+        )
+        for controller in controllers
+    ]
+    duration_s = max(
+        controller.compute_path_duration(path, pace) for controller, path in zip(controllers, joint_paths, strict=True)
+    )
+    yield from run_parallel(
+        *(
+            controller.follow_joint_path(path, pace, duration_s)
+            for controller, path in zip(controllers, joint_paths, strict=True)
+        )
+    )
+    yield from run_parallel(*(controller.wait_until_at_command() for controller in controllers))
 
 
 @skill
 def shake(
-    actor: Actor, arm: str, obj: str, times: int = 3, height: float = SWING, angle: float = SWAY, roll: float = 0.0,
+    context: ExpertContext,
+    arm: str,
+    obj: str,
+    times: int = 3,
+    height: float = DEFAULT_SHAKE_HEIGHT_M,
+    angle: float = DEFAULT_SHAKE_ANGLE_RAD,
+    roll: float = 0.0,
     pace: float = 1.5,
-) -> Motion:
+) -> MotionGenerator:
     """Swing a held object up and down by `height` while turning it by `angle` about the approach, and come back.
 
     Before the first swing the hand turns by `roll` about its approach.
     """
-    hand = actor.hand(arm)
-    yield from _must_hold(actor, hand, obj)
-    _, rest, *swings = ends_of(hand, swings_of(height, angle, roll))
+    controller = context.find_controller(arm)
+    yield from _require_held(context, controller, obj)
+    _, centre, *swing_ends = solve_offset_poses(controller, build_shake_offsets(height, angle, roll))
     if roll:
-        yield from hand.line(rest[0], end=rest[1])
+        yield from controller.move_straight(centre[0], end_joints=centre[1])
     for _ in range(times):
-        for swing, q in swings:
-            yield from hand.line(swing, pace=pace, end=q)
-    yield from hand.line(rest[0], end=rest[1])
-    yield from hand.rest()
-    yield from _must_hold(actor, hand, obj)
+        for swing_pose, q in swing_ends:
+            yield from controller.move_straight(swing_pose, pace=pace, end_joints=q)
+    yield from controller.move_straight(centre[0], end_joints=centre[1])
+    yield from controller.wait_until_at_command()
+    yield from _require_held(context, controller, obj)
 
 
 @skill
-def release(actor: Actor, arm: str, retreat: float = 0.08) -> Motion:
+def release(context: ExpertContext, arm: str, retreat: float = 0.08) -> MotionGenerator:
     """Open the gripper and draw back along its approach."""
-    hand = actor.hand(arm)
-    hand.holds = ""
-    yield from _let_go(hand, retreat)
+    controller = context.find_controller(arm)
+    controller.held_body = ""
+    yield from _release_and_retreat(controller, retreat)
 
 
 @skill
-def home(actor: Actor, arm: str) -> Motion:
+def home(context: ExpertContext, arm: str) -> MotionGenerator:
     """Return an arm to its start, gripper open."""
-    yield from home_alone(actor.hand(arm))
+    yield from move_home(context.find_controller(arm))
 
 
-def put_back(actor: Actor, hand: Hand) -> Motion:
+def put_down_object(context: ExpertContext, controller: ArmController) -> MotionGenerator:
     """Lower what the hand holds onto the table and let go of it."""
-    obj = hand.holds.partition(".")[0]
-    where = actor.copy.body_pose(obj)
-    drop = where[2] + lowest(actor.copy.layout.forms[obj], where[3:]) - actor.copy.layout.table.top
-    with suppress(Failed):  # as low as the arm can
-        yield from hand.line(above(0.002 - drop)(hand.chain.tool(hand.q)), pace=0.7)
-    yield from _let_go(hand, PRE)
+    obj = controller.held_body.partition(".")[0]
+    object_pose = context.instance.body_pose(obj)
+    drop_height = (
+        object_pose[2]
+        + compute_lowest_height(context.instance.layout.models[obj], object_pose[3:])
+        - context.instance.layout.table.top
+    )
+    with suppress(MotionFailed):  # as low as the arm can
+        yield from controller.move_straight(
+            lift_offset(0.002 - drop_height)(controller.chain.compute_tool_pose(controller.commanded_joints)), pace=0.7
+        )
+    yield from _release_and_retreat(controller, DEFAULT_APPROACH_DISTANCE_M)
 
 
-def home_alone(hand: Hand) -> Motion:
+def move_home(controller: ArmController) -> MotionGenerator:
     """Return a hand to its start, gripper open."""
-    hand.holds = ""
-    yield from hand.grip(1.0)
-    yield from hand.travel(hand.chain.home)
+    controller.held_body = ""
+    yield from controller.drive_gripper(1.0)
+    yield from controller.move_joints(controller.chain.home_joints)
 
 
 @skill
-def press(actor: Actor, arm: str, point: str, pre: float = 0.1, depth: float = 0.004) -> Motion:
+def press(context: ExpertContext, arm: str, point: str, pre: float = 0.1, depth: float = 0.004) -> MotionGenerator:
     """Push a point against its z axis with the tips of the closed fingers, `depth` further, and draw back."""
-    hand = actor.hand(arm)
-    target = actor.copy.point(point)
-    out = rotate(target[3:], (0.0, 0.0, 1.0))
-    tools, penalty = pushes(target[:3] + out * (hand.model.gripper.tip - depth), -out)
-    keep = clear_of_table(actor, hand, tools, np.zeros(len(tools)))
-    back = moved(pre * out)
-    paths: dict[bytes, Array] = {}
+    controller = context.find_controller(arm)
+    target_pose = context.instance.point(point)
+    surface_normal = rotate(target_pose[3:], (0.0, 0.0, 1.0))
+    tool_poses, penalty = build_push_candidates(
+        target_pose[:3] + surface_normal * (controller.arm_model.gripper.tip_offset - depth), -surface_normal
+    )
+    clears_table = check_table_clearance(context, controller, tool_poses, np.zeros(len(tool_poses)))
+    retreat = translation_offset(pre * surface_normal)
+    joint_paths: dict[bytes, Array] = {}
 
-    def onward(found: Array, q: Array) -> Array:
-        starts = zip(found, q, strict=True)
-        able = [follows(hand, tool, hand.straight(tool, back(tool)), start, paths) for tool, start in starts]
-        return np.where(able, 0.0, np.inf)
+    def lookahead_cost(candidate_poses: Array, q: Array) -> Array:
+        starts = zip(candidate_poses, q, strict=True)
+        feasible = [
+            can_follow_path(
+                controller, tool_pose, controller.interpolate_line(tool_pose, retreat(tool_pose)), start, joint_paths
+            )
+            for tool_pose, start in starts
+        ]
+        return np.where(feasible, 0.0, np.inf)
 
-    best, (q,) = hand.choose(tools[keep], penalty=penalty[keep], onward=onward)
-    path = paths[tools[keep][best].tobytes()]
-    yield from together(hand.travel(path[-1], opening=0.0), hand.grip(0.0))
-    yield from hand.through(np.vstack([path[-2::-1], q]), pace=0.8)
-    yield from hand.rest()
-    yield from hand.through(path, pace=0.8)
+    best, (q,) = controller.choose_candidate(
+        tool_poses[clears_table], penalty=penalty[clears_table], lookahead_cost=lookahead_cost
+    )
+    press_path = joint_paths[tool_poses[clears_table][best].tobytes()]
+    yield from run_parallel(controller.move_joints(press_path[-1], opening=0.0), controller.drive_gripper(0.0))
+    yield from controller.follow_joint_path(np.vstack([press_path[-2::-1], q]), pace=0.8)
+    yield from controller.wait_until_at_command()
+    yield from controller.follow_joint_path(press_path, pace=0.8)
 
 
 @skill
-def turn(actor: Actor, arm: str, joint: str, grasp: str, to: float, pre: float = 0.08) -> Motion:
+def turn(context: ExpertContext, arm: str, joint: str, grasp: str, to: float, pre: float = 0.08) -> MotionGenerator:
     """Hold a hinged or sliding part and lead it until the joint has come to a fraction `to` of its range.
 
     Where it has come that far already nothing is done.
     """
-    hand, copy = actor.hand(arm), actor.copy
-    if copy.joint_fraction(joint) >= TURNED * to:
+    controller, instance = context.find_controller(arm), context.instance
+    if instance.joint_fraction(joint) >= SUFFICIENT_JOINT_FRACTION * to:
         return
-    obj, _, name = joint.partition(".")
-    part = next(p for p in copy.layout.forms[obj].parts if p.joint == name)
-    tools, options = grasps(actor, obj, grasp, 0.0, hand)
-    frame = compose(copy.body_pose(obj), pose(part.pos))
-    now = copy.joint(joint)
-    goal = part.range[0] + to * (part.range[1] - part.range[0])
-    steps = np.linspace(now, goal, ARC_KNOTS + 1)[1:] - now
-    paths: dict[bytes, Array] = {}
+    obj, _, joint_name = joint.partition(".")
+    part = next(p for p in instance.layout.models[obj].parts if p.joint == joint_name)
+    tool_poses, grasp_options = build_grasp_candidates(context, obj, grasp, 0.0, controller)
+    joint_frame = compose(instance.body_pose(obj), make_pose(part.pos))
+    initial_value = instance.joint(joint)
+    target_value = part.joint_range[0] + to * (part.joint_range[1] - part.joint_range[0])
+    joint_steps = np.linspace(initial_value, target_value, ARC_WAYPOINT_COUNT + 1)[1:] - initial_value
+    joint_paths: dict[bytes, Array] = {}
 
-    def onward(found: Array, q: Array) -> Array:
-        return np.where(leads(hand, part, frame, steps, found, q, paths), 0.0, np.inf)
+    def lookahead_cost(candidate_poses: Array, q: Array) -> Array:
+        return np.where(
+            can_lead_part(controller, part, joint_frame, joint_steps, candidate_poses, q, joint_paths), 0.0, np.inf
+        )
 
-    penalty = np.array([option.cost for option in options])
-    best, (q, before) = hand.choose(tools, behind(pre), penalty=penalty, onward=onward)
-    wide = options[best].opening
-    yield from together(hand.travel(before, opening=wide), hand.grip(wide))
-    yield from hand.line(tools[best], end=q)
-    yield from hand.rest()
-    yield from hand.grip(0.0)
-    if not hand.touches(f"{obj}.{part.name}"):
-        yield from _let_go(hand, pre)
-        raise Failed(f"the fingers missed {obj}.{part.name}")
-    hand.holds = f"{obj}.{part.name}"
-    yield from hand.through(paths[tools[best].tobytes()], pace=0.7)
-    yield from hand.rest()
-    if copy.joint(joint) < goal - 0.15 * (goal - now):
-        yield from release(actor, arm, pre)
-        raise Failed(f"{joint} slipped away")
+    penalty = np.array([option.cost for option in grasp_options])
+    best, (q, approach_joints) = controller.choose_candidate(
+        tool_poses, retreat_offset(pre), penalty=penalty, lookahead_cost=lookahead_cost
+    )
+    approach_opening = grasp_options[best].opening
+    yield from run_parallel(
+        controller.move_joints(approach_joints, opening=approach_opening), controller.drive_gripper(approach_opening)
+    )
+    yield from controller.move_straight(tool_poses[best], end_joints=q)
+    yield from controller.wait_until_at_command()
+    yield from controller.drive_gripper(0.0)
+    if not controller.both_fingers_touch(f"{obj}.{part.name}"):
+        yield from _release_and_retreat(controller, pre)
+        raise MotionFailed(f"the fingers missed {obj}.{part.name}")
+    controller.held_body = f"{obj}.{part.name}"
+    yield from controller.follow_joint_path(joint_paths[tool_poses[best].tobytes()], pace=0.7)
+    yield from controller.wait_until_at_command()
+    if instance.joint(joint) < target_value - 0.15 * (target_value - initial_value):
+        yield from release(context, arm, pre)
+        raise MotionFailed(f"{joint} slipped away")
 
 
-def _must_hold(actor: Actor, hand: Hand, obj: str) -> Motion:
+def _require_held(context: ExpertContext, controller: ArmController, obj: str) -> MotionGenerator:
     """Raise `Dropped` where an object is not between the fingers, nor comes back there within a moment."""
-    for _ in range(MOMENT):
-        if hand.touches(obj):
+    for _ in range(MAX_CONTACT_LOSS_STEPS):
+        if controller.both_fingers_touch(obj):
             return
         yield
-    raise Dropped(f"{obj} is not in the hand")
+    raise ObjectDropped(f"{obj} is not in the hand")
 
 
-def _let_go(hand: Hand, retreat: float) -> Motion:
-    hand.holds = ""
-    yield from hand.grip(1.0)
+def _release_and_retreat(controller: ArmController, retreat: float) -> MotionGenerator:
+    controller.held_body = ""
+    yield from controller.drive_gripper(1.0)
     if retreat > 0:
-        yield from hand.retreat(retreat)
+        yield from controller.retreat_along_approach(retreat)

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sim.embodiment.model import Geom, Vector
-from sim.geometry import Array, pose
-from sim.task.spec import Shape, SpecError, Value
+from sim.geometry import Array, make_pose
+from sim.task.spec import ObjectSpec, SpecError, Value
 
 
 @dataclass(frozen=True)
@@ -24,66 +24,66 @@ class Grasp:
     Costs are radians of joint movement that the expert would rather make than take this grasp.
     """
 
-    tool: Array
+    tool_pose: Array
     opening: float = 1.0
     cost: float = 0.0
 
 
 @dataclass(frozen=True)
-class Part:
-    """A body on the form's base: it turns about `axis` through `pos`, or slides along it where `slide` is set.
+class ObjectPart:
+    """A body on the form's base: it turns about `axis` through `pos`, or slides along it where `prismatic` is set.
 
-    `range` and `start` in radians or metres; the form is drawn at joint value 0.
+    `joint_range` and `initial_value` in radians or metres; the form is drawn at joint value 0.
     """
 
     name: str
     joint: str
     pos: Vector
     axis: Vector
-    range: tuple[float, float]
-    start: float
+    joint_range: tuple[float, float]
+    initial_value: float
     geoms: tuple[Geom, ...]
     damping: float  # N·m·s/rad or N·s/m
-    friction: float = 0.0  # N·m or N that hold it where it is
-    slide: bool = False
+    friction_loss: float = 0.0  # N·m or N that hold it where it is
+    prismatic: bool = False
 
 
 @dataclass(frozen=True)
-class Form:
-    """What a family built. Keys of `points` and `grasps` are names; values carry the body ("" is the base)."""
+class ObjectModel:
+    """What a family built. Keys of `frames` and `grasps` are names; values carry the body ("" is the base)."""
 
     geoms: tuple[Geom, ...]
-    points: dict[str, tuple[str, Array]]
+    frames: dict[str, tuple[str, Array]]
     grasps: dict[str, tuple[str, tuple[Grasp, ...]]] = field(default_factory=dict)
-    parts: tuple[Part, ...] = ()
-    turns: int = 1  # yaw symmetry: how many equal turns leave the form as it is; 0 for every turn
+    parts: tuple[ObjectPart, ...] = ()
+    yaw_symmetry: int = 1  # yaw symmetry: how many equal turns leave the form as it is; 0 for every turn
 
 
-Family = Callable[..., Form]
-FAMILIES: dict[str, Family] = {}
+ObjectBuilder = Callable[..., ObjectModel]
+FAMILIES: dict[str, ObjectBuilder] = {}
 
 
-def family(build: Family) -> Family:
+def register_family(builder: ObjectBuilder) -> ObjectBuilder:
     """Register a family under its function's name."""
-    FAMILIES[build.__name__] = build
-    return build
+    FAMILIES[builder.__name__] = builder
+    return builder
 
 
-def form_of(shape: Shape) -> Form:
+def build_object(spec: ObjectSpec) -> ObjectModel:
     """Return the form of a shape, built once; `SpecError` where the family or one of its parameters is unknown."""
     try:
-        return _built(shape.family, tuple(sorted(shape.params.items())))
+        return _build_cached(spec.family, tuple(sorted(spec.params.items())))
     except TypeError as error:
-        raise SpecError(f"object family {shape.family!r}: {error}") from error
+        raise SpecError(f"object family {spec.family!r}: {error}") from error
 
 
 @functools.lru_cache(maxsize=1024)
-def _built(family: str, params: tuple[tuple[str, Value], ...]) -> Form:
+def _build_cached(family: str, params: tuple[tuple[str, Value], ...]) -> ObjectModel:
     if family not in FAMILIES:
         raise SpecError(f"unknown object family {family!r}; valid: {', '.join(sorted(FAMILIES))}")
     return FAMILIES[family](**dict(params))
 
 
-def up(z: float) -> tuple[str, Array]:
+def frame_at_height(z: float) -> tuple[str, Array]:
     """Return the point at height z above the base centre of the main body."""
-    return "", pose((0, 0, z))
+    return "", make_pose((0, 0, z))

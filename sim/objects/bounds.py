@@ -8,51 +8,53 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.embodiment.model import Geom
-from sim.geometry import Array, matrix
-from sim.objects.base import Form
+from sim.geometry import Array, quat_to_matrix
+from sim.objects.base import ObjectModel
 
-DIRECTIONS = 72  # of a footprint
+FOOTPRINT_DIRECTIONS = 72  # of a footprint
 
 
-def lowest(form: Form, turn: Array) -> float:
+def compute_lowest_height(model: ObjectModel, orientation: Array) -> float:
     """Return the height (metres) of the lowest colliding point of a form turned by a quaternion, its base at 0."""
-    down = -matrix(turn)[2:]  # the world's way down in the form's frame
-    return min((-float(support(geom, down)[0]) for geom in form.geoms if geom.collide), default=0.0)
+    down_direction = -quat_to_matrix(orientation)[2:]  # the world's way down in the form's frame
+    return min((-float(compute_support(geom, down_direction)[0]) for geom in model.geoms if geom.collide), default=0.0)
 
 
-def footprint(form: Form, turn: NDArray | tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)) -> tuple[float, float]:
+def compute_footprint(
+    model: ObjectModel, orientation: NDArray | tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)
+) -> tuple[float, float]:
     """Return the radius about the vertical through a form's origin and its height above it, metres.
 
-    `turn` is the form's orientation. What a moving part can reach counts whole. The radius is at most 0.1 % too large.
+    `orientation` is the model's quaternion. What a moving part can reach counts whole. The radius is at most 0.1 % too large.
     """
-    frame = matrix(turn)
-    angles = 2 * pi / DIRECTIONS * np.arange(DIRECTIONS)
-    ways = np.concatenate([np.stack([np.cos(angles), np.sin(angles), 0 * angles], axis=1), [[0.0, 0.0, 1.0]]])
-    reaches = [support(geom, ways @ frame) for geom in form.geoms]
-    for part in form.parts:
-        far = max(float(support(geom, ways).max()) for geom in part.geoms) * 3**0.5
-        travel = max(abs(v) for v in part.range) if part.slide else 0.0
-        reaches.append(ways @ (frame @ np.array(part.pos)) + far + travel)
-    most = np.max(reaches, axis=0) if reaches else np.zeros(len(ways))
-    return float(most[:-1].max()) / cos(pi / DIRECTIONS), float(most[-1])
+    rotation = quat_to_matrix(orientation)
+    angles = 2 * pi / FOOTPRINT_DIRECTIONS * np.arange(FOOTPRINT_DIRECTIONS)
+    directions = np.concatenate([np.stack([np.cos(angles), np.sin(angles), 0 * angles], axis=1), [[0.0, 0.0, 1.0]]])
+    support_distances = [compute_support(geom, directions @ rotation) for geom in model.geoms]
+    for part in model.parts:
+        part_radius = max(float(compute_support(geom, directions).max()) for geom in part.geoms) * 3**0.5
+        travel = max(abs(v) for v in part.joint_range) if part.prismatic else 0.0
+        support_distances.append(directions @ (rotation @ np.array(part.pos)) + part_radius + travel)
+    max_distances = np.max(support_distances, axis=0) if support_distances else np.zeros(len(directions))
+    return float(max_distances[:-1].max()) / cos(pi / FOOTPRINT_DIRECTIONS), float(max_distances[-1])
 
 
-def support(geom: Geom, ways: NDArray) -> Array:
+def compute_support(geom: Geom, directions: NDArray) -> Array:
     """Return how far (n,) a geom reaches along unit vectors (n 3) of its body's frame, metres."""
     size, centre = np.array(geom.size), np.array(geom.pos)
     if geom.ends:
-        one, other = (np.array(end) for end in geom.ends)
-        centre, half = (one + other) / 2, float(np.linalg.norm(other - one)) / 2
-        axis = (other - one) / max(2 * half, 1e-9)
-        along = ways @ axis
+        first_end, second_end = (np.array(end) for end in geom.ends)
+        centre, half_length = (first_end + second_end) / 2, float(np.linalg.norm(second_end - first_end)) / 2
+        axis = (second_end - first_end) / max(2 * half_length, 1e-9)
+        axis_cosine = directions @ axis
     elif geom.type in ("capsule", "cylinder"):
-        half, along = geom.size[1], ways @ matrix(geom.quat)[:, 2]
+        half_length, axis_cosine = geom.size[1], directions @ quat_to_matrix(geom.quat)[:, 2]
     else:
-        half, along = 0.0, np.zeros(len(ways))
-    at = ways @ centre
+        half_length, axis_cosine = 0.0, np.zeros(len(directions))
+    centre_distance = directions @ centre
     if geom.type == "box":
-        return at + np.abs(ways @ matrix(geom.quat)) @ size
+        return centre_distance + np.abs(directions @ quat_to_matrix(geom.quat)) @ size
     if geom.type == "ellipsoid":
-        return at + np.linalg.norm((ways @ matrix(geom.quat)) * size, axis=1)
-    around = np.sqrt(np.maximum(0.0, 1.0 - along**2)) if geom.type == "cylinder" else 1.0
-    return at + half * np.abs(along) + size[0] * around
+        return centre_distance + np.linalg.norm((directions @ quat_to_matrix(geom.quat)) * size, axis=1)
+    radial_share = np.sqrt(np.maximum(0.0, 1.0 - axis_cosine**2)) if geom.type == "cylinder" else 1.0
+    return centre_distance + half_length * np.abs(axis_cosine) + size[0] * radial_share

@@ -6,16 +6,16 @@ from itertools import pairwise
 from math import cos, pi, sin
 
 from sim.embodiment.model import Geom, Vector
-from sim.geometry import from_axes, pose
-from sim.objects.base import Form, Grasp, family, up
-from sim.objects.revolution import drawn
-from sim.objects.vessels import rim, ring
+from sim.geometry import make_pose, quat_from_axes
+from sim.objects.base import Grasp, ObjectModel, frame_at_height, register_family
+from sim.objects.revolution import visual_cylinder
+from sim.objects.vessels import build_rim_grasps, build_wall_ring
 
-PALM = (0.056, 0.060)  # metres: how far the gripper's body is behind the tool's origin, and its half width
-BLACK: Vector = (0.10, 0.10, 0.11)
+PALM_EXTENT_M = (0.056, 0.060)  # metres: how far the gripper's body is behind the tool's origin, and its half width
+DARK_RGB: Vector = (0.10, 0.10, 0.11)
 
 
-@family
+@register_family
 def mug(
     radius: float,
     height: float,
@@ -25,132 +25,161 @@ def mug(
     centre: float = 0.066,
     bar: float = 0.006,
     lining: Vector = (0.92, 0.91, 0.88),
-) -> Form:
+) -> ObjectModel:
     """Return a mug whose ring handle stands off towards +x around an opening of `gap` by `span` metres.
 
     The middle of the opening is `centre` above the base. Points "handle" and "handle_back" lie there and look
     through it, along +y and -y. `base` is the radius at the bottom, the same as at the rim where it is 0.
     """
-    wall, foot = 0.004, base or radius
-    at = foot + (radius - foot) * centre / height  # the outer radius beside the handle
-    out, low, high = at + gap + bar, centre - span / 2 - bar, centre + span / 2 + bar
+    wall, base_radius = 0.004, base or radius
+    wall_radius = base_radius + (radius - base_radius) * centre / height  # the outer radius beside the handle
+    handle_x, handle_bottom, handle_top = wall_radius + gap + bar, centre - span / 2 - bar, centre + span / 2 + bar
     corner = 0.010
-    path = ((at - 0.004, high), (out - corner, high), (out, high - corner), (out, low + corner), (out - corner, low),
-            (at - 0.004, low))
-    handle = tuple(
-        Geom("capsule", (bar,), ends=((a[0], 0.0, a[1]), (b[0], 0.0, b[1])))
-        for a, b in pairwise(path)
+    handle_path = (
+        (wall_radius - 0.004, handle_top),
+        (handle_x - corner, handle_top),
+        (handle_x, handle_top - corner),
+        (handle_x, handle_bottom + corner),
+        (handle_x - corner, handle_bottom),
+        (wall_radius - 0.004, handle_bottom),
+    )
+    handle_geoms = tuple(
+        Geom("capsule", (bar,), ends=((a[0], 0.0, a[1]), (b[0], 0.0, b[1]))) for a, b in pairwise(handle_path)
     )
     geoms = (
-        Geom("box", (foot * 0.68, foot * 0.68, 0.0025), (0, 0, 0.0025)),
-        drawn(foot - 0.001, 0.001, 0.006),
-        drawn(foot - wall, 0.005, 0.0065, lining),
-        *ring((foot, 0.002), (radius, height), wall),
-        *handle,
+        Geom("box", (base_radius * 0.68, base_radius * 0.68, 0.0025), (0, 0, 0.0025)),
+        visual_cylinder(base_radius - 0.001, 0.001, 0.006),
+        visual_cylinder(base_radius - wall, 0.005, 0.0065, lining),
+        *build_wall_ring((base_radius, 0.002), (radius, height), wall),
+        *handle_geoms,
     )
-    middle = (at + gap / 2, 0.0, centre)
-    through = {"handle": (0, 1, 0), "handle_back": (0, -1, 0)}
-    return Form(
+    opening_centre = (wall_radius + gap / 2, 0.0, centre)
+    facing_axes = {"handle": (0, 1, 0), "handle_back": (0, -1, 0)}
+    return ObjectModel(
         geoms,
         {
-            "bottom": up(0.0),
-            "centre": up(height / 2),
-            "inside": up(0.006),
-            "top": up(height),
-            **{name: ("", pose(middle, from_axes(way, (1, 0, 0)))) for name, way in through.items()},
+            "bottom": frame_at_height(0.0),
+            "centre": frame_at_height(height / 2),
+            "inside": frame_at_height(0.006),
+            "top": frame_at_height(height),
+            **{
+                name: ("", make_pose(opening_centre, quat_from_axes(axis, (1, 0, 0))))
+                for name, axis in facing_axes.items()
+            },
         },
-        {"rim": ("", rim(radius - wall / 2, height, free=pi / 5))},
+        {"rim": ("", build_rim_grasps(radius - wall / 2, height, excluded_angle=pi / 5))},
     )
 
 
-@family
+@register_family
 def skillet(
-    radius: float, height: float, length: float = 0.297, wood: Vector = BLACK, lining: Vector = (0.16, 0.16, 0.17)
-) -> Form:
+    radius: float, height: float, length: float = 0.297, wood: Vector = DARK_RGB, lining: Vector = (0.16, 0.16, 0.17)
+) -> ObjectModel:
     """Return a pan with a bar handle towards -y, `length` metres from far rim to handle's end."""
-    base, tail = radius * 0.86, radius - length
-    root = -radius * 0.93
-    flat = base * 0.71
-    high = height - 0.008
-    grip = (0.0, radius - 0.259 * length / 0.297, high)
+    base_radius, handle_end_y = radius * 0.86, radius - length
+    handle_root_y = -radius * 0.93
+    stand_half_side = base_radius * 0.71
+    handle_height = height - 0.008
+    handle_centre = (0.0, radius - 0.259 * length / 0.297, handle_height)
     geoms = (
-        Geom("box", (flat, flat, 0.003), (0, 0, 0.003)),
-        Geom("cylinder", (base, 0.002), (0, 0, 0.0035)),
-        drawn(base - 0.003, 0.002, 0.0063, lining),
-        *ring((base, 0.002), (radius, height), 0.004),
-        Geom("box", (0.012, (root - tail) / 2, 0.007), (0, (root + tail) / 2, high), colour=wood),
-        Geom("box", (0.008, 0.020, 0.004), (0, root - 0.004, high - 0.006), colour=(0.6, 0.6, 0.62), collide=False),
+        Geom("box", (stand_half_side, stand_half_side, 0.003), (0, 0, 0.003)),
+        Geom("cylinder", (base_radius, 0.002), (0, 0, 0.0035)),
+        visual_cylinder(base_radius - 0.003, 0.002, 0.0063, lining),
+        *build_wall_ring((base_radius, 0.002), (radius, height), 0.004),
+        Geom(
+            "box",
+            (0.012, (handle_root_y - handle_end_y) / 2, 0.007),
+            (0, (handle_root_y + handle_end_y) / 2, handle_height),
+            colour=wood,
+        ),
+        Geom(
+            "box",
+            (0.008, 0.020, 0.004),
+            (0, handle_root_y - 0.004, handle_height - 0.006),
+            colour=(0.6, 0.6, 0.62),
+            collide=False,
+        ),
     )
     # a pan is lifted by its end: the further in along the handle, the lighter it hangs
-    handle = tuple(
+    handle_grasps = tuple(
         Grasp(
-            pose((0.0, grip[1] + along, high - 0.002), from_axes((0, sin(lean), -cos(lean)), (1, 0, 0))),
+            make_pose(
+                (0.0, handle_centre[1] + offset, handle_height - 0.002),
+                quat_from_axes((0, sin(lean), -cos(lean)), (1, 0, 0)),
+            ),
             opening=0.6,
-            cost=0.3 * abs(lean) + 10 * abs(along),
+            cost=0.3 * abs(lean) + 10 * abs(offset),
         )
         for lean in (0.0, 0.3, 0.6, 0.9, -0.3)
-        for along in (0.0, 0.015, -0.015)
+        for offset in (0.0, 0.015, -0.015)
     )
-    points = {"bottom": up(0.0), "centre": up(0.0063), "top": up(height), "handle": ("", pose(grip))}
-    return Form(geoms, points, {"handle": ("", handle)})
+    frames = {
+        "bottom": frame_at_height(0.0),
+        "centre": frame_at_height(0.0063),
+        "top": frame_at_height(height),
+        "handle": ("", make_pose(handle_centre)),
+    }
+    return ObjectModel(geoms, frames, {"handle": ("", handle_grasps)})
 
 
-@family
-def pot(radius: float, height: float, reach: float = 0.120, level: float = 0.084, metal: Vector = BLACK) -> Form:
+@register_family
+def pot(
+    radius: float, height: float, reach: float = 0.120, level: float = 0.084, metal: Vector = DARK_RGB
+) -> ObjectModel:
     """Return a pot with a bar handle on either side, `reach` metres out along x and `level` above the base."""
-    wall, bar, half = 0.004, 0.007, 0.030
+    wall, bar, half_length = 0.004, 0.007, 0.030
     geoms = (
         Geom("box", (radius * 0.68, radius * 0.68, 0.003), (0, 0, 0.003)),
         Geom("cylinder", (radius - wall, 0.002), (0, 0, 0.0042), colour=(0.30, 0.30, 0.31)),
-        *ring((radius, 0.002), (radius, height), wall),
-        *(geom for side in (-1.0, 1.0) for geom in _handle(side, reach, level, radius, bar, half, metal)),
+        *build_wall_ring((radius, 0.002), (radius, height), wall),
+        *(geom for side in (-1.0, 1.0) for geom in _build_handle(side, reach, level, radius, bar, half_length, metal)),
     )
-    names = {"left_handle": -1.0, "right_handle": 1.0}
-    return Form(
+    handle_sides = {"left_handle": -1.0, "right_handle": 1.0}
+    return ObjectModel(
         geoms,
         {
-            "bottom": up(0.0),
-            "centre": up(height / 2),
-            "inside": up(0.006),
-            "top": up(height),
-            **{name: ("", pose((side * reach, 0.0, level))) for name, side in names.items()},
+            "bottom": frame_at_height(0.0),
+            "centre": frame_at_height(height / 2),
+            "inside": frame_at_height(0.006),
+            "top": frame_at_height(height),
+            **{name: ("", make_pose((side * reach, 0.0, level))) for name, side in handle_sides.items()},
         },
         {
-            **{name: ("", _holds(side, reach, level, height)) for name, side in names.items()},
-            "rim": ("", rim(radius - wall / 2, height)),
+            **{name: ("", _build_handle_grasps(side, reach, level, height)) for name, side in handle_sides.items()},
+            "rim": ("", build_rim_grasps(radius - wall / 2, height)),
         },
-        turns=2,
+        yaw_symmetry=2,
     )
 
 
-def _handle(
-    side: float, reach: float, level: float, radius: float, bar: float, half: float, colour: Vector
+def _build_handle(
+    side: float, reach: float, level: float, radius: float, bar: float, half_length: float, colour: Vector
 ) -> tuple[Geom, ...]:
     """Return a bar along y, held off the wall by two struts: a finger goes between."""
     outer, inner = side * reach, side * (radius - 0.003)
     return (
-        Geom("capsule", (bar,), ends=((outer, -half, level), (outer, half, level)), colour=colour),
+        Geom("capsule", (bar,), ends=((outer, -half_length, level), (outer, half_length, level)), colour=colour),
         *(
             Geom("capsule", (bar * 0.8,), ends=((inner, y, level), (outer, y, level)), colour=colour)
-            for y in (-half, half)
+            for y in (-half_length, half_length)
         ),
     )
 
 
-def _holds(side: float, reach: float, level: float, height: float) -> tuple[Grasp, ...]:
+def _build_handle_grasps(side: float, reach: float, level: float, height: float) -> tuple[Grasp, ...]:
     """Return grasps of a bar along y: fingers on both sides of it, leaning back along it and outwards around it.
 
     Left out are those whose palm would meet the pot's rim at `height`.
     """
     return tuple(
         Grasp(
-            pose((side * reach, 0.0, level), from_axes(approach, (cos(roll), 0, -side * sin(roll)))),
+            make_pose((side * reach, 0.0, level), quat_from_axes(approach, (cos(roll), 0, -side * sin(roll)))),
             opening=0.35,
             cost=0.3 * abs(lean) + 0.3 * abs(roll),
         )
         for roll in (0.0, 0.3, 0.6, 0.9)
         for lean in (0.0, 0.3, 0.6, 0.9, -0.3)
-        if level + PALM[0] * cos(lean) * cos(roll) + PALM[1] * sin(roll) > height + 0.004
+        if level + PALM_EXTENT_M[0] * cos(lean) * cos(roll) + PALM_EXTENT_M[1] * sin(roll) > height + 0.004
         for down in [(-side * sin(roll), 0.0, -cos(roll))]
         for approach in [(cos(lean) * down[0], sin(lean), cos(lean) * down[2])]
     )

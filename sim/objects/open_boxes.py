@@ -6,18 +6,18 @@ from dataclasses import replace
 from math import cos, pi, sin
 
 from sim.embodiment.model import Geom, Vector
-from sim.geometry import from_axes, pose
-from sim.objects.base import Form, Grasp, family, up
-from sim.objects.boxes import LEANS, mark, paint, solid
+from sim.geometry import make_pose, quat_from_axes
+from sim.objects.base import Grasp, ObjectModel, frame_at_height, register_family
+from sim.objects.boxes import WRIST_LEANS_RAD, collision_box, lookup_colour, visual_box
 
-LIFT = 0.001  # walls end above the ground: a box stands on the four corners of its floor
-RIM_FROM = 0.045  # lower walls leave no room between fingertips and floor
-RIM_DEPTH = 0.018
+WALL_LIFT_M = 0.001  # walls end above the ground: a box stands on the four corners of its floor
+MIN_RIM_GRASP_HEIGHT_M = 0.045  # lower walls leave no room between fingertips and floor
+RIM_GRASP_DEPTH_M = 0.018
 
 Slot = tuple[str, float, float]
 
 
-@family
+@register_family
 def open_box(
     size: Vector,
     wall: float = 0.004,
@@ -26,68 +26,84 @@ def open_box(
     trim: str = "",
     bands: tuple[float, ...] = (),
     lining: str = "",
-) -> Form:
+) -> ObjectModel:
     """Return an open box of outer lengths `size` whose inner floor is `floor` high.
 
     `slots` are points (name, x, y) on the floor, z up; "floor" is its middle, "opening" that of the upper edge.
     Looks: a rounded rim of the colour `trim`, bands of that colour at heights given as fractions, a coloured lining.
     """
     x, y, z = size
-    base = solid(x, y, floor, (0, 0, floor / 2))
-    walls = tuple(_wall(across, side, size, wall) for across in (0, 1) for side in (-1, 1))
-    seen = (*_rim(size, wall, trim), *(strip for at in bands for strip in _band(size, at, trim)))
-    cloth = (mark(x - 2 * wall, y - 2 * wall, 0.001, (0, 0, floor), paint(lining)),) if lining else ()
-    points = {"bottom": up(0.0), "centre": up(z / 2), "top": up(z), "opening": up(z), "floor": up(floor)}
-    placed = {name: ("", pose((at_x, at_y, floor))) for name, at_x, at_y in slots}
-    grasps = {"rim": ("", _rim_grasps(size, wall))} if z >= RIM_FROM else {}
-    return Form((base, *walls, *seen, *cloth), {**points, **placed}, grasps, turns=2)
+    base = collision_box(x, y, floor, (0, 0, floor / 2))
+    walls = tuple(_build_wall(axis, side, size, wall) for axis in (0, 1) for side in (-1, 1))
+    trim_geoms = (
+        *_build_rim(size, wall, trim),
+        *(strip for fraction in bands for strip in _build_band(size, fraction, trim)),
+    )
+    lining_geoms = (
+        (visual_box(x - 2 * wall, y - 2 * wall, 0.001, (0, 0, floor), lookup_colour(lining)),) if lining else ()
+    )
+    frames = {
+        "bottom": frame_at_height(0.0),
+        "centre": frame_at_height(z / 2),
+        "top": frame_at_height(z),
+        "opening": frame_at_height(z),
+        "floor": frame_at_height(floor),
+    }
+    slot_frames = {name: ("", make_pose((at_x, at_y, floor))) for name, at_x, at_y in slots}
+    grasps = {"rim": ("", _build_wall_grasps(size, wall))} if z >= MIN_RIM_GRASP_HEIGHT_M else {}
+    return ObjectModel((base, *walls, *trim_geoms, *lining_geoms), {**frames, **slot_frames}, grasps, yaw_symmetry=2)
 
 
-def _wall(across: int, side: int, size: Vector, wall: float) -> Geom:
-    """Return the wall that faces along x (`across` 0) or y (1); the former run the whole length."""
+def _build_wall(axis: int, side: int, size: Vector, wall: float) -> Geom:
+    """Return the wall that faces along x (`axis` 0) or y (1); the former run the whole length."""
     x, y, z = size
-    at = side * (size[across] - wall) / 2
-    full = (wall, y) if across == 0 else (x - 2 * wall, wall)
-    return solid(*full, z - LIFT, (at if across == 0 else 0.0, at if across == 1 else 0.0, (z + LIFT) / 2))
+    offset = side * (size[axis] - wall) / 2
+    extent = (wall, y) if axis == 0 else (x - 2 * wall, wall)
+    return collision_box(
+        *extent, z - WALL_LIFT_M, (offset if axis == 0 else 0.0, offset if axis == 1 else 0.0, (z + WALL_LIFT_M) / 2)
+    )
 
 
-def _rim(size: Vector, wall: float, trim: str) -> tuple[Geom, ...]:
+def _build_rim(size: Vector, wall: float, trim: str) -> tuple[Geom, ...]:
     radius = 0.7 * wall
     a, b, z = (size[0] - wall) / 2, (size[1] - wall) / 2, size[2] - radius
     corners = ((-a, -b, z), (a, -b, z), (a, b, z), (-a, b, z))
-    colour = paint(trim) if trim else None
+    colour = lookup_colour(trim) if trim else None
     edges = ((corners[k - 1], corners[k]) for k in range(4))
     return tuple(Geom("capsule", (radius,), colour=colour, collide=False, ends=edge) for edge in edges)
 
 
-def _band(size: Vector, at: float, trim: str) -> tuple[Geom, ...]:
+def _build_band(size: Vector, fraction: float, trim: str) -> tuple[Geom, ...]:
     x, y, z = size
-    colour, high = paint(trim), 0.12 * z
+    colour, band_height = lookup_colour(trim), 0.12 * z
     return tuple(
-        mark(*full, (sx * x / 2, sy * y / 2, at * z), colour)
-        for sx, sy, full in (
-            (-1, 0, (0.002, y, high)), (1, 0, (0.002, y, high)), (0, -1, (x, 0.002, high)), (0, 1, (x, 0.002, high))
+        visual_box(*extent, (sx * x / 2, sy * y / 2, fraction * z), colour)
+        for sx, sy, extent in (
+            (-1, 0, (0.002, y, band_height)),
+            (1, 0, (0.002, y, band_height)),
+            (0, -1, (x, 0.002, band_height)),
+            (0, 1, (x, 0.002, band_height)),
         )
     )
 
 
-def _rim_grasps(size: Vector, wall: float) -> tuple[Grasp, ...]:
+def _build_wall_grasps(size: Vector, wall: float) -> tuple[Grasp, ...]:
     """Return pinches of the four walls from above, the wrist leaning along the wall."""
     return tuple(
         Grasp(
-            pose(
-                (cos(a) * (size[0] - wall) / 2, sin(a) * (size[1] - wall) / 2, size[2] - RIM_DEPTH),
-                from_axes((-sin(a) * sin(lean), cos(a) * sin(lean), -cos(lean)), (cos(a), sin(a), 0)),
+            make_pose(
+                (cos(a) * (size[0] - wall) / 2, sin(a) * (size[1] - wall) / 2, size[2] - RIM_GRASP_DEPTH_M),
+                quat_from_axes((-sin(a) * sin(lean), cos(a) * sin(lean), -cos(lean)), (cos(a), sin(a), 0)),
             ),
             opening=0.6,
             cost=2 * abs(lean),
         )
         for a in (k * pi / 2 for k in range(4))
-        for lean in LEANS
+        for lean in WRIST_LEANS_RAD
     )
 
 
-@family
+@register_family
 def handled_basket(
     size: Vector,
     wall_height: float = 0.075,
@@ -96,7 +112,7 @@ def handled_basket(
     wall: float = 0.004,
     trim: str = "brown",
     bands: tuple[float, ...] = (0.3, 0.75),
-) -> Form:
+) -> ObjectModel:
     """Return a basket of `size` with an arch over its middle along y; size[2] counts the arch.
 
     "left" and "right" are points on the floor `reach` to either side of the arch; "handle" is the bar's middle.
@@ -104,17 +120,28 @@ def handled_basket(
     """
     x, y, top = size
     slots = (("left", -reach, 0.0), ("right", reach, 0.0))
-    tub = open_box((x, y, wall_height), wall, slots=slots, trim=trim, bands=bands)
-    post_y, colour = (y - bar) / 2, paint(trim)
+    open_basket = open_box((x, y, wall_height), wall, slots=slots, trim=trim, bands=bands)
+    post_y, colour = (y - bar) / 2, lookup_colour(trim)
     arch = (
-        *(solid(bar, bar, top - 0.02, (0, side * post_y, top / 2 + 0.01), colour) for side in (-1, 1)),
-        solid(bar, y - 2 * bar, bar, (0, 0, top - bar / 2), colour),
+        *(collision_box(bar, bar, top - 0.02, (0, side * post_y, top / 2 + 0.01), colour) for side in (-1, 1)),
+        collision_box(bar, y - 2 * bar, bar, (0, 0, top - bar / 2), colour),
     )
-    height = top - bar / 2
-    grip = tuple(
-        Grasp(pose((0, at, height), from_axes((0, sin(lean), -cos(lean)), (1, 0, 0))), 0.5, abs(lean) + 4 * abs(at))
-        for at in (0.0, -0.02, 0.02)
-        for lean in LEANS
+    handle_height = top - bar / 2
+    handle_grasps = tuple(
+        Grasp(
+            make_pose((0, offset, handle_height), quat_from_axes((0, sin(lean), -cos(lean)), (1, 0, 0))),
+            0.5,
+            abs(lean) + 4 * abs(offset),
+        )
+        for offset in (0.0, -0.02, 0.02)
+        for lean in WRIST_LEANS_RAD
     )
-    points = {**tub.points, "top": up(top), "centre": up(top / 2), "handle": up(height)}
-    return replace(tub, geoms=(*tub.geoms, *arch), points=points, grasps={"handle": ("", grip)})
+    frames = {
+        **open_basket.frames,
+        "top": frame_at_height(top),
+        "centre": frame_at_height(top / 2),
+        "handle": frame_at_height(handle_height),
+    }
+    return replace(
+        open_basket, geoms=(*open_basket.geoms, *arch), frames=frames, grasps={"handle": ("", handle_grasps)}
+    )

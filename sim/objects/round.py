@@ -3,148 +3,168 @@
 from __future__ import annotations
 
 from sim.embodiment.model import Geom, Vector
-from sim.objects.base import Form, family, up
-from sim.objects.revolution import above, around, drawn, prism, solid
+from sim.objects.base import ObjectModel, frame_at_height, register_family
+from sim.objects.revolution import (
+    build_prism,
+    build_round_top_grasps,
+    build_side_grasps,
+    collision_cylinder,
+    visual_cylinder,
+)
 
-TIP = 0.012  # metres: how far fingertips reach beyond the tool's origin
-GRASPABLE = 0.072  # metres: wider things are not held across
-METAL: Vector = (0.74, 0.75, 0.77)
-WHITE: Vector = (0.92, 0.92, 0.90)
+FINGERTIP_REACH_M = 0.012  # metres: how far fingertips reach beyond the tool's origin
+MAX_ROUND_GRASP_WIDTH_M = 0.072  # metres: wider things are not held across
+LID_METAL_RGB: Vector = (0.74, 0.75, 0.77)
+WHITE_RGB: Vector = (0.92, 0.92, 0.90)
 
 
-@family
-def disc(radius: float, height: float) -> Form:
+@register_family
+def disc(radius: float, height: float) -> ObjectModel:
     """Return a flat cylinder."""
     geoms = (Geom("cylinder", (radius, height / 2), (0, 0, height / 2)),)
-    return Form(geoms, {"bottom": up(0.0), "centre": up(height / 2), "top": up(height)}, turns=0)
+    return ObjectModel(
+        geoms,
+        {"bottom": frame_at_height(0.0), "centre": frame_at_height(height / 2), "top": frame_at_height(height)},
+        yaw_symmetry=0,
+    )
 
 
-@family
-def ball(radius: float) -> Form:
+@register_family
+def ball(radius: float) -> ObjectModel:
     """Return a small smooth sphere."""
-    grasps = {"top": ("", above(2 * radius, max(radius, TIP + 0.002), leans=(0.0,), turns=12))}
-    points = {"bottom": up(0.0), "centre": up(radius), "top": up(2 * radius)}
-    return Form((Geom("sphere", (radius,), (0, 0, radius), smooth=True),), points, grasps, turns=0)
+    grasps = {
+        "top": (
+            "",
+            build_round_top_grasps(2 * radius, max(radius, FINGERTIP_REACH_M + 0.002), leans=(0.0,), num_directions=12),
+        )
+    }
+    frames = {"bottom": frame_at_height(0.0), "centre": frame_at_height(radius), "top": frame_at_height(2 * radius)}
+    return ObjectModel((Geom("sphere", (radius,), (0, 0, radius), smooth=True),), frames, grasps, yaw_symmetry=0)
 
 
-@family
-def bell(radius: float, height: float) -> Form:
+@register_family
+def bell(radius: float, height: float) -> ObjectModel:
     """Return a desk bell: a foot, an upright skirt to hold it by, a dome and a button on top."""
-    skirt, waist, dome = radius * 0.88, height / 2 - 0.003, height / 2 - 0.005
+    skirt_radius, skirt_top, dome_height = radius * 0.88, height / 2 - 0.003, height / 2 - 0.005
     geoms = (
         Geom("cylinder", (radius, 0.005), (0, 0, 0.005), colour=(0.15, 0.13, 0.12)),
-        *prism(skirt, 0.009, waist + 0.006),
-        drawn(skirt, 0.009, waist),
-        Geom("ellipsoid", (skirt, skirt, dome), (0, 0, waist)),
+        *build_prism(skirt_radius, 0.009, skirt_top + 0.006),
+        visual_cylinder(skirt_radius, 0.009, skirt_top),
+        Geom("ellipsoid", (skirt_radius, skirt_radius, dome_height), (0, 0, skirt_top)),
         Geom("cylinder", (0.007, 0.006), (0, 0, height - 0.006), colour=(0.2, 0.2, 0.22)),
     )
     # a leaning finger reaches 3 mm lower by one corner, and must not pinch the foot
-    grasps = {"top": ("", above(2 * skirt, 0.0155 + TIP, leans=(0.0, -0.3, 0.3)))}
-    points = {"bottom": up(0.0), "centre": up(height / 2), "top": up(height)}
-    return Form(geoms, points, grasps if 2 * skirt <= GRASPABLE else {}, turns=0)
+    grasps = {"top": ("", build_round_top_grasps(2 * skirt_radius, 0.0155 + FINGERTIP_REACH_M, leans=(0.0, -0.3, 0.3)))}
+    frames = {"bottom": frame_at_height(0.0), "centre": frame_at_height(height / 2), "top": frame_at_height(height)}
+    return ObjectModel(geoms, frames, grasps if 2 * skirt_radius <= MAX_ROUND_GRASP_WIDTH_M else {}, yaw_symmetry=0)
 
 
-@family
-def can(radius: float, height: float, label: Vector = WHITE, band: float = 0.5, lid: float = 0.9) -> Form:
+@register_family
+def can(radius: float, height: float, label: Vector = WHITE_RGB, band: float = 0.5, lid: float = 0.9) -> ObjectModel:
     """Return a closed can with a printed band over `band` of its height and a lid of `lid` of its radius."""
-    half = band * height / 2
+    half_band = band * height / 2
     geoms = (
-        *prism(radius, 0.0, height - 0.002),
-        drawn(radius, 0.001, height - 0.003),
-        drawn(radius + 0.0006, height / 2 - half, height / 2 + half, label),
-        drawn(radius * lid, height - 0.003, height, METAL),
+        *build_prism(radius, 0.0, height - 0.002),
+        visual_cylinder(radius, 0.001, height - 0.003),
+        visual_cylinder(radius + 0.0006, height / 2 - half_band, height / 2 + half_band, label),
+        visual_cylinder(radius * lid, height - 0.003, height, LID_METAL_RGB),
     )
-    return Form(
+    return ObjectModel(
         geoms,
-        {"bottom": up(0.0), "centre": up(height / 2), "top": up(height)},
+        {"bottom": frame_at_height(0.0), "centre": frame_at_height(height / 2), "top": frame_at_height(height)},
         {
-            "side": ("", around(radius, 0.55 * height)),
-            "top": ("", above(2 * radius, height - 0.02, leans=(0.0, -0.3, 0.3, -0.6, 0.6))),
+            "side": ("", build_side_grasps(radius, 0.55 * height)),
+            "top": ("", build_round_top_grasps(2 * radius, height - 0.02, leans=(0.0, -0.3, 0.3, -0.6, 0.6))),
         },
-        turns=0,
+        yaw_symmetry=0,
     )
 
 
-@family
+@register_family
 def bottle(
     radius: float,
     height: float,
     neck: float = 0.014,
     neck_height: float = 0.035,
     shoulder: float = 0.025,
-    cap: Vector = WHITE,
-    label: Vector = WHITE,
+    cap: Vector = WHITE_RGB,
+    label: Vector = WHITE_RGB,
     band: float = 0.35,
-) -> Form:
+) -> ObjectModel:
     """Return a bottle: a body of `radius`, a rounded `shoulder`, a neck with a cap; it stands, or lies unrolling.
 
     `height` counts everything; `band` is the share of the body that the label covers.
     """
-    collar = height - neck_height
-    body = collar - shoulder
-    half = band * body / 2
+    neck_bottom = height - neck_height
+    body_height = neck_bottom - shoulder
+    half_band = band * body_height / 2
     geoms = (
-        *prism(radius, 0.0, body),
-        solid(neck, collar, height, cap),  # one body and not four: what is above weighs by the count
-        drawn(radius, 0.001, body),
-        Geom("ellipsoid", (radius, radius, shoulder + 0.004), (0, 0, body), collide=False),
-        drawn(neck * 0.9, body, collar),
-        drawn(radius + 0.0006, 0.48 * body - half, 0.48 * body + half, label),
+        *build_prism(radius, 0.0, body_height),
+        collision_cylinder(neck, neck_bottom, height, cap),  # one body and not four: what is above weighs by the count
+        visual_cylinder(radius, 0.001, body_height),
+        Geom("ellipsoid", (radius, radius, shoulder + 0.004), (0, 0, body_height), collide=False),
+        visual_cylinder(neck * 0.9, body_height, neck_bottom),
+        visual_cylinder(radius + 0.0006, 0.48 * body_height - half_band, 0.48 * body_height + half_band, label),
     )
-    return Form(
+    return ObjectModel(
         geoms,
-        {"bottom": up(0.0), "centre": up(height / 2), "top": up(height)},
+        {"bottom": frame_at_height(0.0), "centre": frame_at_height(height / 2), "top": frame_at_height(height)},
         {
-            "side": ("", around(radius, 0.55 * body, tilts=(0.0, -0.4, 0.4, 0.8))),
-            "level": ("", around(radius, 0.55 * body, tilts=(0.0,))),
-            "top": ("", above(2 * neck, collar + TIP + 0.003)),
+            "side": ("", build_side_grasps(radius, 0.55 * body_height, tilts=(0.0, -0.4, 0.4, 0.8))),
+            "level": ("", build_side_grasps(radius, 0.55 * body_height, tilts=(0.0,))),
+            "top": ("", build_round_top_grasps(2 * neck, neck_bottom + FINGERTIP_REACH_M + 0.003)),
         },
-        turns=0,
+        yaw_symmetry=0,
     )
 
 
-@family
+@register_family
 def seal(
     radius: float, height: float, knob: float = 0.016, foot: float = 0.4, wood: Vector = (0.45, 0.28, 0.15)
-) -> Form:
+) -> ObjectModel:
     """Return a stamp: a body over `foot` of its height, a stem and a knob to hold it by."""
-    body, low, high = foot * height, height - 2 * knob, height - 0.6 * knob
+    body_height, knob_bottom, knob_middle = foot * height, height - 2 * knob, height - 0.6 * knob
     geoms = (
-        *prism(radius, 0.0, body),
-        solid(knob, low, high, wood),
-        drawn(radius, 0.002, body),
-        drawn(radius * 0.96, 0.0002, 0.003, (0.62, 0.14, 0.13)),
-        drawn(knob * 0.6, body, low, wood),
-        Geom("ellipsoid", (knob, knob, height - high), (0, 0, high), colour=wood, collide=False),
+        *build_prism(radius, 0.0, body_height),
+        collision_cylinder(knob, knob_bottom, knob_middle, wood),
+        visual_cylinder(radius, 0.002, body_height),
+        visual_cylinder(radius * 0.96, 0.0002, 0.003, (0.62, 0.14, 0.13)),
+        visual_cylinder(knob * 0.6, body_height, knob_bottom, wood),
+        Geom("ellipsoid", (knob, knob, height - knob_middle), (0, 0, knob_middle), colour=wood, collide=False),
     )
-    return Form(
+    return ObjectModel(
         geoms,
-        {"bottom": up(0.0), "centre": up(height / 2), "top": up(height)},
+        {"bottom": frame_at_height(0.0), "centre": frame_at_height(height / 2), "top": frame_at_height(height)},
         {
-            "top": ("", above(2 * knob, height - 0.022, leans=(0.0, -0.3, 0.3))),
-            "side": ("", around(radius, max(0.024, 0.5 * body), tilts=(0.4, 0.8))),
+            "top": ("", build_round_top_grasps(2 * knob, height - 0.022, leans=(0.0, -0.3, 0.3))),
+            "side": ("", build_side_grasps(radius, max(0.024, 0.5 * body_height), tilts=(0.4, 0.8))),
         },
-        turns=0,
+        yaw_symmetry=0,
     )
 
 
-@family
-def burger(radius: float, height: float, filling: Vector = (0.35, 0.62, 0.20)) -> Form:
+@register_family
+def burger(radius: float, height: float, filling: Vector = (0.35, 0.62, 0.20)) -> ObjectModel:
     """Return a round bun in layers: bread, meat, a `filling` and a domed top."""
-    low, meat, green = 0.32 * height, 0.52 * height, 0.6 * height
+    bread_top, meat_top, filling_top = 0.32 * height, 0.52 * height, 0.6 * height
     geoms = (
-        *prism(0.96 * radius, 0.0, 0.7 * height),
-        drawn(radius * 0.97, 0.0005, low),
-        drawn(radius, low, meat, (0.30, 0.17, 0.10)),
-        drawn(radius * 1.02, meat, green, filling),
-        Geom("ellipsoid", (radius, radius, height - green), (0, 0, green), collide=False),
+        *build_prism(0.96 * radius, 0.0, 0.7 * height),
+        visual_cylinder(radius * 0.97, 0.0005, bread_top),
+        visual_cylinder(radius, bread_top, meat_top, (0.30, 0.17, 0.10)),
+        visual_cylinder(radius * 1.02, meat_top, filling_top, filling),
+        Geom("ellipsoid", (radius, radius, height - filling_top), (0, 0, filling_top), collide=False),
     )
-    return Form(
+    return ObjectModel(
         geoms,
-        {"bottom": up(0.0), "centre": up(height / 2), "top": up(height)},
+        {"bottom": frame_at_height(0.0), "centre": frame_at_height(height / 2), "top": frame_at_height(height)},
         {
-            "top": ("", above(2 * radius, max(height - 0.02, TIP + 0.003), leans=(0.0, -0.3, 0.3))),
-            "side": ("", around(radius, max(0.5 * height, 0.02), tilts=(0.6, 0.9, 1.2))),
+            "top": (
+                "",
+                build_round_top_grasps(
+                    2 * radius, max(height - 0.02, FINGERTIP_REACH_M + 0.003), leans=(0.0, -0.3, 0.3)
+                ),
+            ),
+            "side": ("", build_side_grasps(radius, max(0.5 * height, 0.02), tilts=(0.6, 0.9, 1.2))),
         },
-        turns=0,
+        yaw_symmetry=0,
     )

@@ -5,87 +5,142 @@ from __future__ import annotations
 from math import cos, hypot, sin, tan
 
 from sim.embodiment.model import Geom, Vector
-from sim.geometry import about, cross, from_axes, pose
-from sim.objects.base import Form, family, up
-from sim.objects.boxes import BLACK, DARK, mark, solid
+from sim.geometry import cross, make_pose, quat_from_axes, quat_from_axis_angle
+from sim.objects.base import ObjectModel, frame_at_height, register_family
+from sim.objects.boxes import DARK_GREY_RGB, INK_BLACK_RGB, collision_box, visual_box
 
-STEEL = (0.72, 0.73, 0.75)
-HALF_PHONE = 0.008  # half the thickness of what leans on a phone stand
+BRIGHT_STEEL_RGB = (0.72, 0.73, 0.75)
+PHONE_HALF_THICKNESS_M = 0.008  # half the thickness of what leans on a phone stand
 
 
-@family
-def display_stand(width: float, depth: float, height: float, circle: bool = False) -> Form:
+@register_family
+def display_stand(width: float, depth: float, height: float, circle: bool = False) -> ObjectModel:
     """Return a low pedestal with a flat top."""
-    plate, foot = 0.010, 0.010
-    column = height - plate
+    plate_thickness, foot_height = 0.010, 0.010
+    column_height = height - plate_thickness
     if circle:
-        top = Geom("cylinder", (width / 2, plate / 2), (0, 0, height - plate / 2))
+        top = Geom("cylinder", (width / 2, plate_thickness / 2), (0, 0, height - plate_thickness / 2))
     else:
-        top = solid(width, depth, plate, (0, 0, height - plate / 2))
+        top = collision_box(width, depth, plate_thickness, (0, 0, height - plate_thickness / 2))
     geoms = (
-        solid(width * 0.72, depth * 0.72, column, (0, 0, column / 2)),
+        collision_box(width * 0.72, depth * 0.72, column_height, (0, 0, column_height / 2)),
         top,
-        mark(width * 0.8, depth * 0.8, foot, (0, 0, foot / 2), DARK),
+        visual_box(width * 0.8, depth * 0.8, foot_height, (0, 0, foot_height / 2), DARK_GREY_RGB),
     )
-    return Form(geoms, {"bottom": up(0.0), "top": up(height)}, turns=4 if width == depth else 2)
+    return ObjectModel(
+        geoms, {"bottom": frame_at_height(0.0), "top": frame_at_height(height)}, yaw_symmetry=4 if width == depth else 2
+    )
 
 
-@family
-def phone_stand(width: float = 0.08, depth: float = 0.08, height: float = 0.10, slope: float = 1.17) -> Form:
+@register_family
+def phone_stand(width: float = 0.08, depth: float = 0.08, height: float = 0.10, slope: float = 1.17) -> ObjectModel:
     """Return a stand with a back plate at `slope` from the horizontal, leaning away from the front, and a ledge.
 
     "ledge" is where the middle of a phone's lower end is set down: z up along the plate, x along the width, so
     that the frame of a phone's lower end (z along the phone, x to the right, screen against -y) falls on it.
     """
-    base, plate, shelf, room = 0.010, 0.006, 0.006, 0.024
-    rise, out = (0.0, cos(slope), sin(slope)), (0.0, -sin(slope), cos(slope))  # along the plate, out of its face
-    turn = tuple(about((1, 0, 0), slope).tolist())
-    corner = (0.0, -depth * 0.16, base + 0.012)  # where the plate's face meets the shelf's
+    base_thickness, plate_thickness, shelf_thickness, shelf_depth = 0.010, 0.006, 0.006, 0.024
+    plate_direction, face_normal = (
+        (0.0, cos(slope), sin(slope)),
+        (0.0, -sin(slope), cos(slope)),
+    )  # along the plate, out of its face
+    plate_quat = tuple(quat_from_axis_angle((1, 0, 0), slope).tolist())
+    corner = (0.0, -depth * 0.16, base_thickness + 0.012)  # where the plate's face meets the shelf's
 
-    def spot(along: float, off: float) -> Vector:
-        return 0.0, corner[1] + along * rise[1] + off * out[1], corner[2] + along * rise[2] + off * out[2]
+    def locate_on_plate(along: float, outwards: float) -> Vector:
+        return (
+            0.0,
+            corner[1] + along * plate_direction[1] + outwards * face_normal[1],
+            corner[2] + along * plate_direction[2] + outwards * face_normal[2],
+        )
 
-    long = (height - corner[2]) / sin(slope)
+    plate_length = (height - corner[2]) / sin(slope)
     # the plate is narrower than a phone: fingers that hold the phone by its sides pass beside it
     geoms = (
-        solid(width, depth, base, (0, 0, base / 2)),
-        Geom("box", (width * 0.3, (long + shelf) / 2, plate / 2), spot((long - shelf) / 2, -plate / 2), turn),
-        Geom("box", (width * 0.4, shelf / 2, room / 2), spot(-shelf / 2, room / 2), turn),
-        Geom("box", (width * 0.4, 0.006, 0.002), spot(0.0, room + 0.002), turn),
-        Geom("box", (width * 0.12, long * 0.3, 0.006), spot(long * 0.22, -plate - 0.006), turn, DARK, collide=False),
-        Geom("box", (width * 0.22, long * 0.06, 0.0005), spot(long * 0.8, 0.0002), turn, DARK, collide=False),
-        mark(width * 0.3, depth * 0.3, corner[2], (0, corner[1] + 0.012, corner[2] / 2), DARK),
+        collision_box(width, depth, base_thickness, (0, 0, base_thickness / 2)),
+        Geom(
+            "box",
+            (width * 0.3, (plate_length + shelf_thickness) / 2, plate_thickness / 2),
+            locate_on_plate((plate_length - shelf_thickness) / 2, -plate_thickness / 2),
+            plate_quat,
+        ),
+        Geom(
+            "box",
+            (width * 0.4, shelf_thickness / 2, shelf_depth / 2),
+            locate_on_plate(-shelf_thickness / 2, shelf_depth / 2),
+            plate_quat,
+        ),
+        Geom("box", (width * 0.4, 0.006, 0.002), locate_on_plate(0.0, shelf_depth + 0.002), plate_quat),
+        Geom(
+            "box",
+            (width * 0.12, plate_length * 0.3, 0.006),
+            locate_on_plate(plate_length * 0.22, -plate_thickness - 0.006),
+            plate_quat,
+            DARK_GREY_RGB,
+            collide=False,
+        ),
+        Geom(
+            "box",
+            (width * 0.22, plate_length * 0.06, 0.0005),
+            locate_on_plate(plate_length * 0.8, 0.0002),
+            plate_quat,
+            DARK_GREY_RGB,
+            collide=False,
+        ),
+        visual_box(width * 0.3, depth * 0.3, corner[2], (0, corner[1] + 0.012, corner[2] / 2), DARK_GREY_RGB),
     )
     # a little in front of the plate, so that a phone slid down along it does not catch its upper end
-    ledge = pose(spot(0.001, HALF_PHONE + 0.004), from_axes(rise, (0, sin(slope), -cos(slope))))
-    return Form(geoms, {"bottom": up(0.0), "ledge": ("", ledge), "top": up(height)}, turns=1)
+    ledge = make_pose(
+        locate_on_plate(0.001, PHONE_HALF_THICKNESS_M + 0.004),
+        quat_from_axes(plate_direction, (0, sin(slope), -cos(slope))),
+    )
+    return ObjectModel(
+        geoms, {"bottom": frame_at_height(0.0), "ledge": ("", ledge), "top": frame_at_height(height)}, yaw_symmetry=1
+    )
 
 
-@family
-def scale(width: float = 0.117, depth: float = 0.156, height: float = 0.04, circle: bool = False) -> Form:
+@register_family
+def scale(width: float = 0.117, depth: float = 0.156, height: float = 0.04, circle: bool = False) -> ObjectModel:
     """Return a kitchen scale: a platform over its far part, a display at the front."""
-    plate = 0.006
-    side = min(width * 0.94, depth * 0.74)
-    back = depth / 2 - side / 2 - 0.003
-    body = height - plate
-    pan = (
-        Geom("cylinder", (side / 2, plate / 2), (0, back, height - plate / 2), colour=STEEL)
+    platform_thickness = 0.006
+    platform_side = min(width * 0.94, depth * 0.74)
+    platform_y = depth / 2 - platform_side / 2 - 0.003
+    body_height = height - platform_thickness
+    platform = (
+        Geom(
+            "cylinder",
+            (platform_side / 2, platform_thickness / 2),
+            (0, platform_y, height - platform_thickness / 2),
+            colour=BRIGHT_STEEL_RGB,
+        )
         if circle
-        else solid(side, side, plate, (0, back, height - plate / 2), STEEL)
+        else collision_box(
+            platform_side,
+            platform_side,
+            platform_thickness,
+            (0, platform_y, height - platform_thickness / 2),
+            BRIGHT_STEEL_RGB,
+        )
     )
-    strip = depth - side - 0.006
-    front = -depth / 2 + strip / 2
+    display_depth = depth - platform_side - 0.006
+    display_y = -depth / 2 + display_depth / 2
     geoms = (
-        solid(width, depth, body, (0, 0, body / 2)),
-        pan,
-        mark(width * 0.5, strip * 0.66, 0.001, (-width * 0.12, front, body), (0.62, 0.74, 0.66)),
-        mark(width * 0.26, strip * 0.22, 0.001, (-width * 0.16, front, body + 0.001), BLACK),
-        mark(width * 0.1, strip * 0.3, 0.002, (width * 0.3, front, body), (0.85, 0.2, 0.15)),
+        collision_box(width, depth, body_height, (0, 0, body_height / 2)),
+        platform,
+        visual_box(
+            width * 0.5, display_depth * 0.66, 0.001, (-width * 0.12, display_y, body_height), (0.62, 0.74, 0.66)
+        ),
+        visual_box(
+            width * 0.26, display_depth * 0.22, 0.001, (-width * 0.16, display_y, body_height + 0.001), INK_BLACK_RGB
+        ),
+        visual_box(width * 0.1, display_depth * 0.3, 0.002, (width * 0.3, display_y, body_height), (0.85, 0.2, 0.15)),
     )
-    return Form(geoms, {"bottom": up(0.0), "top": ("", pose((0, back, height)))}, turns=1)
+    return ObjectModel(
+        geoms, {"bottom": frame_at_height(0.0), "top": ("", make_pose((0, platform_y, height)))}, yaw_symmetry=1
+    )
 
 
-@family
+@register_family
 def rack(
     width: float = 0.15,
     depth: float = 0.12,
@@ -94,25 +149,33 @@ def rack(
     slope: float = 0.47,
     back: float = 0.012,
     peg: float = 0.0055,
-) -> Form:
+) -> ObjectModel:
     """Return a post with one peg that rises outwards at `slope` (radians) and ends at `tip`.
 
     The post stands `back` behind the centre, so that a mug has room on the peg. Points "peg" (the tip) and "hang"
     (half way from the centre line to the tip) look out along the peg, their x axes up.
     """
-    base, post = 0.012, 0.007
-    out = hypot(tip[0], tip[1])
-    away = (tip[0] / out, tip[1] / out)
-    direction = (away[0] * cos(slope), away[1] * cos(slope), sin(slope))
-    foot = (-back * away[0], -back * away[1])
-    root = (*foot, tip[2] - (out + back) * tan(slope))
-    half = (tip[0] / 2, tip[1] / 2, tip[2] - out / 2 * tan(slope))
+    base_thickness, post_radius = 0.012, 0.007
+    tip_distance = hypot(tip[0], tip[1])
+    outward = (tip[0] / tip_distance, tip[1] / tip_distance)
+    direction = (outward[0] * cos(slope), outward[1] * cos(slope), sin(slope))
+    post_xy = (-back * outward[0], -back * outward[1])
+    peg_root = (*post_xy, tip[2] - (tip_distance + back) * tan(slope))
+    peg_middle = (tip[0] / 2, tip[1] / 2, tip[2] - tip_distance / 2 * tan(slope))
     geoms = (
-        solid(width, depth, base, (0, 0, base / 2)),
-        Geom("capsule", (post,), ends=((*foot, base), (*foot, height - post))),
-        Geom("capsule", (peg,), ends=(root, tip)),
-        Geom("sphere", (post * 1.6,), (*foot, height - post * 1.6), collide=False),
-        Geom("cylinder", (post * 2.2, 0.005), (*foot, base + 0.005), collide=False),
+        collision_box(width, depth, base_thickness, (0, 0, base_thickness / 2)),
+        Geom("capsule", (post_radius,), ends=((*post_xy, base_thickness), (*post_xy, height - post_radius))),
+        Geom("capsule", (peg,), ends=(peg_root, tip)),
+        Geom("sphere", (post_radius * 1.6,), (*post_xy, height - post_radius * 1.6), collide=False),
+        Geom("cylinder", (post_radius * 2.2, 0.005), (*post_xy, base_thickness + 0.005), collide=False),
     )
-    turn = from_axes(direction, cross(direction, (0, 0, 1)))
-    return Form(geoms, {"bottom": up(0.0), "peg": ("", pose(tip, turn)), "hang": ("", pose(half, turn))}, turns=1)
+    peg_quat = quat_from_axes(direction, cross(direction, (0, 0, 1)))
+    return ObjectModel(
+        geoms,
+        {
+            "bottom": frame_at_height(0.0),
+            "peg": ("", make_pose(tip, peg_quat)),
+            "hang": ("", make_pose(peg_middle, peg_quat)),
+        },
+        yaw_symmetry=1,
+    )

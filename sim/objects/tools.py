@@ -5,249 +5,351 @@ from __future__ import annotations
 from math import asin, atan2, cos, pi, sin
 
 from sim.embodiment.model import Geom, Vector
-from sim.geometry import about, from_axes, pose
-from sim.objects.base import Form, Grasp, family, up
-from sim.objects.boxes import BLACK, DARK, WHITE, mark, solid
+from sim.geometry import make_pose, quat_from_axes, quat_from_axis_angle
+from sim.objects.base import Grasp, ObjectModel, frame_at_height, register_family
+from sim.objects.boxes import DARK_GREY_RGB, INK_BLACK_RGB, PRINT_WHITE_RGB, collision_box, visual_box
 
-STEEL, RUBBER, LENS = (0.62, 0.63, 0.66), (0.10, 0.10, 0.11), (0.75, 0.08, 0.08)
-LEANS = (0.0, 0.3, -0.3, 0.6, -0.6)
-LEAST = 0.014  # a tool's origin nearer to the table pushes the fingertips into it
-PAD = 0.011  # half the width of a finger pad
-ALONG_Y = tuple(about((1, 0, 0), pi / 2).tolist())  # turns a cylinder's axis to the front
+TOOL_STEEL_RGB, RUBBER_RGB, LENS_RGB = (0.62, 0.63, 0.66), (0.10, 0.10, 0.11), (0.75, 0.08, 0.08)
+TOOL_WRIST_LEANS_RAD = (0.0, 0.3, -0.3, 0.6, -0.6)
+MIN_TOOL_HEIGHT_M = 0.014  # a tool's origin nearer to the table pushes the fingertips into it
+FINGER_PAD_HALF_WIDTH_M = 0.011  # half the width of a finger pad
+Z_TO_FRONT_QUAT = tuple(quat_from_axis_angle((1, 0, 0), pi / 2).tolist())  # turns a cylinder's axis to the front
 
 
-@family
-def hammer(
-    length: float, head: Vector, grip: float = 0.022, claw: bool = False, face: str = "steel"
-) -> Form:
+@register_family
+def hammer(length: float, head: Vector, grip: float = 0.022, claw: bool = False, face: str = "steel") -> ObjectModel:
     """Return a hammer that stands on the striking face of its head (x, y, z) and on the end of its handle.
 
     The handle lies along y, head away from the robot. "face" is a bottom of the head: set on a thing, the head hits it.
     """
-    wide, deep, high = head
-    reach = length - deep / 2
-    rise = asin((0.55 * high - grip / 2) / reach)
-    along = (0.0, cos(rise), sin(rise))
-    tail = (0.0, -length / 2 + grip / 2 * sin(rise), grip / 2 * cos(rise))
-    shaft = reach / cos(rise) - 0.3 * deep
-    ahead = length / 2 - deep / 2
-    tint = RUBBER if face == "rubber" else STEEL
+    head_width, head_depth, head_height = head
+    reach = length - head_depth / 2
+    pitch = asin((0.55 * head_height - grip / 2) / reach)
+    shaft_direction = (0.0, cos(pitch), sin(pitch))
+    tail_centre = (0.0, -length / 2 + grip / 2 * sin(pitch), grip / 2 * cos(pitch))
+    shaft_length = reach / cos(pitch) - 0.3 * head_depth
+    head_y = length / 2 - head_depth / 2
+    head_colour = RUBBER_RGB if face == "rubber" else TOOL_STEEL_RGB
 
-    def spot(share: float) -> Vector:
-        return tail[0], tail[1] + share * shaft * along[1], tail[2] + share * shaft * along[2]
+    def locate_on_shaft(fraction: float) -> Vector:
+        return (
+            tail_centre[0],
+            tail_centre[1] + fraction * shaft_length * shaft_direction[1],
+            tail_centre[2] + fraction * shaft_length * shaft_direction[2],
+        )
 
-    turn = tuple(about((1, 0, 0), rise).tolist())
+    shaft_quat = tuple(quat_from_axis_angle((1, 0, 0), pitch).tolist())
     geoms = (
-        Geom("box", (grip / 2, shaft / 2, grip / 2), spot(0.5), turn),
-        Geom("box", (wide / 2, deep / 2, high / 2), (0, ahead, high / 2), colour=tint),
-        Geom("box", (grip / 2 + 0.0015, shaft * 0.22, grip / 2 - 0.001), spot(0.26), turn, RUBBER, collide=False),
-        mark(wide + 0.005, deep + 0.005, high * 0.2, (0, ahead, high * 0.1), tint),
-        *_peen(wide, deep, high, ahead, tint, claw),
+        Geom("box", (grip / 2, shaft_length / 2, grip / 2), locate_on_shaft(0.5), shaft_quat),
+        Geom(
+            "box", (head_width / 2, head_depth / 2, head_height / 2), (0, head_y, head_height / 2), colour=head_colour
+        ),
+        Geom(
+            "box",
+            (grip / 2 + 0.0015, shaft_length * 0.22, grip / 2 - 0.001),
+            locate_on_shaft(0.26),
+            shaft_quat,
+            RUBBER_RGB,
+            collide=False,
+        ),
+        visual_box(
+            head_width + 0.005, head_depth + 0.005, head_height * 0.2, (0, head_y, head_height * 0.1), head_colour
+        ),
+        *_build_peen(head_width, head_depth, head_height, head_y, head_colour, claw),
     )
     grasps = tuple(
         Grasp(
-            pose(
-                (0, spot(share)[1], max(spot(share)[2] + 0.002, LEAST + PAD * abs(sin(lean)))),
-                from_axes((0, sin(lean), -cos(lean)), (1, 0, 0)),
+            make_pose(
+                (
+                    0,
+                    locate_on_shaft(fraction)[1],
+                    max(
+                        locate_on_shaft(fraction)[2] + 0.002,
+                        MIN_TOOL_HEIGHT_M + FINGER_PAD_HALF_WIDTH_M * abs(sin(lean)),
+                    ),
+                ),
+                quat_from_axes((0, sin(lean), -cos(lean)), (1, 0, 0)),
             ),
             opening=0.7,
-            cost=abs(lean) + abs(share - 0.5),
+            cost=abs(lean) + abs(fraction - 0.5),
         )
-        for share in (0.5, 0.35, 0.65)
-        for lean in LEANS
+        for fraction in (0.5, 0.35, 0.65)
+        for lean in TOOL_WRIST_LEANS_RAD
     )
-    points = {"bottom": up(0.0), "face": ("", pose((0, ahead, 0))), "top": ("", pose((0, ahead, high)))}
-    return Form(geoms, points, {"handle": ("", grasps)}, turns=1)
+    frames = {
+        "bottom": frame_at_height(0.0),
+        "face": ("", make_pose((0, head_y, 0))),
+        "top": ("", make_pose((0, head_y, head_height))),
+    }
+    return ObjectModel(geoms, frames, {"handle": ("", grasps)}, yaw_symmetry=1)
 
 
-def _peen(wide: float, deep: float, high: float, ahead: float, tint: Vector, claw: bool) -> tuple[Geom, ...]:
+def _build_peen(
+    head_width: float, head_depth: float, head_height: float, head_y: float, head_colour: Vector, claw: bool
+) -> tuple[Geom, ...]:
     """Return what the head has on top: two prongs bent back over the handle, or a second face."""
     if not claw:
-        return (mark(wide + 0.005, deep + 0.005, high * 0.2, (0, ahead, high * 0.9), tint),)
-    bent = tuple(about((1, 0, 0), 0.5).tolist())
+        return (
+            visual_box(
+                head_width + 0.005, head_depth + 0.005, head_height * 0.2, (0, head_y, head_height * 0.9), head_colour
+            ),
+        )
+    prong_quat = tuple(quat_from_axis_angle((1, 0, 0), 0.5).tolist())
     return tuple(
-        Geom("box", (wide * 0.2, 0.005, 0.014), (x, ahead - 0.004, high + 0.008), bent, tint, collide=False)
-        for x in (-wide * 0.3, wide * 0.3)
+        Geom(
+            "box",
+            (head_width * 0.2, 0.005, 0.014),
+            (x, head_y - 0.004, head_height + 0.008),
+            prong_quat,
+            head_colour,
+            collide=False,
+        )
+        for x in (-head_width * 0.3, head_width * 0.3)
     )
 
 
-@family
-def scanner(wide: float = 0.046, muzzle: float = 0.061, back: float = 0.099, height: float = 0.086) -> Form:
+@register_family
+def scanner(wide: float = 0.046, muzzle: float = 0.061, back: float = 0.099, height: float = 0.086) -> ObjectModel:
     """Return a bar-code gun in its stand, the muzzle `muzzle` before the origin and turned to -y.
 
     The head is `wide` and held across x, from above ("top") or from behind ("handle").
     """
-    deep = 0.034  # of the head, from its top down
-    level = height - deep / 2
-    rear = back - 0.045
-    foot = (max(wide, 0.055) + 0.010, 0.105, 0.012)
-    low, high = (0.0, back - 0.045, foot[2] - 0.002), (0.0, rear - 0.028, level)
-    lean = atan2(low[1] - high[1], high[2] - low[2])
-    middle = (0.0, (low[1] + high[1]) / 2, (low[2] + high[2]) / 2)
-    half = ((low[1] - high[1]) ** 2 + (high[2] - low[2]) ** 2) ** 0.5 / 2
+    head_depth = 0.034  # of the head, from its top down
+    head_z = height - head_depth / 2
+    head_rear_y = back - 0.045
+    foot_size = (max(wide, 0.055) + 0.010, 0.105, 0.012)
+    stem_bottom, stem_top = (0.0, back - 0.045, foot_size[2] - 0.002), (0.0, head_rear_y - 0.028, head_z)
+    stem_tilt = atan2(stem_bottom[1] - stem_top[1], stem_top[2] - stem_bottom[2])
+    stem_centre = (0.0, (stem_bottom[1] + stem_top[1]) / 2, (stem_bottom[2] + stem_top[2]) / 2)
+    stem_half_length = ((stem_bottom[1] - stem_top[1]) ** 2 + (stem_top[2] - stem_bottom[2]) ** 2) ** 0.5 / 2
     geoms = (
-        solid(wide, muzzle + rear - 0.006, deep, (0, (rear - muzzle + 0.006) / 2, level)),
-        Geom("box", (wide * 0.36, 0.016, half), middle, tuple(about((1, 0, 0), lean).tolist()), colour=DARK),
-        solid(*foot, (0, back - foot[1] / 2, foot[2] / 2), DARK),
-        mark(wide * 1.06, 0.016, deep * 1.06, (0, -muzzle + 0.008, level), BLACK),
-        mark(wide * 0.8, 0.002, deep * 0.6, (0, -muzzle, level), LENS),
-        mark(wide * 0.4, 0.050, 0.002, (0, 0.0, height), BLACK),
-        mark(wide * 0.3, 0.010, 0.014, (0, high[1] - 0.020, level - deep / 2 - 0.006), (0.85, 0.35, 0.08)),
+        collision_box(wide, muzzle + head_rear_y - 0.006, head_depth, (0, (head_rear_y - muzzle + 0.006) / 2, head_z)),
+        Geom(
+            "box",
+            (wide * 0.36, 0.016, stem_half_length),
+            stem_centre,
+            tuple(quat_from_axis_angle((1, 0, 0), stem_tilt).tolist()),
+            colour=DARK_GREY_RGB,
+        ),
+        collision_box(*foot_size, (0, back - foot_size[1] / 2, foot_size[2] / 2), DARK_GREY_RGB),
+        visual_box(wide * 1.06, 0.016, head_depth * 1.06, (0, -muzzle + 0.008, head_z), INK_BLACK_RGB),
+        visual_box(wide * 0.8, 0.002, head_depth * 0.6, (0, -muzzle, head_z), LENS_RGB),
+        visual_box(wide * 0.4, 0.050, 0.002, (0, 0.0, height), INK_BLACK_RGB),
+        visual_box(
+            wide * 0.3, 0.010, 0.014, (0, stem_top[1] - 0.020, head_z - head_depth / 2 - 0.006), (0.85, 0.35, 0.08)
+        ),
     )
-    tops = tuple(
+    top_grasps = tuple(
         Grasp(
-            pose((0, y, height - 0.016), from_axes((0, sin(lean), -cos(lean)), (1, 0, 0))),
+            make_pose((0, y, height - 0.016), quat_from_axes((0, sin(lean), -cos(lean)), (1, 0, 0))),
             cost=abs(lean) + 2 * abs(y - 0.012),
         )
         for y in (0.012, -0.012, 0.032)
-        for lean in (*LEANS, 0.9, -0.9)
+        for lean in (*TOOL_WRIST_LEANS_RAD, 0.9, -0.9)
     )
-    handles = tuple(
-        Grasp(pose((0, rear - 0.012, level), from_axes((0, -cos(dip), -sin(dip)), (1, 0, 0))), cost=0.3 * dip)
-        for dip in (0.0, 0.3, 0.6)
+    handle_grasps = tuple(
+        Grasp(
+            make_pose((0, head_rear_y - 0.012, head_z), quat_from_axes((0, -cos(pitch), -sin(pitch)), (1, 0, 0))),
+            cost=0.3 * pitch,
+        )
+        for pitch in (0.0, 0.3, 0.6)
     )
     # the beam leaves along -y; its frame keeps x to the right
-    beam = pose((0, -muzzle, level), from_axes((0, -1, 0), (0, 0, 1)))
-    points = {"bottom": up(0.0), "top": up(height), "centre": up(height / 2), "beam": ("", beam)}
-    return Form(geoms, points, {"top": ("", tops), "handle": ("", handles)}, turns=1)
+    beam = make_pose((0, -muzzle, head_z), quat_from_axes((0, -1, 0), (0, 0, 1)))
+    frames = {
+        "bottom": frame_at_height(0.0),
+        "top": frame_at_height(height),
+        "centre": frame_at_height(height / 2),
+        "beam": ("", beam),
+    }
+    return ObjectModel(geoms, frames, {"top": ("", top_grasps), "handle": ("", handle_grasps)}, yaw_symmetry=1)
 
 
-def _rim(width: float, thick: float, height: float, depth: float, y: float) -> tuple[Grasp, ...]:
+def _build_edge_grasps(width: float, thickness: float, height: float, depth: float, y: float) -> tuple[Grasp, ...]:
     """Return grasps of an upright edge along x, `depth` under its top: fingers across y, the wrist leaning along x."""
-    reach = max(0.0, width / 2 - PAD)
+    reach = max(0.0, width / 2 - FINGER_PAD_HALF_WIDTH_M)
     return tuple(
         Grasp(
-            pose((x, y, height - depth + PAD * abs(sin(lean))), from_axes((sin(lean), 0, -cos(lean)), (0, 1, 0))),
-            opening=min(1.0, 0.45 + 10 * thick),
+            make_pose(
+                (x, y, height - depth + FINGER_PAD_HALF_WIDTH_M * abs(sin(lean))),
+                quat_from_axes((sin(lean), 0, -cos(lean)), (0, 1, 0)),
+            ),
+            opening=min(1.0, 0.45 + 10 * thickness),
             cost=abs(lean) + 2 * abs(x),
         )
         for x in (0.0, -0.5 * reach, 0.5 * reach)
-        for lean in LEANS
+        for lean in TOOL_WRIST_LEANS_RAD
     )
 
 
 # columns and rows of the code's dark cells, outside its three corner marks
-MODULES = ((4.0, 7.2), (3.6, 4.2), (7.4, 4.4), (5.6, 3.0), (7.6, 1.0), (4.2, 0.8), (5.4, 5.4), (1.2, 4.2), (6.2, 1.8))
+QR_MODULE_CELLS = (
+    (4.0, 7.2),
+    (3.6, 4.2),
+    (7.4, 4.4),
+    (5.6, 3.0),
+    (7.6, 1.0),
+    (4.2, 0.8),
+    (5.4, 5.4),
+    (1.2, 4.2),
+    (6.2, 1.8),
+)
 
 
-@family
+@register_family
 def qr_sign(
     width: float = 0.078, height: float = 0.097, depth: float = 0.034, edge: float = 0.014, pattern: int = 0
-) -> Form:
+) -> ObjectModel:
     """Return a standing sign: a plate tilted back with a square code on its front, an upright `edge` thick above it."""
-    foot, rail = 0.008, 0.024
-    back = depth / 2 - edge / 2
-    rise, lean = height - rail / 2 - foot, 2 * back * 0.8
-    tilt = atan2(lean, rise)
-    middle, long = (0.0, back - lean / 2 - 0.002, foot + rise / 2), (rise**2 + lean**2) ** 0.5
-    turn = tuple(about((1, 0, 0), -tilt).tolist())
-    cell = min(width * 0.90, long * 0.84) / 9
+    foot_height, rail_height = 0.008, 0.024
+    rail_y = depth / 2 - edge / 2
+    plate_rise, plate_run = height - rail_height / 2 - foot_height, 2 * rail_y * 0.8
+    tilt = atan2(plate_run, plate_rise)
+    plate_centre, plate_length = (
+        (0.0, rail_y - plate_run / 2 - 0.002, foot_height + plate_rise / 2),
+        (plate_rise**2 + plate_run**2) ** 0.5,
+    )
+    plate_quat = tuple(quat_from_axis_angle((1, 0, 0), -tilt).tolist())
+    cell_size = min(width * 0.90, plate_length * 0.84) / 9
 
-    def ink(column: float, row: float, cells: float, layer: int, colour: Vector) -> Geom:
-        side, v = cells * cell / 2, (row - 4) * cell - 0.003
-        out = 0.004 + 0.0006 * layer  # each layer stands out of the one under it
-        at = (
-            (column - 4) * cell,
-            middle[1] + v * sin(tilt) - out * cos(tilt),
-            middle[2] + v * cos(tilt) + out * sin(tilt),
+    def build_cell(column: float, row: float, cells: float, layer: int, colour: Vector) -> Geom:
+        half_side, v = cells * cell_size / 2, (row - 4) * cell_size - 0.003
+        layer_offset = 0.004 + 0.0006 * layer  # each layer stands out of the one under it
+        cell_centre = (
+            (column - 4) * cell_size,
+            plate_centre[1] + v * sin(tilt) - layer_offset * cos(tilt),
+            plate_centre[2] + v * cos(tilt) + layer_offset * sin(tilt),
         )
-        return Geom("box", (side, 0.0005, side), at, turn, colour, collide=False)
+        return Geom("box", (half_side, 0.0005, half_side), cell_centre, plate_quat, colour, collide=False)
 
     corners = ((1.0, 7.0), (7.0, 7.0), (1.0, 1.0))
-    code = (
-        *(ink(*spot, *square) for spot in corners for square in ((3, 1, BLACK), (1, 2, WHITE))),
-        *(ink(*MODULES[(k + pattern) % len(MODULES)], 1.2, 1, BLACK) for k in range(6)),
+    code_geoms = (
+        *(
+            build_cell(*corner, *square)
+            for corner in corners
+            for square in ((3, 1, INK_BLACK_RGB), (1, 2, PRINT_WHITE_RGB))
+        ),
+        *(build_cell(*QR_MODULE_CELLS[(k + pattern) % len(QR_MODULE_CELLS)], 1.2, 1, INK_BLACK_RGB) for k in range(6)),
     )
     geoms = (
-        solid(width, depth, foot, (0, 0, foot / 2)),
-        Geom("box", (width / 2, 0.0035, long / 2), middle, turn),
-        solid(width, edge, rail, (0, back, height - rail / 2)),
-        ink(4, 4, 9, 0, WHITE),
-        *code,
+        collision_box(width, depth, foot_height, (0, 0, foot_height / 2)),
+        Geom("box", (width / 2, 0.0035, plate_length / 2), plate_centre, plate_quat),
+        collision_box(width, edge, rail_height, (0, rail_y, height - rail_height / 2)),
+        build_cell(4, 4, 9, 0, PRINT_WHITE_RGB),
+        *code_geoms,
     )
-    points = {"bottom": up(0.0), "top": up(height), "centre": up(height / 2)}
-    return Form(geoms, points, {"top": ("", _rim(width, edge, height, 0.010, back))}, turns=1)
+    frames = {"bottom": frame_at_height(0.0), "top": frame_at_height(height), "centre": frame_at_height(height / 2)}
+    return ObjectModel(
+        geoms, frames, {"top": ("", _build_edge_grasps(width, edge, height, 0.010, rail_y))}, yaw_symmetry=1
+    )
 
 
-@family
-def fan(width: float = 0.112, height: float = 0.155, depth: float = 0.084, blades: int = 3) -> Form:
+@register_family
+def fan(width: float = 0.112, height: float = 0.155, depth: float = 0.084, blades: int = 3) -> ObjectModel:
     """Return a table fan that blows to -y: a foot, a round head and above it a handle 18 mm thick."""
-    foot, handle, thick = 0.012, 0.030, 0.036
+    foot_height, handle_height, head_thickness = 0.012, 0.030, 0.036
     radius = width / 2
-    axle = height - handle + 0.004 - radius
-    front = -thick / 2
-    spin = [2 * pi * k / blades + 0.3 for k in range(blades)]
+    axle_z = height - handle_height + 0.004 - radius
+    front_y = -head_thickness / 2
+    blade_angles = [2 * pi * k / blades + 0.3 for k in range(blades)]
     geoms = (
-        solid(width * 0.8, depth, foot, (0, 0, foot / 2)),
-        solid(0.026, 0.030, axle, (0, 0, axle / 2 + 0.001), DARK),
+        collision_box(width * 0.8, depth, foot_height, (0, 0, foot_height / 2)),
+        collision_box(0.026, 0.030, axle_z, (0, 0, axle_z / 2 + 0.001), DARK_GREY_RGB),
         # the round head is felt as a box within it: four steady contacts
-        Geom("box", (radius * 0.68, thick / 2 - 0.002, radius * 0.68), (0, 0, axle)),
-        solid(0.052, 0.018, handle, (0, 0, height - handle / 2)),
-        Geom("cylinder", (radius, thick / 2), (0, 0, axle), ALONG_Y, collide=False),
-        Geom("cylinder", (radius * 0.86, 0.001), (0, front, axle), ALONG_Y, DARK, collide=False),
+        Geom("box", (radius * 0.68, head_thickness / 2 - 0.002, radius * 0.68), (0, 0, axle_z)),
+        collision_box(0.052, 0.018, handle_height, (0, 0, height - handle_height / 2)),
+        Geom("cylinder", (radius, head_thickness / 2), (0, 0, axle_z), Z_TO_FRONT_QUAT, collide=False),
+        Geom("cylinder", (radius * 0.86, 0.001), (0, front_y, axle_z), Z_TO_FRONT_QUAT, DARK_GREY_RGB, collide=False),
         *(
             Geom(
                 "box",
                 (radius * 0.34, 0.001, radius * 0.15),
-                (radius * 0.44 * cos(a), front - 0.0012, axle + radius * 0.44 * sin(a)),
-                tuple(about((0, 1, 0), -a).tolist()),
-                WHITE,
+                (radius * 0.44 * cos(a), front_y - 0.0012, axle_z + radius * 0.44 * sin(a)),
+                tuple(quat_from_axis_angle((0, 1, 0), -a).tolist()),
+                PRINT_WHITE_RGB,
                 collide=False,
             )
-            for a in spin
+            for a in blade_angles
         ),
-        Geom("cylinder", (radius * 0.2, 0.003), (0, front - 0.001, axle), ALONG_Y, collide=False),
+        Geom("cylinder", (radius * 0.2, 0.003), (0, front_y - 0.001, axle_z), Z_TO_FRONT_QUAT, collide=False),
     )
-    points = {"bottom": up(0.0), "top": up(height), "centre": up(height / 2)}
-    return Form(geoms, points, {"top": ("", _rim(0.052, 0.018, height, 0.011, 0.0))}, turns=1)
+    frames = {"bottom": frame_at_height(0.0), "top": frame_at_height(height), "centre": frame_at_height(height / 2)}
+    return ObjectModel(
+        geoms, frames, {"top": ("", _build_edge_grasps(0.052, 0.018, height, 0.011, 0.0))}, yaw_symmetry=1
+    )
 
 
-@family
+@register_family
 def alarm_clock(
     width: float = 0.19, depth: float = 0.084, height: float = 0.12, button: float = 0.012, digital: bool = False
-) -> Form:
+) -> ObjectModel:
     """Return an alarm clock that faces -y, with a round button in the middle of its top."""
-    body = height - 0.010
-    front = -depth / 2
-    middle = 0.006 + (body - 0.006) / 2
-    face = min(width, body) * 0.40
+    body_top = height - 0.010
+    front_y = -depth / 2
+    face_z = 0.006 + (body_top - 0.006) / 2
+    face_radius = min(width, body_top) * 0.40
     geoms = (
-        solid(width * 0.9, depth * 0.9, 0.006, (0, 0, 0.003), DARK),
-        solid(width, depth, body - 0.006, (0, 0, middle)),
+        collision_box(width * 0.9, depth * 0.9, 0.006, (0, 0, 0.003), DARK_GREY_RGB),
+        collision_box(width, depth, body_top - 0.006, (0, 0, face_z)),
         Geom("cylinder", (button, 0.006), (0, 0, height - 0.006), colour=(0.85, 0.15, 0.12)),
-        *(_digits(width, body, front, middle) if digital else _dial(face, front, middle)),
+        *(_build_digits(width, body_top, front_y, face_z) if digital else _build_dial(face_radius, front_y, face_z)),
     )
-    knob = ("", pose((0, 0, height)))
-    return Form(geoms, {"bottom": up(0.0), "top": knob, "button": knob, "centre": up(height / 2)}, turns=1)
+    button_frame = ("", make_pose((0, 0, height)))
+    return ObjectModel(
+        geoms,
+        {
+            "bottom": frame_at_height(0.0),
+            "top": button_frame,
+            "button": button_frame,
+            "centre": frame_at_height(height / 2),
+        },
+        yaw_symmetry=1,
+    )
 
 
-def _dial(face: float, front: float, middle: float) -> tuple[Geom, ...]:
-    hands = ((0.9, face * 0.62, 0.003), (2.6, face * 0.45, 0.004))
+def _build_dial(face_radius: float, front_y: float, face_z: float) -> tuple[Geom, ...]:
+    hands = ((0.9, face_radius * 0.62, 0.003), (2.6, face_radius * 0.45, 0.004))
     return (
-        Geom("cylinder", (face * 1.08, 0.001), (0, front, middle), ALONG_Y, BLACK, collide=False),
-        Geom("cylinder", (face, 0.001), (0, front - 0.001, middle), ALONG_Y, WHITE, collide=False),
+        Geom(
+            "cylinder", (face_radius * 1.08, 0.001), (0, front_y, face_z), Z_TO_FRONT_QUAT, INK_BLACK_RGB, collide=False
+        ),
+        Geom(
+            "cylinder",
+            (face_radius, 0.001),
+            (0, front_y - 0.001, face_z),
+            Z_TO_FRONT_QUAT,
+            PRINT_WHITE_RGB,
+            collide=False,
+        ),
         *(
             Geom(
                 "box",
-                (thin / 2, 0.001, long / 2),
-                (long / 2 * sin(a), front - 0.0025, middle + long / 2 * cos(a)),
-                tuple(about((0, 1, 0), a).tolist()),
-                BLACK,
+                (hand_width / 2, 0.001, hand_length / 2),
+                (hand_length / 2 * sin(a), front_y - 0.0025, face_z + hand_length / 2 * cos(a)),
+                tuple(quat_from_axis_angle((0, 1, 0), a).tolist()),
+                INK_BLACK_RGB,
                 collide=False,
             )
-            for a, long, thin in hands
+            for a, hand_length, hand_width in hands
         ),
     )
 
 
-def _digits(width: float, body: float, front: float, middle: float) -> tuple[Geom, ...]:
-    wide, high = width * 0.84, body * 0.6
-    glow = (0.25, 0.9, 0.45)
+def _build_digits(width: float, body_top: float, front_y: float, face_z: float) -> tuple[Geom, ...]:
+    display_width, display_height = width * 0.84, body_top * 0.6
+    digit_colour = (0.25, 0.9, 0.45)
     bars = tuple(
-        mark(0.007, 0.001, high * 0.6, (x * wide, front - 0.0015, middle), glow) for x in (-0.36, -0.24, -0.1, 0.36)
+        visual_box(0.007, 0.001, display_height * 0.6, (x * display_width, front_y - 0.0015, face_z), digit_colour)
+        for x in (-0.36, -0.24, -0.1, 0.36)
     )
     rows = tuple(
-        mark(wide * 0.15, 0.001, 0.006, (wide * 0.22, front - 0.0015, middle + z * high), glow)
+        visual_box(
+            display_width * 0.15,
+            0.001,
+            0.006,
+            (display_width * 0.22, front_y - 0.0015, face_z + z * display_height),
+            digit_colour,
+        )
         for z in (-0.27, 0.0, 0.27)
     )
-    return mark(wide, 0.002, high, (0, front, middle), BLACK), *bars, *rows
+    return visual_box(display_width, 0.002, display_height, (0, front_y, face_z), INK_BLACK_RGB), *bars, *rows

@@ -11,70 +11,95 @@ from numpy.typing import NDArray
 
 from sim.embodiment.model import Embodiment
 from sim.envs.env import Env
-from sim.expert.policy import Expert
+from sim.expert.policy import ExpertPolicy
 from sim.task.spec import SpecError, Task
-from sim.world.render_gl import Size
+from sim.world.render_gl import ImageSize
 
-Picture = NDArray[np.uint8]  # (h w 3)
+RgbImage = NDArray[np.uint8]  # (h w 3)
 Verdict = Literal["done", "failed", "no scene"]
 
-SIZE: Size = (120, 160)
-STRIP, GAP, FRAME = 18, 6, 3  # pixels: the name's height, between cells, around what failed
-INK, PAPER, BAD = (222, 226, 230), (24, 27, 31), (220, 70, 55)
+PANEL_SIZE_PX: ImageSize = (120, 160)
+LABEL_HEIGHT_PX, PANEL_GAP_PX, FAILURE_BORDER_PX = (
+    18,
+    6,
+    3,
+)  # pixels: the name's height, between cells, around what failed
+TEXT_RGB, BACKGROUND_RGB, FAILURE_RGB = (222, 226, 230), (24, 27, 31), (220, 70, 55)
 
 
 @dataclass(frozen=True)
-class Cell:
+class TaskPanel:
     """A task before and after the expert's run; black where there is "no scene": the seed's draws were all no good."""
 
     name: str
-    before: Picture
-    after: Picture
+    before: RgbImage
+    after: RgbImage
     verdict: Verdict
 
 
-def cell(task: Task, robot: Embodiment, seed: int = 0, size: Size = SIZE, variation: str = "clean") -> Cell:
+def build_task_panel(
+    task: Task, robot: Embodiment, seed: int = 0, size: ImageSize = PANEL_SIZE_PX, variation: str = "clean"
+) -> TaskPanel:
     """Return what the robot's first camera sees of a task at reset and where the expert ends."""
     camera = robot.camera_names[0]
     env = Env(task, robot, 1, (camera,), size, variation=variation)
     try:
         env.reset([seed])
     except SpecError:
-        nothing = np.zeros((*size, 3), np.uint8)
-        return Cell(task.name, nothing, nothing, "no scene")
+        blank = np.zeros((*size, 3), np.uint8)
+        return TaskPanel(task.name, blank, blank, "no scene")
     before = env.frames(camera, size)[0]
-    expert = Expert(env)
+    expert = ExpertPolicy(env)
     while not (env.done | expert.finished).all():
         env.advance(expert.act().actions)
-    found = Cell(task.name, before, env.frames(camera, size)[0], "done" if env.success[0] else "failed")
+    panel = TaskPanel(task.name, before, env.frames(camera, size)[0], "done" if env.success[0] else "failed")
     env.close()
-    return found
+    return panel
 
 
-def picture(cells: Sequence[Cell], columns: int = 4) -> Picture:
+def tile_panels(panels: Sequence[TaskPanel], columns: int = 4) -> RgbImage:
     """Return all cells in rows of `columns`; what is not done has a red frame and says so."""
-    drawn = [_drawn(one) for one in cells]
-    columns = min(columns, len(drawn))
-    blank = np.full_like(drawn[0], PAPER)
-    drawn += [blank] * (-len(drawn) % columns)
-    rows = [np.concatenate(drawn[i : i + columns], axis=1) for i in range(0, len(drawn), columns)]
+    tiles = [_draw_panel(panel) for panel in panels]
+    columns = min(columns, len(tiles))
+    blank_tile = np.full_like(tiles[0], BACKGROUND_RGB)
+    tiles += [blank_tile] * (-len(tiles) % columns)
+    rows = [np.concatenate(tiles[i : i + columns], axis=1) for i in range(0, len(tiles), columns)]
     return np.concatenate(rows)
 
 
-def sheet(tasks: Sequence[Task], robot: Embodiment, seed: int = 0, size: Size = SIZE) -> Picture:
+def render_contact_sheet(
+    tasks: Sequence[Task], robot: Embodiment, seed: int = 0, size: ImageSize = PANEL_SIZE_PX
+) -> RgbImage:
     """Return the contact sheet (h w 3) of some tasks."""
-    return picture([cell(task, robot, seed, size) for task in tasks])
+    return tile_panels([build_task_panel(task, robot, seed, size) for task in tasks])
 
 
-def _drawn(one: Cell) -> Picture:
+def _draw_panel(panel: TaskPanel) -> RgbImage:
     import cv2
 
-    pair = np.concatenate([one.before, one.after], axis=1)
-    good = one.verdict == "done"
-    if not good:
-        for edge in (np.s_[:FRAME], np.s_[-FRAME:], np.s_[:, :FRAME], np.s_[:, -FRAME:]):
-            pair[edge] = BAD
-    strip = np.full((STRIP, pair.shape[1], 3), PAPER, np.uint8)
-    words = one.name if good else f"{one.name}: {one.verdict}"
-    cv2.putText(strip, words, (2, STRIP - 5), INK if good else BAD, cv2.FontFace("sans"), 12, 400)
-    return np.pad(np.concatenate([pair, strip]), ((0, GAP), (0, GAP), (0, 0)), constant_values=PAPER[0])
+    image = np.concatenate([panel.before, panel.after], axis=1)
+    succeeded = panel.verdict == "done"
+    if not succeeded:
+        for edge in (
+            np.s_[:FAILURE_BORDER_PX],
+            np.s_[-FAILURE_BORDER_PX:],
+            np.s_[:, :FAILURE_BORDER_PX],
+            np.s_[:, -FAILURE_BORDER_PX:],
+        ):
+            image[edge] = FAILURE_RGB
+    label_bar = np.full((LABEL_HEIGHT_PX, image.shape[1], 3), BACKGROUND_RGB, np.uint8)
+    label = panel.name if succeeded else f"{panel.name}: {panel.verdict}"
+    cv2.putText(
+        label_bar,
+        label,
+        (2, LABEL_HEIGHT_PX - 5),
+        TEXT_RGB if succeeded else FAILURE_RGB,
+        cv2.FontFace("sans"),
+        12,
+        400,
+    )
+    return np.pad(
+        np.concatenate([image, label_bar]),
+        ((0, PANEL_GAP_PX), (0, PANEL_GAP_PX), (0, 0)),
+        constant_values=BACKGROUND_RGB[0],
+    )

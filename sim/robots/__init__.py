@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from sim.embodiment.model import Embodiment
-from sim.registry import load_value, module_names
+from sim.registry import list_module_names, load_value
 
 
-def names() -> tuple[str, ...]:
+def list_robots() -> tuple[str, ...]:
     """Return the names of all robots."""
-    return module_names(__path__)
+    return list_module_names(__path__)
 
 
-def load(name: str) -> Embodiment:
+def load_robot(name: str) -> Embodiment:
     """Return the robot called `name`; `UserError` naming the robots there are."""
-    return load_value("robot", __name__, name, names(), "ROBOT")
+    return load_value("robot", __name__, name, list_robots(), "ROBOT")

@@ -8,58 +8,66 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.task.spec import Shape, SpecError, Task
+from sim.task.spec import ObjectSpec, SpecError, Task
 
-SLOT = re.compile(r"\{([^{}]*)\}")
-UNSEEN = "random-eval"  # the variation that speaks words kept for evaluation
+SLOT_PATTERN = re.compile(r"\{([^{}]*)\}")
+UNSEEN_VARIATION = "random-eval"  # the variation that speaks words kept for evaluation
 
 
 @dataclass(frozen=True)
-class Named:
+class ObjectDescription:
     """An object of a scene: its shape, the name of its colour, and whether that colour tells it from others."""
 
-    shape: Shape
+    spec: ObjectSpec
     colour: str
-    telling: bool
+    colour_disambiguates: bool
 
-    def descriptions(self, unseen: bool) -> tuple[str, ...]:
+    def list_phrases(self, unseen: bool) -> tuple[str, ...]:
         """Return all that it may be called, article included."""
-        shape = self.shape
-        nouns = (shape.unseen if unseen else shape.nouns) or shape.nouns or (shape.kind or shape.family,)
-        plain = () if self.telling else tuple(f"the {noun}" for noun in nouns)
-        return plain + tuple(f"the {self.colour} {noun}" for noun in nouns)
+        spec = self.spec
+        nouns = (spec.unseen if unseen else spec.nouns) or spec.nouns or (spec.kind or spec.family,)
+        plain_phrases = () if self.colour_disambiguates else tuple(f"the {noun}" for noun in nouns)
+        return plain_phrases + tuple(f"the {self.colour} {noun}" for noun in nouns)
 
 
-def slots(template: str) -> Iterator[str]:
+def find_slots(template: str) -> Iterator[str]:
     """Yield the slots of a template."""
-    return (match.group(1) for match in SLOT.finditer(template))
+    return (match.group(1) for match in SLOT_PATTERN.finditer(template))
 
 
-def instruction(
-    task: Task, names: dict[str, Named], arms: dict[str, str], kind: str, rng: np.random.Generator
+def sample_instruction(
+    task: Task,
+    descriptions: dict[str, ObjectDescription],
+    arm_phrases: dict[str, str],
+    variation: str,
+    rng: np.random.Generator,
 ) -> str:
     """Return an instruction with every slot filled; `SpecError` where none of the task's fits the scene.
 
     Templates that speak of absent objects are passed over.
     """
-    unseen = kind == UNSEEN
-    absent = {thing.name for thing in task.objects} - set(names)
-    pool = (task.unseen if unseen else ()) or task.instructions
-    fit = [t for t in pool if not any(slot.partition(".")[0] in absent for slot in slots(t))]
-    if not fit:
+    unseen = variation == UNSEEN_VARIATION
+    absent = {task_object.name for task_object in task.objects} - set(descriptions)
+    templates = (task.unseen if unseen else ()) or task.instructions
+    usable_templates = [
+        candidate
+        for candidate in templates
+        if not any(slot.partition(".")[0] in absent for slot in find_slots(candidate))
+    ]
+    if not usable_templates:
         raise SpecError(f"task {task.name!r}: every instruction names an absent object: {', '.join(sorted(absent))}")
-    template = fit[rng.integers(len(fit))]
+    template = usable_templates[rng.integers(len(usable_templates))]
 
-    def fill(match: re.Match[str]) -> str:
-        slot, _, detail = match.group(1).partition(".")
-        if slot in arms and not detail:
-            return arms[slot]
-        if slot not in names or detail not in ("", "colour"):
-            valid = ", ".join([*arms, *names, *(f"{name}.colour" for name in names)])
+    def fill_slot(match: re.Match[str]) -> str:
+        slot, _, attribute = match.group(1).partition(".")
+        if slot in arm_phrases and not attribute:
+            return arm_phrases[slot]
+        if slot not in descriptions or attribute not in ("", "colour"):
+            valid = ", ".join([*arm_phrases, *descriptions, *(f"{name}.colour" for name in descriptions)])
             raise SpecError(f"task {task.name!r}: unknown slot {match.group(1)!r} in {template!r}; valid: {valid}")
-        if detail:
-            return names[slot].colour
-        said = names[slot].descriptions(unseen)
-        return said[rng.integers(len(said))]
+        if attribute:
+            return descriptions[slot].colour
+        phrases = descriptions[slot].list_phrases(unseen)
+        return phrases[rng.integers(len(phrases))]
 
-    return SLOT.sub(fill, template)
+    return SLOT_PATTERN.sub(fill_slot, template)

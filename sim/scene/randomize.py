@@ -16,204 +16,243 @@ import numpy as np
 
 from sim import catalogue
 from sim.embodiment.model import Vector
-from sim.geometry import Array, about, pose
-from sim.objects import Form, form_of
-from sim.objects.bounds import footprint
+from sim.geometry import Array, make_pose, quat_from_axis_angle
+from sim.objects import ObjectModel, build_object
+from sim.objects.bounds import compute_footprint
 from sim.objects.palette import PALETTE
-from sim.registry import choose
+from sim.registry import resolve_name
 from sim.scene import textures
-from sim.task.spec import Shape, Skill, Table, Task
+from sim.task.spec import ObjectSpec, Skill, TablePlacement, Task
 
 Variation = Literal["clean", "random", "random-eval"]
 VARIATIONS: tuple[Variation, ...] = ("clean", "random", "random-eval")
-TEXTURES = {"random": "train", "random-eval": "eval"}  # which pool a variation draws from
+TEXTURE_POOLS = {"random": "train", "random-eval": "eval"}  # which pool a variation draws from
 
-PLAIN = 0.02  # how often the wall, the table or the whole clutter is left plain
-LOWER = 0.03  # metres that the table may be lowered
-NUDGE, TURN = 0.02, 0.02  # metres and radians that the head camera may be off
-SUN_TILT = 0.7  # radians from straight down
+PLAIN_PROBABILITY = 0.02  # how often the wall, the table or the whole clutter is left plain
+MAX_TABLE_LOWERING_M = 0.03  # metres that the table may be lowered
+MAX_CAMERA_SHIFT_M, MAX_CAMERA_ROTATION_RAD = 0.02, 0.02  # metres and radians that the head camera may be off
+MAX_SUN_TILT_RAD = 0.7  # radians from straight down
 
-COUNT, FAILURES = 10, 50  # clutter: how many things, how many misses before giving up
-ROOM = (0.59, 0.34)  # half lengths of the table that a thing keeps within
-GAP = 0.005  # between two things
-CLEARANCE = 0.10  # around what the task moves
-LOW = 0.05  # a thing higher than this stands at the back only, and further from the task
-BACK, TALL_CLEARANCE = 0.05, 0.12
-REACH = 0.06  # half width of the way from an object to the shoulder on its side
-SHOULDER = (0.30, -0.42)
-NEAREST = -0.28  # the strip along the robots' bases stays free
-WORK = ((-0.12, 0.12), (-0.25, 0.0))  # and so does the middle, where things are brought to
-RADII, FLAT = (0.015, 0.09), 0.005  # of things that lie about; what is flatter than this has no body
+MAX_DISTRACTORS, MAX_PLACEMENT_FAILURES = 10, 50  # clutter: how many things, how many misses before giving up
+DISTRACTOR_AREA_HALF_M = (0.59, 0.34)  # half lengths of the table that a thing keeps within
+MIN_DISTRACTOR_GAP_M = 0.005  # between two things
+TASK_CLEARANCE_M = 0.10  # around what the task moves
+MAX_FRONT_HEIGHT_M = 0.05  # a thing higher than this stands at the back only, and further from the task
+MIN_TALL_Y_M, TALL_CLEARANCE_M = 0.05, 0.12
+REACH_CORRIDOR_HALF_WIDTH_M = 0.06  # half width of the way from an object to the shoulder on its side
+RIGHT_SHOULDER_XY_M = (0.30, -0.42)
+MIN_DISTRACTOR_Y_M = -0.28  # the strip along the robots' bases stays free
+WORK_AREA_M = ((-0.12, 0.12), (-0.25, 0.0))  # and so does the middle, where things are brought to
+DISTRACTOR_RADIUS_RANGE_M, MIN_DISTRACTOR_HEIGHT_M = (
+    (0.015, 0.09),
+    0.005,
+)  # of things that lie about; what is flatter than this has no body
 
 
 @dataclass(frozen=True)
-class Thing:
+class Distractor:
     """An object that no task speaks of; `pose` (7,) of its base in the world. A fixed one is part of the table."""
 
-    shape: Shape
-    form: Form
+    spec: ObjectSpec
+    model: ObjectModel
     colour: Vector
     pose: Array
     fixed: bool = True
 
 
 @dataclass(frozen=True)
-class Look:
+class VisualParams:
     """What one draw of a variation decided; colours are RGB, 0 to 1. The defaults are the clean look."""
 
     wall: str = ""  # and floor; names of `sim.scene.textures`, "" is plain
     table: str = ""
-    sun: Vector = (-0.15, 0.35, -1.0)  # the way that parallel light falls
-    sunlight: Vector = (0.42, 0.41, 0.40)
-    lamps: tuple[Vector, ...] = ()  # light of the lamps to the left and right of the table
-    ambient: Vector = (0.0, 0.0, 0.0)  # what falls on everything, besides the headlight's
+    sun_direction: Vector = (-0.15, 0.35, -1.0)  # the way that parallel light falls
+    sun_colour: Vector = (0.42, 0.41, 0.40)
+    lamp_colours: tuple[Vector, ...] = ()  # light of the lamps to the left and right of the table
+    ambient_colour: Vector = (0.0, 0.0, 0.0)  # what falls on everything, besides the headlight's
     headlight: tuple[float, float] = (0.45, 0.30)  # ambient and diffuse light that comes with the camera
-    lower: float = 0.0  # metres by which the table is lowered
-    head_shift: Vector = (0.0, 0.0, 0.0)  # metres (world) by which the head camera is off
-    head_turn: Vector = (0.0, 0.0, 0.0)  # rotation vector (world, radians) by which it is off
-    clutter: tuple[Thing, ...] = ()
+    table_lowering: float = 0.0  # metres by which the table is lowered
+    head_camera_shift: Vector = (0.0, 0.0, 0.0)  # metres (world) by which the head camera is off
+    head_camera_rotation: Vector = (0.0, 0.0, 0.0)  # rotation vector (world, radians) by which it is off
+    distractors: tuple[Distractor, ...] = ()
 
 
-CLEAN = Look()
+CLEAN_VISUALS = VisualParams()
 
 
-def look(variation: str, rng: np.random.Generator) -> Look:
+def sample_visuals(variation: str, rng: np.random.Generator) -> VisualParams:
     """Return a look, without clutter; "clean" draws nothing. `UserError` where there is no such variation."""
-    if choose("variation", variation, VARIATIONS) == "clean":
-        return CLEAN
-    pool = textures.pool(TEXTURES[variation])
-    wall, table = (_texture(pool, rng) for _ in range(2))
-    azimuth, tilt = rng.uniform(-pi, pi), rng.uniform(0.0, SUN_TILT)
+    if resolve_name("variation", variation, VARIATIONS) == "clean":
+        return CLEAN_VISUALS
+    pool = textures.list_pool(TEXTURE_POOLS[variation])
+    wall, table = (_sample_texture(pool, rng) for _ in range(2))
+    azimuth, tilt = rng.uniform(-pi, pi), rng.uniform(0.0, MAX_SUN_TILT_RAD)
     grey = float(rng.uniform(0.05, 0.20))
-    return Look(
+    return VisualParams(
         wall=wall,
         table=table,
-        sun=(sin(tilt) * cos(azimuth), sin(tilt) * sin(azimuth), -cos(tilt)),
-        sunlight=_light(rng, 0.55),
-        lamps=(_light(rng, 0.45), _light(rng, 0.45)),
-        ambient=(grey, grey, grey),
+        sun_direction=(sin(tilt) * cos(azimuth), sin(tilt) * sin(azimuth), -cos(tilt)),
+        sun_colour=_sample_light_colour(rng, 0.55),
+        lamp_colours=(_sample_light_colour(rng, 0.45), _sample_light_colour(rng, 0.45)),
+        ambient_colour=(grey, grey, grey),
         headlight=(0.30, 0.14),
-        lower=float(rng.uniform(0.0, LOWER)),
-        head_shift=_anywhere(rng, NUDGE),
-        head_turn=_anywhere(rng, TURN),
+        table_lowering=float(rng.uniform(0.0, MAX_TABLE_LOWERING_M)),
+        head_camera_shift=_sample_offset(rng, MAX_CAMERA_SHIFT_M),
+        head_camera_rotation=_sample_offset(rng, MAX_CAMERA_ROTATION_RAD),
     )
 
 
-def clutter(
+def sample_distractors(
     task: Task,
-    table: Table,
-    forms: Mapping[str, Form],
+    table: TablePlacement,
+    models: Mapping[str, ObjectModel],
     poses: Mapping[str, Array],
     rng: np.random.Generator,
-) -> tuple[Thing, ...]:
+) -> tuple[Distractor, ...]:
     """Return up to COUNT things on the table that leave the task's objects and the ways between them free.
 
     `forms` and `poses` are those of the task's objects that are present. A thing is small, has no moving parts and is
     never of a kind or a family that the task knows in any of its variants.
     """
-    kinds = catalogue.kinds()
-    known = {word for thing in task.objects for shape in thing.variants for word in (shape.kind, shape.family)}
-    names = [name for name in sorted(kinds) if not known & {name, kinds[name][0].family}]
-    if rng.random() < PLAIN or not names:
+    instances_by_category = catalogue.load_catalogue()
+    task_categories = {
+        label for task_object in task.objects for spec in task_object.variants for label in (spec.kind, spec.family)
+    }
+    candidates = [
+        name
+        for name in sorted(instances_by_category)
+        if not task_categories & {name, instances_by_category[name][0].family}
+    ]
+    if rng.random() < PLAIN_PROBABILITY or not candidates:
         return ()
-    kept = _kept_free(task, table, forms, poses)
-    placed: list[Thing] = []
+    keep_out = _build_keep_out_zones(task, table, models, poses)
+    placed: list[Distractor] = []
     circles: list[tuple[float, float, float]] = []
     failures = 0
-    while names and len(placed) < COUNT and failures < FAILURES:
-        name = names[rng.integers(len(names))]
-        shape, form, radius, height = _sample(name, int(rng.integers(len(kinds[name]))))
-        if form.parts or height < FLAT or not RADII[0] < radius < RADII[1]:
-            names.remove(name)
+    while candidates and len(placed) < MAX_DISTRACTORS and failures < MAX_PLACEMENT_FAILURES:
+        name = candidates[rng.integers(len(candidates))]
+        spec, model, radius, height = _load_distractor_model(name, int(rng.integers(len(instances_by_category[name]))))
+        if (
+            model.parts
+            or height < MIN_DISTRACTOR_HEIGHT_M
+            or not DISTRACTOR_RADIUS_RANGE_M[0] < radius < DISTRACTOR_RADIUS_RANGE_M[1]
+        ):
+            candidates.remove(name)
             continue
-        spot = _spot(table, radius, height, rng)
-        if not _free(spot, radius, height, kept, circles):
+        position = _sample_position(table, radius, height, rng)
+        if not _is_free(position, radius, height, keep_out, circles):
             failures += 1
             continue
-        circles.append((*spot, radius))
-        turn = about((0, 0, 1), rng.uniform(-pi, pi))
-        placed.append(Thing(shape, form, PALETTE[shape.colour], pose((*spot, table.top), turn)))
+        circles.append((*position, radius))
+        orientation = quat_from_axis_angle((0, 0, 1), rng.uniform(-pi, pi))
+        placed.append(Distractor(spec, model, PALETTE[spec.colour], make_pose((*position, table.top), orientation)))
     return tuple(placed)
 
 
 @functools.cache
-def _sample(kind: str, number: int) -> tuple[Shape, Form, float, float]:
+def _load_distractor_model(category: str, instance: int) -> tuple[ObjectSpec, ObjectModel, float, float]:
     """Return a shape of the catalogue with its form, radius and height: grasps, which no clutter needs, take long."""
-    shape = catalogue.kinds()[kind][number]
-    form = form_of(shape)
-    return shape, form, *footprint(form)
+    spec = catalogue.load_catalogue()[category][instance]
+    model = build_object(spec)
+    return spec, model, *compute_footprint(model)
 
 
-def _texture(pool: tuple[str, ...], rng: np.random.Generator) -> str:
+def _sample_texture(pool: tuple[str, ...], rng: np.random.Generator) -> str:
     name = pool[rng.integers(len(pool))]
-    return "" if rng.random() < PLAIN else name
+    return "" if rng.random() < PLAIN_PROBABILITY else name
 
 
-def _light(rng: np.random.Generator, strength: float) -> Vector:
+def _sample_light_colour(rng: np.random.Generator, strength: float) -> Vector:
     r, g, b = (strength * rng.random(3)).tolist()
     return r, g, b
 
 
-def _anywhere(rng: np.random.Generator, most: float) -> Vector:
+def _sample_offset(rng: np.random.Generator, max_length: float) -> Vector:
     """Return a vector of random direction, 0 to `most` long."""
-    way = rng.standard_normal(3)
-    x, y, z = (way / np.linalg.norm(way) * rng.uniform(0.0, most)).tolist()
+    direction = rng.standard_normal(3)
+    x, y, z = (direction / np.linalg.norm(direction) * rng.uniform(0.0, max_length)).tolist()
     return x, y, z
 
 
 @dataclass(frozen=True)
-class _Free:
+class _KeepOutZones:
     """What stays free: circles (x y radius) of objects, and ways (x y x y half width) that hands take."""
 
     circles: tuple[tuple[float, float, float], ...]
-    ways: tuple[tuple[float, float, float, float, float], ...]
+    corridors: tuple[tuple[float, float, float, float, float], ...]
 
 
-def _kept_free(task: Task, table: Table, forms: Mapping[str, Form], poses: Mapping[str, Array]) -> _Free:
-    on_table = {name: place for name, place in poses.items() if place[2] > table.top - LOW}
-    circles = tuple((float(at[0]), float(at[1]), footprint(forms[name], at[3:])[0]) for name, at in on_table.items())
-    goals = tuple(_goals(task.plan))
-    ends = [(x, y) for x, y, _ in circles]
-    ways = [(*a, *b, CLEARANCE) for i, a in enumerate(ends) for b in (*ends[i + 1 :], *goals)]
-    ways += [(x, y, SHOULDER[0] if x > 0 else -SHOULDER[0], SHOULDER[1], REACH) for x, y in ends]
-    return _Free(circles, tuple(ways))
+def _build_keep_out_zones(
+    task: Task, table: TablePlacement, models: Mapping[str, ObjectModel], poses: Mapping[str, Array]
+) -> _KeepOutZones:
+    on_table = {
+        name: object_pose for name, object_pose in poses.items() if object_pose[2] > table.top - MAX_FRONT_HEIGHT_M
+    }
+    circles = tuple(
+        (float(object_pose[0]), float(object_pose[1]), compute_footprint(models[name], object_pose[3:])[0])
+        for name, object_pose in on_table.items()
+    )
+    goals = tuple(_find_plan_positions(task.plan))
+    object_positions = [(x, y) for x, y, _ in circles]
+    corridors = [
+        (*a, *b, TASK_CLEARANCE_M) for i, a in enumerate(object_positions) for b in (*object_positions[i + 1 :], *goals)
+    ]
+    corridors += [
+        (
+            x,
+            y,
+            RIGHT_SHOULDER_XY_M[0] if x > 0 else -RIGHT_SHOULDER_XY_M[0],
+            RIGHT_SHOULDER_XY_M[1],
+            REACH_CORRIDOR_HALF_WIDTH_M,
+        )
+        for x, y in object_positions
+    ]
+    return _KeepOutZones(circles, tuple(corridors))
 
 
-def _goals(plan: tuple[Skill, ...]) -> Iterator[tuple[float, float]]:
+def _find_plan_positions(plan: tuple[Skill, ...]) -> Iterator[tuple[float, float]]:
     """Yield x and y of whatever a plan says in three numbers, on both sides: a place in the world, most likely."""
-    for item in plan:
-        for value in item.args.values():
+    for skill in plan:
+        for value in skill.args.values():
             if isinstance(value, tuple) and len(value) == 3 and all(isinstance(v, int | float) for v in value):
                 x, y = (float(v) for v in value[:2] if isinstance(v, int | float))
                 yield from ((x, y), (-x, y))
-        yield from _goals(item.alongside)
+        yield from _find_plan_positions(skill.alongside)
 
 
-def _spot(table: Table, radius: float, height: float, rng: np.random.Generator) -> tuple[float, float]:
+def _sample_position(
+    table: TablePlacement, radius: float, height: float, rng: np.random.Generator
+) -> tuple[float, float]:
     """Return a place (world x, y) on the part of the table where a thing of this size may stand."""
-    nearest = BACK if height > LOW else NEAREST
-    wide, far = ROOM[0] - radius, ROOM[1] - radius
-    return table.x + float(rng.uniform(-wide, wide)), float(rng.uniform(nearest + radius, far))
+    min_y = MIN_TALL_Y_M if height > MAX_FRONT_HEIGHT_M else MIN_DISTRACTOR_Y_M
+    max_x_offset, max_y = DISTRACTOR_AREA_HALF_M[0] - radius, DISTRACTOR_AREA_HALF_M[1] - radius
+    return table.x + float(rng.uniform(-max_x_offset, max_x_offset)), float(rng.uniform(min_y + radius, max_y))
 
 
-def _free(
-    spot: tuple[float, float], radius: float, height: float, kept: _Free, others: list[tuple[float, float, float]]
+def _is_free(
+    position: tuple[float, float],
+    radius: float,
+    height: float,
+    keep_out: _KeepOutZones,
+    placed_circles: list[tuple[float, float, float]],
 ) -> bool:
-    x, y = spot
-    clearance = TALL_CLEARANCE if height > LOW else CLEARANCE
-    (left, right), (near, far) = WORK
+    x, y = position
+    clearance = TALL_CLEARANCE_M if height > MAX_FRONT_HEIGHT_M else TASK_CLEARANCE_M
+    (left, right), (near, far) = WORK_AREA_M
     if hypot(x - min(max(x, left), right), y - min(max(y, near), far)) < radius:
         return False
-    if any(hypot(x - ox, y - oy) < radius + other + clearance for ox, oy, other in kept.circles):
+    if any(hypot(x - ox, y - oy) < radius + other_radius + clearance for ox, oy, other_radius in keep_out.circles):
         return False
-    if any(_from_way(x, y, way[:4]) < radius + way[4] for way in kept.ways):
+    if any(_distance_to_segment(x, y, corridor[:4]) < radius + corridor[4] for corridor in keep_out.corridors):
         return False
-    return all(hypot(x - ox, y - oy) >= radius + other + GAP for ox, oy, other in others)
+    return all(
+        hypot(x - ox, y - oy) >= radius + other_radius + MIN_DISTRACTOR_GAP_M for ox, oy, other_radius in placed_circles
+    )
 
 
-def _from_way(x: float, y: float, way: tuple[float, float, float, float]) -> float:
+def _distance_to_segment(x: float, y: float, segment: tuple[float, float, float, float]) -> float:
     """Return the distance of a point to a segment (x y x y)."""
-    ax, ay, bx, by = way
+    ax, ay, bx, by = segment
     dx, dy = bx - ax, by - ay
     length = dx * dx + dy * dy
     t = min(max(((x - ax) * dx + (y - ay) * dy) / length, 0.0), 1.0) if length else 0.0

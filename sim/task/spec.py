@@ -23,7 +23,7 @@ class SpecError(UserError):
 
 
 @dataclass(frozen=True)
-class Shape:
+class ObjectSpec:
     """A parametric object: a family of `sim.objects`, its numbers (metres, radians), its look and its names."""
 
     family: str
@@ -61,11 +61,11 @@ class Spawn:
 
 
 @dataclass(frozen=True)
-class Object:
+class TaskObject:
     """One thing of a task; the seed draws one of `variants`, and one of `colours` where there are any."""
 
     name: str
-    variants: tuple[Shape, ...]
+    variants: tuple[ObjectSpec, ...]
     spawn: Spawn
     colours: tuple[str, ...] = ()  # names of `sim.objects.palette`; none: the variant's own
     fixed: bool = False
@@ -75,7 +75,7 @@ class Object:
 
 
 @dataclass(frozen=True)
-class Order:
+class ObjectOrder:
     """Objects of equal spawn rules that trade places at reset, so that the first is the least `by`.
 
     "y": nearest the robot first; "side": those at x < 0 first, each side by y.
@@ -86,7 +86,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Table:
+class TablePlacement:
     """How the table stands: its centre along x and the height of its top (metres, world)."""
 
     x: float = 0.0
@@ -94,7 +94,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Arm:
+class ArmRole:
     """A role ("a", "b") and the rule that gives it an arm.
 
     `rule` is "left" or "right"; "side:NAME", the side of the table object NAME stands on at reset;
@@ -107,7 +107,7 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Term:
+class Predicate:
     """A predicate of `sim.task.predicates` with its keywords; a latched one stays true once it was."""
 
     name: str
@@ -139,21 +139,21 @@ class Task:
 
     name: str
     instructions: tuple[str, ...]
-    objects: tuple[Object, ...]
-    arms: tuple[Arm, ...]
-    success: tuple[Term, ...]
+    objects: tuple[TaskObject, ...]
+    arms: tuple[ArmRole, ...]
+    success: tuple[Predicate, ...]
     plan: tuple[Skill, ...]
     horizon: int
     unseen: tuple[str, ...] = ()  # instructions kept for evaluation
     suite: str = ""
-    table: Table = field(default_factory=Table)
-    order: tuple[Order, ...] = ()
+    table: TablePlacement = field(default_factory=TablePlacement)
+    order: tuple[ObjectOrder, ...] = ()
 
-    def object(self, name: str) -> Object:
+    def find_object(self, name: str) -> TaskObject:
         """Return the object called `name`."""
-        for thing in self.objects:
-            if thing.name == name:
-                return thing
+        for task_object in self.objects:
+            if task_object.name == name:
+                return task_object
         raise SpecError(f"task {self.name!r} has no object {name!r}; it has {', '.join(o.name for o in self.objects)}")
 
     @property
@@ -171,33 +171,35 @@ def to_json(task: Task) -> str:
 def from_json(text: str) -> Task:
     """Return the task that `to_json` wrote; `SpecError` where a key is missing or unknown."""
     try:
-        raw = _frozen(json.loads(text))
+        raw = _freeze_mapping(json.loads(text))
         nested = {
-            "objects": tuple(_object(o) for o in raw["objects"]),
-            "arms": tuple(Arm(**a) for a in raw["arms"]),
-            "success": tuple(Term(**t) for t in raw["success"]),
-            "plan": tuple(_skill(s) for s in raw["plan"]),
-            "table": Table(**raw.get("table", {})),
-            "order": tuple(Order(**o) for o in raw.get("order", ())),
+            "objects": tuple(_parse_object(o) for o in raw["objects"]),
+            "arms": tuple(ArmRole(**a) for a in raw["arms"]),
+            "success": tuple(Predicate(**t) for t in raw["success"]),
+            "plan": tuple(_parse_skill(s) for s in raw["plan"]),
+            "table": TablePlacement(**raw.get("table", {})),
+            "order": tuple(ObjectOrder(**o) for o in raw.get("order", ())),
         }
         return Task(**{**raw, **nested})
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise SpecError(f"not a task: {error}") from error
 
 
-def _object(raw: dict[str, Any]) -> Object:
-    return Object(**{**raw, "variants": tuple(Shape(**s) for s in raw["variants"]), "spawn": Spawn(**raw["spawn"])})
+def _parse_object(raw: dict[str, Any]) -> TaskObject:
+    return TaskObject(
+        **{**raw, "variants": tuple(ObjectSpec(**s) for s in raw["variants"]), "spawn": Spawn(**raw["spawn"])}
+    )
 
 
-def _skill(raw: dict[str, Any]) -> Skill:
-    return Skill(**{**raw, "alongside": tuple(_skill(s) for s in raw.get("alongside", ()))})
+def _parse_skill(raw: dict[str, Any]) -> Skill:
+    return Skill(**{**raw, "alongside": tuple(_parse_skill(s) for s in raw.get("alongside", ()))})
 
 
-def _frozen(raw: dict[str, Any]) -> dict[str, Any]:
-    return {key: _freeze(value) for key, value in raw.items()}
+def _freeze_mapping(raw: dict[str, Any]) -> dict[str, Any]:
+    return {key: _freeze_value(value) for key, value in raw.items()}
 
 
-def _freeze(value: Any) -> Any:  # noqa: ANN401 - JSON has no narrower type
+def _freeze_value(value: Any) -> Any:  # noqa: ANN401 - JSON has no narrower type
     if isinstance(value, list):
-        return tuple(_freeze(v) for v in value)
-    return _frozen(value) if isinstance(value, dict) else value
+        return tuple(_freeze_value(v) for v in value)
+    return _freeze_mapping(value) if isinstance(value, dict) else value

@@ -12,228 +12,268 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from sim.embodiment.model import Embodiment
-from sim.objects import FAMILIES, form_of
+from sim.objects import FAMILIES, build_object
 from sim.objects.palette import PALETTE
-from sim.scene.compile import TABLE_HALF
-from sim.scene.instructions import SLOT, slots
-from sim.scene.sample import draw
-from sim.task.diagnostics import Fault, choice, field_of, line_of, named, quoted, unknown
-from sim.task.spec import Object, SpecError, Task, from_json
-from sim.task.vocabulary import flat, keyword_faults, word_faults
+from sim.scene.compile import TABLE_HALF_EXTENTS_M
+from sim.scene.instructions import SLOT_PATTERN, find_slots
+from sim.scene.sample import sample_scene
+from sim.task.diagnostics import (
+    Diagnostic,
+    build_field_pattern,
+    build_name_location,
+    build_quoted_pattern,
+    check_name,
+    find_line,
+    format_unknown_name,
+)
+from sim.task.spec import SpecError, Task, TaskObject, from_json
+from sim.task.vocabulary import check_keywords, check_vocabulary, flatten_plan
 
-ORDERS = ("side", "y")
-RULES = ("left", "right", "side:OBJECT", "facing:OBJECT", "other:ROLE")
-TAKEN = ("table", "world", "all", "coin")  # names that mean something else already
-NOBODY = Embodiment("nobody", (), (), (0.0, 0.0, 0.0))  # a layout is the same for every robot
+OBJECT_ORDER_KEYS = ("side", "y")
+ARM_RULES = ("left", "right", "side:OBJECT", "facing:OBJECT", "other:ROLE")
+RESERVED_NAMES = ("table", "world", "all", "coin")  # names that mean something else already
+ARMLESS_ROBOT = Embodiment("nobody", (), (), (0.0, 0.0, 0.0))  # a layout is the same for every robot
 
 
-def check_task(task: Task, source: str = "", path: str = "") -> None:
+def validate_task(task: Task, source: str = "", path: str = "") -> None:
     """Raise `SpecError` with one line, "path:LINE: what is wrong; valid: names", where a task is not sound.
 
     `source` is the text, Python or JSON, that the task was read from.
     """
-    fault = next(_faults(task), None)
-    if fault is None:
+    diagnostic = next(_diagnose_task(task), None)
+    if diagnostic is None:
         return
-    line = line_of(source, fault)
-    where = (f"{path}:{line}" if line else path) or f"task {task.name!r}"
-    raise SpecError(f"{where}: {fault.text}")
+    line = find_line(source, diagnostic)
+    location = (f"{path}:{line}" if line else path) or f"task {task.name!r}"
+    raise SpecError(f"{location}: {diagnostic.message}")
 
 
-def read_task(text: str, path: str = "") -> Task:
+def parse_task_json(text: str, path: str = "") -> Task:
     """Return the task of a JSON text; `SpecError` with one line as from `check_task` where it is not sound."""
     try:
         task = from_json(text)
     except (SpecError, AttributeError) as error:
         cause = error.__cause__ or error
-        says = f"not a task: {cause} is missing" if isinstance(cause, KeyError) else f"not a task: {cause}"
-        word = re.search(r"'(\w+)'", says)
-        near = line_of(text, Fault(says, quoted(word[1]) if word else ""))
-        line = cause.lineno if isinstance(cause, json.JSONDecodeError) else near or 1
-        raise SpecError(f"{path}:{line}: {says}") from error
-    check_task(task, text, path)
+        message = f"not a task: {cause} is missing" if isinstance(cause, KeyError) else f"not a task: {cause}"
+        match = re.search(r"'(\w+)'", message)
+        guessed_line = find_line(text, Diagnostic(message, build_quoted_pattern(match[1]) if match else ""))
+        line = cause.lineno if isinstance(cause, json.JSONDecodeError) else guessed_line or 1
+        raise SpecError(f"{path}:{line}: {message}") from error
+    validate_task(task, text, path)
     return task
 
 
-def _faults(task: Task) -> Iterator[Fault]:
+def _diagnose_task(task: Task) -> Iterator[Diagnostic]:
     """Yield what is wrong with a task; what follows the first may follow from it."""
-    yield from _types(task, "task")
-    yield from _outline(task)
-    for thing in task.objects:
-        yield from _variants(thing)
-    yield from _spawns(task)
-    yield from _arms(task)
-    yield from _instructions(task)
-    yield from word_faults(task)
-    yield from _conditions(task)
+    yield from _check_types(task, "task")
+    yield from _check_outline(task)
+    for task_object in task.objects:
+        yield from _check_variants(task_object)
+    yield from _check_spawn_rules(task)
+    yield from _check_arm_rules(task)
+    yield from _check_instructions(task)
+    yield from check_vocabulary(task)
+    yield from _check_skill_conditions(task)
     try:
-        draw(task, NOBODY, 0)
+        sample_scene(task, ARMLESS_ROBOT, 0)
     except SpecError as error:
-        yield Fault(str(error).removeprefix(f"task {task.name!r}: "), field_of("objects"))
+        yield Diagnostic(str(error).removeprefix(f"task {task.name!r}: "), build_field_pattern("objects"))
 
 
-def _types(value: object, name: str) -> Iterator[Fault]:
+def _check_types(value: object, name: str) -> Iterator[Diagnostic]:
     """Yield the fields of a frozen value, and of those in it, whose type is not the declared one."""
-    for field, hint in _hints(type(value)).items():
-        inner = vars(value)[field]
-        if not _fits(inner, hint):
-            valid = hint.__name__ if isinstance(hint, type) else str(hint).replace("sim.task.spec.", "")
-            yield Fault(f"{field} of {name} is {inner!r}; valid: {valid}", field_of(field))
-        for one in inner if isinstance(inner, tuple) else (inner,):
-            if dataclasses.is_dataclass(one):
-                yield from _types(one, type(one).__name__.lower())
+    for field, type_hint in _resolve_type_hints(type(value)).items():
+        field_value = vars(value)[field]
+        if not _matches_type(field_value, type_hint):
+            expected = (
+                type_hint.__name__ if isinstance(type_hint, type) else str(type_hint).replace("sim.task.spec.", "")
+            )
+            yield Diagnostic(f"{field} of {name} is {field_value!r}; valid: {expected}", build_field_pattern(field))
+        for nested in field_value if isinstance(field_value, tuple) else (field_value,):
+            if dataclasses.is_dataclass(nested):
+                yield from _check_types(nested, re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(nested).__name__).lower())
 
 
-def _fits(value: object, hint: Any) -> bool:  # noqa: ANN401 - a type, or what `typing` makes of several
-    origin, args = get_origin(hint), get_args(hint)
+def _matches_type(value: object, type_hint: Any) -> bool:  # noqa: ANN401 - a type, or what `typing` makes of several
+    origin, args = get_origin(type_hint), get_args(type_hint)
     if origin is UnionType:
-        return any(_fits(value, one) for one in args)
+        return any(_matches_type(value, option) for option in args)
     if origin is tuple:
-        each = args[:1] * len(value) if isinstance(value, tuple) and args[-1:] == (...,) else args
-        return isinstance(value, tuple) and len(value) == len(each) and all(map(_fits, value, each))
-    if hint in (int, float):
-        return isinstance(value, (int, hint)) and not isinstance(value, bool)
-    return isinstance(value, origin or hint)
+        element_types = args[:1] * len(value) if isinstance(value, tuple) and args[-1:] == (...,) else args
+        return (
+            isinstance(value, tuple)
+            and len(value) == len(element_types)
+            and all(map(_matches_type, value, element_types))
+        )
+    if type_hint in (int, float):
+        return isinstance(value, (int, type_hint)) and not isinstance(value, bool)
+    return isinstance(value, origin or type_hint)
 
 
-def _outline(task: Task) -> Iterator[Fault]:
+def _check_outline(task: Task) -> Iterator[Diagnostic]:
     if task.horizon < 1:
-        yield Fault(f"horizon {task.horizon} is less than one control step", field_of("horizon"))
+        yield Diagnostic(f"horizon {task.horizon} is less than one control step", build_field_pattern("horizon"))
     for field, value in (("instructions", task.instructions), ("objects", task.objects), ("success", task.success)):
         if not value:
-            yield Fault(f"{field} is empty", field_of(field))
-    said: list[tuple[str, str]] = []
-    objects = (("object", "objects", thing.name) for thing in task.objects)
+            yield Diagnostic(f"{field} is empty", build_field_pattern(field))
+    declared: list[tuple[str, str]] = []
+    objects = (("object", "objects", task_object.name) for task_object in task.objects)
     roles = (("role", "arms", arm.role) for arm in task.arms)
     for kind, field, name in (*objects, *roles):
-        word, trail = named(field, name)
-        if name in {other for _, other in said}:
-            again = (word,) * said.count((field, name))
-            yield Fault(f"{kind} {name!r}: the name is used twice", word, (*trail, *again))
-        if name in TAKEN or not name.isidentifier():
-            yield Fault(f"{kind} {name!r}: not a name; valid: any word but {', '.join(TAKEN)}", word, trail)
-        said.append((field, name))
+        pattern, location_hints = build_name_location(field, name)
+        if name in {other for _, other in declared}:
+            repeats = (pattern,) * declared.count((field, name))
+            yield Diagnostic(f"{kind} {name!r}: the name is used twice", pattern, (*location_hints, *repeats))
+        if name in RESERVED_NAMES or not name.isidentifier():
+            yield Diagnostic(
+                f"{kind} {name!r}: not a name; valid: any word but {', '.join(RESERVED_NAMES)}", pattern, location_hints
+            )
+        declared.append((field, name))
 
 
-def _variants(thing: Object) -> Iterator[Fault]:
-    trail = named("objects", thing.name)[1]
-    if not thing.variants:
-        yield Fault(f"object {thing.name!r} has no variants", "", trail)
-    for colour in thing.colours:
-        yield from choice("colour", colour, PALETTE, trail)
-    for shape in thing.variants:
-        yield from choice("family", shape.family, FAMILIES, trail)
-        yield from keyword_faults("family", shape.family, FAMILIES[shape.family], 0, shape.params, trail)
-        yield from choice("colour", shape.colour, PALETTE, trail)
+def _check_variants(task_object: TaskObject) -> Iterator[Diagnostic]:
+    location_hints = build_name_location("objects", task_object.name)[1]
+    if not task_object.variants:
+        yield Diagnostic(f"object {task_object.name!r} has no variants", "", location_hints)
+    for colour in task_object.colours:
+        yield from check_name("colour", colour, PALETTE, location_hints)
+    for spec in task_object.variants:
+        yield from check_name("family", spec.family, FAMILIES, location_hints)
+        yield from check_keywords("family", spec.family, FAMILIES[spec.family], 0, spec.params, location_hints)
+        yield from check_name("colour", spec.colour, PALETTE, location_hints)
         try:
-            form = form_of(shape)
-            geoms = (*form.geoms, *(geom for part in form.parts for geom in part.geoms))
-            sound = all(0.0 < size < inf for geom in geoms for size in geom.size)
-            why = "its sizes are not all lengths above 0"
+            model = build_object(spec)
+            geoms = (*model.geoms, *(geom for part in model.parts for geom in part.geoms))
+            is_valid = all(0.0 < size < inf for geom in geoms for size in geom.size)
+            reason = "its sizes are not all lengths above 0"
         except (ValueError, TypeError, IndexError, KeyError) as error:
-            sound, why = False, str(error)
-        if not sound:
-            yield Fault(f"family {shape.family!r} of object {thing.name!r}: {why}", quoted(shape.family), trail)
+            is_valid, reason = False, str(error)
+        if not is_valid:
+            yield Diagnostic(
+                f"family {spec.family!r} of object {task_object.name!r}: {reason}",
+                build_quoted_pattern(spec.family),
+                location_hints,
+            )
 
 
-def _spawns(task: Task) -> Iterator[Fault]:
+def _check_spawn_rules(task: Task) -> Iterator[Diagnostic]:
     placed: list[str] = []
-    sure: list[str] = []  # and never left out
-    for thing in task.objects:
-        spawn, trail = thing.spawn, named("objects", thing.name)[1]
-        for rule, name in _rules(thing):
-            known = placed if rule in ("apart", "apart_y", "like", "unlike") else sure
-            yield from choice(f"object before {thing.name!r} in {rule}", name, known, trail, name)
+    always_present: list[str] = []  # and never left out
+    for task_object in task.objects:
+        spawn, location_hints = task_object.spawn, build_name_location("objects", task_object.name)[1]
+        for rule, name in _list_references(task_object):
+            candidates = placed if rule in ("apart", "apart_y", "like", "unlike") else always_present
+            yield from check_name(
+                f"object before {task_object.name!r} in {rule}", name, candidates, location_hints, name
+            )
         ranges = {"x": spawn.x, "y": spawn.y, "yaw": spawn.yaw}
         if spawn.when_right:
             ranges["when_right"] = spawn.when_right[1]
         for field, (low, high) in ranges.items():
             if not low <= high:
-                yield Fault(f"spawn.{field} of {thing.name!r}: {low} is more than {high}", field_of(field), trail)
+                yield Diagnostic(
+                    f"spawn.{field} of {task_object.name!r}: {low} is more than {high}",
+                    build_field_pattern(field),
+                    location_hints,
+                )
         if not spawn.floor and not spawn.within:
-            yield from _on_table(task, thing, trail)
-        if thing.like and len(thing.variants) != len(task.object(thing.like).variants):
-            yield Fault(f"{thing.name!r} is like {thing.like!r} and has not as many variants", "", trail)
-        placed.append(thing.name)
-        sure += [] if spawn.optional else [thing.name]
+            yield from _check_on_table(task, task_object, location_hints)
+        if task_object.like and len(task_object.variants) != len(task.find_object(task_object.like).variants):
+            yield Diagnostic(
+                f"{task_object.name!r} is like {task_object.like!r} and has not as many variants", "", location_hints
+            )
+        placed.append(task_object.name)
+        always_present += [] if spawn.optional else [task_object.name]
     for order in task.order:
-        yield from choice("order", order.by, ORDERS, (field_of("order"),))
+        yield from check_name("order", order.by, OBJECT_ORDER_KEYS, (build_field_pattern("order"),))
         for name in order.names:
-            yield from choice("object", name, placed, (field_of("order"),))
+            yield from check_name("object", name, placed, (build_field_pattern("order"),))
 
 
-def _rules(thing: Object) -> Iterator[tuple[str, str]]:
+def _list_references(task_object: TaskObject) -> Iterator[tuple[str, str]]:
     """Yield what an object refers to that must stand before it: (rule, object)."""
-    spawn = thing.spawn
+    spawn = task_object.spawn
     mirror = spawn.mirror.removeprefix("-")
     yield from (("apart", name) for name, _ in spawn.apart)
     yield from (("apart_y", name) for name, _ in spawn.apart_y)
-    single = (
-        ("mirror", "" if mirror == "coin" else mirror), ("within", spawn.within), ("like", thing.like),
-        ("when_right", spawn.when_right[0] if spawn.when_right else ""), ("unlike", thing.unlike),
+    single_references = (
+        ("mirror", "" if mirror == "coin" else mirror), ("within", spawn.within), ("like", task_object.like),
+        ("when_right", spawn.when_right[0] if spawn.when_right else ""), ("unlike", task_object.unlike),
     )  # fmt: skip
-    yield from ((rule, name) for rule, name in single if name)
+    yield from ((rule, name) for rule, name in single_references if name)
 
 
-def _on_table(task: Task, thing: Object, trail: tuple[str, ...]) -> Iterator[Fault]:
+def _check_on_table(task: Task, task_object: TaskObject, location_hints: tuple[str, ...]) -> Iterator[Diagnostic]:
     """Yield where an object's base may be drawn off the table."""
-    spawn, (half_x, half_y, _) = thing.spawn, TABLE_HALF
-    spans = {"x": spawn.x} | ({"when_right": spawn.when_right[1]} if spawn.when_right else {})
+    spawn, (half_x, half_y, _) = task_object.spawn, TABLE_HALF_EXTENTS_M
+    ranges = {"x": spawn.x} | ({"when_right": spawn.when_right[1]} if spawn.when_right else {})
     left, right = task.table.x - half_x, task.table.x + half_x
-    for field, (low, high) in spans.items():
-        given, mirrored = (left <= low and high <= right), (left <= -high and -low <= right)
+    for field, (low, high) in ranges.items():
+        given_fits, mirrored_fits = (left <= low and high <= right), (left <= -high and -low <= right)
         # where an object decides, one side is enough
-        if not (given and mirrored if spawn.mirror == "coin" else given or (spawn.mirror and mirrored)):
-            text = f"spawn.{field} of {thing.name!r}: {low} to {high} is off the table; valid: {left:g} to {right:g}"
-            yield Fault(text, field_of(field), trail)
+        if not (
+            given_fits and mirrored_fits if spawn.mirror == "coin" else given_fits or (spawn.mirror and mirrored_fits)
+        ):
+            message = (
+                f"spawn.{field} of {task_object.name!r}: {low} to {high} is off the table; valid: {left:g} to {right:g}"
+            )
+            yield Diagnostic(message, build_field_pattern(field), location_hints)
     if not (-half_y <= spawn.y[0] and spawn.y[1] <= half_y):
-        text = f"spawn.y of {thing.name!r}: {spawn.y[0]} to {spawn.y[1]} is off the table"
-        yield Fault(f"{text}; valid: {-half_y:g} to {half_y:g}", field_of("y"), trail)
+        message = f"spawn.y of {task_object.name!r}: {spawn.y[0]} to {spawn.y[1]} is off the table"
+        yield Diagnostic(f"{message}; valid: {-half_y:g} to {half_y:g}", build_field_pattern("y"), location_hints)
 
 
-def _arms(task: Task) -> Iterator[Fault]:
-    always = [thing.name for thing in task.objects if not thing.spawn.optional]
-    known = {"side": [thing.name for thing in task.objects], "facing": always}
+def _check_arm_rules(task: Task) -> Iterator[Diagnostic]:
+    always = [task_object.name for task_object in task.objects if not task_object.spawn.optional]
+    candidates = {"side": [task_object.name for task_object in task.objects], "facing": always}
     roles: list[str] = []
     for arm in task.arms:
-        kind, colon, name = arm.rule.partition(":")
-        trail = named("arms", arm.role)[1]
-        if kind not in ("left", "right", "side", "facing", "other") or bool(colon) != (kind not in ("left", "right")):
-            yield Fault(unknown("arm rule", arm.rule, RULES), quoted(arm.rule), trail)
-        elif kind == "other":
-            yield from choice(f"role before {arm.role!r}", name, roles, trail, arm.rule)
+        rule_kind, colon, name = arm.rule.partition(":")
+        location_hints = build_name_location("arms", arm.role)[1]
+        if rule_kind not in ("left", "right", "side", "facing", "other") or bool(colon) != (
+            rule_kind not in ("left", "right")
+        ):
+            yield Diagnostic(
+                format_unknown_name("arm rule", arm.rule, ARM_RULES), build_quoted_pattern(arm.rule), location_hints
+            )
+        elif rule_kind == "other":
+            yield from check_name(f"role before {arm.role!r}", name, roles, location_hints, arm.rule)
         elif colon:
-            yield from choice("object", name, known[kind], trail, arm.rule)
+            yield from check_name("object", name, candidates[rule_kind], location_hints, arm.rule)
         roles.append(arm.role)
 
 
-def _instructions(task: Task) -> Iterator[Fault]:
-    objects = [thing.name for thing in task.objects]
+def _check_instructions(task: Task) -> Iterator[Diagnostic]:
+    objects = [task_object.name for task_object in task.objects]
     valid = (*objects, *(f"{name}.colour" for name in objects), *(arm.role for arm in task.arms))
-    optional = {thing.name for thing in task.objects if thing.spawn.optional}
-    for field, pool in (("instructions", task.instructions), ("unseen", task.unseen)):
-        trail = (field_of(field),)
-        for template in pool:
-            for slot in slots(template):
+    optional = {task_object.name for task_object in task.objects if task_object.spawn.optional}
+    for field, templates in (("instructions", task.instructions), ("unseen", task.unseen)):
+        location_hints = (build_field_pattern(field),)
+        for template in templates:
+            for slot in find_slots(template):
                 if slot not in valid:
-                    yield Fault(unknown("slot", slot, valid), re.escape(f"{{{slot}}}"), trail)
-            if set("{}") & set(SLOT.sub("", template)):
-                yield Fault(f"a brace of {template!r} is not closed or not opened", re.escape(template), trail)
-        if pool and all(optional & {slot.partition(".")[0] for slot in slots(template)} for template in pool):
+                    yield Diagnostic(format_unknown_name("slot", slot, valid), re.escape(f"{{{slot}}}"), location_hints)
+            if set("{}") & set(SLOT_PATTERN.sub("", template)):
+                yield Diagnostic(
+                    f"a brace of {template!r} is not closed or not opened", re.escape(template), location_hints
+                )
+        if templates and all(
+            optional & {slot.partition(".")[0] for slot in find_slots(template)} for template in templates
+        ):
             absent = ", ".join(sorted(optional))
-            yield Fault(f"each of {field} names an object that may be absent: {absent}", "", trail)
+            yield Diagnostic(f"each of {field} names an object that may be absent: {absent}", "", location_hints)
 
 
-def _conditions(task: Task) -> Iterator[Fault]:
+def _check_skill_conditions(task: Task) -> Iterator[Diagnostic]:
     roles = [arm.role for arm in task.arms]
-    for item in flat(task.plan):
-        if item.when and not re.fullmatch(r"\w+!?=\w+", item.when):
-            text = f"condition {item.when!r} of skill {item.name!r}; valid: ROLE=ROLE, ROLE!=ROLE"
-            yield Fault(text, quoted(item.when), (field_of("plan"),))
-        for role in re.split("!?=", item.when) if item.when else ():
-            yield from choice("role", role, roles, (field_of("plan"),), item.when)
+    for skill in flatten_plan(task.plan):
+        if skill.when and not re.fullmatch(r"\w+!?=\w+", skill.when):
+            message = f"condition {skill.when!r} of skill {skill.name!r}; valid: ROLE=ROLE, ROLE!=ROLE"
+            yield Diagnostic(message, build_quoted_pattern(skill.when), (build_field_pattern("plan"),))
+        for role in re.split("!?=", skill.when) if skill.when else ():
+            yield from check_name("role", role, roles, (build_field_pattern("plan"),), skill.when)
 
 
 @functools.cache
-def _hints(kind: type) -> Mapping[str, Any]:
+def _resolve_type_hints(kind: type) -> Mapping[str, Any]:
     return get_type_hints(kind)

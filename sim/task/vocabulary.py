@@ -12,136 +12,148 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from inspect import Parameter
 
 from sim.expert.skills import SKILLS
-from sim.objects import Form, form_of
-from sim.task.diagnostics import Fault, choice, field_of, quoted
-from sim.task.predicates import TERMS
-from sim.task.spec import Skill, Task, Term, Value
+from sim.objects import ObjectModel, build_object
+from sim.task.diagnostics import Diagnostic, build_field_pattern, build_quoted_pattern, check_name
+from sim.task.predicates import PREDICATES
+from sim.task.spec import Predicate, Skill, Task, Value
 
-ONE_OF = (("arm", "arms"), ("on", "to"))  # of keywords that a word has both, one must be there
+ALTERNATIVE_KEYWORDS = (("arm", "arms"), ("on", "to"))  # of keywords that a word has both, one must be there
 
 
-class Names:
+class SymbolTable:
     """The names that a task's terms and skills may use. Points, joints and grasps are those that all variants have."""
 
     def __init__(self, task: Task) -> None:
-        self.objects = tuple(thing.name for thing in task.objects)
+        self.objects = tuple(task_object.name for task_object in task.objects)
         self.roles = tuple(arm.role for arm in task.arms)
-        self._forms = {thing.name: tuple(map(form_of, thing.variants)) for thing in task.objects}
+        self._models = {
+            task_object.name: tuple(map(build_object, task_object.variants)) for task_object in task.objects
+        }
 
-    def points(self, obj: str) -> tuple[str, ...]:
+    def list_frames(self, obj: str) -> tuple[str, ...]:
         """Return the points of an object."""
-        return _common([form.points for form in self._forms.get(obj, ())])
+        return _intersect_names([model.frames for model in self._models.get(obj, ())])
 
-    def joints(self, obj: str) -> tuple[str, ...]:
+    def list_joints(self, obj: str) -> tuple[str, ...]:
         """Return the joints of an object."""
-        return _common([[part.joint for part in form.parts] for form in self._forms.get(obj, ())])
+        return _intersect_names([[part.joint for part in model.parts] for model in self._models.get(obj, ())])
 
-    def grasps(self, obj: str, joint: str = "") -> tuple[str, ...]:
+    def list_grasps(self, obj: str, joint: str = "") -> tuple[str, ...]:
         """Return the grasps of an object, with `joint` those of the part that it moves."""
-        return _common([_holds(form, joint) for form in self._forms.get(obj, ())])
+        return _intersect_names([_list_part_grasps(model, joint) for model in self._models.get(obj, ())])
 
 
-Args = Mapping[str, Value]
-Valid = Callable[[Names, Args], tuple[str, ...]]  # what a keyword may say, given what the others say
+Arguments = Mapping[str, Value]
+NameLookup = Callable[[SymbolTable, Arguments], tuple[str, ...]]  # what a keyword may say, given what the others say
 
 
-def _points(names: Names, args: Args) -> tuple[str, ...]:
+def _list_frame_names(symbols: SymbolTable, args: Arguments) -> tuple[str, ...]:
     """Return the points of `obj` where that is said, else those of all objects."""
     if "obj" in args:
-        return names.points(str(args["obj"]))
-    return tuple(f"{obj}.{point}" for obj in names.objects for point in names.points(obj))
+        return symbols.list_frames(str(args["obj"]))
+    return tuple(f"{obj}.{point}" for obj in symbols.objects for point in symbols.list_frames(obj))
 
 
-def _spots(names: Names, args: Args) -> tuple[str, ...]:
-    return (*names.objects, *_points(names, {}))
+def _list_location_names(symbols: SymbolTable, args: Arguments) -> tuple[str, ...]:
+    return (*symbols.objects, *_list_frame_names(symbols, {}))
 
 
-def _joints(names: Names, args: Args) -> tuple[str, ...]:
-    return tuple(f"{obj}.{joint}" for obj in names.objects for joint in names.joints(obj))
+def _list_joint_names(symbols: SymbolTable, args: Arguments) -> tuple[str, ...]:
+    return tuple(f"{obj}.{joint}" for obj in symbols.objects for joint in symbols.list_joints(obj))
 
 
-def _grasps(names: Names, args: Args) -> tuple[str, ...]:
+def _list_grasp_names(symbols: SymbolTable, args: Arguments) -> tuple[str, ...]:
     obj, _, joint = str(args.get("joint", "")).partition(".")
-    return names.grasps(obj, joint) if joint else names.grasps(str(args.get("obj", "")))
+    return symbols.list_grasps(obj, joint) if joint else symbols.list_grasps(str(args.get("obj", "")))
 
 
-ROLE = ("role", lambda names, args: names.roles)
-ANY_ROLE = ("role", lambda names, args: (*names.roles, "all"))
-OBJECT = ("object", lambda names, args: names.objects)
-SOLID = ("object", lambda names, args: (*names.objects, "table"))
-SPOT = ("point", _spots)
+ROLE_REFERENCE = ("role", lambda names, args: names.roles)
+ANY_ROLE_REFERENCE = ("role", lambda names, args: (*names.roles, "all"))
+OBJECT_REFERENCE = ("object", lambda names, args: names.objects)
+BODY_REFERENCE = ("object", lambda names, args: (*names.objects, "table"))
+LOCATION_REFERENCE = ("point", _list_location_names)
 
-SKILL_NAMES: dict[str, tuple[str, Valid]] = {
-    "arm": ROLE, "arms": ROLE, "mirror": ROLE, "obj": OBJECT, "objs": OBJECT,
-    "point": ("point", _points), "on": SPOT, "a": SPOT, "b": SPOT,
-    "joint": ("joint", _joints), "grasp": ("grasp", _grasps),
+SKILL_KEYWORDS: dict[str, tuple[str, NameLookup]] = {
+    "arm": ROLE_REFERENCE, "arms": ROLE_REFERENCE, "mirror": ROLE_REFERENCE, "obj": OBJECT_REFERENCE, "objs": OBJECT_REFERENCE,
+    "point": ("point", _list_frame_names), "on": LOCATION_REFERENCE, "a": LOCATION_REFERENCE, "b": LOCATION_REFERENCE,
+    "joint": ("joint", _list_joint_names), "grasp": ("grasp", _list_grasp_names),
 }  # fmt: skip
-TERM_NAMES: dict[str, tuple[str, Valid]] = {
-    **SKILL_NAMES, "arm": ANY_ROLE, "point": SPOT,
+PREDICATE_KEYWORDS: dict[str, tuple[str, NameLookup]] = {
+    **SKILL_KEYWORDS, "arm": ANY_ROLE_REFERENCE, "point": LOCATION_REFERENCE,
     # of a term whose keywords mean something else: TERM.KEYWORD
-    "touching.a": SOLID, "touching.b": SOLID, "clear.a": SOLID, "clear.b": SOLID,
-    "same_side.a": OBJECT, "same_side.b": OBJECT,
+    "touching.a": BODY_REFERENCE, "touching.b": BODY_REFERENCE, "clear.a": BODY_REFERENCE, "clear.b": BODY_REFERENCE,
+    "same_side.a": OBJECT_REFERENCE, "same_side.b": OBJECT_REFERENCE,
 }  # fmt: skip
 
 
-def word_faults(task: Task) -> Iterator[Fault]:
+def check_vocabulary(task: Task) -> Iterator[Diagnostic]:
     """Yield what is wrong with the words of a task's terms and skills."""
-    names = Names(task)
-    yield from _calls("term", TERMS, TERM_NAMES, task.success, "success", names)
-    yield from _calls("skill", SKILLS, SKILL_NAMES, tuple(flat(task.plan)), "plan", names)
+    symbols = SymbolTable(task)
+    yield from _check_calls("term", PREDICATES, PREDICATE_KEYWORDS, task.success, "success", symbols)
+    yield from _check_calls("skill", SKILLS, SKILL_KEYWORDS, tuple(flatten_plan(task.plan)), "plan", symbols)
 
 
-def _calls(
-    kind: str, words: Mapping[str, Callable], meanings: Mapping[str, tuple[str, Valid]],
-    items: tuple[Term, ...] | tuple[Skill, ...], field: str, names: Names,
-) -> Iterator[Fault]:
-    said: list[str] = []
-    for item in items:
-        said.append(item.name)
-        trail = (field_of(field), *[quoted(item.name)] * said.count(item.name))
-        yield from choice(kind, item.name, words, trail)
-        yield from keyword_faults(kind, item.name, words[item.name], 1, item.args, trail)
-        known = parameters(words[item.name], 1)
-        for key, value in item.args.items():
-            meaning = meanings.get(f"{item.name}.{key}") or meanings.get(key)
-            if meaning is None or (value == "" and known[key].default == ""):
+def _check_calls(
+    kind: str,
+    functions: Mapping[str, Callable],
+    references: Mapping[str, tuple[str, NameLookup]],
+    items: tuple[Predicate, ...] | tuple[Skill, ...],
+    field: str,
+    symbols: SymbolTable,
+) -> Iterator[Diagnostic]:
+    seen: list[str] = []
+    for call in items:
+        seen.append(call.name)
+        location_hints = (build_field_pattern(field), *[build_quoted_pattern(call.name)] * seen.count(call.name))
+        yield from check_name(kind, call.name, functions, location_hints)
+        yield from check_keywords(kind, call.name, functions[call.name], 1, call.args, location_hints)
+        accepted = list_parameters(functions[call.name], 1)
+        for key, value in call.args.items():
+            reference = references.get(f"{call.name}.{key}") or references.get(key)
+            if reference is None or (value == "" and accepted[key].default == ""):
                 continue
-            for name in value if isinstance(value, tuple) and "tuple" in str(known[key].annotation) else (value,):
-                yield from choice(meaning[0], name, meaning[1](names, item.args), trail)
+            for name in value if isinstance(value, tuple) and "tuple" in str(accepted[key].annotation) else (value,):
+                yield from check_name(reference[0], name, reference[1](symbols, call.args), location_hints)
 
 
-def keyword_faults(
-    kind: str, name: str, function: Callable, skipped: int, args: Args, trail: tuple[str, ...]
-) -> Iterator[Fault]:
+def check_keywords(
+    kind: str, name: str, function: Callable, num_skipped: int, args: Arguments, location_hints: tuple[str, ...]
+) -> Iterator[Diagnostic]:
     """Yield keywords that a function does not know, and those that it lacks."""
-    known = parameters(function, skipped)
+    accepted = list_parameters(function, num_skipped)
     for key in args:
-        yield from choice(f"keyword of {kind} {name!r}:", key, known, trail)
-    lacking = [key for key, one in known.items() if one.default is Parameter.empty and key not in args]
-    lacking += [" or ".join(pair) for pair in ONE_OF if set(pair) <= set(known) and not set(pair) & set(args)]
-    if lacking:
-        yield Fault(f"{kind} {name!r} lacks {', '.join(lacking)}; valid: {', '.join(known)}", quoted(name), trail)
+        yield from check_name(f"keyword of {kind} {name!r}:", key, accepted, location_hints)
+    missing = [key for key, parameter in accepted.items() if parameter.default is Parameter.empty and key not in args]
+    missing += [
+        " or ".join(pair) for pair in ALTERNATIVE_KEYWORDS if set(pair) <= set(accepted) and not set(pair) & set(args)
+    ]
+    if missing:
+        yield Diagnostic(
+            f"{kind} {name!r} lacks {', '.join(missing)}; valid: {', '.join(accepted)}",
+            build_quoted_pattern(name),
+            location_hints,
+        )
 
 
-def flat(plan: Iterable[Skill]) -> Iterator[Skill]:
+def flatten_plan(plan: Iterable[Skill]) -> Iterator[Skill]:
     """Yield skills, each before those alongside it."""
-    for item in plan:
-        yield item
-        yield from flat(item.alongside)
+    for skill in plan:
+        yield skill
+        yield from flatten_plan(skill.alongside)
 
 
-def _holds(form: Form, joint: str) -> list[str]:
-    parts = {part.name for part in form.parts if part.joint == joint}
-    return [name for name, (part, _) in form.grasps.items() if not joint or part in parts]
+def _list_part_grasps(model: ObjectModel, joint: str) -> list[str]:
+    parts = {part.name for part in model.parts if part.joint == joint}
+    return [name for name, (part, _) in model.grasps.items() if not joint or part in parts]
 
 
-def _common(lists: Sequence[Iterable[str]]) -> tuple[str, ...]:
+def _intersect_names(lists: Sequence[Iterable[str]]) -> tuple[str, ...]:
     """Return what all lists have, in the order of the first."""
     first, *others = map(list, lists) if lists else ((),)
     return tuple(name for name in first if all(name in other for other in others))
 
 
 @functools.cache
-def parameters(function: Callable, skipped: int) -> Mapping[str, Parameter]:
+def list_parameters(function: Callable, num_skipped: int) -> Mapping[str, Parameter]:
     """Return the keywords of a function, but for the first few."""
-    return dict(list(inspect.signature(function).parameters.items())[skipped:])
+    return dict(list(inspect.signature(function).parameters.items())[num_skipped:])

@@ -7,64 +7,64 @@ import importlib
 from pathlib import Path
 from types import ModuleType
 
-from sim.registry import choose, module_names
+from sim.registry import list_module_names, resolve_name
 from sim.task.spec import SpecError, Task
 from sim.types import UserError
 
 
-def names() -> tuple[str, ...]:
+def list_tasks() -> tuple[str, ...]:
     """Return the names of all tasks."""
-    return module_names(__path__)
+    return list_module_names(__path__)
 
 
-def load(name: str) -> Task:
+def load_task(name: str) -> Task:
     """Return the task called `name`; `UserError` naming the tasks there are, `SpecError` where it is not sound."""
-    return _checked(_module(name))
+    return _load_validated_task(_import_task_module(name))
 
 
-def load_file(path: str | Path) -> Task:
+def load_task_file(path: str | Path) -> Task:
     """Return the task of a JSON file; `UserError` where there is none, `SpecError` with the line that is wrong."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read a task from {path}: {error}") from error
-    from sim.task.validate import read_task
+    from sim.task.validate import parse_task_json
 
-    return read_task(text, str(path))
+    return parse_task_json(text, str(path))
 
 
-def suites() -> tuple[str, ...]:
+def list_suites() -> tuple[str, ...]:
     """Return the names of all suites of tasks."""
-    return tuple(sorted({read(name).suite for name in names()} - {""}))
+    return tuple(sorted({load_unvalidated_task(name).suite for name in list_tasks()} - {""}))
 
 
-def suite(name: str) -> tuple[str, ...]:
+def list_suite_tasks(name: str) -> tuple[str, ...]:
     """Return the names of the tasks of a suite, of all tasks for "all"; `UserError` naming the suites there are."""
-    choose("suite", name, ("all", *suites()))
-    return tuple(task for task in names() if name in ("all", read(task).suite))
+    resolve_name("suite", name, ("all", *list_suites()))
+    return tuple(task for task in list_tasks() if name in ("all", load_unvalidated_task(task).suite))
 
 
-def read(name: str) -> Task:
+def load_unvalidated_task(name: str) -> Task:
     """Return a task as its file has it, unchecked; `SpecError` where the file has none."""
-    return _task(_module(name))
+    return _extract_task(_import_task_module(name))
 
 
-def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"{__name__}.{choose('task', name, names())}")
+def _import_task_module(name: str) -> ModuleType:
+    return importlib.import_module(f"{__name__}.{resolve_name('task', name, list_tasks())}")
 
 
-def _task(module: ModuleType) -> Task:
+def _extract_task(module: ModuleType) -> Task:
     if not isinstance(vars(module).get("TASK"), Task):
         raise SpecError(f"{module.__file__}: the file has no TASK = Task(...)")
     return vars(module)["TASK"]
 
 
 @functools.cache
-def _checked(module: ModuleType) -> Task:
-    from sim.task.validate import check_task  # loads physics, which a list of names does without
+def _load_validated_task(module: ModuleType) -> Task:
+    from sim.task.validate import validate_task  # loads physics, which a list of names does without
 
-    task, path = _task(module), str(module.__file__)
-    check_task(task, Path(path).read_text(encoding="utf-8"), path)
+    task, path = _extract_task(module), str(module.__file__)
+    validate_task(task, Path(path).read_text(encoding="utf-8"), path)
     name = module.__name__.rpartition(".")[2]
     if task.name != name:
         raise SpecError(f"{path}: the task calls itself {task.name!r}; valid: {name!r}, as its file is called")

@@ -2,10 +2,10 @@
 
 from math import pi
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
-BOTTLES = kind("bottle")
+BOTTLES = find_specs("bottle")
 
 TASK = Task(
     name="adjust_bottle",
@@ -23,16 +23,14 @@ TASK = Task(
         "{a} should turn {bottle} upright and keep it raised",
     ),
     objects=(
-        Object(
+        TaskObject(
             "bottle",
             variants=(BOTTLES[0], BOTTLES[2]),
-            spawn=Spawn(
-                x=(0.08, 0.12), y=(-0.13, -0.08), yaw=(-0.4, 0.4), tilt=(0.0, -pi / 2, 0.0), mirror="coin"
-            ),
+            spawn=Spawn(x=(0.08, 0.12), y=(-0.13, -0.08), yaw=(-0.4, 0.4), tilt=(0.0, -pi / 2, 0.0), mirror="coin"),
         ),
     ),
-    arms=(Arm("a", "side:bottle"),),
-    success=(Term("within", {"point": "bottle.bottom", "x": (0.15, 9.0), "z": (0.16, 9.0), "mirror": "a"}),),
+    arms=(ArmRole("a", "side:bottle"),),
+    success=(Predicate("within", {"point": "bottle.bottom", "x": (0.15, 9.0), "z": (0.16, 9.0), "mirror": "a"}),),
     plan=(
         Skill("pick", {"arm": "a", "obj": "bottle", "grasp": "side", "pre": 0.1, "lift": 0.1}),
         Skill("carry", {"arm": "a", "obj": "bottle", "to": (0.25, -0.12, 0.21), "mirror": "a"}),

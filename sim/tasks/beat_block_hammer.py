@@ -1,7 +1,7 @@
 """Take a hammer by its handle and hit a block with its face."""
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="beat_block_hammer",
@@ -19,29 +19,32 @@ TASK = Task(
         "let {a} hammer on the block",
     ),
     objects=(
-        Object("hammer", variants=kind("hammer"), spawn=Spawn(x=(0.0, 0.0), y=(-0.06, -0.06))),
-        Object(
+        TaskObject("hammer", variants=find_specs("hammer"), spawn=Spawn(x=(0.0, 0.0), y=(-0.06, -0.06))),
+        TaskObject(
             "block",
             variants=(
-                Shape("block", {"size": (0.05, 0.05, 0.05)}, "cube", "red", ("block", "cube"), ("square block",)),
+                ObjectSpec("block", {"size": (0.05, 0.05, 0.05)}, "cube", "red", ("block", "cube"), ("square block",)),
             ),
-            spawn=Spawn(
-                x=(-0.25, 0.25), y=(-0.05, 0.15), yaw=(-0.5, 0.5), min_abs_x=0.05, clear=((0.0, 0.0, 0.032),)
-            ),
+            spawn=Spawn(x=(-0.25, 0.25), y=(-0.05, 0.15), yaw=(-0.5, 0.5), min_abs_x=0.05, clear=((0.0, 0.0, 0.032),)),
             fixed=True,
         ),
     ),
-    arms=(Arm("a", "side:block"),),
+    arms=(ArmRole("a", "side:block"),),
     success=(
-        Term("near", {"a": "hammer.face", "b": "block.top", "x": 0.02, "y": 0.02}),
-        Term("touching", {"a": "hammer", "b": "block"}),
+        Predicate("near", {"a": "hammer.face", "b": "block.top", "x": 0.02, "y": 0.02}),
+        Predicate("touching", {"a": "hammer", "b": "block"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "hammer", "grasp": "handle", "pre": 0.1, "lift": 0.08}),
         Skill(
             "place",
             {
-                "arm": "a", "obj": "hammer", "point": "face", "on": "block.top", "pre": 0.06, "stop": -0.008,
+                "arm": "a",
+                "obj": "hammer",
+                "point": "face",
+                "on": "block.top",
+                "pre": 0.06,
+                "stop": -0.008,
                 "hold": True,
             },
         ),

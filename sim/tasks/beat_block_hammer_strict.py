@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.task.spec import Term
+from sim.task.spec import Predicate
 from sim.tasks.beat_block_hammer import TASK as WEAK
 
 TASK = dataclasses.replace(
@@ -11,10 +11,10 @@ TASK = dataclasses.replace(
     suite="robotwin50_strict",
     success=(
         *WEAK.success,
-        Term("near", {"a": "hammer.face", "b": "block.top", "z": 0.008}),
-        Term("pointing", {"point": "hammer.face", "along": (0.0, 0.0, 1.0), "angle": 0.35}),
-        Term("held", {"arm": "a", "obj": "hammer"}),
-        Term("clear", {"a": "hammer", "b": "table"}),
-        Term("closed", {"arm": "a"}),
+        Predicate("near", {"a": "hammer.face", "b": "block.top", "z": 0.008}),
+        Predicate("pointing", {"point": "hammer.face", "along": (0.0, 0.0, 1.0), "angle": 0.35}),
+        Predicate("held", {"arm": "a", "obj": "hammer"}),
+        Predicate("clear", {"a": "hammer", "b": "table"}),
+        Predicate("closed", {"arm": "a"}),
     ),
 )

@@ -1,10 +1,10 @@
 """Line up three cubes from left to right: red, green, blue."""
 
-from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, Task, TaskObject
 
 SIDES = (0.03, 0.035, 0.04, 0.045, 0.05)
 CUBES = tuple(
-    Shape("block", {"size": (s, s, s)}, kind="cube", nouns=("block", "cube"), unseen=("brick",)) for s in SIDES
+    ObjectSpec("block", {"size": (s, s, s)}, kind="cube", nouns=("block", "cube"), unseen=("brick",)) for s in SIDES
 )
 
 TASK = Task(
@@ -21,12 +21,17 @@ TASK = Task(
         "sort the three into a row, {red} leftmost and {blue} rightmost",
     ),
     objects=tuple(
-        Object(
+        TaskObject(
             name,
             variants=CUBES,
             spawn=Spawn(
-                x=(-0.28, 0.28), y=(-0.08, 0.05), yaw=(-0.75, 0.75), min_abs_x=0.05, behind=0.15,
-                clear=((0.0, -0.1, 0.1),), apart=tuple((other, 0.1) for other in before),
+                x=(-0.28, 0.28),
+                y=(-0.08, 0.05),
+                yaw=(-0.75, 0.75),
+                min_abs_x=0.05,
+                behind=0.15,
+                clear=((0.0, -0.1, 0.1),),
+                apart=tuple((other, 0.1) for other in before),
             ),
             colours=(name,),
             like=before[0] if before else "",
@@ -37,13 +42,13 @@ TASK = Task(
             ("blue", ("red", "green")),
         )
     ),
-    arms=(Arm("a", "side:red"), Arm("b", "side:green"), Arm("c", "side:blue")),
+    arms=(ArmRole("a", "side:red"), ArmRole("b", "side:green"), ArmRole("c", "side:blue")),
     success=(
-        Term("near", {"a": "red.centre", "b": "green.centre", "x": 0.13, "y": 0.03}),
-        Term("left_of", {"a": "red.centre", "b": "green.centre"}),
-        Term("near", {"a": "green.centre", "b": "blue.centre", "x": 0.13, "y": 0.03}),
-        Term("left_of", {"a": "green.centre", "b": "blue.centre"}),
-        Term("open", {"arm": "all"}),
+        Predicate("near", {"a": "red.centre", "b": "green.centre", "x": 0.13, "y": 0.03}),
+        Predicate("left_of", {"a": "red.centre", "b": "green.centre"}),
+        Predicate("near", {"a": "green.centre", "b": "blue.centre", "x": 0.13, "y": 0.03}),
+        Predicate("left_of", {"a": "green.centre", "b": "blue.centre"}),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "red", "grasp": "top", "pre": 0.09, "lift": 0.07}),

@@ -1,13 +1,16 @@
 """Line up three cubes by size, the largest at the left."""
 
-from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, Task, TaskObject
 
 SIDES = {"large": (0.06, 0.063, 0.066), "medium": (0.048, 0.051, 0.054), "small": (0.036, 0.039, 0.042)}
 CUBES = {
     size: tuple(
-        Shape(
-            "block", {"size": (s, s, s)}, kind="cube",
-            nouns=(f"{size} block", f"{size} cube"), unseen=(f"{size} brick",),
+        ObjectSpec(
+            "block",
+            {"size": (s, s, s)},
+            kind="cube",
+            nouns=(f"{size} block", f"{size} cube"),
+            unseen=(f"{size} brick",),
         )
         for s in sides
     )
@@ -28,12 +31,17 @@ TASK = Task(
         "rank the three by size, {small} at the right",
     ),
     objects=tuple(
-        Object(
+        TaskObject(
             name,
             variants=CUBES[name],
             spawn=Spawn(
-                x=(-0.28, 0.28), y=(-0.08, 0.05), yaw=(-0.75, 0.75), min_abs_x=0.05, behind=0.15,
-                clear=((0.0, -0.1, 0.1),), apart=tuple((other, 0.1) for other in before),
+                x=(-0.28, 0.28),
+                y=(-0.08, 0.05),
+                yaw=(-0.75, 0.75),
+                min_abs_x=0.05,
+                behind=0.15,
+                clear=((0.0, -0.1, 0.1),),
+                apart=tuple((other, 0.1) for other in before),
             ),
             colours=("red", "green", "blue", "yellow", "orange", "purple", "cyan"),
         )
@@ -43,13 +51,13 @@ TASK = Task(
             ("small", ("large", "medium")),
         )
     ),
-    arms=(Arm("a", "side:large"), Arm("b", "side:medium"), Arm("c", "side:small")),
+    arms=(ArmRole("a", "side:large"), ArmRole("b", "side:medium"), ArmRole("c", "side:small")),
     success=(
-        Term("near", {"a": "large.centre", "b": "medium.centre", "x": 0.13, "y": 0.03}),
-        Term("left_of", {"a": "large.centre", "b": "medium.centre"}),
-        Term("near", {"a": "medium.centre", "b": "small.centre", "x": 0.13, "y": 0.03}),
-        Term("left_of", {"a": "medium.centre", "b": "small.centre"}),
-        Term("open", {"arm": "all"}),
+        Predicate("near", {"a": "large.centre", "b": "medium.centre", "x": 0.13, "y": 0.03}),
+        Predicate("left_of", {"a": "large.centre", "b": "medium.centre"}),
+        Predicate("near", {"a": "medium.centre", "b": "small.centre", "x": 0.13, "y": 0.03}),
+        Predicate("left_of", {"a": "medium.centre", "b": "small.centre"}),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "c", "obj": "small", "grasp": "top", "pre": 0.09, "lift": 0.07}),

@@ -2,8 +2,8 @@
 
 from math import pi
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="click_alarmclock",
@@ -21,15 +21,15 @@ TASK = Task(
         "give the knob on {clock} a push",
     ),
     objects=(
-        Object(
+        TaskObject(
             "clock",
-            variants=kind("alarm_clock"),
+            variants=find_specs("alarm_clock"),
             spawn=Spawn(x=(-0.25, 0.25), y=(-0.2, 0.0), yaw=(-pi, pi), min_abs_x=0.05),
             fixed=True,
         ),
     ),
-    arms=(Arm("a", "side:clock"),),
-    success=(Term("pressed", {"arm": "a", "point": "clock.button", "xy": 0.03, "z": 0.03}, latch=True),),
+    arms=(ArmRole("a", "side:clock"),),
+    success=(Predicate("pressed", {"arm": "a", "point": "clock.button", "xy": 0.03, "z": 0.03}, latch=True),),
     plan=(Skill("press", {"arm": "a", "point": "clock.button", "pre": 0.1}),),
     horizon=400,
 )

@@ -1,7 +1,7 @@
 """Press the button of a desk bell with a closed gripper."""
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="click_bell",
@@ -18,15 +18,15 @@ TASK = Task(
         "with {a} touch the top of {bell}",
     ),
     objects=(
-        Object(
+        TaskObject(
             "bell",
-            variants=kind("bell"),
+            variants=find_specs("bell"),
             spawn=Spawn(x=(-0.25, 0.25), y=(-0.2, 0.0), min_abs_x=0.05),
             fixed=True,
         ),
     ),
-    arms=(Arm("a", "side:bell"),),
-    success=(Term("pressed", {"arm": "a", "point": "bell.top", "xy": 0.025, "z": 0.03}, latch=True),),
+    arms=(ArmRole("a", "side:bell"),),
+    success=(Predicate("pressed", {"arm": "a", "point": "bell.top", "xy": 0.025, "z": 0.03}, latch=True),),
     plan=(Skill("press", {"arm": "a", "point": "bell.top", "pre": 0.1}),),
     horizon=400,
 )

@@ -3,8 +3,8 @@
 The large bin stands 7 cm further left than the benchmark's, clear of the table's edge.
 """
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Table, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, TablePlacement, Task, TaskObject
 
 BALLS = tuple(f"ball{k}" for k in range(5))
 SPOTS = ((0.0, 0.0), (0.025, 0.0), (-0.025, 0.0), (0.0, 0.025), (0.0, -0.025))
@@ -23,40 +23,38 @@ TASK = Task(
         "the balls of {bin} belong in {bigbin}",
         "let {l} turn {bin} over above {bigbin}",
     ),
-    table=Table(x=0.3),
+    table=TablePlacement(x=0.3),
     objects=(
-        Object(
+        TaskObject(
             "bigbin",
-            variants=kind("floor_bin"),
+            variants=find_specs("floor_bin"),
             spawn=Spawn(x=(-0.525, -0.525), y=(0.0, 0.0), z=0.0, floor=True),
             fixed=True,
         ),
-        Object(
+        TaskObject(
             "bin",
-            variants=kind("desk_bin"),
+            variants=find_specs("desk_bin"),
             spawn=Spawn(x=(-0.2, 0.2), y=(-0.2, -0.05), yaw=(0.415, 1.155), min_abs_x=0.05),
             mass=0.08,
         ),
         *(
-            Object(
+            TaskObject(
                 name,
-                variants=kind("ball"),
+                variants=find_specs("ball"),
                 spawn=Spawn(x=(x, x), y=(y, y), z=0.02, within="bin"),
                 mass=0.01,
             )
             for name, (x, y) in zip(BALLS, SPOTS, strict=True)
         ),
     ),
-    arms=(Arm("l", "left"), Arm("a", "side:bin")),
+    arms=(ArmRole("l", "left"), ArmRole("a", "side:bin")),
     success=(
-        Term("within", {"point": "bin", "z": (0.26, 9.0)}),
-        *(Term("within", {"point": f"{name}.centre", "z": (-0.61, -0.49)}) for name in BALLS),
+        Predicate("within", {"point": "bin", "z": (0.26, 9.0)}),
+        *(Predicate("within", {"point": f"{name}.centre", "z": (-0.61, -0.49)}) for name in BALLS),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "bin", "grasp": "rim", "pre": 0.08}, when="a!=l"),
-        Skill(
-            "place", {"arm": "a", "obj": "bin", "to": (-0.1, -0.12, 0.0), "pace": 1.0, "slow": 0.9}, when="a!=l"
-        ),
+        Skill("place", {"arm": "a", "obj": "bin", "to": (-0.1, -0.12, 0.0), "pace": 1.0, "slow": 0.9}, when="a!=l"),
         Skill("pick", {"arm": "l", "obj": "bin", "grasp": "rim", "pre": 0.08}),
         Skill(
             "carry",
@@ -65,7 +63,11 @@ TASK = Task(
         Skill(
             "carry",
             {
-                "arm": "l", "obj": "bin", "point": "top", "to": (-0.42, 0.08, 0.3), "up": (-0.7, -0.6, -0.3),
+                "arm": "l",
+                "obj": "bin",
+                "point": "top",
+                "to": (-0.42, 0.08, 0.3),
+                "up": (-0.7, -0.6, -0.3),
                 "pace": 0.9,
             },
         ),

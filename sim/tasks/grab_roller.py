@@ -1,7 +1,7 @@
 """Hold a rolling pin by both ends and lift it."""
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="grab_roller",
@@ -19,18 +19,18 @@ TASK = Task(
         "with {a} on one side and {b} on the other, carry {roller} upward",
     ),
     objects=(
-        Object(
+        TaskObject(
             "roller",
-            variants=kind("roller"),
+            variants=find_specs("roller"),
             spawn=Spawn(x=(-0.15, 0.15), y=(-0.25, -0.05), yaw=(-0.8, 0.8)),
             mass=0.1,
         ),
     ),
-    arms=(Arm("a", "left"), Arm("b", "right")),
+    arms=(ArmRole("a", "left"), ArmRole("b", "right")),
     success=(
-        Term("within", {"point": "roller.bottom", "z": (0.06, 9.0)}),
-        Term("closed", {"arm": "a"}),
-        Term("closed", {"arm": "b"}),
+        Predicate("within", {"point": "roller.bottom", "z": (0.06, 9.0)}),
+        Predicate("closed", {"arm": "a"}),
+        Predicate("closed", {"arm": "b"}),
     ),
     plan=(
         Skill(

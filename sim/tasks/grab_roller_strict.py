@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.task.spec import Term
+from sim.task.spec import Predicate
 from sim.tasks.grab_roller import TASK as WEAK
 
 TASK = dataclasses.replace(
@@ -11,8 +11,8 @@ TASK = dataclasses.replace(
     suite="robotwin50_strict",
     success=(
         *WEAK.success,
-        Term("touched", {"arm": "a", "point": "roller.left_end", "xy": 0.04, "z": 0.03}),
-        Term("touched", {"arm": "b", "point": "roller.right_end", "xy": 0.04, "z": 0.03}),
-        Term("near", {"a": "roller.left_end", "b": "roller.right_end", "z": 0.02}),
+        Predicate("touched", {"arm": "a", "point": "roller.left_end", "xy": 0.04, "z": 0.03}),
+        Predicate("touched", {"arm": "b", "point": "roller.right_end", "xy": 0.04, "z": 0.03}),
+        Predicate("near", {"a": "roller.left_end", "b": "roller.right_end", "z": 0.02}),
     ),
 )

@@ -1,6 +1,6 @@
 """Lift a block with one arm, hand it to the other, which sets it on a pad."""
 
-from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="handover_block",
@@ -17,10 +17,10 @@ TASK = Task(
         "{b} should set {block} on the pad after taking it from {a}",
     ),
     objects=(
-        Object(
+        TaskObject(
             "block",
             variants=(
-                Shape(
+                ObjectSpec(
                     "block", {"size": (0.06, 0.06, 0.2)}, "bar", nouns=("block", "bar", "tall block"), unseen=("post",)
                 ),
             ),
@@ -28,18 +28,18 @@ TASK = Task(
             spawn=Spawn(x=(-0.25, -0.05), y=(0.0, 0.25), yaw=(0.19, 0.59)),
             mass=0.1,
         ),
-        Object(
+        TaskObject(
             "pad",
-            variants=(Shape("block", {"size": (0.1, 0.1, 0.01)}, "pad", nouns=("pad",)),),
+            variants=(ObjectSpec("block", {"size": (0.1, 0.1, 0.01)}, "pad", nouns=("pad",)),),
             colours=("blue",),
             spawn=Spawn(x=(0.1, 0.25), y=(0.15, 0.2)),
             fixed=True,
         ),
     ),
-    arms=(Arm("a", "left"), Arm("b", "right")),
+    arms=(ArmRole("a", "left"), ArmRole("b", "right")),
     success=(
-        Term("near", {"a": "block.bottom", "b": "pad.top", "x": 0.03, "y": 0.03, "z": 0.01}),
-        Term("open", {"arm": "b"}),
+        Predicate("near", {"a": "block.bottom", "b": "pad.top", "x": 0.03, "y": 0.03, "z": 0.01}),
+        Predicate("open", {"arm": "b"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "block", "grasp": "side", "at": 0.07, "pre": 0.07, "lift": 0.1}),

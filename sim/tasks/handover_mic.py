@@ -1,7 +1,7 @@
 """Pick up a microphone, hand it to the other arm, which takes it to its own side."""
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="handover_mic",
@@ -19,18 +19,18 @@ TASK = Task(
         "raise {mic} and transfer it from one gripper to the other",
     ),
     objects=(
-        Object(
+        TaskObject(
             "mic",
-            variants=kind("microphone"),
+            variants=find_specs("microphone"),
             spawn=Spawn(x=(0.15, 0.2), y=(-0.05, 0.0), mirror="coin"),
         ),
     ),
-    arms=(Arm("a", "side:mic"), Arm("b", "other:a")),
+    arms=(ArmRole("a", "side:mic"), ArmRole("b", "other:a")),
     success=(
-        Term("within", {"point": "mic.tail", "x": (0.0, 9.0), "z": (0.18, 9.0), "mirror": "b"}),
-        Term("held", {"arm": "all", "obj": "mic"}),
-        Term("closed", {"arm": "b"}),
-        Term("open", {"arm": "a"}),
+        Predicate("within", {"point": "mic.tail", "x": (0.0, 9.0), "z": (0.18, 9.0), "mirror": "b"}),
+        Predicate("held", {"arm": "all", "obj": "mic"}),
+        Predicate("closed", {"arm": "b"}),
+        Predicate("open", {"arm": "a"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "mic", "grasp": "tail", "pre": 0.1, "lift": 0.1}),

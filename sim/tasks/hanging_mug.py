@@ -2,8 +2,8 @@
 
 from math import pi
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="hanging_mug",
@@ -20,24 +20,24 @@ TASK = Task(
         "with {b} hook {mug} on {rack} after {a} has brought it over",
     ),
     objects=(
-        Object(
+        TaskObject(
             "mug",
-            variants=kind("mug"),
+            variants=find_specs("mug"),
             spawn=Spawn(x=(-0.25, -0.1), y=(-0.05, 0.05), yaw=(-1.57, 1.57), behind=0.15),
             mass=0.06,
         ),
-        Object(
+        TaskObject(
             "rack",
-            variants=kind("rack"),
+            variants=find_specs("rack"),
             spawn=Spawn(x=(0.1, 0.3), y=(0.13, 0.17), yaw=(-0.2, 0.2)),
             fixed=True,
         ),
     ),
-    arms=(Arm("a", "left"), Arm("b", "right")),
+    arms=(ArmRole("a", "left"), ArmRole("b", "right")),
     success=(
-        Term("near", {"a": "mug.handle", "b": "rack.hang", "x": 0.02, "y": 0.02}),
-        Term("within", {"point": "mug.handle", "z": (0.12, 9.0)}),
-        Term("open", {"arm": "b"}),
+        Predicate("near", {"a": "mug.handle", "b": "rack.hang", "x": 0.02, "y": 0.02}),
+        Predicate("within", {"point": "mug.handle", "z": (0.12, 9.0)}),
+        Predicate("open", {"arm": "b"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "mug", "grasp": "rim", "pre": 0.05}),
@@ -46,8 +46,13 @@ TASK = Task(
         Skill(
             "place",
             {
-                "arm": "b", "obj": "mug", "point": "handle", "on": "rack.peg", "yaw": (-pi / 2,),
-                "pre": 0.06, "stop": -0.035,
+                "arm": "b",
+                "obj": "mug",
+                "point": "handle",
+                "on": "rack.peg",
+                "yaw": (-pi / 2,),
+                "pre": 0.06,
+                "stop": -0.035,
             },
         ),
     ),

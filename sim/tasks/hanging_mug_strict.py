@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.task.spec import Term
+from sim.task.spec import Predicate
 from sim.tasks.hanging_mug import TASK as WEAK
 
 TASK = dataclasses.replace(
@@ -10,11 +10,11 @@ TASK = dataclasses.replace(
     name="hanging_mug_strict",
     suite="robotwin50_strict",
     success=(
-        Term("near", {"a": "mug.handle", "b": "rack.hang", "x": 0.05, "y": 0.05}),
-        Term("within", {"point": "mug.handle", "z": (0.12, 9.0)}),
-        Term("touching", {"a": "mug", "b": "rack"}),
-        Term("clear", {"a": "mug", "b": "table"}),
-        Term("loose", {"arm": "all", "obj": "mug"}),
-        Term("open", {"arm": "all"}),
+        Predicate("near", {"a": "mug.handle", "b": "rack.hang", "x": 0.05, "y": 0.05}),
+        Predicate("within", {"point": "mug.handle", "z": (0.12, 9.0)}),
+        Predicate("touching", {"a": "mug", "b": "rack"}),
+        Predicate("clear", {"a": "mug", "b": "table"}),
+        Predicate("loose", {"arm": "all", "obj": "mug"}),
+        Predicate("open", {"arm": "all"}),
     ),
 )

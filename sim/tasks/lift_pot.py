@@ -1,7 +1,7 @@
 """Take a pot by its two handles and lift it."""
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="lift_pot",
@@ -19,19 +19,19 @@ TASK = Task(
         "hold {pot} on both sides with {a} and {b} and carry it upward",
     ),
     objects=(
-        Object(
+        TaskObject(
             "pot",
-            variants=kind("pot")[:2],
+            variants=find_specs("pot")[:2],
             spawn=Spawn(x=(-0.05, 0.05), y=(-0.05, 0.05), yaw=(-0.39, 0.39)),
             mass=0.1,
         ),
     ),
-    arms=(Arm("a", "left"), Arm("b", "right")),
+    arms=(ArmRole("a", "left"), ArmRole("b", "right")),
     success=(
-        Term("within", {"point": "pot.bottom", "z": (0.023, 9.0)}),
-        Term("at", {"arm": "a", "point": "pot.left_handle", "distance": 0.03}),
-        Term("at", {"arm": "b", "point": "pot.right_handle", "distance": 0.03}),
-        Term("pointing", {"point": "pot.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.6435}),
+        Predicate("within", {"point": "pot.bottom", "z": (0.023, 9.0)}),
+        Predicate("at", {"arm": "a", "point": "pot.left_handle", "distance": 0.03}),
+        Predicate("at", {"arm": "b", "point": "pot.right_handle", "distance": 0.03}),
+        Predicate("pointing", {"point": "pot.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.6435}),
     ),
     plan=(
         Skill(

@@ -2,8 +2,8 @@
 
 from math import pi, radians
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="move_can_pot",
@@ -21,27 +21,25 @@ TASK = Task(
         "place {can} alongside {pot}",
     ),
     objects=(
-        Object(
+        TaskObject(
             "pot",
-            variants=kind("pot"),
+            variants=find_specs("pot"),
             spawn=Spawn(x=(0.0, 0.0), y=(0.0, 0.0), yaw=(pi / 2 - 0.39, pi / 2 + 0.39)),
             mass=0.3,
         ),
-        Object(
+        TaskObject(
             "can",
-            variants=kind("sauce_can"),
-            spawn=Spawn(
-                x=(0.2, 0.3), y=(0.05, 0.15), yaw=(-0.79, 0.79), mirror="coin", apart=(("pot", 0.3),)
-            ),
+            variants=find_specs("sauce_can"),
+            spawn=Spawn(x=(0.2, 0.3), y=(0.05, 0.15), yaw=(-0.79, 0.79), mirror="coin", apart=(("pot", 0.3),)),
         ),
     ),
-    arms=(Arm("a", "side:can"),),
+    arms=(ArmRole("a", "side:can"),),
     success=(
-        Term("near", {"a": "can.bottom", "b": "pot.bottom", "x": 0.2, "y": 0.035}),
-        Term("same_side", {"a": "can", "b": "pot"}),
-        Term("pointing", {"point": "can.bottom", "along": (0.0, 0.0, 1.0), "angle": radians(15)}),
-        Term("within", {"point": "can.bottom", "z": (-9.0, 0.002)}),
-        Term("open", {"arm": "all"}),
+        Predicate("near", {"a": "can.bottom", "b": "pot.bottom", "x": 0.2, "y": 0.035}),
+        Predicate("same_side", {"a": "can", "b": "pot"}),
+        Predicate("pointing", {"point": "can.bottom", "along": (0.0, 0.0, 1.0), "angle": radians(15)}),
+        Predicate("within", {"point": "can.bottom", "z": (-9.0, 0.002)}),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "can", "grasp": "top", "pre": 0.05, "lift": 0.08}),

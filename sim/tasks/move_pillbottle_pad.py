@@ -1,7 +1,7 @@
 """Stand a pill bottle on a blue pad."""
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="move_pillbottle_pad",
@@ -19,25 +19,25 @@ TASK = Task(
         "grab {bottle} and let it stand on {pad}",
     ),
     objects=(
-        Object(
+        TaskObject(
             "bottle",
-            variants=kind("pill_bottle"),
+            variants=find_specs("pill_bottle"),
             spawn=Spawn(x=(-0.25, 0.25), y=(-0.1, 0.1), min_abs_x=0.05),
         ),
-        Object(
+        TaskObject(
             "pad",
             variants=(
-                Shape("mat", {"size": (0.08, 0.08)}, "mat", "blue", ("pad", "mat", "square"), ("sheet of paper",)),
+                ObjectSpec("mat", {"size": (0.08, 0.08)}, "mat", "blue", ("pad", "mat", "square"), ("sheet of paper",)),
             ),
             spawn=Spawn(x=(0.05, 0.25), y=(-0.2, 0.1), z=0.0, mirror="bottle", apart=(("bottle", 0.1),)),
             fixed=True,
         ),
     ),
-    arms=(Arm("a", "side:bottle"),),
+    arms=(ArmRole("a", "side:bottle"),),
     success=(
-        Term("near", {"a": "bottle.bottom", "b": "pad.top", "x": 0.03, "y": 0.03}),
-        Term("within", {"point": "bottle.bottom", "z": (-0.004, 0.006)}),
-        Term("open", {"arm": "all"}),
+        Predicate("near", {"a": "bottle.bottom", "b": "pad.top", "x": 0.03, "y": 0.03}),
+        Predicate("within", {"point": "bottle.bottom", "z": (-0.004, 0.006)}),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "bottle", "grasp": "side", "pre": 0.06, "lift": 0.05}),

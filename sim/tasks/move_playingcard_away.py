@@ -2,8 +2,8 @@
 
 from math import pi
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="move_playingcard_away",
@@ -21,16 +21,16 @@ TASK = Task(
         "drag {cards} out to its own side",
     ),
     objects=(
-        Object(
+        TaskObject(
             "cards",
-            variants=kind("card_box"),
+            variants=find_specs("card_box"),
             spawn=Spawn(x=(0.05, 0.1), y=(-0.2, 0.05), yaw=(-pi, pi), mirror="coin"),
         ),
     ),
-    arms=(Arm("a", "side:cards"),),
+    arms=(ArmRole("a", "side:cards"),),
     success=(
-        Term("outside", {"point": "cards.bottom", "x": 0.23}),
-        Term("open", {"arm": "all"}),
+        Predicate("outside", {"point": "cards.bottom", "x": 0.23}),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "cards", "grasp": "top", "pre": 0.1, "lift": 0.0}),

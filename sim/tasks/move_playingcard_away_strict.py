@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.task.spec import Term
+from sim.task.spec import Predicate
 from sim.tasks.move_playingcard_away import TASK as WEAK
 
 TASK = dataclasses.replace(
@@ -11,8 +11,8 @@ TASK = dataclasses.replace(
     suite="robotwin50_strict",
     success=(
         *WEAK.success,
-        Term("within", {"point": "cards.bottom", "z": (-0.004, 0.006)}),
-        Term("pointing", {"point": "cards.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.1}),
-        Term("loose", {"arm": "all", "obj": "cards"}),
+        Predicate("within", {"point": "cards.bottom", "z": (-0.004, 0.006)}),
+        Predicate("pointing", {"point": "cards.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.1}),
+        Predicate("loose", {"arm": "all", "obj": "cards"}),
     ),
 )

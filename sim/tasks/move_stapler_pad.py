@@ -2,8 +2,8 @@
 
 from math import pi
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="move_stapler_pad",
@@ -21,24 +21,24 @@ TASK = Task(
         "with {a}, park {stapler} on the {pad.colour} rectangle",
     ),
     objects=(
-        Object(
+        TaskObject(
             "stapler",
-            variants=kind("stapler"),
+            variants=find_specs("stapler"),
             spawn=Spawn(x=(-0.25, 0.25), y=(-0.2, 0.0), yaw=(-pi, pi), min_abs_x=0.05),
         ),
-        Object(
+        TaskObject(
             "pad",
-            variants=(Shape("mat", {"size": (0.11, 0.06)}, "mat", nouns=("mat", "pad", "rectangle")),),
+            variants=(ObjectSpec("mat", {"size": (0.11, 0.06)}, "mat", nouns=("mat", "pad", "rectangle")),),
             spawn=Spawn(x=(0.05, 0.25), y=(-0.2, 0.0), z=0.0, mirror="stapler", apart=(("stapler", 0.1),)),
             colours=("red", "green", "blue", "yellow", "cyan", "magenta", "black", "grey"),
             fixed=True,
         ),
     ),
-    arms=(Arm("a", "side:stapler"),),
+    arms=(ArmRole("a", "side:stapler"),),
     success=(
-        Term("near", {"a": "stapler.bottom", "b": "pad.top", "x": 0.02, "y": 0.02, "z": 0.01}),
-        Term("turned", {"a": "stapler", "angle": 0.04, "turns": 2}),
-        Term("open", {"arm": "all"}),
+        Predicate("near", {"a": "stapler.bottom", "b": "pad.top", "x": 0.02, "y": 0.02, "z": 0.01}),
+        Predicate("turned", {"a": "stapler", "angle": 0.04, "turns": 2}),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "stapler", "grasp": "top", "pre": 0.1, "lift": 0.1}),

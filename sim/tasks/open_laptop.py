@@ -1,7 +1,7 @@
 """Lift the lid of a laptop by its front edge."""
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="open_laptop",
@@ -18,17 +18,17 @@ TASK = Task(
         "with {a} take the edge of the lid of {laptop} and swing it up",
     ),
     objects=(
-        Object(
+        TaskObject(
             "laptop",
-            variants=kind("laptop"),
+            variants=find_specs("laptop"),
             spawn=Spawn(x=(-0.05, 0.05), y=(-0.1, 0.05), yaw=(-1.05, 1.05)),
             fixed=True,
         ),
     ),
-    arms=(Arm("a", "facing:laptop"),),
+    arms=(ArmRole("a", "facing:laptop"),),
     success=(
-        Term("opened", {"joint": "laptop.hinge", "fraction": 0.4}),
-        Term("at", {"arm": "a", "point": "laptop.edge", "distance": 0.1}),
+        Predicate("opened", {"joint": "laptop.hinge", "fraction": 0.4}),
+        Predicate("at", {"arm": "a", "point": "laptop.edge", "distance": 0.1}),
     ),
     plan=(Skill("turn", {"arm": "a", "joint": "laptop.hinge", "grasp": "edge", "pre": 0.08, "to": 0.47}),),
     horizon=700,

@@ -1,7 +1,7 @@
 """Open the door of a microwave oven by its handle."""
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="open_microwave",
@@ -19,19 +19,15 @@ TASK = Task(
         "{microwave} is shut, pull its door",
     ),
     objects=(
-        Object(
+        TaskObject(
             "microwave",
-            variants=kind("microwave"),
+            variants=find_specs("microwave"),
             spawn=Spawn(x=(-0.12, -0.02), y=(0.15, 0.2)),
             fixed=True,
         ),
     ),
-    arms=(Arm("a", "left"),),
-    success=(Term("opened", {"joint": "microwave.door", "fraction": 0.6}),),
-    plan=(
-        Skill(
-            "turn", {"arm": "a", "joint": "microwave.door", "grasp": "handle", "pre": 0.08, "to": 0.68}
-        ),
-    ),
+    arms=(ArmRole("a", "left"),),
+    success=(Predicate("opened", {"joint": "microwave.door", "fraction": 0.6}),),
+    plan=(Skill("turn", {"arm": "a", "joint": "microwave.door", "grasp": "handle", "pre": 0.08, "to": 0.68}),),
     horizon=1500,
 )

@@ -1,7 +1,7 @@
 """Lift two bottles of any kind, one in each hand, and hold them side by side."""
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="pick_diverse_bottles",
@@ -19,21 +19,21 @@ TASK = Task(
         "with {a} on {left} and {b} on {right}, lift both",
     ),
     objects=(
-        Object(
+        TaskObject(
             "left",
-            variants=kind("bottle", "big_bottle"),
+            variants=find_specs("bottle", "big_bottle"),
             spawn=Spawn(x=(-0.25, -0.05), y=(0.03, 0.23), yaw=(-1.0, 1.0)),
         ),
-        Object(
+        TaskObject(
             "right",
-            variants=kind("bottle", "big_bottle"),
+            variants=find_specs("bottle", "big_bottle"),
             spawn=Spawn(x=(0.05, 0.25), y=(0.03, 0.23), yaw=(-1.0, 1.0), apart=(("left", 0.1),)),
         ),
     ),
-    arms=(Arm("a", "left"), Arm("b", "right")),
+    arms=(ArmRole("a", "left"), ArmRole("b", "right")),
     success=(
-        Term("within", {"point": "left.bottom", "x": (-0.16, 0.04), "y": (-0.205, -0.005), "z": (0.15, 9.0)}),
-        Term("within", {"point": "right.bottom", "x": (-0.04, 0.16), "y": (-0.205, -0.005), "z": (0.15, 9.0)}),
+        Predicate("within", {"point": "left.bottom", "x": (-0.16, 0.04), "y": (-0.205, -0.005), "z": (0.15, 9.0)}),
+        Predicate("within", {"point": "right.bottom", "x": (-0.04, 0.16), "y": (-0.205, -0.005), "z": (0.15, 9.0)}),
     ),
     plan=(
         Skill(

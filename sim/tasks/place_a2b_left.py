@@ -5,12 +5,22 @@ They begin 0.14 m apart or more, so that no two of them overlap whichever way th
 
 from math import pi
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
-THINGS = kind(
-    "mouse", "stapler", "bell", "toy_car", "rubik", "bread", "phone", "card_box", "wood_block", "tea_box",
-    "coffee_box", "soap",
+THINGS = find_specs(
+    "mouse",
+    "stapler",
+    "bell",
+    "toy_car",
+    "rubik",
+    "bread",
+    "phone",
+    "card_box",
+    "wood_block",
+    "tea_box",
+    "coffee_box",
+    "soap",
 )
 
 TASK = Task(
@@ -29,27 +39,31 @@ TASK = Task(
         "let {thing} be the left neighbour of {landmark}",
     ),
     objects=(
-        Object(
+        TaskObject(
             "thing",
             variants=THINGS,
             spawn=Spawn(x=(-0.22, 0.22), y=(-0.2, 0.0), yaw=(-pi, pi)),
         ),
-        Object(
+        TaskObject(
             "landmark",
             variants=THINGS,
             spawn=Spawn(
-                x=(-0.1, 0.1), y=(-0.2, 0.0), yaw=(-pi, pi), when_right=("thing", (0.18, 0.23)),
-                apart=(("thing", 0.14),), apart_y=(("thing", 0.1),),
+                x=(-0.1, 0.1),
+                y=(-0.2, 0.0),
+                yaw=(-pi, pi),
+                when_right=("thing", (0.18, 0.23)),
+                apart=(("thing", 0.14),),
+                apart_y=(("thing", 0.1),),
             ),
             unlike="thing",
         ),
     ),
-    arms=(Arm("a", "side:thing"),),
+    arms=(ArmRole("a", "side:thing"),),
     success=(
-        Term("apart", {"a": "thing.bottom", "b": "landmark.bottom", "low": 0.08, "high": 0.2}),
-        Term("left_of", {"a": "thing.bottom", "b": "landmark.bottom"}),
-        Term("near", {"a": "thing.bottom", "b": "landmark.bottom", "y": 0.05}),
-        Term("open", {"arm": "all"}),
+        Predicate("apart", {"a": "thing.bottom", "b": "landmark.bottom", "low": 0.08, "high": 0.2}),
+        Predicate("left_of", {"a": "thing.bottom", "b": "landmark.bottom"}),
+        Predicate("near", {"a": "thing.bottom", "b": "landmark.bottom", "y": 0.05}),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "thing", "grasp": "top", "pre": 0.1, "lift": 0.1}),

@@ -6,8 +6,8 @@ other, so that a hand fits between: where the second would stand nearer there is
 
 from math import pi
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Order, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, ObjectOrder, Predicate, Skill, Spawn, Task, TaskObject
 
 BREADS = ("first", "second")
 HOW = {"grasp": "top", "pre": 0.06, "lift": 0.08}
@@ -29,42 +29,49 @@ TASK = Task(
         "let {a} lay {first} in {basket} and {b} add {second}",
     ),
     objects=(
-        Object(
+        TaskObject(
             "basket",
-            variants=kind("bread_basket"),
+            variants=find_specs("bread_basket"),
             spawn=Spawn(x=(0.0, 0.0), y=(-0.2, -0.2), yaw=(-pi, pi)),
             mass=0.1,
         ),
         *(
-            Object(
+            TaskObject(
                 name,
-                variants=kind("bread"),
+                variants=find_specs("bread"),
                 spawn=Spawn(
-                    x=(0.15, 0.27), y=(-0.2, 0.05), yaw=(-0.79, 0.79), mirror="coin", clear=((0.0, -0.2, 0.18),),
-                    apart=tuple((other, 0.13) for other in before), optional=bool(before),
+                    x=(0.15, 0.27),
+                    y=(-0.2, 0.05),
+                    yaw=(-0.79, 0.79),
+                    mirror="coin",
+                    clear=((0.0, -0.2, 0.18),),
+                    apart=tuple((other, 0.13) for other in before),
+                    optional=bool(before),
                 ),
             )
             for name, before in (("first", ()), ("second", ("first",)))
         ),
     ),
-    order=(Order(BREADS, "y"),),
-    arms=(Arm("a", "side:first"), Arm("b", "side:second")),
+    order=(ObjectOrder(BREADS, "y"),),
+    arms=(ArmRole("a", "side:first"), ArmRole("b", "side:second")),
     success=(
         *(
             term
             for bread in BREADS
             for term in (
-                Term("near", {"a": f"{bread}.bottom", "b": "basket.bottom", "x": 0.05, "y": 0.05}),
-                Term("within", {"point": f"{bread}.bottom", "z": (-0.01, 9.0)}),
+                Predicate("near", {"a": f"{bread}.bottom", "b": "basket.bottom", "x": 0.05, "y": 0.05}),
+                Predicate("within", {"point": f"{bread}.bottom", "z": (-0.01, 9.0)}),
             )
         ),
-        Term("open", {"arm": "all"}),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         # from both sides at once; what is held already is not picked again
         Skill(
-            "pick", {"arm": "b", "obj": "second", **HOW},
-            alongside=(Skill("pick", {"arm": "a", "obj": "first", **HOW}),), when="a!=b",
+            "pick",
+            {"arm": "b", "obj": "second", **HOW},
+            alongside=(Skill("pick", {"arm": "a", "obj": "first", **HOW}),),
+            when="a!=b",
         ),
         Skill("pick", {"arm": "a", "obj": "first", **HOW}),
         Skill("place", {"arm": "a", "obj": "first", "on": "basket.left", **WHERE, "stop": 0.01}),

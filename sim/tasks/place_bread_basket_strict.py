@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.task.spec import Term
+from sim.task.spec import Predicate
 from sim.tasks.place_bread_basket import BREADS
 from sim.tasks.place_bread_basket import TASK as WEAK
 
@@ -16,11 +16,11 @@ TASK = dataclasses.replace(
             term
             for bread in BREADS
             for term in (
-                Term("near", {"a": f"{bread}.bottom", "b": "basket.floor", "z": 0.04}),
-                Term("clear", {"a": bread, "b": "table"}),
-                Term("loose", {"arm": "all", "obj": bread}),
+                Predicate("near", {"a": f"{bread}.bottom", "b": "basket.floor", "z": 0.04}),
+                Predicate("clear", {"a": bread, "b": "table"}),
+                Predicate("loose", {"arm": "all", "obj": bread}),
             )
         ),
-        Term("pointing", {"point": "basket.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.1}),
+        Predicate("pointing", {"point": "basket.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.1}),
     ),
 )

@@ -1,7 +1,7 @@
 """Hold a skillet up with one arm and lay a bread in it with the other."""
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="place_bread_skillet",
@@ -19,24 +19,24 @@ TASK = Task(
         "pick up {skillet}, then set {bread} in it",
     ),
     objects=(
-        Object(
+        TaskObject(
             "skillet",
-            variants=kind("skillet"),
+            variants=find_specs("skillet"),
             spawn=Spawn(x=(0.15, 0.25), y=(-0.2, 0.05), yaw=(-0.52, 0.52), mirror="coin"),
             mass=0.05,
         ),
-        Object(
+        TaskObject(
             "bread",
-            variants=kind("bread"),
+            variants=find_specs("bread"),
             spawn=Spawn(x=(0.2, 0.28), y=(-0.2, 0.05), yaw=(-0.79, 0.79), mirror="-skillet"),
             mass=0.02,
         ),
     ),
-    arms=(Arm("a", "side:skillet"), Arm("b", "other:a")),
+    arms=(ArmRole("a", "side:skillet"), ArmRole("b", "other:a")),
     success=(
-        Term("near", {"a": "bread.bottom", "b": "skillet.centre", "x": 0.035, "y": 0.035}),
-        Term("within", {"point": "skillet.centre", "z": (0.02, 9.0)}),
-        Term("within", {"point": "bread.bottom", "z": (0.02, 9.0)}),
+        Predicate("near", {"a": "bread.bottom", "b": "skillet.centre", "x": 0.035, "y": 0.035}),
+        Predicate("within", {"point": "skillet.centre", "z": (0.02, 9.0)}),
+        Predicate("within", {"point": "bread.bottom", "z": (0.02, 9.0)}),
     ),
     plan=(
         Skill(

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.task.spec import Term
+from sim.task.spec import Predicate
 from sim.tasks.place_bread_skillet import TASK as WEAK
 
 TASK = dataclasses.replace(
@@ -11,12 +11,12 @@ TASK = dataclasses.replace(
     suite="robotwin50_strict",
     success=(
         *WEAK.success,
-        Term("near", {"a": "bread.bottom", "b": "skillet.centre", "z": 0.02}),
-        Term("touching", {"a": "bread", "b": "skillet"}),
-        Term("loose", {"arm": "b", "obj": "bread"}),
-        Term("open", {"arm": "b"}),
-        Term("held", {"arm": "a", "obj": "skillet"}),
-        Term("clear", {"a": "skillet", "b": "table"}),
-        Term("pointing", {"point": "skillet.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.3}),
+        Predicate("near", {"a": "bread.bottom", "b": "skillet.centre", "z": 0.02}),
+        Predicate("touching", {"a": "bread", "b": "skillet"}),
+        Predicate("loose", {"arm": "b", "obj": "bread"}),
+        Predicate("open", {"arm": "b"}),
+        Predicate("held", {"arm": "a", "obj": "skillet"}),
+        Predicate("clear", {"a": "skillet", "b": "table"}),
+        Predicate("pointing", {"point": "skillet.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.3}),
     ),
 )

@@ -3,8 +3,8 @@
 The fries keep 0.22 m away from the tray's middle, so that a finger finds room between them.
 """
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="place_burger_fries",
@@ -22,15 +22,17 @@ TASK = Task(
         "{a} brings {burger} to {tray} and {b} brings {fries}",
     ),
     objects=(
-        Object("tray", variants=kind("tray"), spawn=Spawn(x=(0.0, 0.0), y=(-0.15, -0.1)), fixed=True),
-        Object("burger", variants=kind("burger"), spawn=Spawn(x=(-0.3, -0.25), y=(-0.15, -0.07))),
-        Object("fries", variants=kind("fries"), spawn=Spawn(x=(0.2, 0.3), y=(-0.15, -0.07), apart=(("tray", 0.22),))),
+        TaskObject("tray", variants=find_specs("tray"), spawn=Spawn(x=(0.0, 0.0), y=(-0.15, -0.1)), fixed=True),
+        TaskObject("burger", variants=find_specs("burger"), spawn=Spawn(x=(-0.3, -0.25), y=(-0.15, -0.07))),
+        TaskObject(
+            "fries", variants=find_specs("fries"), spawn=Spawn(x=(0.2, 0.3), y=(-0.15, -0.07), apart=(("tray", 0.22),))
+        ),
     ),
-    arms=(Arm("a", "left"), Arm("b", "right")),
+    arms=(ArmRole("a", "left"), ArmRole("b", "right")),
     success=(
-        Term("near", {"a": "burger.bottom", "b": "tray.left", "xy": 0.08}),
-        Term("near", {"a": "fries.bottom", "b": "tray.right", "xy": 0.08}),
-        Term("open", {"arm": "all"}),
+        Predicate("near", {"a": "burger.bottom", "b": "tray.left", "xy": 0.08}),
+        Predicate("near", {"a": "fries.bottom", "b": "tray.right", "xy": 0.08}),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill(

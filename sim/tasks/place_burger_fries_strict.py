@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.task.spec import Term
+from sim.task.spec import Predicate
 from sim.tasks.place_burger_fries import TASK as WEAK
 
 TASK = dataclasses.replace(
@@ -15,10 +15,10 @@ TASK = dataclasses.replace(
             term
             for obj, slot in (("burger", "tray.left"), ("fries", "tray.right"))
             for term in (
-                Term("near", {"a": f"{obj}.bottom", "b": slot, "x": 0.06, "y": 0.05, "z": 0.008}),
-                Term("pointing", {"point": f"{obj}.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.2}),
-                Term("clear", {"a": obj, "b": "table"}),
-                Term("loose", {"arm": "all", "obj": obj}),
+                Predicate("near", {"a": f"{obj}.bottom", "b": slot, "x": 0.06, "y": 0.05, "z": 0.008}),
+                Predicate("pointing", {"point": f"{obj}.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.2}),
+                Predicate("clear", {"a": obj, "b": "table"}),
+                Predicate("loose", {"arm": "all", "obj": obj}),
             )
         ),
     ),

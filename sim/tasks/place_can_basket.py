@@ -1,7 +1,7 @@
 """Drop a can into a basket and lift the basket by its handle with the other arm."""
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="place_can_basket",
@@ -19,34 +19,40 @@ TASK = Task(
         "let {a} shop {can} into {basket} and {b} hold {basket} up",
     ),
     objects=(
-        Object(
+        TaskObject(
             "can",
-            variants=kind("can"),
+            variants=find_specs("can"),
             spawn=Spawn(x=(0.2, 0.25), y=(0.0, 0.1), mirror="coin"),
         ),
-        Object(
+        TaskObject(
             "basket",
-            variants=kind("handled_basket"),
+            variants=find_specs("handled_basket"),
             spawn=Spawn(x=(0.02, 0.02), y=(-0.08, -0.05), mirror="-can"),
             mass=0.3,
         ),
     ),
-    arms=(Arm("a", "side:can"), Arm("b", "other:a")),
+    arms=(ArmRole("a", "side:can"), ArmRole("b", "other:a")),
     success=(
-        Term("risen", {"obj": "basket", "low": 0.02}),
-        Term("risen", {"obj": "can", "low": 0.02}),
-        Term("pointing", {"point": "basket.bottom", "along": (0.0, 0.0, 1.0), "angle": 1.047}),
-        Term("near", {"a": "can.bottom", "b": "basket.bottom", "total": 0.15}),
-        Term("touching", {"a": "can", "b": "basket"}),
-        Term("clear", {"a": "can", "b": "table"}),
+        Predicate("risen", {"obj": "basket", "low": 0.02}),
+        Predicate("risen", {"obj": "can", "low": 0.02}),
+        Predicate("pointing", {"point": "basket.bottom", "along": (0.0, 0.0, 1.0), "angle": 1.047}),
+        Predicate("near", {"a": "can.bottom", "b": "basket.bottom", "total": 0.15}),
+        Predicate("touching", {"a": "can", "b": "basket"}),
+        Predicate("clear", {"a": "can", "b": "table"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "can", "grasp": "top", "pre": 0.05, "lift": 0.15}),
         Skill(
             "place",
             {
-                "arm": "a", "obj": "can", "on": "basket.floor", "offset": (0.055, 0.0, 0.0), "mirror": "a",
-                "pre": 0.12, "stop": 0.01, "retreat": 0.12,
+                "arm": "a",
+                "obj": "can",
+                "on": "basket.floor",
+                "offset": (0.055, 0.0, 0.0),
+                "mirror": "a",
+                "pre": 0.12,
+                "stop": 0.01,
+                "retreat": 0.12,
             },
         ),
         Skill("pick", {"arm": "b", "obj": "basket", "grasp": "handle", "pre": 0.08, "lift": 0.05}),

@@ -1,7 +1,7 @@
 """Stand two cans in a plastic box, an arm for each."""
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 SLOTS = ("box.near", "box.far")
 
@@ -21,15 +21,15 @@ TASK = Task(
         "fill {box} with {left} using {a} and {right} using {b}",
     ),
     objects=(
-        Object("box", variants=kind("plastic_box"), spawn=Spawn(x=(0.0, 0.0), y=(-0.15, -0.1)), mass=0.1),
-        Object("left", variants=kind("can"), spawn=Spawn(x=(-0.25, -0.15), y=(-0.15, -0.07))),
-        Object("right", variants=kind("can"), spawn=Spawn(x=(0.15, 0.25), y=(-0.15, -0.07))),
+        TaskObject("box", variants=find_specs("plastic_box"), spawn=Spawn(x=(0.0, 0.0), y=(-0.15, -0.1)), mass=0.1),
+        TaskObject("left", variants=find_specs("can"), spawn=Spawn(x=(-0.25, -0.15), y=(-0.15, -0.07))),
+        TaskObject("right", variants=find_specs("can"), spawn=Spawn(x=(0.15, 0.25), y=(-0.15, -0.07))),
     ),
-    arms=(Arm("a", "left"), Arm("b", "right")),
+    arms=(ArmRole("a", "left"), ArmRole("b", "right")),
     success=(
-        Term("near", {"a": "left.bottom", "b": SLOTS, "xy": 0.04}),
-        Term("near", {"a": "right.bottom", "b": SLOTS, "xy": 0.04}),
-        Term("open", {"arm": "all"}),
+        Predicate("near", {"a": "left.bottom", "b": SLOTS, "xy": 0.04}),
+        Predicate("near", {"a": "right.bottom", "b": SLOTS, "xy": 0.04}),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill(

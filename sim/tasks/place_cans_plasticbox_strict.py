@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.task.spec import Term
+from sim.task.spec import Predicate
 from sim.tasks.place_cans_plasticbox import SLOTS
 from sim.tasks.place_cans_plasticbox import TASK as WEAK
 
@@ -16,9 +16,9 @@ TASK = dataclasses.replace(
             term
             for can in ("left", "right")
             for term in (
-                Term("near", {"a": f"{can}.bottom", "b": SLOTS, "xy": 0.04, "z": 0.01}),
-                Term("pointing", {"point": f"{can}.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.2}),
-                Term("loose", {"arm": "all", "obj": can}),
+                Predicate("near", {"a": f"{can}.bottom", "b": SLOTS, "xy": 0.04, "z": 0.01}),
+                Predicate("pointing", {"point": f"{can}.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.2}),
+                Predicate("loose", {"arm": "all", "obj": can}),
             )
         ),
     ),

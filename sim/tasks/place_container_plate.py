@@ -3,8 +3,8 @@
 The plate keeps 0.175 m away from the container, so that the widest of them do not meet.
 """
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="place_container_plate",
@@ -22,22 +22,22 @@ TASK = Task(
         "take {container} by its rim and stand it on {plate}",
     ),
     objects=(
-        Object(
+        TaskObject(
             "container",
-            variants=kind("bowl", "cup"),
+            variants=find_specs("bowl", "cup"),
             spawn=Spawn(x=(0.2, 0.28), y=(-0.1, 0.05), mirror="coin"),
         ),
-        Object(
+        TaskObject(
             "plate",
-            variants=kind("plate"),
+            variants=find_specs("plate"),
             spawn=Spawn(x=(0.02, 0.08), y=(-0.15, -0.1), mirror="container", apart=(("container", 0.175),)),
             fixed=True,
         ),
     ),
-    arms=(Arm("a", "side:container"),),
+    arms=(ArmRole("a", "side:container"),),
     success=(
-        Term("near", {"a": "container.bottom", "b": "plate.bottom", "x": 0.05, "y": 0.05, "z": 0.03}),
-        Term("open", {"arm": "all"}),
+        Predicate("near", {"a": "container.bottom", "b": "plate.bottom", "x": 0.05, "y": 0.05, "z": 0.03}),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "container", "grasp": "rim", "pre": 0.1, "lift": 0.1}),

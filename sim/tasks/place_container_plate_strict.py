@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.task.spec import Term
+from sim.task.spec import Predicate
 from sim.tasks.place_container_plate import TASK as WEAK
 
 TASK = dataclasses.replace(
@@ -11,9 +11,9 @@ TASK = dataclasses.replace(
     suite="robotwin50_strict",
     success=(
         *WEAK.success,
-        Term("near", {"a": "container.bottom", "b": "plate.top", "z": 0.006}),
-        Term("pointing", {"point": "container.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.1}),
-        Term("touching", {"a": "container", "b": "plate"}),
-        Term("loose", {"arm": "all", "obj": "container"}),
+        Predicate("near", {"a": "container.bottom", "b": "plate.top", "z": 0.006}),
+        Predicate("pointing", {"point": "container.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.1}),
+        Predicate("touching", {"a": "container", "b": "plate"}),
+        Predicate("loose", {"arm": "all", "obj": "container"}),
     ),
 )

@@ -5,8 +5,8 @@ Shoes keep 0.24 m away from the box, which a shoe that points at it would otherw
 
 from math import pi
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Table, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, TablePlacement, Task, TaskObject
 
 TO_LEFT = -pi / 2  # the yaw of a toe that points to -x
 
@@ -26,13 +26,17 @@ TASK = Task(
         "with {a} and {b}, box up the pair so that it points left",
     ),
     objects=(
-        Object("box", variants=kind("shoe_box"), spawn=Spawn(x=(0.0, 0.0), y=(-0.13, -0.13)), fixed=True),
+        TaskObject("box", variants=find_specs("shoe_box"), spawn=Spawn(x=(0.0, 0.0), y=(-0.13, -0.13)), fixed=True),
         *(
-            Object(
+            TaskObject(
                 name,
-                variants=kind("shoe"),
+                variants=find_specs("shoe"),
                 spawn=Spawn(
-                    x=span, y=(-0.1, 0.05), yaw=(-pi, pi), clear=((0.0, 0.0, 0.15),), apart=(("box", 0.24),),
+                    x=span,
+                    y=(-0.1, 0.05),
+                    yaw=(-pi, pi),
+                    clear=((0.0, 0.0, 0.15),),
+                    apart=(("box", 0.24),),
                 ),
                 mass=0.1,
                 like=like,
@@ -40,17 +44,17 @@ TASK = Task(
             for name, span, like in (("left", (-0.3, -0.2), ""), ("right", (0.2, 0.3), "left"))
         ),
     ),
-    arms=(Arm("a", "left"), Arm("b", "right")),
+    arms=(ArmRole("a", "left"), ArmRole("b", "right")),
     success=(
         *(
             term
             for shoe, slot in (("left", "box.front"), ("right", "box.back"))
             for term in (
-                Term("near", {"a": f"{shoe}.bottom", "b": slot, "x": 0.05, "y": 0.05, "z": 0.03}),
-                Term("turned", {"a": shoe, "yaw": TO_LEFT, "angle": 0.26}),
+                Predicate("near", {"a": f"{shoe}.bottom", "b": slot, "x": 0.05, "y": 0.05, "z": 0.03}),
+                Predicate("turned", {"a": shoe, "yaw": TO_LEFT, "angle": 0.26}),
             )
         ),
-        Term("open", {"arm": "all"}),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill(
@@ -65,6 +69,6 @@ TASK = Task(
         ),
         Skill("place", {"arm": "b", "obj": "right", "on": "box.back", "yaw": (TO_LEFT,), "pre": 0.07}),
     ),
-    table=Table(top=0.64),
+    table=TablePlacement(top=0.64),
     horizon=600,
 )

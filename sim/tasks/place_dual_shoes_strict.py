@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.task.spec import Term
+from sim.task.spec import Predicate
 from sim.tasks.place_dual_shoes import TASK as WEAK
 
 TASK = dataclasses.replace(
@@ -15,9 +15,9 @@ TASK = dataclasses.replace(
             term
             for shoe, slot in (("left", "box.front"), ("right", "box.back"))
             for term in (
-                Term("near", {"a": f"{shoe}.bottom", "b": slot, "z": 0.005}),
-                Term("pointing", {"point": f"{shoe}.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.05}),
-                Term("loose", {"arm": "all", "obj": shoe}),
+                Predicate("near", {"a": f"{shoe}.bottom", "b": slot, "z": 0.005}),
+                Predicate("pointing", {"point": f"{shoe}.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.05}),
+                Predicate("loose", {"arm": "all", "obj": shoe}),
             )
         ),
     ),

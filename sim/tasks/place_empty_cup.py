@@ -1,7 +1,7 @@
 """Pick a cup by its rim and set it down on a coaster."""
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="place_empty_cup",
@@ -18,23 +18,23 @@ TASK = Task(
         "with {a} bring {cup} to {coaster}",
     ),
     objects=(
-        Object(
+        TaskObject(
             "cup",
-            variants=kind("cup")[:1],
+            variants=find_specs("cup")[:1],
             spawn=Spawn(x=(0.15, 0.3), y=(-0.2, 0.05), mirror="coin"),
             mass=0.08,
         ),
-        Object(
+        TaskObject(
             "coaster",
-            variants=kind("coaster"),
+            variants=find_specs("coaster"),
             spawn=Spawn(x=(-0.05, 0.1), y=(-0.2, 0.05), mirror="cup", apart=(("cup", 0.13),)),
             fixed=True,
         ),
     ),
-    arms=(Arm("a", "side:cup"),),
+    arms=(ArmRole("a", "side:cup"),),
     success=(
-        Term("near", {"a": "cup.bottom", "b": "coaster.top", "xy": 0.035, "z": 0.015}),
-        Term("open", {"arm": "all"}),
+        Predicate("near", {"a": "cup.bottom", "b": "coaster.top", "xy": 0.035, "z": 0.015}),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "cup", "grasp": "rim", "pre": 0.1, "lift": 0.08}),

@@ -2,9 +2,9 @@
 
 from math import pi
 
-from sim.catalogue import kind
+from sim.catalogue import find_specs
 from sim.objects.palette import MAT_COLOURS
-from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="place_fan",
@@ -22,24 +22,24 @@ TASK = Task(
         "{pad} is where {fan} should stand, blowing this way",
     ),
     objects=(
-        Object(
+        TaskObject(
             "fan",
-            variants=kind("fan"),
+            variants=find_specs("fan"),
             spawn=Spawn(x=(-0.1, 0.1), y=(-0.15, -0.05), yaw=(-pi, pi)),
         ),
-        Object(
+        TaskObject(
             "pad",
-            variants=(Shape("mat", {"size": (0.1, 0.1, 0.002)}, "mat", nouns=("mat", "pad", "square")),),
+            variants=(ObjectSpec("mat", {"size": (0.1, 0.1, 0.002)}, "mat", nouns=("mat", "pad", "square")),),
             spawn=Spawn(x=(0.15, 0.25), y=(-0.15, -0.05), z=0.0, mirror="fan"),
             colours=MAT_COLOURS,
             fixed=True,
         ),
     ),
-    arms=(Arm("a", "side:fan"),),
+    arms=(ArmRole("a", "side:fan"),),
     success=(
-        Term("turned", {"a": "fan", "angle": 0.14}),
-        Term("near", {"a": "fan.bottom", "b": "pad.top", "x": 0.04, "y": 0.04, "z": 0.04}),
-        Term("open", {"arm": "all"}),
+        Predicate("turned", {"a": "fan", "angle": 0.14}),
+        Predicate("near", {"a": "fan.bottom", "b": "pad.top", "x": 0.04, "y": 0.04, "z": 0.04}),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "fan", "grasp": "top", "pre": 0.05, "lift": 0.05}),

@@ -2,8 +2,8 @@
 
 from math import pi
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="place_mouse_pad",
@@ -21,25 +21,27 @@ TASK = Task(
         "centre {mouse} on {pad}",
     ),
     objects=(
-        Object(
+        TaskObject(
             "mouse",
-            variants=kind("mouse"),
+            variants=find_specs("mouse"),
             spawn=Spawn(x=(-0.25, 0.25), y=(-0.2, 0.0), yaw=(-pi, pi), min_abs_x=0.05),
         ),
-        Object(
+        TaskObject(
             "pad",
-            variants=(Shape("mat", {"size": (0.07, 0.13)}, "mat", nouns=("mat", "pad", "mouse pad")),),
+            variants=(ObjectSpec("mat", {"size": (0.07, 0.13)}, "mat", nouns=("mat", "pad", "mouse pad")),),
             spawn=Spawn(x=(0.05, 0.25), y=(-0.2, 0.0), z=0.0, mirror="mouse", apart=(("mouse", 0.1),)),
             colours=("red", "green", "blue", "yellow", "cyan", "magenta", "black", "grey"),
             fixed=True,
         ),
     ),
-    arms=(Arm("a", "side:mouse"),),
+    arms=(ArmRole("a", "side:mouse"),),
     success=(
-        Term("near", {"a": "mouse.bottom", "b": "pad.top", "x": 0.015, "y": 0.012}),
-        Term("pointing", {"point": "mouse.bottom", "axis": (0.0, 1.0, 0.0), "along": (0.0, 1.0, 0.0), "angle": 0.45,
-                          "both": True}),
-        Term("open", {"arm": "all"}),
+        Predicate("near", {"a": "mouse.bottom", "b": "pad.top", "x": 0.015, "y": 0.012}),
+        Predicate(
+            "pointing",
+            {"point": "mouse.bottom", "axis": (0.0, 1.0, 0.0), "along": (0.0, 1.0, 0.0), "angle": 0.45, "both": True},
+        ),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "mouse", "grasp": "top", "pre": 0.08, "lift": 0.08}),

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.task.spec import Term
+from sim.task.spec import Predicate
 from sim.tasks.place_mouse_pad import TASK as WEAK
 
 TASK = dataclasses.replace(
@@ -11,8 +11,8 @@ TASK = dataclasses.replace(
     suite="robotwin50_strict",
     success=(
         *WEAK.success,
-        Term("within", {"point": "mouse.bottom", "z": (-0.004, 0.006)}),
-        Term("pointing", {"point": "mouse.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.1}),
-        Term("loose", {"arm": "all", "obj": "mouse"}),
+        Predicate("within", {"point": "mouse.bottom", "z": (-0.004, 0.006)}),
+        Predicate("pointing", {"point": "mouse.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.1}),
+        Predicate("loose", {"arm": "all", "obj": "mouse"}),
     ),
 )

@@ -2,11 +2,11 @@
 
 import dataclasses
 
-from sim.catalogue import kind
-from sim.task.spec import Object, Spawn
+from sim.catalogue import find_specs
+from sim.task.spec import Spawn, TaskObject
 from sim.tasks.place_empty_cup import TASK as ALONE
 
-CUPS = kind("cup")[:2]
+CUPS = find_specs("cup")[:2]
 
 TASK = dataclasses.replace(
     ALONE,
@@ -23,22 +23,22 @@ TASK = dataclasses.replace(
         "leave the other cup alone and bring the {cup.colour} cup to {coaster}",
     ),
     objects=(
-        Object(
+        TaskObject(
             "cup",
             variants=CUPS,
             spawn=Spawn(x=(0.15, 0.3), y=(-0.2, 0.05), mirror="coin"),
             mass=0.08,
         ),
-        Object(
+        TaskObject(
             "other",
             variants=CUPS,
             spawn=Spawn(x=(0.15, 0.3), y=(-0.2, 0.05), mirror="coin", apart=(("cup", 0.15),)),
             unlike="cup",
             mass=0.08,
         ),
-        Object(
+        TaskObject(
             "coaster",
-            variants=kind("coaster")[:1],
+            variants=find_specs("coaster")[:1],
             spawn=Spawn(x=(-0.05, 0.1), y=(-0.2, 0.05), mirror="cup", apart=(("cup", 0.13), ("other", 0.13))),
             fixed=True,
         ),

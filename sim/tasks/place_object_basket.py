@@ -2,8 +2,8 @@
 
 from math import pi
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="place_object_basket",
@@ -21,34 +21,41 @@ TASK = Task(
         "tidy {thing} into {basket} using {a}; {b} holds {basket} up afterwards",
     ),
     objects=(
-        Object(
+        TaskObject(
             "thing",
-            variants=kind("card_box", "toy_car"),
+            variants=find_specs("card_box", "toy_car"),
             spawn=Spawn(x=(0.2, 0.25), y=(-0.1, 0.1), yaw=(-0.52, 0.52), mirror="coin"),
         ),
-        Object(
+        TaskObject(
             "basket",
-            variants=kind("handled_basket"),
+            variants=find_specs("handled_basket"),
             spawn=Spawn(x=(0.02, 0.02), y=(-0.08, -0.05), mirror="-thing"),
             mass=0.3,
         ),
     ),
-    arms=(Arm("a", "side:thing"), Arm("b", "other:a")),
+    arms=(ArmRole("a", "side:thing"), ArmRole("b", "other:a")),
     success=(
-        Term("risen", {"obj": "basket", "low": 0.02}),
-        Term("risen", {"obj": "thing", "low": 0.02}),
-        Term("pointing", {"point": "basket.bottom", "along": (0.0, 0.0, 1.0), "angle": 1.047}),
-        Term("near", {"a": "thing.bottom", "b": "basket.bottom", "total": 0.15}),
-        Term("touching", {"a": "thing", "b": "basket"}),
-        Term("clear", {"a": "thing", "b": "table"}),
+        Predicate("risen", {"obj": "basket", "low": 0.02}),
+        Predicate("risen", {"obj": "thing", "low": 0.02}),
+        Predicate("pointing", {"point": "basket.bottom", "along": (0.0, 0.0, 1.0), "angle": 1.047}),
+        Predicate("near", {"a": "thing.bottom", "b": "basket.bottom", "total": 0.15}),
+        Predicate("touching", {"a": "thing", "b": "basket"}),
+        Predicate("clear", {"a": "thing", "b": "table"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "thing", "grasp": "top", "pre": 0.06, "lift": 0.07}),
         Skill(
             "place",
             {
-                "arm": "a", "obj": "thing", "on": "basket.floor", "offset": (0.055, 0.0, 0.0), "mirror": "a",
-                "yaw": (0.0, pi / 2, pi, -pi / 2), "pre": 0.12, "stop": 0.02, "retreat": 0.1,
+                "arm": "a",
+                "obj": "thing",
+                "on": "basket.floor",
+                "offset": (0.055, 0.0, 0.0),
+                "mirror": "a",
+                "yaw": (0.0, pi / 2, pi, -pi / 2),
+                "pre": 0.12,
+                "stop": 0.02,
+                "retreat": 0.1,
             },
         ),
         Skill("pick", {"arm": "b", "obj": "basket", "grasp": "handle", "pre": 0.08, "lift": 0.05}),

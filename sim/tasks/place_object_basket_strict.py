@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.task.spec import Term
+from sim.task.spec import Predicate
 from sim.tasks.place_object_basket import TASK as WEAK
 
 TASK = dataclasses.replace(
@@ -11,11 +11,11 @@ TASK = dataclasses.replace(
     suite="robotwin50_strict",
     success=(
         *WEAK.success,
-        Term("near", {"a": "thing.bottom", "b": "basket.floor", "x": 0.11, "y": 0.075, "z": 0.05}),
-        Term("pointing", {"point": "basket.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.35}),
-        Term("clear", {"a": "basket", "b": "table"}),
-        Term("held", {"arm": "b", "obj": "basket"}),
-        Term("open", {"arm": "a"}),
-        Term("loose", {"arm": "a", "obj": "thing"}),
+        Predicate("near", {"a": "thing.bottom", "b": "basket.floor", "x": 0.11, "y": 0.075, "z": 0.05}),
+        Predicate("pointing", {"point": "basket.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.35}),
+        Predicate("clear", {"a": "basket", "b": "table"}),
+        Predicate("held", {"arm": "b", "obj": "basket"}),
+        Predicate("open", {"arm": "a"}),
+        Predicate("loose", {"arm": "a", "obj": "thing"}),
     ),
 )

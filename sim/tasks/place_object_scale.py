@@ -5,8 +5,8 @@ The scale keeps 0.17 m away from the thing: the longest of them would touch it a
 
 from math import pi
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="place_object_scale",
@@ -24,24 +24,22 @@ TASK = Task(
         "find the weight of {thing} with {scale}",
     ),
     objects=(
-        Object(
+        TaskObject(
             "thing",
-            variants=kind("mouse", "stapler", "bell"),
+            variants=find_specs("mouse", "stapler", "bell"),
             spawn=Spawn(x=(-0.25, 0.25), y=(-0.2, 0.05), yaw=(-pi, pi), min_abs_x=0.02),
         ),
-        Object(
+        TaskObject(
             "scale",
-            variants=kind("scale"),
-            spawn=Spawn(
-                x=(0.02, 0.25), y=(-0.2, 0.05), yaw=(-pi, pi), mirror="thing", apart=(("thing", 0.17),)
-            ),
+            variants=find_specs("scale"),
+            spawn=Spawn(x=(0.02, 0.25), y=(-0.2, 0.05), yaw=(-pi, pi), mirror="thing", apart=(("thing", 0.17),)),
         ),
     ),
-    arms=(Arm("a", "side:thing"),),
+    arms=(ArmRole("a", "side:thing"),),
     success=(
-        Term("near", {"a": "thing.bottom", "b": "scale.top", "xy": 0.035}),
-        Term("over", {"a": "thing.bottom", "b": "scale.top", "by": -0.01}),
-        Term("open", {"arm": "a"}),
+        Predicate("near", {"a": "thing.bottom", "b": "scale.top", "xy": 0.035}),
+        Predicate("over", {"a": "thing.bottom", "b": "scale.top", "by": -0.01}),
+        Predicate("open", {"arm": "a"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "thing", "grasp": "top", "pre": 0.07, "lift": 0.08}),

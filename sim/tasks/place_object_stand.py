@@ -3,8 +3,8 @@
 The stand keeps 0.18 m away from the thing: the longest of them would touch it at less.
 """
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="place_object_stand",
@@ -22,24 +22,22 @@ TASK = Task(
         "{stand} is there for {thing}; put it up",
     ),
     objects=(
-        Object(
+        TaskObject(
             "thing",
-            variants=kind("mouse", "stapler", "bell", "rubik", "toy_car", "remote"),
+            variants=find_specs("mouse", "stapler", "bell", "rubik", "toy_car", "remote"),
             spawn=Spawn(x=(0.2, 0.28), y=(-0.05, 0.05), yaw=(-1.05, 1.05), mirror="coin"),
         ),
-        Object(
+        TaskObject(
             "stand",
-            variants=kind("display_stand"),
-            spawn=Spawn(
-                x=(0.0, 0.05), y=(-0.15, -0.1), yaw=(-0.52, 0.52), mirror="thing", apart=(("thing", 0.18),)
-            ),
+            variants=find_specs("display_stand"),
+            spawn=Spawn(x=(0.0, 0.05), y=(-0.15, -0.1), yaw=(-0.52, 0.52), mirror="thing", apart=(("thing", 0.18),)),
             mass=0.1,
         ),
     ),
-    arms=(Arm("a", "side:thing"),),
+    arms=(ArmRole("a", "side:thing"),),
     success=(
-        Term("near", {"a": "thing.bottom", "b": "stand.bottom", "x": 0.03, "y": 0.03}),
-        Term("open", {"arm": "all"}),
+        Predicate("near", {"a": "thing.bottom", "b": "stand.bottom", "x": 0.03, "y": 0.03}),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "thing", "grasp": "top", "pre": 0.1, "lift": 0.1}),

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.task.spec import Term
+from sim.task.spec import Predicate
 from sim.tasks.place_object_stand import TASK as WEAK
 
 TASK = dataclasses.replace(
@@ -11,9 +11,9 @@ TASK = dataclasses.replace(
     suite="robotwin50_strict",
     success=(
         *WEAK.success,
-        Term("near", {"a": "thing.bottom", "b": "stand.top", "z": 0.006}),
-        Term("pointing", {"point": "thing.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.1}),
-        Term("touching", {"a": "thing", "b": "stand"}),
-        Term("loose", {"arm": "all", "obj": "thing"}),
+        Predicate("near", {"a": "thing.bottom", "b": "stand.top", "z": 0.006}),
+        Predicate("pointing", {"point": "thing.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.1}),
+        Predicate("touching", {"a": "thing", "b": "stand"}),
+        Predicate("loose", {"arm": "all", "obj": "thing"}),
     ),
 )

@@ -1,7 +1,7 @@
 """Pick up a phone lying flat and lean it on a phone stand."""
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="place_phone_stand",
@@ -19,29 +19,34 @@ TASK = Task(
         "{stand} should hold {phone}",
     ),
     objects=(
-        Object(
+        TaskObject(
             "phone",
-            variants=kind("phone"),
+            variants=find_specs("phone"),
             spawn=Spawn(x=(0.05, 0.25), y=(-0.2, 0.0), yaw=(-0.7, 0.7), mirror="coin"),
         ),
-        Object(
+        TaskObject(
             "stand",
-            variants=kind("phone_stand"),
+            variants=find_specs("phone_stand"),
             spawn=Spawn(x=(0.0, 0.15), y=(0.0, 0.2), mirror="phone", apart=(("phone", 0.15),)),
             fixed=True,
         ),
     ),
-    arms=(Arm("a", "side:phone"),),
+    arms=(ArmRole("a", "side:phone"),),
     success=(
-        Term("near", {"a": "phone.bottom_edge", "b": "stand.ledge", "x": 0.045, "y": 0.04, "z": 0.04}),
-        Term("open", {"arm": "all"}),
+        Predicate("near", {"a": "phone.bottom_edge", "b": "stand.ledge", "x": 0.045, "y": 0.04, "z": 0.04}),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "phone", "grasp": "sides", "pre": 0.05, "lift": 0.1}),
         Skill(
             "place",
             {
-                "arm": "a", "obj": "phone", "point": "bottom_edge", "on": "stand.ledge", "yaw": (0.0,), "pre": 0.13,
+                "arm": "a",
+                "obj": "phone",
+                "point": "bottom_edge",
+                "on": "stand.ledge",
+                "yaw": (0.0,),
+                "pre": 0.13,
                 "slow": 1.0,
             },
         ),

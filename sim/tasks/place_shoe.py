@@ -2,8 +2,8 @@
 
 from math import pi
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, Task, TaskObject
 
 TO_LEFT = -pi / 2  # the yaw of a toe that points to -x
 
@@ -23,24 +23,24 @@ TASK = Task(
         "take {shoe} with {a}, turn it to the left and leave it on {mat}",
     ),
     objects=(
-        Object(
+        TaskObject(
             "mat",
-            variants=(Shape("mat", {"size": (0.26, 0.1)}, "mat", "blue", ("mat", "shoe mat", "pad"), ("rug",)),),
+            variants=(ObjectSpec("mat", {"size": (0.26, 0.1)}, "mat", "blue", ("mat", "shoe mat", "pad"), ("rug",)),),
             spawn=Spawn(x=(0.0, 0.0), y=(-0.08, -0.08), z=0.0),
             fixed=True,
         ),
-        Object(
+        TaskObject(
             "shoe",
-            variants=kind("shoe"),
+            variants=find_specs("shoe"),
             spawn=Spawn(x=(-0.25, 0.25), y=(-0.1, 0.05), yaw=(-pi, pi), behind=0.15, clear=((0.0, 0.0, 0.15),)),
             mass=0.1,
         ),
     ),
-    arms=(Arm("a", "side:shoe"),),
+    arms=(ArmRole("a", "side:shoe"),),
     success=(
-        Term("near", {"a": "shoe.bottom", "b": "mat.top", "x": 0.05, "y": 0.02}),
-        Term("turned", {"a": "shoe", "yaw": TO_LEFT, "angle": 0.26}),
-        Term("open", {"arm": "all"}),
+        Predicate("near", {"a": "shoe.bottom", "b": "mat.top", "x": 0.05, "y": 0.02}),
+        Predicate("turned", {"a": "shoe", "yaw": TO_LEFT, "angle": 0.26}),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "shoe", "grasp": "top", "pre": 0.1, "lift": 0.07}),

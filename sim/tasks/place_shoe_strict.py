@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.task.spec import Term
+from sim.task.spec import Predicate
 from sim.tasks.place_shoe import TASK as WEAK
 
 TASK = dataclasses.replace(
@@ -11,8 +11,8 @@ TASK = dataclasses.replace(
     suite="robotwin50_strict",
     success=(
         *WEAK.success,
-        Term("near", {"a": "shoe.bottom", "b": "mat.top", "z": 0.005}),
-        Term("pointing", {"point": "shoe.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.05}),
-        Term("loose", {"arm": "all", "obj": "shoe"}),
+        Predicate("near", {"a": "shoe.bottom", "b": "mat.top", "z": 0.005}),
+        Predicate("pointing", {"point": "shoe.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.05}),
+        Predicate("loose", {"arm": "all", "obj": "shoe"}),
     ),
 )

@@ -2,8 +2,8 @@
 
 from math import pi
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="press_stapler",
@@ -21,15 +21,15 @@ TASK = Task(
         "work {stapler} once",
     ),
     objects=(
-        Object(
+        TaskObject(
             "stapler",
-            variants=kind("stapler"),
+            variants=find_specs("stapler"),
             spawn=Spawn(x=(-0.2, 0.2), y=(-0.1, 0.05), yaw=(-pi, pi)),
             fixed=True,
         ),
     ),
-    arms=(Arm("a", "side:stapler"),),
-    success=(Term("touched", {"arm": "all", "point": "stapler.top", "xy": 0.03, "z": 0.03}, latch=True),),
+    arms=(ArmRole("a", "side:stapler"),),
+    success=(Predicate("touched", {"arm": "all", "point": "stapler.top", "xy": 0.03, "z": 0.03}, latch=True),),
     plan=(Skill("press", {"arm": "a", "point": "stapler.top", "pre": 0.1}),),
     horizon=400,
 )

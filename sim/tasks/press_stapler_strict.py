@@ -2,12 +2,12 @@
 
 import dataclasses
 
-from sim.task.spec import Term
+from sim.task.spec import Predicate
 from sim.tasks.press_stapler import TASK as WEAK
 
 TASK = dataclasses.replace(
     WEAK,
     name="press_stapler_strict",
     suite="robotwin50_strict",
-    success=(Term("pressed", {"arm": "a", "point": "stapler.top", "xy": 0.02, "z": 0.01}, latch=True),),
+    success=(Predicate("pressed", {"arm": "a", "point": "stapler.top", "xy": 0.02, "z": 0.01}, latch=True),),
 )

@@ -3,8 +3,8 @@
 The bin stands 7 cm further left than the benchmark's, clear of the table's edge.
 """
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Order, Skill, Spawn, Table, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, ObjectOrder, Predicate, Skill, Spawn, TablePlacement, Task, TaskObject
 
 NAMES = ("first", "second", "third")
 
@@ -22,18 +22,18 @@ TASK = Task(
         "no bottle should be left on the table, use {bin}",
         "tidy up by letting {first}, {second} and {third} fall into {bin}",
     ),
-    table=Table(x=0.3),
+    table=TablePlacement(x=0.3),
     objects=(
-        Object(
+        TaskObject(
             "bin",
-            variants=kind("floor_bin"),
+            variants=find_specs("floor_bin"),
             spawn=Spawn(x=(-0.525, -0.525), y=(0.0, 0.0), z=0.0, floor=True),
             fixed=True,
         ),
         *(
-            Object(
+            TaskObject(
                 name,
-                variants=kind("big_bottle"),
+                variants=find_specs("big_bottle"),
                 spawn=Spawn(
                     x=(-0.25, 0.3), y=(0.03, 0.23), min_abs_x=0.05, apart=tuple((other, 0.13) for other in before)
                 ),
@@ -42,10 +42,11 @@ TASK = Task(
             for name, before in (("first", ()), ("second", ("first",)), ("third", ("first", "second")))
         ),
     ),
-    order=(Order(NAMES, "side"),),
-    arms=(Arm("l", "left"), Arm("a", "side:first"), Arm("b", "side:second"), Arm("c", "side:third")),
+    order=(ObjectOrder(NAMES, "side"),),
+    arms=(ArmRole("l", "left"), ArmRole("a", "side:first"), ArmRole("b", "side:second"), ArmRole("c", "side:third")),
     success=tuple(
-        Term("near", {"a": f"{name}.bottom", "b": "bin.floor", "x": 0.221, "y": 0.325, "z": 0.495}) for name in NAMES
+        Predicate("near", {"a": f"{name}.bottom", "b": "bin.floor", "x": 0.221, "y": 0.325, "z": 0.495})
+        for name in NAMES
     ),
     plan=tuple(
         skill

@@ -1,7 +1,7 @@
 """Pull a drawer open with one arm and put a small thing inside with the other."""
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="put_object_cabinet",
@@ -19,25 +19,25 @@ TASK = Task(
         "let {b} open {cabinet} for {a} to put {thing} in",
     ),
     objects=(
-        Object(
+        TaskObject(
             "thing",
-            variants=kind(
+            variants=find_specs(
                 "mouse", "stapler", "toy_car", "rubik", "bread", "phone", "card_box", "tea_box", "coffee_box", "soap"
             ),
             spawn=Spawn(x=(0.2, 0.32), y=(-0.2, -0.1), yaw=(-1.05, 1.05), mirror="coin"),
         ),
-        Object(
+        TaskObject(
             "cabinet",
-            variants=kind("cabinet"),
+            variants=find_specs("cabinet"),
             spawn=Spawn(x=(-0.05, 0.05), y=(0.155, 0.155)),
             fixed=True,
         ),
     ),
-    arms=(Arm("a", "side:thing"), Arm("b", "other:a")),
+    arms=(ArmRole("a", "side:thing"), ArmRole("b", "other:a")),
     success=(
-        Term("near", {"a": "thing.bottom", "b": "cabinet.inside", "x": 0.05, "y": 0.05}),
-        Term("risen", {"obj": "thing", "low": 0.007, "high": 0.12}),
-        Term("open", {"arm": "a"}),
+        Predicate("near", {"a": "thing.bottom", "b": "cabinet.inside", "x": 0.05, "y": 0.05}),
+        Predicate("risen", {"obj": "thing", "low": 0.007, "high": 0.12}),
+        Predicate("open", {"arm": "a"}),
     ),
     plan=(
         Skill(

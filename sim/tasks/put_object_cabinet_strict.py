@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.task.spec import Term
+from sim.task.spec import Predicate
 from sim.tasks.put_object_cabinet import TASK as WEAK
 
 TASK = dataclasses.replace(
@@ -11,9 +11,9 @@ TASK = dataclasses.replace(
     suite="robotwin50_strict",
     success=(
         *WEAK.success,
-        Term("touching", {"a": "thing", "b": "cabinet"}),
-        Term("clear", {"a": "thing", "b": "table"}),
-        Term("loose", {"arm": "all", "obj": "thing"}),
-        Term("near", {"a": "thing.bottom", "b": "cabinet.inside", "z": 0.05}),
+        Predicate("touching", {"a": "thing", "b": "cabinet"}),
+        Predicate("clear", {"a": "thing", "b": "table"}),
+        Predicate("loose", {"arm": "all", "obj": "thing"}),
+        Predicate("near", {"a": "thing.bottom", "b": "cabinet.inside", "z": 0.05}),
     ),
 )

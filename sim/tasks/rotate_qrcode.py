@@ -2,8 +2,8 @@
 
 from math import pi
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="rotate_qrcode",
@@ -21,25 +21,31 @@ TASK = Task(
         "let {sign} look at the robot",
     ),
     objects=(
-        Object(
+        TaskObject(
             "sign",
-            variants=kind("qr_sign"),
+            variants=find_specs("qr_sign"),
             spawn=Spawn(x=(-0.25, 0.25), y=(-0.2, 0.0), yaw=(pi - 0.7, pi + 0.7), min_abs_x=0.05),
         ),
     ),
-    arms=(Arm("a", "side:sign"),),
+    arms=(ArmRole("a", "side:sign"),),
     success=(
-        Term("turned", {"a": "sign", "angle": 0.14}),
-        Term("within", {"point": "sign.bottom", "z": (-0.01, 0.01)}),
-        Term("open", {"arm": "all"}),
+        Predicate("turned", {"a": "sign", "angle": 0.14}),
+        Predicate("within", {"point": "sign.bottom", "z": (-0.01, 0.01)}),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "sign", "grasp": "top", "pre": 0.05, "lift": 0.04}),
         Skill(
             "place",
             {
-                "arm": "a", "obj": "sign", "to": (0.2, -0.15, 0.0), "mirror": "a", "yaw": (0.0,),
-                "pre": 0.04, "pace": 1.0, "slow": 0.8,
+                "arm": "a",
+                "obj": "sign",
+                "to": (0.2, -0.15, 0.0),
+                "mirror": "a",
+                "yaw": (0.0,),
+                "pre": 0.04,
+                "pace": 1.0,
+                "slow": 0.8,
             },
         ),
     ),

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.task.spec import Term
+from sim.task.spec import Predicate
 from sim.tasks.rotate_qrcode import TASK as WEAK
 
 TASK = dataclasses.replace(
@@ -11,10 +11,10 @@ TASK = dataclasses.replace(
     suite="robotwin50_strict",
     success=(
         *WEAK.success,
-        Term(
+        Predicate(
             "within",
             {"point": "sign.bottom", "x": (0.17, 0.23), "y": (-0.18, -0.12), "z": (-0.004, 0.006), "mirror": "a"},
         ),
-        Term("loose", {"arm": "all", "obj": "sign"}),
+        Predicate("loose", {"arm": "all", "obj": "sign"}),
     ),
 )

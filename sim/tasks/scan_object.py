@@ -3,8 +3,8 @@
 They stand 0.16 m apart: the longest of them would touch at less.
 """
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="scan_object",
@@ -22,22 +22,22 @@ TASK = Task(
         "check {box} in: read it with {scanner}",
     ),
     objects=(
-        Object(
+        TaskObject(
             "scanner",
-            variants=kind("scanner"),
+            variants=find_specs("scanner"),
             spawn=Spawn(x=(0.05, 0.25), y=(-0.15, -0.05), yaw=(-1.2, 1.2), mirror="coin"),
         ),
-        Object(
+        TaskObject(
             "box",
-            variants=kind("tea_box"),
+            variants=find_specs("tea_box"),
             spawn=Spawn(x=(0.05, 0.25), y=(-0.2, 0.0), yaw=(-1.2, 1.2), mirror="-scanner", apart=(("scanner", 0.16),)),
         ),
     ),
-    arms=(Arm("a", "side:scanner"), Arm("b", "other:a")),
+    arms=(ArmRole("a", "side:scanner"), ArmRole("b", "other:a")),
     success=(
-        Term("ahead", {"a": "scanner.beam", "b": "box.bottom", "low": 0.0, "high": 0.07, "x": 0.025, "y": 0.025}),
-        Term("closed", {"arm": "a"}),
-        Term("closed", {"arm": "b"}),
+        Predicate("ahead", {"a": "scanner.beam", "b": "box.bottom", "low": 0.0, "high": 0.07, "x": 0.025, "y": 0.025}),
+        Predicate("closed", {"arm": "a"}),
+        Predicate("closed", {"arm": "b"}),
     ),
     plan=(
         Skill(
@@ -52,8 +52,12 @@ TASK = Task(
                 Skill(
                     "carry",
                     {
-                        "arm": "a", "obj": "scanner", "point": "beam", "to": (-0.02, -0.02, 0.2),
-                        "up": (1.0, 0.0, 0.0), "mirror": "b",
+                        "arm": "a",
+                        "obj": "scanner",
+                        "point": "beam",
+                        "to": (-0.02, -0.02, 0.2),
+                        "up": (1.0, 0.0, 0.0),
+                        "mirror": "b",
                     },
                 ),
             ),

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.task.spec import Term
+from sim.task.spec import Predicate
 from sim.tasks.scan_object import TASK as WEAK
 
 TASK = dataclasses.replace(
@@ -11,14 +11,14 @@ TASK = dataclasses.replace(
     suite="robotwin50_strict",
     success=(
         *WEAK.success,
-        Term("ahead", {"a": "box.bottom", "b": "scanner.beam", "low": -0.07, "high": 0.0, "x": 0.025, "y": 0.025}),
+        Predicate("ahead", {"a": "box.bottom", "b": "scanner.beam", "low": -0.07, "high": 0.0, "x": 0.025, "y": 0.025}),
         *(
             term
             for arm, obj in (("a", "scanner"), ("b", "box"))
             for term in (
-                Term("held", {"arm": arm, "obj": obj}),
-                Term("risen", {"obj": obj, "low": 0.05}),
-                Term("clear", {"a": obj, "b": "table"}),
+                Predicate("held", {"arm": arm, "obj": obj}),
+                Predicate("risen", {"obj": obj, "low": 0.05}),
+                Predicate("clear", {"a": obj, "b": "table"}),
             )
         ),
     ),

@@ -2,8 +2,8 @@
 
 from math import pi
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="shake_bottle",
@@ -21,17 +21,15 @@ TASK = Task(
         "with {a}, raise {bottle} and swing it up and down",
     ),
     objects=(
-        Object(
+        TaskObject(
             "bottle",
-            variants=kind("bottle", "big_bottle"),
-            spawn=Spawn(
-                x=(0.1, 0.15), y=(-0.15, -0.05), yaw=(-0.79, 0.79), tilt=(-pi / 2, 0.0, 0.0), mirror="coin"
-            ),
+            variants=find_specs("bottle", "big_bottle"),
+            spawn=Spawn(x=(0.1, 0.15), y=(-0.15, -0.05), yaw=(-0.79, 0.79), tilt=(-pi / 2, 0.0, 0.0), mirror="coin"),
             mass=0.02,
         ),
     ),
-    arms=(Arm("a", "side:bottle"),),
-    success=(Term("within", {"point": "bottle.bottom", "z": (0.06, 9.0)}),),
+    arms=(ArmRole("a", "side:bottle"),),
+    success=(Predicate("within", {"point": "bottle.bottom", "z": (0.06, 9.0)}),),
     plan=(
         Skill("pick", {"arm": "a", "obj": "bottle", "grasp": "level", "pre": 0.1, "lift": 0.1}),
         Skill(

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.task.spec import Term
+from sim.task.spec import Predicate
 from sim.tasks.shake_bottle_horizontally import TASK as WEAK
 
 TASK = dataclasses.replace(
@@ -11,9 +11,9 @@ TASK = dataclasses.replace(
     suite="robotwin50_strict",
     success=(
         *WEAK.success,
-        Term("over", {"a": "bottle.top", "b": "bottle.bottom", "by": 0.03}, latch=True),
-        Term("over", {"a": "bottle.bottom", "b": "bottle.top", "by": 0.03}, latch=True),
-        Term("near", {"a": "bottle.top", "b": "bottle.bottom", "z": 0.05}),
-        Term("held", {"arm": "a", "obj": "bottle"}),
+        Predicate("over", {"a": "bottle.top", "b": "bottle.bottom", "by": 0.03}, latch=True),
+        Predicate("over", {"a": "bottle.bottom", "b": "bottle.top", "by": 0.03}, latch=True),
+        Predicate("near", {"a": "bottle.top", "b": "bottle.bottom", "z": 0.05}),
+        Predicate("held", {"arm": "a", "obj": "bottle"}),
     ),
 )

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sim.task.spec import Term
+from sim.task.spec import Predicate
 from sim.tasks.shake_bottle import TASK as WEAK
 
 TASK = dataclasses.replace(
@@ -11,9 +11,9 @@ TASK = dataclasses.replace(
     suite="robotwin50_strict",
     success=(
         *WEAK.success,
-        Term("pointing", {"point": "bottle.bottom", "along": (0.39, 0.0, 0.92), "angle": 0.36}, latch=True),
-        Term("pointing", {"point": "bottle.bottom", "along": (-0.39, 0.0, 0.92), "angle": 0.36}, latch=True),
-        Term("pointing", {"point": "bottle.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.26}),
-        Term("held", {"arm": "a", "obj": "bottle"}),
+        Predicate("pointing", {"point": "bottle.bottom", "along": (0.39, 0.0, 0.92), "angle": 0.36}, latch=True),
+        Predicate("pointing", {"point": "bottle.bottom", "along": (-0.39, 0.0, 0.92), "angle": 0.36}, latch=True),
+        Predicate("pointing", {"point": "bottle.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.26}),
+        Predicate("held", {"arm": "a", "obj": "bottle"}),
     ),
 )

@@ -1,8 +1,8 @@
 """Stack three cubes at the centre: red, green, blue."""
 
-from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, Task, TaskObject
 
-CUBE = Shape("block", {"size": (0.05, 0.05, 0.05)}, kind="cube", nouns=("block", "cube"), unseen=("brick",))
+CUBE = ObjectSpec("block", {"size": (0.05, 0.05, 0.05)}, kind="cube", nouns=("block", "cube"), unseen=("brick",))
 
 TASK = Task(
     name="stack_blocks_three",
@@ -18,12 +18,17 @@ TASK = Task(
         "raise a tower of {red}, {green}, {blue} from below, using {a}, {b} and {c}",
     ),
     objects=tuple(
-        Object(
+        TaskObject(
             name,
             variants=(CUBE,),
             spawn=Spawn(
-                x=(-0.28, 0.28), y=(-0.08, 0.05), yaw=(-0.75, 0.75), min_abs_x=0.05, behind=0.15,
-                clear=((0.0, -0.1, 0.15),), apart=tuple((other, 0.1) for other in before),
+                x=(-0.28, 0.28),
+                y=(-0.08, 0.05),
+                yaw=(-0.75, 0.75),
+                min_abs_x=0.05,
+                behind=0.15,
+                clear=((0.0, -0.1, 0.15),),
+                apart=tuple((other, 0.1) for other in before),
             ),
             colours=(name,),
         )
@@ -33,11 +38,15 @@ TASK = Task(
             ("blue", ("red", "green")),
         )
     ),
-    arms=(Arm("a", "side:red"), Arm("b", "side:green"), Arm("c", "side:blue")),
+    arms=(ArmRole("a", "side:red"), ArmRole("b", "side:green"), ArmRole("c", "side:blue")),
     success=(
-        Term("above", {"a": "green.bottom", "b": "red.bottom", "height": 0.05, "x": 0.025, "y": 0.025, "z": 0.012}),
-        Term("above", {"a": "blue.bottom", "b": "green.bottom", "height": 0.05, "x": 0.025, "y": 0.025, "z": 0.012}),
-        Term("open", {"arm": "all"}),
+        Predicate(
+            "above", {"a": "green.bottom", "b": "red.bottom", "height": 0.05, "x": 0.025, "y": 0.025, "z": 0.012}
+        ),
+        Predicate(
+            "above", {"a": "blue.bottom", "b": "green.bottom", "height": 0.05, "x": 0.025, "y": 0.025, "z": 0.012}
+        ),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "red", "grasp": "top", "pre": 0.09, "lift": 0.07}),

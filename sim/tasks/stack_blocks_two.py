@@ -1,8 +1,8 @@
 """Stack a green cube on a red one at the centre."""
 
-from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, Task, TaskObject
 
-CUBE = Shape("block", {"size": (0.05, 0.05, 0.05)}, kind="cube", nouns=("block", "cube"), unseen=("brick",))
+CUBE = ObjectSpec("block", {"size": (0.05, 0.05, 0.05)}, kind="cube", nouns=("block", "cube"), unseen=("brick",))
 
 TASK = Task(
     name="stack_blocks_two",
@@ -19,12 +19,17 @@ TASK = Task(
         "with {b} lift {green} onto {red}, which {a} brings to the middle",
     ),
     objects=tuple(
-        Object(
+        TaskObject(
             name,
             variants=(CUBE,),
             spawn=Spawn(
-                x=(-0.28, 0.28), y=(-0.08, 0.05), yaw=(-0.75, 0.75), min_abs_x=0.05, behind=0.15,
-                clear=((0.0, -0.1, 0.15),), apart=tuple((other, 0.1) for other in before),
+                x=(-0.28, 0.28),
+                y=(-0.08, 0.05),
+                yaw=(-0.75, 0.75),
+                min_abs_x=0.05,
+                behind=0.15,
+                clear=((0.0, -0.1, 0.15),),
+                apart=tuple((other, 0.1) for other in before),
             ),
             colours=(name,),
         )
@@ -33,10 +38,12 @@ TASK = Task(
             ("green", ("red",)),
         )
     ),
-    arms=(Arm("a", "side:red"), Arm("b", "side:green")),
+    arms=(ArmRole("a", "side:red"), ArmRole("b", "side:green")),
     success=(
-        Term("above", {"a": "green.bottom", "b": "red.bottom", "height": 0.05, "x": 0.025, "y": 0.025, "z": 0.012}),
-        Term("open", {"arm": "all"}),
+        Predicate(
+            "above", {"a": "green.bottom", "b": "red.bottom", "height": 0.05, "x": 0.025, "y": 0.025, "z": 0.012}
+        ),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "red", "grasp": "top", "pre": 0.09, "lift": 0.07}),

@@ -1,7 +1,7 @@
 """Nest three bowls at the centre, the nearest one at the bottom."""
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Order, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, ObjectOrder, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="stack_bowls_three",
@@ -18,25 +18,29 @@ TASK = Task(
         "all bowls belong inside one another: use {a} for the nearest, then {b}, then {c}",
     ),
     objects=tuple(
-        Object(
+        TaskObject(
             name,
-            variants=kind("bowl"),
+            variants=find_specs("bowl"),
             spawn=Spawn(
-                x=(-0.3, 0.3), y=(-0.15, 0.15), min_abs_x=0.09, behind=0.15,
-                clear=((0.0, -0.1, 0.13),), apart=tuple((other, 0.15) for other in before),
+                x=(-0.3, 0.3),
+                y=(-0.15, 0.15),
+                min_abs_x=0.09,
+                behind=0.15,
+                clear=((0.0, -0.1, 0.13),),
+                apart=tuple((other, 0.15) for other in before),
             ),
             like=before[0] if before else "",
             mass=0.1,
         )
         for name, before in (("first", ()), ("second", ("first",)), ("third", ("first", "second")))
     ),
-    order=(Order(("first", "second", "third"), "y"),),
-    arms=(Arm("a", "side:first"), Arm("b", "side:second"), Arm("c", "side:third")),
+    order=(ObjectOrder(("first", "second", "third"), "y"),),
+    arms=(ArmRole("a", "side:first"), ArmRole("b", "side:second"), ArmRole("c", "side:third")),
     success=(
-        Term(
+        Predicate(
             "stacked", {"objs": ("first", "second", "third"), "x": 0.04, "y": 0.04, "heights": (0.02, 0.05, 0.09)}
         ),
-        Term("open", {"arm": "all"}),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "first", "grasp": "rim", "lift": 0.1}),

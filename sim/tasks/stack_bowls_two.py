@@ -1,7 +1,7 @@
 """Nest two bowls at the centre, the nearest one at the bottom."""
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Order, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, ObjectOrder, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="stack_bowls_two",
@@ -18,23 +18,27 @@ TASK = Task(
         "the bowls belong inside one another: use {a} for the nearer, {b} for the other",
     ),
     objects=tuple(
-        Object(
+        TaskObject(
             name,
-            variants=kind("bowl"),
+            variants=find_specs("bowl"),
             spawn=Spawn(
-                x=(-0.3, 0.3), y=(-0.15, 0.15), min_abs_x=0.09, behind=0.15,
-                clear=((0.0, -0.1, 0.13),), apart=tuple((other, 0.15) for other in before),
+                x=(-0.3, 0.3),
+                y=(-0.15, 0.15),
+                min_abs_x=0.09,
+                behind=0.15,
+                clear=((0.0, -0.1, 0.13),),
+                apart=tuple((other, 0.15) for other in before),
             ),
             like=before[0] if before else "",
             mass=0.1,
         )
         for name, before in (("first", ()), ("second", ("first",)))
     ),
-    order=(Order(("first", "second"), "y"),),
-    arms=(Arm("a", "side:first"), Arm("b", "side:second")),
+    order=(ObjectOrder(("first", "second"), "y"),),
+    arms=(ArmRole("a", "side:first"), ArmRole("b", "side:second")),
     success=(
-        Term("stacked", {"objs": ("first", "second"), "x": 0.04, "y": 0.04, "heights": (0.02, 0.05)}),
-        Term("open", {"arm": "all"}),
+        Predicate("stacked", {"objs": ("first", "second"), "x": 0.04, "y": 0.04, "heights": (0.02, 0.05)}),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "first", "grasp": "rim", "lift": 0.1}),

@@ -1,8 +1,8 @@
 """Press a stamp on a coloured square."""
 
-from sim.catalogue import kind
+from sim.catalogue import find_specs
 from sim.objects.palette import MAT_COLOURS
-from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="stamp_seal",
@@ -20,23 +20,23 @@ TASK = Task(
         "bring {seal} over {pad} and press",
     ),
     objects=(
-        Object(
+        TaskObject(
             "seal",
-            variants=kind("seal"),
+            variants=find_specs("seal"),
             spawn=Spawn(x=(-0.25, 0.25), y=(-0.05, 0.05), min_abs_x=0.05),
         ),
-        Object(
+        TaskObject(
             "pad",
-            variants=(Shape("mat", {"size": (0.07, 0.07)}, "mat", nouns=("square", "mat", "sheet")),),
+            variants=(ObjectSpec("mat", {"size": (0.07, 0.07)}, "mat", nouns=("square", "mat", "sheet")),),
             spawn=Spawn(x=(0.05, 0.25), y=(-0.05, 0.05), z=0.0, mirror="seal", apart=(("seal", 0.1),)),
             colours=MAT_COLOURS,
             fixed=True,
         ),
     ),
-    arms=(Arm("a", "side:seal"),),
+    arms=(ArmRole("a", "side:seal"),),
     success=(
-        Term("near", {"a": "seal.bottom", "b": "pad.top", "x": 0.01, "y": 0.01}),
-        Term("open", {"arm": "all"}),
+        Predicate("near", {"a": "seal.bottom", "b": "pad.top", "x": 0.01, "y": 0.01}),
+        Predicate("open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "seal", "grasp": "top", "pre": 0.1, "lift": 0.05}),

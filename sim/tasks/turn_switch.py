@@ -1,7 +1,7 @@
 """Flip a rocker switch by pushing the half of it that stands out."""
 
-from sim.catalogue import kind
-from sim.task.spec import Arm, Object, Skill, Spawn, Task, Term
+from sim.catalogue import find_specs
+from sim.task.spec import ArmRole, Predicate, Skill, Spawn, Task, TaskObject
 
 TASK = Task(
     name="turn_switch",
@@ -19,15 +19,15 @@ TASK = Task(
         "change the position of {switch}",
     ),
     objects=(
-        Object(
+        TaskObject(
             "switch",
-            variants=kind("switch"),
+            variants=find_specs("switch"),
             spawn=Spawn(x=(-0.25, 0.25), y=(0.0, 0.1), yaw=(-0.79, 0.79)),
             fixed=True,
         ),
     ),
-    arms=(Arm("a", "facing:switch"),),
-    success=(Term("opened", {"joint": "switch.rocker", "fraction": 0.907}),),
+    arms=(ArmRole("a", "facing:switch"),),
+    success=(Predicate("opened", {"joint": "switch.rocker", "fraction": 0.907}),),
     plan=(Skill("press", {"arm": "a", "point": "switch.press", "pre": 0.06, "depth": 0.014}),),
     horizon=400,
 )

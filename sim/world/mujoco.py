@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from sim.embodiment.model import Embodiment
 from sim.geometry import rotate
-from sim.scene.compile import Scene, build
-from sim.scene.sample import check
-from sim.task.predicates import evaluate
+from sim.scene.compile import Scene, compile_scene
+from sim.scene.sample import check_arm_count
+from sim.task.predicates import evaluate_success
 from sim.task.spec import SpecError, Task
-from sim.types import CONTACT, CONTROL_HZ, PHYSICS_HZ, Images
-from sim.world.render_gl import Size, renderer, vertical_field
+from sim.types import CONTACT_DTYPE, CONTROL_HZ, PHYSICS_HZ, Images
+from sim.world.render_gl import ImageSize, renderer, vertical_field
 from sim.world.state import Facts
 
 SUBSTEPS = PHYSICS_HZ // CONTROL_HZ
@@ -37,8 +37,8 @@ class Copy:
     def __init__(self, task: Task, robot: Embodiment, seed: int, variation: str = "clean") -> None:
         self.robot, self.task, self.variation = robot, task, variation
         for self.redraws in range(REDRAWS):
-            self.scene: Scene = build(task, robot, seed, variation, self.redraws)
-            self.model, self.layout = self.scene.model, self.scene.layout
+            self.scene: Scene = compile_scene(task, robot, seed, variation, self.redraws)
+            self.model, self.layout = self.scene.model, self.scene.sample
             self.data = mujoco.MjData(self.model)
             self._index()
             if self._settled() and not self._solved():
@@ -47,9 +47,9 @@ class Copy:
 
     def _index(self) -> None:
         model, robot = self.model, self.robot
-        hinged = {f"{o}.{h.name}": f"{o}.{h.joint}" for o, f in self.layout.forms.items() for h in f.parts}
+        hinged = {f"{o}.{h.name}": f"{o}.{h.joint}" for o, f in self.layout.models.items() for h in f.parts}
         grippers = [f"{arm.name}/{part}" for arm in robot.arms for part in ("hand", "finger0", "finger1")]
-        things = [name for o, f in self.layout.forms.items() for name in (o, *(f"{o}.{h.name}" for h in f.parts))]
+        things = [name for o, f in self.layout.models.items() for name in (o, *(f"{o}.{h.name}" for h in f.parts))]
         self.bodies: tuple[str, ...] = ("world", "table", *things, *grippers)
         self.body_ids = np.array([model.body(name).id for name in self.bodies])
         self._body_id = {name: int(body) for name, body in zip(self.bodies, self.body_ids, strict=True)}
@@ -61,7 +61,7 @@ class Copy:
         self.kinds = {
             name: f"hinged:{hinged[name]}" if name in hinged else "fixed" if task_object.fixed else "free"
             for task_object in self.task.objects
-            if task_object.name in self.layout.forms
+            if task_object.name in self.layout.models
             for name in things
             if name.split(".")[0] == task_object.name
         }
@@ -74,24 +74,28 @@ class Copy:
                 self.entries.append(([model.joint(name).qposadr[0]], [model.actuator(name).id], 1.0, 0.0))
             grip = arm.gripper
             fingers = [f"{arm.name}/finger{k}" for k in range(2)]
-            self.entries.append((
-                [model.joint(f).qposadr[0] for f in fingers], [model.actuator(f).id for f in fingers],
-                grip.stroke, grip.squeeze,
-            ))
+            self.entries.append(
+                (
+                    [model.joint(f).qposadr[0] for f in fingers],
+                    [model.actuator(f).id for f in fingers],
+                    grip.stroke,
+                    grip.squeeze_margin,
+                )
+            )
         self._target = np.zeros(model.nu)  # of the servos, where the command leads
-        self._low, self._high = (np.array(side) for side in zip(*robot.limits, strict=True))
+        self._low, self._high = (np.array(side) for side in zip(*robot.action_limits, strict=True))
         for camera in robot.cameras:
             assert model.camera(camera.name).id >= 0
 
     def _settled(self) -> bool:
         """Put the robot at its start, let everything come to rest, and tell whether it did, as it was drawn."""
         data, model = self.data, self.model
-        home = np.array(self.robot.home)
+        home = np.array(self.robot.home_action)
         for value, (qpos, _, scale, _) in zip(home, self.entries, strict=True):
             data.qpos[qpos] = value * scale
-        for name, form in self.layout.forms.items():
+        for name, form in self.layout.models.items():
             for part in form.parts:
-                data.qpos[model.joint(f"{name}.{part.joint}").qposadr[0]] = part.start
+                data.qpos[model.joint(f"{name}.{part.joint}").qposadr[0]] = part.initial_value
         self.command(home)
         data.ctrl[:] = self._target
         self.refresh()
@@ -113,10 +117,10 @@ class Copy:
         return bool(still and (_leaned(drawn[free], now[free]) < UPRIGHT).all() and (pushed < PUSHED).all())
 
     def _round(self, name: str) -> bool:
-        return all(geom.type == "sphere" for geom in self.layout.forms[name].geoms)
+        return all(geom.type == "sphere" for geom in self.layout.models[name].geoms)
 
     def _solved(self) -> bool:
-        return bool(evaluate(self.task, Facts([self]), np.zeros((1, len(self.task.success)), bool))[0][0])
+        return bool(evaluate_success(self.task, Facts([self]), np.zeros((1, len(self.task.success)), bool))[0][0])
 
     def command(self, action: NDArray) -> None:
         """Set the targets of one action (d,): radians, grippers 0..1; clipped to the robot's limits."""
@@ -174,12 +178,12 @@ class Copy:
     def point(self, name: str) -> NDArray[np.float64]:
         """Return the world pose (7,) of a named point such as "cup.bottom", or of a body, "cup"."""
         thing, _, point = name.partition(".")
-        if thing in self.layout.forms and not point:
+        if thing in self.layout.models and not point:
             return self.body_pose(thing)
-        if thing not in self.layout.forms or point not in self.layout.forms[thing].points:
-            valid = ", ".join(f"{o}.{p}" for o, f in self.layout.forms.items() for p in f.points)
+        if thing not in self.layout.models or point not in self.layout.models[thing].frames:
+            valid = ", ".join(f"{o}.{p}" for o, f in self.layout.models.items() for p in f.frames)
             raise SpecError(f"task {self.task.name!r}: unknown point {name!r}; valid: {valid}")
-        part, local = self.layout.forms[thing].points[point]
+        part, local = self.layout.models[thing].frames[point]
         body = self._body_id[f"{thing}.{part}" if part else thing]
         found = np.empty(7)
         mujoco.mju_mulPose(found[:3], found[3:], self.data.xpos[body], self.data.xquat[body], local[:3], local[3:])
@@ -191,9 +195,11 @@ class Copy:
 
     def side(self, role: str) -> float:
         """Return -1 where `role` acts on the left of the table, 1 on the right."""
-        if role not in self.layout.sides:
-            raise SpecError(f"task {self.task.name!r}: unknown arm {role!r}; valid: {', '.join(self.layout.sides)}")
-        return -1.0 if self.layout.sides[role] == "left" else 1.0
+        if role not in self.layout.role_sides:
+            raise SpecError(
+                f"task {self.task.name!r}: unknown arm {role!r}; valid: {', '.join(self.layout.role_sides)}"
+            )
+        return -1.0 if self.layout.role_sides[role] == "left" else 1.0
 
     def joint(self, name: str) -> float:
         """Return the value of an object's joint (radians)."""
@@ -202,7 +208,7 @@ class Copy:
     def joint_fraction(self, name: str) -> float:
         """Return how far an object's joint is within its range, 0 to 1."""
         if name not in self.joints:
-            valid = ', '.join(self.joints) or 'none'
+            valid = ", ".join(self.joints) or "none"
             raise SpecError(f"task {self.task.name!r}: unknown joint {name!r}; valid: {valid}")
         low, high = self.model.joint(name).range
         return (self.joint(name) - float(low)) / float(high - low)
@@ -225,13 +231,13 @@ class Copy:
         pairs = self._geom_body[contact.geom[:count]]
         active = contact.efc_address[:count] >= 0
         keep = np.nonzero((pairs >= 0).all(axis=1) & (pairs[:, 0] != pairs[:, 1]) & active)[0]
-        rows = np.zeros(len(keep), CONTACT)
+        rows = np.zeros(len(keep), CONTACT_DTYPE)
         rows["step"], rows["a"], rows["b"] = step, pairs[keep, 0], pairs[keep, 1]
         rows["pos"] = contact.pos[keep]
         rows["force"] = self.data.efc_force[contact.efc_address[keep]]  # the first row of a contact is its normal
         return rows
 
-    def render(self, cameras: Sequence[str], size: Size, depth: bool = False) -> tuple[NDArray, NDArray | None]:
+    def render(self, cameras: Sequence[str], size: ImageSize, depth: bool = False) -> tuple[NDArray, NDArray | None]:
         """Return pictures (c h w 3) and depths (c h w) of the named cameras."""
         for camera in self.robot.cameras:
             self.model.cam_fovy[self.model.camera(camera.name).id] = degrees(vertical_field(camera.fovx, size))
@@ -248,7 +254,7 @@ class World:
     """n copies of a task on a robot. Copies share nothing: what one does never depends on the others."""
 
     def __init__(self, task: Task, robot: Embodiment, n: int, threads: int = 1, variation: str = "clean") -> None:
-        check(task, robot)
+        check_arm_count(task, robot)
         self.task, self.robot, self.n, self.variation = task, robot, n, variation
         self.copies: list[Copy] = []
         self._threads = min(threads, n)
@@ -277,7 +283,7 @@ class World:
         """Return the measured state (n d)."""
         return np.stack([copy.state() for copy in self.copies])
 
-    def render(self, cameras: Sequence[str], size: Size) -> Images:
+    def render(self, cameras: Sequence[str], size: ImageSize) -> Images:
         """Return pictures (n h w 3) of every camera."""
         pictures = np.stack([copy.render(cameras, size)[0] for copy in self.copies])
         return {name: pictures[:, i] for i, name in enumerate(cameras)}

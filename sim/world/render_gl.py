@@ -17,13 +17,17 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.camera import Size
+from sim.camera import ImageSize
 from sim.scene import textures
 
 MAX_GEOMS = 2000
 EVERYTHING = mujoco.mjtCatBit.mjCAT_ALL
-FLAGS_OFF = (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION, mujoco.mjtRndFlag.mjRND_SKYBOX,
-             mujoco.mjtRndFlag.mjRND_HAZE)
+FLAGS_OFF = (
+    mujoco.mjtRndFlag.mjRND_SHADOW,
+    mujoco.mjtRndFlag.mjRND_REFLECTION,
+    mujoco.mjtRndFlag.mjRND_SKYBOX,
+    mujoco.mjtRndFlag.mjRND_HAZE,
+)
 
 
 class Renderer(Protocol):
@@ -33,13 +37,13 @@ class Renderer(Protocol):
     """
 
     def render(
-        self, model: mujoco.MjModel, data: mujoco.MjData, cameras: Sequence[int], size: Size, depth: bool = False
+        self, model: mujoco.MjModel, data: mujoco.MjData, cameras: Sequence[int], size: ImageSize, depth: bool = False
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
         """Return pictures and depths of `cameras` (indices into the model)."""
         ...
 
 
-def vertical_field(horizontal: float, size: Size) -> float:
+def vertical_field(horizontal: float, size: ImageSize) -> float:
     """Return the vertical field of view (radians) of a camera of a given horizontal one for a (height, width)."""
     return 2 * atan(tan(horizontal / 2) * size[0] / size[1])
 
@@ -66,7 +70,7 @@ class GlRenderer:
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
 
     def render(
-        self, model: mujoco.MjModel, data: mujoco.MjData, cameras: Sequence[int], size: Size, depth: bool = False
+        self, model: mujoco.MjModel, data: mujoco.MjData, cameras: Sequence[int], size: ImageSize, depth: bool = False
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
         """Draw all cameras beside each other and read them back at once."""
         self._gl.make_current()  # another user of GL in this process may have taken its place
@@ -94,9 +98,9 @@ class GlRenderer:
             self._context.free()
             self._context = _context(self._bank)
         for material in painted.values():
-            texture = material // len(textures.SURFACES)
+            texture = material // len(textures.SURFACE_TILE_SIZES_M)
             if self._bank is not None and texture not in self._drawn:
-                picture = textures.picture(textures.names()[texture]).ravel()
+                picture = textures.render_texture(textures.list_textures()[texture]).ravel()
                 start = self._bank.tex_adr[texture]
                 self._bank.tex_data[start : start + len(picture)] = picture
                 mujoco.mjr_uploadTexture(self._bank, self._context, texture)
@@ -132,11 +136,16 @@ def _context(model: mujoco.MjModel) -> mujoco.MjrContext:
 def _bank() -> mujoco.MjModel:
     """Return a model with a blank texture for every name and a material for every number of a texture, from 0."""
     spec = _bare()
-    for name in textures.names():
-        blank = spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, nchannel=3,
-                                 width=textures.SIDE, height=textures.SIDE)
-        blank.data = bytes(3 * textures.SIDE**2)
-        for surface, metres in textures.SURFACES.items():
+    for name in textures.list_textures():
+        blank = spec.add_texture(
+            name=name,
+            type=mujoco.mjtTexture.mjTEXTURE_2D,
+            nchannel=3,
+            width=textures.TEXTURE_SIZE_PX,
+            height=textures.TEXTURE_SIZE_PX,
+        )
+        blank.data = bytes(3 * textures.TEXTURE_SIZE_PX**2)
+        for surface, metres in textures.SURFACE_TILE_SIZES_M.items():
             material = spec.add_material(name=f"{name}/{surface}", texuniform=True, texrepeat=(2 / metres, 2 / metres))
             material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
     return spec.compile()

@@ -21,7 +21,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.camera import Size
+from sim.camera import ImageSize
 from sim.types import UserError
 
 KEPT = 16  # structures whose device copies are kept, the last used ones
@@ -71,7 +71,7 @@ class RayRenderer:
         self._stages: OrderedDict[Hashable, _Stage] = OrderedDict()
 
     def render(
-        self, model: mujoco.MjModel, data: mujoco.MjData, cameras: Sequence[int], size: Size, depth: bool = False
+        self, model: mujoco.MjModel, data: mujoco.MjData, cameras: Sequence[int], size: ImageSize, depth: bool = False
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
         """Return pictures (c h w 3) and depths (c h w), metres along the axis, 0 where nothing is hit."""
         with self._warp.ScopedDevice("cpu"):
@@ -89,7 +89,7 @@ class RayRenderer:
         return pictures, np.where(distance > 0.0, distance, np.float32(0.0))
 
     def _stage(
-        self, model: mujoco.MjModel, data: mujoco.MjData, cameras: tuple[int, ...], size: Size, depth: bool
+        self, model: mujoco.MjModel, data: mujoco.MjData, cameras: tuple[int, ...], size: ImageSize, depth: bool
     ) -> _Stage:
         key = (cameras, size, depth, _structure(model))
         if key not in self._stages:
@@ -100,7 +100,7 @@ class RayRenderer:
         return self._stages[key]
 
     def _set(
-        self, model: mujoco.MjModel, data: mujoco.MjData, cameras: tuple[int, ...], size: Size, depth: bool
+        self, model: mujoco.MjModel, data: mujoco.MjData, cameras: tuple[int, ...], size: ImageSize, depth: bool
     ) -> _Stage:
         if model.ntex or not set(model.geom_type.tolist()) <= {int(kind) for kind in PRIMITIVES}:
             raise UserError("the ray tracer draws planes, spheres, capsules, ellipsoids, cylinders, boxes; no texture")

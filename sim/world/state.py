@@ -26,7 +26,7 @@ class Facts:
     def present(self, name: str) -> NDArray[np.bool_]:
         """Return where (n,) the scene holds the object of a point, body or joint such as "cup.bottom"."""
         thing = name.partition(".")[0]
-        return np.array([thing in copy.layout.forms for copy in self.copies])
+        return np.array([thing in copy.layout.models for copy in self.copies])
 
     def pose(self, name: str) -> Floats:
         """Return world poses (n 7) of a named point, or of a body."""
@@ -74,17 +74,17 @@ class Facts:
         if thing not in {o.name for o in known}:
             valid = ", ".join(o.name for o in known)
             raise SpecError(f"task {self.copies[0].task.name!r}: unknown point {name!r}; objects: {valid}")
-        return np.stack([read(copy) if thing in copy.layout.forms else NOWHERE for copy in self.copies])
+        return np.stack([read(copy) if thing in copy.layout.models else NOWHERE for copy in self.copies])
 
     def _openings(self, copy: Copy, role: str) -> Floats:
         grips = np.cumsum([len(arm.links) + 1 for arm in copy.robot.arms]) - 1
         return copy.action[grips] if role == "all" else copy.action[grips[[self._arm(copy, role)]]]
 
     def _arm(self, copy: Copy, role: str) -> int:
-        if role not in copy.layout.arms:
-            valid = ", ".join([*copy.layout.arms, "all"])
+        if role not in copy.layout.role_arms:
+            valid = ", ".join([*copy.layout.role_arms, "all"])
             raise SpecError(f"task {copy.task.name!r}: unknown arm {role!r}; valid: {valid}")
-        return [arm.name for arm in copy.robot.arms].index(copy.layout.arms[role])
+        return [arm.name for arm in copy.robot.arms].index(copy.layout.role_arms[role])
 
     def _touch(self, copy: Copy, role: str, thing: str) -> Floats:
         arms = [arm.name for arm in copy.robot.arms] if role == "all" else [copy.robot.arms[self._arm(copy, role)].name]

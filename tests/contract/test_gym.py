@@ -10,12 +10,12 @@ from sim import robots, tasks
 from sim.types import UserError
 
 SOME = ("click_bell", "stack_blocks_two", "handover_block")
-EVERY = [pytest.param(name, marks=() if name in SOME else pytest.mark.slow) for name in tasks.names()]
+EVERY = [pytest.param(name, marks=() if name in SOME else pytest.mark.slow) for name in tasks.list_tasks()]
 
 
 def robot_for(task: str) -> str:
     """Return the robot with as many arms as the task needs."""
-    return "panda" if tasks.load(task).arms_needed == 1 else "aloha"
+    return "panda" if tasks.load_task(task).arms_needed == 1 else "aloha"
 
 
 @pytest.mark.filterwarnings("ignore:.*symmetric and normalized space.*")  # radians are what a robot understands
@@ -30,8 +30,12 @@ def test_single_passes_the_checker(task: str) -> None:
 @pytest.mark.parametrize("task", EVERY)
 def test_two_random_scenes_step_together(task: str) -> None:
     many = gymnasium.make_vec(
-        sim.envs.gym.env_id(task), num_envs=2, vectorization_mode="vector_entry_point", robot=robot_for(task),
-        size=(16, 16), variation="random",
+        sim.envs.gym.env_id(task),
+        num_envs=2,
+        vectorization_mode="vector_entry_point",
+        robot=robot_for(task),
+        size=(16, 16),
+        variation="random",
     )
     seen, info = many.reset(seed=3)
     assert seen in many.observation_space and len(info["instruction"]) == 2
@@ -57,18 +61,19 @@ def test_the_variation_is_that_of_the_scene() -> None:
 
 
 def test_every_task_has_an_id() -> None:
-    assert {sim.envs.gym.env_id(name) for name in tasks.names()} <= set(gymnasium.registry)
+    assert {sim.envs.gym.env_id(name) for name in tasks.list_tasks()} <= set(gymnasium.registry)
 
 
 def test_a_seed_is_a_scene_single_and_vector() -> None:
     single = gymnasium.make("aim/PlaceEmptyCup-v0", robot="panda", size=(32, 32))
-    many = gymnasium.make_vec("aim/PlaceEmptyCup-v0", num_envs=2, vectorization_mode="vector_entry_point",
-                              robot="panda", size=(32, 32))
+    many = gymnasium.make_vec(
+        "aim/PlaceEmptyCup-v0", num_envs=2, vectorization_mode="vector_entry_point", robot="panda", size=(32, 32)
+    )
     seen, _ = many.reset(seed=5)
     for i in range(2):
         alone, _ = single.reset(seed=5 + i)
         assert all(np.array_equal(seen[key][i], alone[key]) for key in alone)
-    action = np.array(robots.load("panda").home, np.float32)
+    action = np.array(robots.load_robot("panda").home_action, np.float32)
     after, *_ = many.step(np.stack([action, action]))
     single.reset(seed=6)
     alone, *_ = single.step(action)
@@ -78,12 +83,13 @@ def test_a_seed_is_a_scene_single_and_vector() -> None:
 
 
 def test_a_copy_that_ended_starts_anew_while_others_go_on() -> None:
-    many = gymnasium.make_vec("aim/ClickBell-v0", num_envs=2, vectorization_mode="vector_entry_point",
-                              robot="panda", size=(32, 32))
+    many = gymnasium.make_vec(
+        "aim/ClickBell-v0", num_envs=2, vectorization_mode="vector_entry_point", robot="panda", size=(32, 32)
+    )
     _, info = many.reset(seed=0)
     first = info["scene"].copy()
-    home = np.tile(np.array(robots.load("panda").home, np.float32), (2, 1))
-    horizon = tasks.load("click_bell").horizon
+    home = np.tile(np.array(robots.load_robot("panda").home_action, np.float32), (2, 1))
+    horizon = tasks.load_task("click_bell").horizon
     for _ in range(horizon):
         _, _, ended, cut, info = many.step(home)
     assert cut.all() and not ended.any() and np.array_equal(info["scene"], first)

@@ -20,53 +20,53 @@ from aim import cli
 from sim import robots, tasks
 from sim.embodiment.model import Embodiment
 from sim.envs.env import Env
-from sim.episodes.record import record
-from sim.expert.policy import Expert
-from sim.scene.compile import build
-from sim.scene.instructions import slots
+from sim.episodes.record import record_episodes
+from sim.expert.policy import ExpertPolicy
+from sim.scene.compile import compile_scene
+from sim.scene.instructions import find_slots
 from sim.scene.randomize import VARIATIONS
-from sim.scene.sample import Layout, draw
-from sim.task.spec import Object, SpecError, Task, from_json, to_json
-from sim.task.validate import check_task
+from sim.scene.sample import SceneSample, sample_scene
+from sim.task.spec import SpecError, Task, TaskObject, from_json, to_json
+from sim.task.validate import validate_task
 from sim.types import Episode, UserError
 
-NAMES = tasks.names()
-ARMS = {name: len(robots.load(name).arms) for name in robots.names()}
+NAMES = tasks.list_tasks()
+ARMS = {name: len(robots.load_robot(name).arms) for name in robots.list_robots()}
 # read and not checked: a task that is not sound fails its own test, not the collection of all
-PAIRS = [pair for pair in product(NAMES, ARMS) if tasks.read(pair[0]).arms_needed <= ARMS[pair[1]]]
+PAIRS = [pair for pair in product(NAMES, ARMS) if tasks.load_unvalidated_task(pair[0]).arms_needed <= ARMS[pair[1]]]
 WHOLE = ("click_bell", "place_empty_cup", "stack_blocks_two")  # whole episodes are compared
 STEPS = 60  # control steps that are compared of every task
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_is_sound_and_comes_back_from_json(name: str) -> None:
-    task = tasks.load(name)
+    task = tasks.load_task(name)
     assert task.name == name and task.suite
     assert from_json(to_json(task)) == task
-    check_task(from_json(to_json(task)))
+    validate_task(from_json(to_json(task)))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_instruction_can_be_said(name: str) -> None:
-    task = tasks.load(name)
+    task = tasks.load_task(name)
     assert len(set(task.instructions)) >= 4 and len(set(task.unseen)) >= 2
     assert not set(task.instructions) & set(task.unseen)
-    robot = robots.load("aloha")
-    absent = {thing.name for thing in task.objects} - set(draw(task, robot, 0).poses)
+    robot = robots.load_robot("aloha")
+    absent = {thing.name for thing in task.objects} - set(sample_scene(task, robot, 0).poses)
     for kind, field in (("clean", "instructions"), ("random-eval", "unseen")):
         for template in getattr(task, field):
-            if not absent & {slot.partition(".")[0] for slot in slots(template)}:
-                said = draw(dataclasses.replace(task, **{field: (template,)}), robot, 0, kind).instruction
+            if not absent & {slot.partition(".")[0] for slot in find_slots(template)}:
+                said = sample_scene(dataclasses.replace(task, **{field: (template,)}), robot, 0, kind).instruction
                 assert said and not set("{}") & set(said)
 
 
 @pytest.mark.parametrize(("name", "robot"), PAIRS)
 def test_solved_by_its_plan_and_not_before(name: str, robot: str) -> None:
-    env = Env(tasks.load(name), robots.load(robot), n=2)
+    env = Env(tasks.load_task(name), robots.load_robot(robot), n=2)
     env.reset([0, 1])
-    still = np.tile(np.array(env.robot.home), (2, 1, 1))
+    still = np.tile(np.array(env.robot.home_action), (2, 1, 1))
     assert not env.advance(still).success.any()
-    expert = Expert(env)
+    expert = ExpertPolicy(env)
     while not (env.done | expert.finished).all():
         env.advance(expert.act().actions)
     assert env.success.all(), f"seeds {np.flatnonzero(~env.success)} are not solved"
@@ -76,7 +76,7 @@ def test_solved_by_its_plan_and_not_before(name: str, robot: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_whole_recording_ends_well_and_carries_maps(name: str) -> None:
-    (episode,) = record(tasks.load(name), robots.load("aloha"), [2], ("head",), (32, 32))
+    (episode,) = record_episodes(tasks.load_task(name), robots.load_robot("aloha"), [2], ("head",), (32, 32))
     assert episode.success and episode.events
     assert episode.maps["head"].any()
 
@@ -85,7 +85,7 @@ def course(task: Task, robot: Embodiment, seeds: list[int]) -> dict[int, NDArray
     """Return the states (STEPS + 1, s) that the expert's first steps lead through, by seed."""
     env = Env(task, robot, len(seeds), stop_at_success=False)
     env.reset(seeds)
-    expert = Expert(env)
+    expert = ExpertPolicy(env)
     rows = [[copy.sim_state()] for copy in env.world.copies]
     for _ in range(STEPS):
         env.advance(expert.act().actions)
@@ -97,7 +97,7 @@ def course(task: Task, robot: Embodiment, seeds: list[int]) -> dict[int, NDArray
 
 @pytest.mark.parametrize(("name", "robot"), PAIRS)
 def test_a_seed_begins_alike_whatever_the_batch(name: str, robot: str) -> None:
-    task, body = tasks.load(name), robots.load(robot)
+    task, body = tasks.load_task(name), robots.load_robot(robot)
     together, alone = course(task, body, [3, 4]), course(task, body, [4])
     np.testing.assert_array_equal(together[4], alone[4])
     assert not np.array_equal(together[3], together[4])
@@ -105,7 +105,7 @@ def test_a_seed_begins_alike_whatever_the_batch(name: str, robot: str) -> None:
 
 @pytest.mark.parametrize(("name", "robot"), [pair for pair in PAIRS if pair[0] in WHOLE])
 def test_a_seed_is_an_episode_whatever_the_batch(name: str, robot: str) -> None:
-    run = partial(record, tasks.load(name), robots.load(robot), cameras=("head",), size=(32, 32))
+    run = partial(record_episodes, tasks.load_task(name), robots.load_robot(robot), cameras=("head",), size=(32, 32))
     together, alone = {e.seed: e for e in run([3, 4])}[4], next(iter(run([4])))
     for field in dataclasses.fields(Episode):
         one, other = vars(together)[field.name], vars(alone)[field.name]
@@ -118,42 +118,42 @@ def test_a_seed_is_an_episode_whatever_the_batch(name: str, robot: str) -> None:
 @pytest.mark.parametrize("variation", [variation for variation in VARIATIONS if variation != "clean"])
 @pytest.mark.parametrize("name", NAMES)
 def test_objects_stand_alike_in_every_variation(name: str, variation: str) -> None:
-    task, robot = tasks.load(name), robots.load("aloha")
-    clean, other = draw(task, robot, 0), draw(task, robot, 0, variation)
-    scene = build(task, robot, 0, variation)
-    assert list(other.poses) == list(clean.poses) == list(scene.layout.poses)
+    task, robot = tasks.load_task(name), robots.load_robot("aloha")
+    clean, other = sample_scene(task, robot, 0), sample_scene(task, robot, 0, variation)
+    scene = compile_scene(task, robot, 0, variation)
+    assert list(other.poses) == list(clean.poses) == list(scene.sample.poses)
     for thing in task.objects:
         if thing.name in clean.poses:
             lowered = (0.0, 0.0, clean.table.top - height_of(other, task, thing, clean), 0.0, 0.0, 0.0, 0.0)
             np.testing.assert_allclose(other.poses[thing.name], clean.poses[thing.name] - lowered, atol=1e-12)
-            assert other.shapes[thing.name] == clean.shapes[thing.name]
+            assert other.specs[thing.name] == clean.specs[thing.name]
             np.testing.assert_allclose(scene.model.body(thing.name).pos, other.poses[thing.name][:3])
-    assert (other.arms, other.sides, other.colours) == (clean.arms, clean.sides, clean.colours)
+    assert (other.role_arms, other.role_sides, other.colours) == (clean.role_arms, clean.role_sides, clean.colours)
 
 
-def height_of(layout: Layout, task: Task, thing: Object, clean: Layout) -> float:
+def height_of(layout: SceneSample, task: Task, thing: TaskObject, clean: SceneSample) -> float:
     """Return the height of what a thing stands on: the layout's table, or the floor, which is the same in all."""
     while thing.spawn.within:
-        thing = task.object(thing.spawn.within)
+        thing = task.find_object(thing.spawn.within)
     return clean.table.top if thing.spawn.floor else layout.table.top
 
 
-TASK_FILE = '''
-from sim.task.spec import Arm, Object, Shape, Skill, Spawn, Task, Term
+TASK_FILE = """
+from sim.task.spec import ArmRole, TaskObject, ObjectSpec, Skill, Spawn, Task, Predicate
 
 TASK = Task(
     name="press_stamp_pad",
     suite="of_this_test",
     instructions=("press {pad}",),
     objects=(
-        Object("pad", (Shape("bell", {"radius": 0.04, "height": 0.05}),), Spawn((0.1, 0.2), (-0.1, 0.0)), fixed=True),
+        TaskObject("pad", (ObjectSpec("bell", {"radius": 0.04, "height": 0.05}),), Spawn((0.1, 0.2), (-0.1, 0.0)), fixed=True),
     ),
-    arms=(Arm("a", "side:pad"),),
-    success=(Term("pressed", {"arm": "a", "point": "pad.top", "xy": 0.025, "z": 0.03}, latch=True),),
+    arms=(ArmRole("a", "side:pad"),),
+    success=(Predicate("pressed", {"arm": "a", "point": "pad.top", "xy": 0.025, "z": 0.03}, latch=True),),
     plan=(Skill("press", {"arm": "a", "point": "pad.top"}),),
     horizon=300,
 )
-'''
+"""
 
 
 ADDED = "press_stamp_pad"
@@ -176,20 +176,20 @@ def added(folder: Path, text: str = TASK_FILE) -> Iterator[Path]:
 
 def test_adding_a_task_is_adding_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with added(tmp_path):
-        assert ADDED in tasks.names() and ADDED in tasks.suite("all")
-        assert tasks.suite("of_this_test") == (ADDED,)
+        assert ADDED in tasks.list_tasks() and ADDED in tasks.list_suite_tasks("all")
+        assert tasks.list_suite_tasks("of_this_test") == (ADDED,)
         assert cli.main(["task", ADDED, "--json"]) == 0
         assert json.loads(capsys.readouterr().out.splitlines()[-1])["task"]["name"] == ADDED
-        env = Env(tasks.load(ADDED), robots.load("panda"))
+        env = Env(tasks.load_task(ADDED), robots.load_robot("panda"))
         env.reset([0])
-        expert = Expert(env)
+        expert = ExpertPolicy(env)
         while not (env.done | expert.finished).all():
             env.advance(expert.act().actions)
         assert env.success.all()
         env.close()
-    assert ADDED not in tasks.names() and "of_this_test" not in tasks.suites()
+    assert ADDED not in tasks.list_tasks() and "of_this_test" not in tasks.list_suites()
     with pytest.raises(UserError, match=f"unknown task '{ADDED}'"):
-        tasks.load(ADDED)
+        tasks.load_task(ADDED)
 
 
 def test_the_list_of_tasks_is_of_the_files_there_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,18 +208,18 @@ def test_the_list_of_tasks_is_of_the_files_there_are(tmp_path: Path, capsys: pyt
 ])  # fmt: skip
 def test_a_mistake_in_a_file_is_named(text: str, says: str, tmp_path: Path) -> None:
     with added(tmp_path, text) as file, pytest.raises(SpecError) as caught:
-        tasks.load(ADDED)
+        tasks.load_task(ADDED)
     assert str(caught.value) == f"{file}{says}"
 
 
 def test_a_robot_with_too_few_arms_is_refused() -> None:
     with pytest.raises(UserError, match="needs 2 arms; robot 'panda' has 1"):
-        Env(tasks.load("handover_block"), robots.load("panda"))
+        Env(tasks.load_task("handover_block"), robots.load_robot("panda"))
 
 
 @pytest.mark.parametrize(("load", "message"), [
-    (tasks.load, "unknown task 'click_bel'; did you mean 'click_bell'"),
-    (robots.load, "unknown robot 'click_bel'; valid: aloha, panda"),
+    (tasks.load_task, "unknown task 'click_bel'; did you mean 'click_bell'"),
+    (robots.load_robot, "unknown robot 'click_bel'; valid: aloha, panda"),
 ])  # fmt: skip
 def test_unknown_names_are_answered_with_the_valid_ones(load: Callable[[str], object], message: str) -> None:
     with pytest.raises(UserError, match=message):

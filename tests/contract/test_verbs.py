@@ -55,27 +55,31 @@ def test_tasks_are_shown_on_one_sheet(
     import cv2
 
     from sim import tasks
-    from sim.preview import contact_sheet as sheet
+    from sim.preview import contact_sheet
 
-    monkeypatch.setattr(tasks, "suite", lambda name: ("click_bell", "handover_block", "open_laptop"))
+    monkeypatch.setattr(tasks, "list_suite_tasks", lambda name: ("click_bell", "handover_block", "open_laptop"))
     png = tmp_path / "sheet.png"
     assert cli.main(["tasks", "--robot", "panda", "--sheet", str(png), "--json"]) == console.DONE
     result, err = last_line(capsys)
     assert result["failed"] == {} and "2 of 2 done" in err
     picture = cv2.imread(str(png))
-    height, width = sheet.SIZE
-    assert picture.shape == (height + sheet.STRIP + sheet.GAP, 2 * (2 * width + sheet.GAP), 3)
+    height, width = contact_sheet.PANEL_SIZE_PX
+    assert picture.shape == (
+        height + contact_sheet.LABEL_HEIGHT_PX + contact_sheet.PANEL_GAP_PX,
+        2 * (2 * width + contact_sheet.PANEL_GAP_PX),
+        3,
+    )
     before, after = picture[:height, :width].astype(int), picture[:height, width : 2 * width].astype(int)
     assert np.abs(before - after).max() > 60, "nothing moved"
 
 
 def test_what_the_expert_does_not_do_is_marked() -> None:
     from sim import robots, tasks
-    from sim.preview import contact_sheet as sheet
+    from sim.preview import contact_sheet
 
-    late = dataclasses.replace(tasks.load("click_bell"), horizon=8)
-    drawn = sheet.sheet([late], robots.load("panda"))
-    assert (drawn[0, 0] == sheet.BAD).all() and (drawn[60, 60] != sheet.BAD).any()
+    late = dataclasses.replace(tasks.load_task("click_bell"), horizon=8)
+    drawn = contact_sheet.render_contact_sheet([late], robots.load_robot("panda"))
+    assert (drawn[0, 0] == contact_sheet.FAILURE_RGB).all() and (drawn[60, 60] != contact_sheet.FAILURE_RGB).any()
 
 
 def test_doctor_says_what_is_and_how_to_mend_it() -> None:
@@ -198,8 +202,8 @@ def test_the_recipes_that_come_with_it_are_sound(path: Path) -> None:
     from sim import robots, tasks
 
     asked = settings({}, path)
-    assert asked["suite"] in tasks.suites() and asked["variation"] in MIXES
-    assert tuple(asked["cameras"].split(",")) == robots.load(asked["robot"]).camera_names
+    assert asked["suite"] in tasks.list_suites() and asked["variation"] in MIXES
+    assert tuple(asked["cameras"].split(",")) == robots.load_robot(asked["robot"]).camera_names
 
 
 @pytest.mark.parametrize("what", [["sim", "--seconds", "0.05"], ["render", "--seconds", "0.05", "--size", "32x32"]])

@@ -16,7 +16,7 @@ import numpy as np
 from aim import cli, config, presets
 from sim import robots, tasks
 from sim.envs.env import Env
-from sim.expert.policy import Expert
+from sim.expert.policy import ExpertPolicy
 
 KEPT = Path(__file__).with_name("golden.json")
 
@@ -49,9 +49,9 @@ def test_fields_of_a_run() -> None:
 
 
 def test_course_of_a_rollout() -> None:
-    env = Env(tasks.load("place_empty_cup"), robots.load("panda"))
+    env = Env(tasks.load_task("place_empty_cup"), robots.load_robot("panda"))
     env.reset([0])
-    expert = Expert(env)
+    expert = ExpertPolicy(env)
     while not env.done.all():
         env.advance(expert.act().actions)
     cup = env.world.copies[0].body_pose("cup")[:3]

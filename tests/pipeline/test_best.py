@@ -27,7 +27,7 @@ Stops = list[int]
 @pytest.fixture
 def judge(tmp_path: Path) -> tuple[Judge, dict[str, torch.Tensor], Stops]:
     """Return the judge of a training that has learned nothing yet, its average, and its list of stops."""
-    robot = robots.load(ROBOT)
+    robot = robots.load_robot(ROBOT)
     run = presets.tiny(ROBOT, robot.camera_names, *[len(robot.action_names)] * 2)
     moves = np.random.default_rng(0).normal(size=(50, run.model.action_dim)).astype(np.float32) * 0.1
     spread = transforms.measure(moves)

@@ -27,7 +27,7 @@ from aim.train.checkpoint import Progress
 from sim import robots, tasks
 from sim.envs.env import Env
 from sim.scene import textures
-from sim.types import Chunk, Observation, UserError
+from sim.types import ActionChunk, Observation, UserError
 
 TASK, ROBOT = "click_bell", "panda"
 PLAN = Plan((TASK,), ROBOT, first=7, episodes=5, batch=2, films=1, film_height=48, threads=1)
@@ -44,7 +44,7 @@ def expert(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Result
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the checkpoint of a model that has learned nothing yet."""
-    robot = robots.load(ROBOT)
+    robot = robots.load_robot(ROBOT)
     size = len(robot.action_names)
     run = presets.tiny(ROBOT, robot.camera_names, size, size)
     torch.manual_seed(0)
@@ -58,7 +58,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_seed_is_run_once_and_the_expert_succeeds(expert: tuple[Path, tuple[Result, ...]]) -> None:
     out, rows = expert
     assert [row.seed for row in rows] == [7, 8, 9, 10, 11]
-    assert all(row.success and 0 < row.steps < tasks.load(TASK).horizon for row in rows)
+    assert all(row.success and 0 < row.steps < tasks.load_task(TASK).horizon for row in rows)
     record = results.read(out / results.FILE)
     assert record["success_rate"] == 1.0 and record["tasks"][TASK]["episodes"] == 5
     assert [Result(**row) for row in record["episodes"]] == list(rows)
@@ -123,13 +123,13 @@ def test_the_film_shows_the_episode(expert: tuple[Path, tuple[Result, ...]]) -> 
 
 
 def test_random_walks_start_at_home_stay_within_limits_and_follow_from_their_seed() -> None:
-    robot = robots.load("aloha")
+    robot = robots.load_robot("aloha")
     policy = RandomPolicy(robot, (3, 4))
-    low, high = np.array(robot.limits).T
+    low, high = np.array(robot.action_limits).T
     walk = np.concatenate([policy.act(NOTHING).actions for _ in range(40)], axis=1)
     assert walk.shape == (2, 40 * CHUNK, len(robot.action_names))
     assert (walk >= low - 1e-6).all() and (walk <= high + 1e-6).all()
-    assert np.abs(walk[:, 0] - np.clip(robot.home, low, high)).max() < 0.4
+    assert np.abs(walk[:, 0] - np.clip(robot.home_action, low, high)).max() < 0.4
     assert np.abs(np.diff(walk, axis=1)).max() < 0.5, "a walk, not jumps"
     assert walk.std(axis=1).mean() > 0.1, "it hardly moves"
     assert np.abs(walk[0] - walk[1]).max() > 0.1
@@ -144,23 +144,23 @@ class Spy:
     """Holds the robot at home in chunks of `length` and writes down what it was shown."""
 
     def __init__(self, env: Env, length: int) -> None:
-        self.home, self.length = np.array(env.robot.home, np.float32), length
+        self.home, self.length = np.array(env.robot.home_action, np.float32), length
         self.times: list[float] = []
         self.cameras: set[str] = set()
 
     def reset(self, mask: np.ndarray) -> None:
         assert mask.all()
 
-    def act(self, observation: Observation) -> Chunk:
+    def act(self, observation: Observation) -> ActionChunk:
         self.times.append(float(observation.time.max()))
         self.cameras |= set(observation.images)
-        return Chunk(np.tile(self.home, (len(observation.state), self.length, 1)))
+        return ActionChunk(np.tile(self.home, (len(observation.state), self.length, 1)))
 
 
 @pytest.mark.parametrize("length", [3, 16])
 def test_a_take_has_a_picture_every_80_ms_whatever_the_length_of_a_chunk(length: int) -> None:
-    task = dataclasses.replace(tasks.load(TASK), horizon=50)
-    env = Env(task, robots.load(ROBOT), 2, ("head",), (32, 32))
+    task = dataclasses.replace(tasks.load_task(TASK), horizon=50)
+    env = Env(task, robots.load_robot(ROBOT), 2, ("head",), (32, 32))
     env.reset((1, 2))
     spy = Spy(env, length)
     takes = roll_out(env, spy, film=(24, 24))
@@ -197,11 +197,11 @@ def test_a_learned_policy_is_filmed_beside_what_it_predicts(learned: Path, tmp_p
 
 def test_random_scenes_are_those_kept_for_evaluation(tmp_path: Path) -> None:
     plan = dataclasses.replace(PLAN, episodes=4, variation="random")
-    task = dataclasses.replace(tasks.load("stack_blocks_two"), horizon=4)
-    env = Env(task, robots.load("aloha"), 4, ("head",), (16, 16), variation=plan.look)
+    task = dataclasses.replace(tasks.load_task("stack_blocks_two"), horizon=4)
+    env = Env(task, robots.load_robot("aloha"), 4, ("head",), (16, 16), variation=plan.look)
     env.reset(plan.seeds)
-    looks = [copy.layout.look for copy in env.world.copies]
-    assert {name for look in looks for name in (look.wall, look.table) if name} <= set(textures.pool("eval"))
+    looks = [copy.layout.visuals for copy in env.world.copies]
+    assert {name for look in looks for name in (look.wall, look.table) if name} <= set(textures.list_pool("eval"))
     assert any("pile" in words or "lift" in words for words in env.instruction), "unseen words"
     env.close()
 

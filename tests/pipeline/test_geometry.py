@@ -51,7 +51,7 @@ def test_points_of_the_loader_are_those_of_the_simulator(folder: Path) -> None:
     kept = latents.with_points(latents.encode(policy.codec, source), source, policy.run.codec)
     assert kept.points is not None
     assert kept.points.shape == (1, kept.rgb.shape[1], policy.run.model.tokens, 4)
-    env = Env(tasks.load("click_bell"), robots.load("panda"), 1, size=(64, 64), depth=True)
+    env = Env(tasks.load_task("click_bell"), robots.load_robot("panda"), 1, size=(64, 64), depth=True)
     env.reset([0])
     seen = env.observe()
     told = policy.context(seen, *begun(policy, seen)).points
@@ -59,7 +59,7 @@ def test_points_of_the_loader_are_those_of_the_simulator(folder: Path) -> None:
     torch.testing.assert_close(told[0], kept.points[0, 0], atol=2e-3, rtol=0)  # depth is kept in millimetres
     assert policy.act(seen).actions.shape == (1, 16, 8)
     env.close()
-    blind = Env(tasks.load("click_bell"), robots.load("panda"), 1, size=(64, 64))
+    blind = Env(tasks.load_task("click_bell"), robots.load_robot("panda"), 1, size=(64, 64))
     blind.reset([0])
     with pytest.raises(UserError, match="depth"):
         policy.act(blind.observe())

@@ -100,7 +100,7 @@ def test_two_flags_train(place: Path, said: dict, capsys: pytest.CaptureFixture[
     answer = json.loads(capsys.readouterr().out.splitlines()[-1])
     folder = Path(answer["checkpoint"])
     run, transform = config.load(folder), transforms.from_json((folder / "transform.json").read_text())
-    assert run.robot == "toyarm" and run.robot not in robots.names()
+    assert run.robot == "toyarm" and run.robot not in robots.list_robots()
     assert (run.model.action_dim, run.model.state_dim) == (3, 3)
     assert [(view.name, view.height) for view in run.codec.views] == [("head", 64), ("left_wrist", 32)]
     assert transform.joints == (True, True, False) and not transform.mapped

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from sim import camera
-from sim.episodes import value_maps as annotate
-from sim.geometry import apply, matrix
+from sim.episodes import value_maps
+from sim.geometry import quat_to_matrix, transform_points
 from sim.types import Episode, Event
 
 SIZE = (96, 128)
@@ -37,8 +37,10 @@ def paint(
     if pose is None:
         pose = np.tile(REST, (pictures, len(BODIES), 1))
     eye = np.broadcast_to(np.eye(4) if extrinsics is None else extrinsics, (len(pose), 4, 4))
-    k = camera.intrinsics(fovy, size)
-    maps, visible = annotate.value_maps(events, pose, BODIES, {"eye": k}, {"eye": eye}, {"eye": size}, depth or {})
+    k = camera.compute_intrinsics(fovy, size)
+    maps, visible = value_maps.render_value_maps(
+        events, pose, BODIES, {"eye": k}, {"eye": eye}, {"eye": size}, depth or {}
+    )
     return maps["eye"], visible["eye"]
 
 
@@ -52,7 +54,7 @@ def by_hand(uv: NDArray, sigma: NDArray, size: tuple[int, int]) -> NDArray[np.fl
 def random_rotation(rng: np.random.Generator) -> NDArray[np.float64]:
     """Return a random rotation matrix (3 3)."""
     quaternion = rng.normal(size=4)
-    return matrix(quaternion / np.linalg.norm(quaternion))
+    return quat_to_matrix(quaternion / np.linalg.norm(quaternion))
 
 
 def random_view(rng: np.random.Generator) -> tuple[tuple[int, int], float, NDArray, NDArray, float]:
@@ -60,10 +62,10 @@ def random_view(rng: np.random.Generator) -> tuple[tuple[int, int], float, NDArr
     while True:
         size = int(rng.integers(64, 321)), int(rng.integers(64, 321))
         fovy = rng.uniform(0.4, 1.6)
-        k = camera.intrinsics(fovy, size)
+        k = camera.compute_intrinsics(fovy, size)
         depth = rng.uniform(0.1, 1.5)
-        sigma = k[0, 0] * annotate.SIGMA / depth
-        margin = annotate.REACH * sigma + 1
+        sigma = k[0, 0] * value_maps.BLOB_SIGMA_M / depth
+        margin = value_maps.BLOB_CUTOFF_SIGMAS * sigma + 1
         if sigma > 0.8 and 2 * margin < min(size) - 1:
             pixel = rng.uniform([margin, margin], [size[1] - 1 - margin, size[0] - 1 - margin])
             extrinsics = np.eye(4)
@@ -80,7 +82,7 @@ def test_peak_and_width_against_opencv_on_a_thousand_views() -> None:
         maps, visible = paint([event("pick", 0, [point])], size=size, fovy=fovy, extrinsics=extrinsics)
         blob = maps[0, ..., 0].astype(float)
         axis = cv2.Rodrigues(extrinsics[:3, :3])[0]
-        k = camera.intrinsics(fovy, size)
+        k = camera.compute_intrinsics(fovy, size)
         pixel = cv2.projectPoints(point.astype(np.float32).astype(float), axis, extrinsics[:3, 3], k, None)[0].ravel()
         rows, columns = np.nonzero(blob == blob.max())  # a wide blob has a flat top
         peak = np.array([columns.min() + columns.max(), rows.min() + rows.max()]) / 2
@@ -94,12 +96,12 @@ def test_peak_and_width_against_opencv_on_a_thousand_views() -> None:
 
 def test_equals_the_brute_force_painter() -> None:
     rng = np.random.default_rng(1)
-    k = camera.intrinsics(0.8, SIZE)
+    k = camera.compute_intrinsics(0.8, SIZE)
     for _ in range(50):
         points = rng.uniform([-0.6, -0.6, 0.03], [0.6, 0.6, 1.0], (6, 3)).astype(np.float32)
         maps, _ = paint([event("place", 0, points)])
-        uv, z = camera.project(points, k, np.eye(4))
-        expected = by_hand(uv, k[0, 0] * annotate.SIGMA / z, SIZE)
+        uv, z = camera.project_points(points, k, np.eye(4))
+        expected = by_hand(uv, k[0, 0] * value_maps.BLOB_SIGMA_M / z, SIZE)
         assert np.abs(maps[0, ..., 1] - expected).max() < 0.51  # half a grey level, and single precision
         assert not maps[..., [0, 2]].any()
 
@@ -123,7 +125,7 @@ def test_each_kind_has_its_channel(kind: str, channel: int) -> None:
 
 
 def test_behind_or_too_near_gives_nothing() -> None:
-    for z in (-0.5, 0.0, annotate.NEAR):
+    for z in (-0.5, 0.0, value_maps.MIN_POINT_DEPTH_M):
         maps, visible = paint([event("pick", 0, [[0, 0, z]])])
         assert not maps.any() and not visible.any()
     maps, visible = paint([event("pick", 0, [[0, 0, -0.5], [0, 0, 0.5]])])
@@ -132,8 +134,8 @@ def test_behind_or_too_near_gives_nothing() -> None:
 
 
 def test_outside_shows_only_its_tail_and_is_not_visible() -> None:
-    k = camera.intrinsics(0.8, SIZE)
-    sigma = k[0, 0] * annotate.SIGMA / 0.5
+    k = camera.compute_intrinsics(0.8, SIZE)
+    sigma = k[0, 0] * value_maps.BLOB_SIGMA_M / 0.5
 
     def at(u: float) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         return paint([event("pick", 0, [np.linalg.inv(k) @ [u, 40.0, 1.0] * 0.5])])
@@ -141,8 +143,8 @@ def test_outside_shows_only_its_tail_and_is_not_visible() -> None:
     maps, visible = at(SIZE[1] - 0.4)  # just past the border, which is at w - 0.5
     assert maps.max() > 230 and maps.argmax() % (SIZE[1] * 3) == 3 * (SIZE[1] - 1) and not visible.any()
     assert at(SIZE[1] - 0.6)[1][0, 0]
-    assert not at(SIZE[1] + annotate.REACH * sigma)[0].any()
-    assert at(SIZE[1] - 2 + annotate.REACH * sigma)[0].any()
+    assert not at(SIZE[1] + value_maps.BLOB_CUTOFF_SIGMAS * sigma)[0].any()
+    assert at(SIZE[1] - 2 + value_maps.BLOB_CUTOFF_SIGMAS * sigma)[0].any()
 
 
 def test_one_visible_event_is_enough_for_its_channel() -> None:
@@ -161,13 +163,13 @@ def test_points_ride_on_their_carrier() -> None:
     local = rng.uniform(-0.03, 0.03, (3, 3))
     maps, _ = paint([event("pick", 16, local, carrier="cup")], pose=pose)
     for t in range(5):
-        alone, _ = paint([event("pick", 0, apply(pose[t, 1], np.float32(local)))])
+        alone, _ = paint([event("pick", 0, transform_points(pose[t, 1], np.float32(local)))])
         assert np.abs(maps[t].astype(int) - alone[0]).max() <= 1  # the stored points are single precision
 
 
 def shown(events: list[Event], pictures: int = 20) -> list[list[int]]:
     """Return for every event the pictures in which it is shown."""
-    return [list(range(pictures))[s] for s in annotate.shown_pictures(events, pictures)]
+    return [list(range(pictures))[s] for s in value_maps.compute_display_ranges(events, pictures)]
 
 
 def test_an_event_is_shown_until_it_happens() -> None:
@@ -187,14 +189,17 @@ def test_an_event_waits_for_the_one_before_of_the_same_arm() -> None:
 
 def test_the_taker_of_a_hand_over_waits_for_the_giver() -> None:
     give = event("pick", 12, [], carrier="cup")
-    for late, first in ((annotate.TOGETHER, 4), (annotate.TOGETHER - 1, 0)):  # sooner, both arms lift it together
+    for late, first in (
+        (value_maps.BIMANUAL_EVENT_WINDOW_STEPS, 4),
+        (value_maps.BIMANUAL_EVENT_WINDOW_STEPS - 1, 0),
+    ):  # sooner, both arms lift it together
         take = event("pick", 12 + late, [], arm="right", carrier="cup")
         assert shown([give, take]) == [[0, 1, 2, 3], list(range(first, (12 + late) // 4 + 1))]
 
 
 def test_two_arms_that_set_things_down_on_one_tray_both_show_where() -> None:
     first = event("place", 12, [], carrier="tray")
-    second = event("place", 12 + 2 * annotate.TOGETHER, [], arm="right", carrier="tray")
+    second = event("place", 12 + 2 * value_maps.BIMANUAL_EVENT_WINDOW_STEPS, [], arm="right", carrier="tray")
     assert shown([first, second])[1] == list(range(0, second.step // 4 + 1))
 
 
@@ -216,7 +221,12 @@ def test_after_the_last_event_the_map_is_black() -> None:
 
 def test_depth_hides_what_lies_behind() -> None:
     wall = np.full((1, *SIZE), 0.5, np.float32)
-    for z, seen in ((0.4, True), (0.5, True), (0.5 + annotate.SIGMA * 0.9, True), (0.5 + annotate.SIGMA * 1.1, False)):
+    for z, seen in (
+        (0.4, True),
+        (0.5, True),
+        (0.5 + value_maps.BLOB_SIGMA_M * 0.9, True),
+        (0.5 + value_maps.BLOB_SIGMA_M * 1.1, False),
+    ):
         maps, visible = paint([event("pick", 0, [[0, 0, z]])], depth={"eye": wall})
         assert visible[0, 0] == seen
         assert maps.max() >= 240  # what is hidden keeps its value
@@ -230,7 +240,7 @@ def test_where_nothing_is_drawn_nothing_hides() -> None:
 def test_depth_is_read_where_the_point_falls() -> None:
     wall = np.full((1, *SIZE), 0.3, np.float32)
     wall[0, 20, 90] = 2.0  # a hole
-    k = camera.intrinsics(0.8, SIZE)
+    k = camera.compute_intrinsics(0.8, SIZE)
     hidden = np.linalg.inv(k) @ [90.0, 22.0, 1.0] * 0.6
     through = np.linalg.inv(k) @ [90.2, 19.8, 1.0] * 0.6
     assert not paint([event("pick", 0, [hidden])], depth={"eye": wall})[1].any()
@@ -239,7 +249,7 @@ def test_depth_is_read_where_the_point_falls() -> None:
 
 def make_episode(rng: np.random.Generator) -> Episode:
     """Return an episode of 9 pictures with one moving camera and no pictures at all."""
-    steps, k = 32, camera.intrinsics(0.8, SIZE)
+    steps, k = 32, camera.compute_intrinsics(0.8, SIZE)
     pose = np.tile(REST, (steps + 1, len(BODIES), 1))
     pose[:, 1, :3] = np.linspace([0, 0, 0.5], [0.1, 0.05, 0.7], steps + 1)
     eye = np.tile(np.eye(4), (9, 1, 1))
@@ -256,21 +266,21 @@ def make_episode(rng: np.random.Generator) -> Episode:
 
 def test_an_episode_is_annotated_without_its_pictures() -> None:
     episode = make_episode(np.random.default_rng(3))
-    maps, visible = annotate.annotate(episode)
+    maps, visible = value_maps.annotate_episode(episode)
     assert maps["eye"].shape == (9, *SIZE, 3) and maps["eye"].dtype == np.uint8
     assert visible["eye"].shape == (9, 3) and visible["eye"].dtype == np.bool_
     assert maps["eye"].any((1, 2)).tolist() == [[True, False, False]] * 3 + [[False, True, False]] * 5 + [[False] * 3]
     # the cup's and the camera's rows are those of the picture: step 8 is picture 2
-    world = apply(episode.body_pose[8, 1], episode.events[0].points)
+    world = transform_points(episode.body_pose[8, 1], episode.events[0].points)
     alone, _ = paint([event("pick", 0, world)], extrinsics=episode.extrinsics["eye"][2])
     assert np.abs(maps["eye"][2].astype(int) - alone[0]).max() <= 1
 
 
 def test_the_same_episode_gives_the_same_bytes() -> None:
-    first, second = (annotate.annotate(make_episode(np.random.default_rng(4)))[0]["eye"] for _ in range(2))
+    first, second = (value_maps.annotate_episode(make_episode(np.random.default_rng(4)))[0]["eye"] for _ in range(2))
     assert first.tobytes() == second.tobytes()
 
 
 def test_an_episode_without_events_is_black() -> None:
-    maps, visible = annotate.annotate(replace(make_episode(np.random.default_rng(5)), events=()))
+    maps, visible = value_maps.annotate_episode(replace(make_episode(np.random.default_rng(5)), events=()))
     assert not maps["eye"].any() and not visible["eye"].any()

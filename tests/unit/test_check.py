@@ -14,14 +14,14 @@ from sim import tasks
 from sim.expert.skills import SKILLS
 from sim.objects import FAMILIES
 from sim.objects.palette import PALETTE
-from sim.task.predicates import TERMS
+from sim.task.predicates import PREDICATES
 from sim.task.spec import SpecError, Task, to_json
-from sim.task.validate import check_task, read_task
-from sim.task.vocabulary import parameters
+from sim.task.validate import parse_task_json, validate_task
+from sim.task.vocabulary import list_parameters
 from sim.types import UserError
 
 SOUND = """\
-from sim.task.spec import Arm, Object, Order, Shape, Skill, Spawn, Task, Term
+from sim.task.spec import ArmRole, TaskObject, ObjectOrder, ObjectSpec, Skill, Spawn, Task, Predicate
 
 TASK = Task(
     name="tidy",
@@ -33,17 +33,17 @@ TASK = Task(
         "{pad} is where {cup} belongs",
     ),
     objects=(
-        Object(
+        TaskObject(
             "cup",
             variants=(
-                Shape("bottle", {"radius": 0.03, "height": 0.2}, colour="blue"),
-                Shape("can", {"radius": 0.03, "height": 0.09}),
+                ObjectSpec("bottle", {"radius": 0.03, "height": 0.2}, colour="blue"),
+                ObjectSpec("can", {"radius": 0.03, "height": 0.09}),
             ),
             spawn=Spawn(x=(0.1, 0.3), y=(-0.2, 0.0), mirror="coin"),
         ),
-        Object(
+        TaskObject(
             "pad",
-            variants=(Shape("disc", {"radius": 0.05, "height": 0.01}),),
+            variants=(ObjectSpec("disc", {"radius": 0.05, "height": 0.01}),),
             spawn=Spawn(
                 x=(-0.1, 0.1),
                 y=(-0.2, 0.0),
@@ -52,23 +52,23 @@ TASK = Task(
             ),
             colours=("red", "green"),
         ),
-        Object(
+        TaskObject(
             "door",
-            variants=(Shape("microwave"),),
+            variants=(ObjectSpec("microwave"),),
             spawn=Spawn(x=(0.0, 0.0), y=(0.2, 0.2)),
             fixed=True,
         ),
     ),
     arms=(
-        Arm("a", "side:cup"),
-        Arm("b", "other:a"),
+        ArmRole("a", "side:cup"),
+        ArmRole("b", "other:a"),
     ),
     success=(
-        Term("near", {"a": "cup.bottom", "b": "pad.top", "xy": 0.03}),
-        Term("open", {"arm": "all"}),
-        Term("touching", {"a": "cup", "b": "table"}),
-        Term("opened", {"joint": "door.door", "fraction": 0.5}),
-        Term("within", {"point": "cup", "x": (0.0, 1.0), "mirror": "a"}),
+        Predicate("near", {"a": "cup.bottom", "b": "pad.top", "xy": 0.03}),
+        Predicate("open", {"arm": "all"}),
+        Predicate("touching", {"a": "cup", "b": "table"}),
+        Predicate("opened", {"joint": "door.door", "fraction": 0.5}),
+        Predicate("within", {"point": "cup", "x": (0.0, 1.0), "mirror": "a"}),
     ),
     plan=(
         Skill("turn", {"arm": "b", "joint": "door.door", "grasp": "handle", "to": 0.5}),
@@ -77,7 +77,7 @@ TASK = Task(
         Skill("place", {"arm": "a", "obj": "cup", "to": (0.0, 0.0, 0.0)}, alongside=(Skill("home", {"arm": "b"}),)),
         Skill("press", {"arm": "a", "point": "pad.top"}),
     ),
-    order=(Order(("cup", "pad"), "side"),),
+    order=(ObjectOrder(("cup", "pad"), "side"),),
     horizon=500,
 )
 """
@@ -95,12 +95,12 @@ def read(text: str) -> Task:
 
 
 def test_the_sound_file_is_sound() -> None:
-    check_task(read(SOUND), SOUND, "tidy.py")
+    validate_task(read(SOUND), SOUND, "tidy.py")
 
 
 MISTAKES = {
     # what to replace, by what, where it is said, the message
-    "term": ('Term("open", {', 'Term("oben", {', 45, "unknown term 'oben'; did you mean 'open'? valid: {terms}"),
+    "term": ('Predicate("open", {', 'Predicate("oben", {', 45, "unknown term 'oben'; did you mean 'open'? valid: {terms}"),
     "term's keyword": (
         '"xy": 0.03', '"xyz": 0.03', 44,
         "unknown keyword of term 'near': 'xyz'; did you mean 'xy'? valid: {near}",
@@ -110,7 +110,7 @@ MISTAKES = {
         "term 'near' lacks b; valid: {near}",
     ),
     "second of equal names": (
-        'Term("open", {"arm": "all"})', 'Term("near", {"a": "cup.bottom"})', 45,
+        'Predicate("open", {"arm": "all"})', 'Predicate("near", {"a": "cup.bottom"})', 45,
         "term 'near' lacks b; valid: {near}",
     ),
     "term's point": (
@@ -165,25 +165,25 @@ MISTAKES = {
     "unseen slot": ("where {cup} belongs", "where {cup.size} belongs", 10,
                     "unknown slot 'cup.size'; valid: cup, pad, door, cup.colour, pad.colour, door.colour, a, b"),
     "brace": ('"put {cup} on', '"put {cup on', 6, "a brace of 'put {cup on {pad}' is not closed or not opened"),
-    "family": ('Shape("can"', 'Shape("tin"', 17, "unknown family 'tin'; valid: {families}"),
-    "parameter": ('Shape("can", {"radius": 0.03', 'Shape("can", {"radios": 0.03', 17,
+    "family": ('ObjectSpec("can"', 'ObjectSpec("tin"', 17, "unknown family 'tin'; valid: {families}"),
+    "parameter": ('ObjectSpec("can", {"radius": 0.03', 'ObjectSpec("can", {"radios": 0.03', 17,
                   "unknown keyword of family 'can': 'radios'; did you mean 'radius'? "
                   "valid: {can}"),
-    "missing parameter": ('Shape("can", {"radius": 0.03, "height": 0.09}', 'Shape("can", {"radius": 0.03}', 17,
+    "missing parameter": ('ObjectSpec("can", {"radius": 0.03, "height": 0.09}', 'ObjectSpec("can", {"radius": 0.03}', 17,
                           "family 'can' lacks height; valid: {can}"),
-    "impossible parameter": ('Shape("disc", {"radius": 0.05, "height": 0.01}', 'Shape("mat", {"size": (0.1,)}', 23,
+    "impossible parameter": ('ObjectSpec("disc", {"radius": 0.05, "height": 0.01}', 'ObjectSpec("mat", {"size": (0.1,)}', 23,
                              "family 'mat' of object 'pad': tuple index out of range"),
-    "no size": ('Shape("disc", {"radius": 0.05', 'Shape("disc", {"radius": -0.05', 23,
+    "no size": ('ObjectSpec("disc", {"radius": 0.05', 'ObjectSpec("disc", {"radius": -0.05', 23,
                 "family 'disc' of object 'pad': its sizes are not all lengths above 0"),
-    "no length": ('Shape("disc", {"radius": 0.05', 'Shape("disc", {"radius": "wide"', 23,
+    "no length": ('ObjectSpec("disc", {"radius": 0.05', 'ObjectSpec("disc", {"radius": "wide"', 23,
                   "family 'disc' of object 'pad': '<' not supported between instances of 'float' and 'str'"),
     "colour": ('"red", "green"', '"red", "grean"', 30,
                "unknown colour 'grean'; did you mean 'green'? valid: {colours}"),
     "variant's colour": ('colour="blue"', 'colour="blu"', 16,
                          "unknown colour 'blu'; did you mean 'blue'? valid: {colours}"),
     "name used twice": ('            "door",', '            "pad",', 33, "object 'pad': the name is used twice"),
-    "role used twice": ('Arm("b", "other:a")', 'Arm("a", "right")', 41, "role 'a': the name is used twice"),
-    "role named as an object": ('Arm("b", "other:a")', 'Arm("pad", "right")', 41,
+    "role used twice": ('ArmRole("b", "other:a")', 'ArmRole("a", "right")', 41, "role 'a': the name is used twice"),
+    "role named as an object": ('ArmRole("b", "other:a")', 'ArmRole("pad", "right")', 41,
                                 "role 'pad': the name is used twice"),
     "name that is taken": ('            "pad",', '            "table",', 22,
                            "object 'table': not a name; valid: any word but table, world, all, coin"),
@@ -199,7 +199,7 @@ MISTAKES = {
     "like another number": ('colours=("red", "green")', 'like="cup"', 22,
                             "'pad' is like 'cup' and has not as many variants"),
     "order": ('"pad"), "side")', '"pad"), "x")', 57, "unknown order 'x'; valid: side, y"),
-    "order's object": ('Order(("cup", "pad")', 'Order(("cup", "pat")', 57,
+    "order's object": ('ObjectOrder(("cup", "pad")', 'ObjectOrder(("cup", "pat")', 57,
                        "unknown object 'pat'; did you mean 'pad'? valid: cup, pad, door"),
     "arm rule": ('"side:cup"', '"near:cup"', 40,
                  "unknown arm rule 'near:cup'; valid: left, right, side:OBJECT, facing:OBJECT, other:ROLE"),
@@ -220,9 +220,9 @@ MISTAKES = {
 def message(text: str) -> str:
     """Return a message with the long lists of valid names filled in."""
     lists = {
-        "terms": TERMS, "skills": SKILLS, "families": FAMILIES, "colours": PALETTE, "points": (POINTS, DOOR),
-        "near": parameters(TERMS["near"], 1), "place": parameters(SKILLS["place"], 1),
-        "pick": parameters(SKILLS["pick"], 1), "can": parameters(FAMILIES["can"], 0),
+        "terms": PREDICATES, "skills": SKILLS, "families": FAMILIES, "colours": PALETTE, "points": (POINTS, DOOR),
+        "near": list_parameters(PREDICATES["near"], 1), "place": list_parameters(SKILLS["place"], 1),
+        "pick": list_parameters(SKILLS["pick"], 1), "can": list_parameters(FAMILIES["can"], 0),
     }  # fmt: skip
     for name, valid in lists.items():
         text = text.replace(f"{{{name}}}", ", ".join(valid))
@@ -235,14 +235,14 @@ def test_a_mistake_is_named_with_its_line(mistake: str) -> None:
     assert SOUND.count(good) == 1, "the mistake is made in one place"
     text = SOUND.replace(good, bad)
     with pytest.raises(SpecError) as caught:
-        check_task(read(text), text, "tidy.py")
+        validate_task(read(text), text, "tidy.py")
     assert str(caught.value) == f"tidy.py:{line}: {message(says)}"
 
 
 def test_json_is_read_like_a_module() -> None:
     task = read(SOUND)
-    assert read_task(to_json(task)) == task
-    assert read_task(json.dumps(json.loads(to_json(task)), indent=1)) == task
+    assert parse_task_json(to_json(task)) == task
+    assert parse_task_json(json.dumps(json.loads(to_json(task)), indent=1)) == task
 
 
 JSON_MISTAKES = {
@@ -250,8 +250,11 @@ JSON_MISTAKES = {
     "missing": ('"horizon"', '"horizons"', "not a task: Task.__init__() got an unexpected keyword argument 'horizons'"),
     "type": ('"horizon": 500', '"horizon": "500"', "horizon of task is '500'; valid: int"),
     "horizon": ('"horizon": 500', '"horizon": 0', "horizon 0 is less than one control step"),
-    "term": ('"name": "touching"', '"name": "touchin"',
-             "unknown term 'touchin'; did you mean 'touching'? valid: {terms}"),
+    "term": (
+        '"name": "touching"',
+        '"name": "touchin"',
+        "unknown term 'touchin'; did you mean 'touching'? valid: {terms}",
+    ),
     "grasp": ('"grasp": "side"', '"grasp": "rim"', "unknown grasp 'rim'; valid: side, top"),
     "point": ('"point": "bottom"', '"point": "low"', "unknown point 'low'; valid: bottom, centre, top"),
     "spawn": ('"mirror": "coin"', '"mirror": "pad"', "unknown object before 'cup' in mirror 'pad'; valid: none"),
@@ -267,7 +270,7 @@ def test_a_mistake_in_json_is_named_with_its_line(mistake: str, tmp_path: Path) 
     file = tmp_path / "tidy.json"
     file.write_text(text)
     with pytest.raises(SpecError) as caught:
-        tasks.load_file(file)
+        tasks.load_task_file(file)
     line = next(k for k, line in enumerate(text.splitlines(), 1) if bad in line)
     found = str(caught.value).replace("not a task: Expecting", "Expecting").partition(": line")[0]
     assert found == f"{file}:{line}: {message(says)}"
@@ -276,46 +279,48 @@ def test_a_mistake_in_json_is_named_with_its_line(mistake: str, tmp_path: Path) 
 @pytest.mark.parametrize("text", ["[]", "3", '"task"', "null", "{}", '{"objects": 3}', ""])
 def test_what_is_no_task_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(SpecError, match=r"^x\.json:1: not a task: [^\n]*$"):
-        read_task(text, "x.json")
+        parse_task_json(text, "x.json")
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot read a task from .*none\.json"):
-        tasks.load_file(tmp_path / "none.json")
+        tasks.load_task_file(tmp_path / "none.json")
 
 
 def test_a_saved_task_loads_from_its_file(tmp_path: Path) -> None:
     file = tmp_path / "bell.json"
-    file.write_text(to_json(tasks.load("click_bell")))
-    assert tasks.load_file(file) == tasks.load("click_bell")
+    file.write_text(to_json(tasks.load_task("click_bell")))
+    assert tasks.load_task_file(file) == tasks.load_task("click_bell")
 
 
 def test_without_a_source_the_task_is_named() -> None:
     task = dataclasses.replace(read(SOUND), horizon=0)
     with pytest.raises(SpecError, match=r"^task 'tidy': horizon 0 is less"):
-        check_task(task)
+        validate_task(task)
 
 
 def test_what_may_be_absent_is_not_counted_on() -> None:
     task = read(SOUND.replace('mirror="coin"', 'optional=True, mirror="coin"'))
     with pytest.raises(SpecError, match=r"unknown object before 'pad' in mirror 'cup'; valid: none$"):
-        check_task(task)
+        validate_task(task)
     task = read(SOUND.replace('apart=(("cup", 0.12),),', "optional=True,"))
     with pytest.raises(SpecError, match="each of instructions names an object that may be absent: pad"):
-        check_task(task)
+        validate_task(task)
 
 
 def test_every_suite_lists_its_tasks() -> None:
-    assert "robotwin50" in tasks.suites()
-    assert tasks.suite("all") == tasks.names()
-    assert set(tasks.suite("robotwin50")) <= set(tasks.names()) and "click_bell" in tasks.suite("robotwin50")
-    assert tasks.load("click_bell").suite == "robotwin50"
+    assert "robotwin50" in tasks.list_suites()
+    assert tasks.list_suite_tasks("all") == tasks.list_tasks()
+    assert set(tasks.list_suite_tasks("robotwin50")) <= set(
+        tasks.list_tasks()
+    ) and "click_bell" in tasks.list_suite_tasks("robotwin50")
+    assert tasks.load_task("click_bell").suite == "robotwin50"
     with pytest.raises(UserError, match=r"unknown suite 'robotwin5'; did you mean 'robotwin50'\? valid: all, "):
-        tasks.suite("robotwin5")
+        tasks.list_suite_tasks("robotwin5")
 
 
 def test_a_list_of_names_loads_neither_tasks_nor_physics() -> None:
     tell = "print(*(name in sys.modules for name in ('mujoco', 'sim.tasks.click_bell')))"
-    code = f"import sys, sim.tasks; sim.tasks.names(); {tell}"
+    code = f"import sys, sim.tasks; sim.tasks.list_tasks(); {tell}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]

@@ -8,16 +8,16 @@ import pytest
 from numpy.typing import NDArray
 
 from sim import robots, tasks
-from sim.camera import Size, camera_from_world, intrinsics, project
+from sim.camera import ImageSize, compute_extrinsics, compute_intrinsics, project_points
 from sim.envs.env import Env, pinholes
 from sim.episodes import record
-from sim.scene.compile import TABLE_TOP
+from sim.scene.compile import TABLE_HEIGHT_M
 from sim.types import Observation
 from sim.world.mujoco import Copy
 from sim.world.render_gl import GlRenderer, Renderer, renderer
 
 SIZE = (96, 128)
-ROBOT = robots.load("aloha")
+ROBOT = robots.load_robot("aloha")
 CAMERAS = ("head", "left_wrist")
 
 
@@ -32,7 +32,7 @@ def engine(request: pytest.FixtureRequest) -> Renderer:
     return RayRenderer()
 
 
-def directions(k: NDArray[np.float64], size: Size) -> NDArray[np.float64]:
+def directions(k: NDArray[np.float64], size: ImageSize) -> NDArray[np.float64]:
     """Return the ray (h w 3) of each pixel in the camera's frame, 1 long along the axis."""
     rows, columns = np.mgrid[: size[0], : size[1]]
     return np.stack([columns, rows, np.ones(size)], -1) @ np.linalg.inv(k).T
@@ -49,7 +49,7 @@ def cast(model: mujoco.MjModel, data: mujoco.MjData, camera: int, rays: NDArray[
 
 
 def test_every_pixel_is_as_far_as_a_ray_says(engine: Renderer) -> None:
-    copy = Copy(tasks.load("stack_blocks_two"), ROBOT, 0)
+    copy = Copy(tasks.load_task("stack_blocks_two"), ROBOT, 0)
     ids = [copy.model.camera(name).id for name in CAMERAS]
     copy.render(CAMERAS, SIZE)  # sets the fields of view
     depth = engine.render(copy.model, copy.data, ids, SIZE, depth=True)[1]
@@ -62,20 +62,20 @@ def test_every_pixel_is_as_far_as_a_ray_says(engine: Renderer) -> None:
 
 
 def test_table_and_block_lie_where_the_scene_has_them(engine: Renderer) -> None:
-    copy = Copy(tasks.load("stack_blocks_two"), ROBOT, 0)
+    copy = Copy(tasks.load_task("stack_blocks_two"), ROBOT, 0)
     copy.render(("head",), SIZE)
     depth = engine.render(copy.model, copy.data, [copy.model.camera("head").id], SIZE, depth=True)[1]
     assert depth is not None
-    k, eye = pinholes(ROBOT, ("head",), SIZE)["head"], camera_from_world(*copy.camera_pose("head"))
+    k, eye = pinholes(ROBOT, ("head",), SIZE)["head"], compute_extrinsics(*copy.camera_pose("head"))
     local = directions(k, SIZE) * depth[0][..., None]
     world = (local - eye[:3, 3]) @ eye[:3, :3]
-    table, _ = project([[0.0, 0.22, TABLE_TOP]], k, eye)
+    table, _ = project_points([[0.0, 0.22, TABLE_HEIGHT_M]], k, eye)
     block = copy.body_pose("red")[:3] + np.array([0.0, 0.0, 0.05])  # a thing's frame lies under it
-    top, _ = project(block[None], k, eye)
-    for pixel, height in ((table, TABLE_TOP), (top, block[2])):
+    top, _ = project_points(block[None], k, eye)
+    for pixel, height in ((table, TABLE_HEIGHT_M), (top, block[2])):
         column, row = np.rint(pixel[0]).astype(int)
         np.testing.assert_allclose(world[row, column, 2], height, atol=1e-3)
-        np.testing.assert_allclose(project(world[row, column][None], k, eye)[0][0], (column, row), atol=1e-3)
+        np.testing.assert_allclose(project_points(world[row, column][None], k, eye)[0][0], (column, row), atol=1e-3)
     assert abs(world[row, column, :2] - block[:2]).max() < 0.01  # a pixel is half a centimetre wide
 
 
@@ -88,13 +88,13 @@ def test_where_nothing_is_drawn_depth_is_zero() -> None:
     assert depth is not None
     assert set(np.unique(depth > 0.0)) == {False, True}
     np.testing.assert_allclose(depth[depth > 0.0], 0.9, atol=1e-4)
-    sides = np.abs(directions(intrinsics(np.deg2rad(60), (32, 48)), (32, 48))[..., :2]).max(-1) * 0.9
+    sides = np.abs(directions(compute_intrinsics(np.deg2rad(60), (32, 48)), (32, 48))[..., :2]).max(-1) * 0.9
     np.testing.assert_array_equal(depth[0] > 0.0, sides < 0.1)
 
 
 def look(depth: bool) -> Observation:
     """Return what two copies of a task see first."""
-    env = Env(tasks.load("click_bell"), ROBOT, 2, CAMERAS, SIZE, depth=depth)
+    env = Env(tasks.load_task("click_bell"), ROBOT, 2, CAMERAS, SIZE, depth=depth)
     env.reset((3, 4))
     env.advance(np.zeros((2, 3, len(ROBOT.action_names))))  # the wrists move, each copy's alike
     seen = env.observe()
@@ -115,7 +115,13 @@ def test_an_observation_has_depth_where_it_is_asked_for() -> None:
 
 def test_pictures_and_maps_do_not_depend_on_depth() -> None:
     one, other = (
-        next(iter(record.record(tasks.load("click_bell"), robots.load("panda"), [1], size=(48, 64), depth=depth)))
+        next(
+            iter(
+                record.record_episodes(
+                    tasks.load_task("click_bell"), robots.load_robot("panda"), [1], size=(48, 64), depth=depth
+                )
+            )
+        )
         for depth in (False, True)
     )
     assert not one.depth and set(other.depth) == set(one.images)

@@ -8,9 +8,9 @@ from event_film import BODIES, Film, carry, put_down
 from numpy.typing import NDArray
 
 from sim.episodes import gripper_events as rules
-from sim.episodes.contact_history import GAP, spans
+from sim.episodes.contact_history import MAX_CONTACT_GAP_STEPS, find_spans
 from sim.episodes.events import find_events
-from sim.types import CONTACT, UserError
+from sim.types import CONTACT_DTYPE, UserError
 
 
 def test_nothing_happens_in_an_empty_stream() -> None:
@@ -25,7 +25,7 @@ def test_pick_is_at_the_first_step_of_the_grasp_with_its_points() -> None:
     film.touch("left/hand", "cup", range(20, 51), (0.1, 0.2, 0.9))  # the palm is no finger
     film.move(["cup", "left/hand"], 25, 45, (0, 0, 0.1))
     (pick,) = film.events()
-    assert (pick.kind, pick.step, pick.arm, pick.carrier, pick.channel) == ("pick", 20, "left", "cup", 0)
+    assert (pick.kind, pick.step, pick.arm, pick.reference_body, pick.channel) == ("pick", 20, "left", "cup", 0)
     assert pick.points.dtype == np.float32
     expected = np.array([[0, -0.02, 0.05], [0, 0.02, 0.05]])  # world x is the turned cup's -y
     np.testing.assert_allclose(sorted(pick.points.tolist(), key=lambda p: p[1]), expected, atol=1e-6)
@@ -53,7 +53,7 @@ def test_pick_needs_the_object_to_leave_its_place(height: float, picked: bool) -
     assert bool(film.found()) == picked
 
 
-@pytest.mark.parametrize(("length", "picked"), [(rules.HOLD - 1, False), (rules.HOLD, True)])
+@pytest.mark.parametrize(("length", "picked"), [(rules.MIN_GRASP_STEPS - 1, False), (rules.MIN_GRASP_STEPS, True)])
 def test_pick_needs_a_tenth_of_a_second(length: int, picked: bool) -> None:
     film = Film()
     film.grasp("left", range(20, 20 + length + 1))
@@ -86,7 +86,9 @@ def test_a_pick_survives_turning_with_the_hand() -> None:
     assert [e[0] for e in film.found()] == ["pick"]
 
 
-@pytest.mark.parametrize(("gap", "step"), [(GAP, 20), (GAP + 1, 23 + GAP)])
+@pytest.mark.parametrize(
+    ("gap", "step"), [(MAX_CONTACT_GAP_STEPS, 20), (MAX_CONTACT_GAP_STEPS + 1, 23 + MAX_CONTACT_GAP_STEPS)]
+)
 def test_short_gaps_do_not_end_a_grasp(gap: int, step: int) -> None:
     film = Film()
     film.grasp("left", [20, 21, *range(22 + gap, 51)])
@@ -126,7 +128,13 @@ def test_turn_is_where_the_motion_starts(sign: int) -> None:
     film.pose[:, BODIES.index("laptop.lid"), :3] = (0, 0, -0.5)
     turn(film, 0.3 * sign)
     (event,) = film.events()
-    assert (event.kind, event.step, event.arm, event.carrier, event.channel) == ("turn", 40, "left", "laptop.lid", 2)
+    assert (event.kind, event.step, event.arm, event.reference_body, event.channel) == (
+        "turn",
+        40,
+        "left",
+        "laptop.lid",
+        2,
+    )
     np.testing.assert_allclose(event.points, [[0.1, 0, 0.5]], atol=1e-6)
 
 
@@ -196,7 +204,7 @@ def test_events_come_in_the_order_of_their_steps() -> None:
 def test_one_armed_robots_have_an_arm_called_arm() -> None:
     bodies = ("world", "bell", "arm/hand", "arm/finger0", "arm/finger1")
     pose = np.tile(np.array([0, 0, 0, 1, 0, 0, 0], np.float32), (11, 5, 1))
-    contacts = np.array([(3, 1, 4, (0, 0, 0), 1.0)], CONTACT)
+    contacts = np.array([(3, 1, 4, (0, 0, 0), 1.0)], CONTACT_DTYPE)
     command = np.zeros((10, 1), np.float32)
     none: NDArray[np.float32] = np.zeros((11, 0), np.float32)
     (event,) = find_events(contacts, bodies, pose, (), none, command, ("arm",), {"bell": "fixed"})
@@ -215,10 +223,10 @@ def test_the_joint_may_be_named() -> None:
 
 def test_spans_bridge_gaps() -> None:
     mask = np.array([1, 0, 0, 1, 0, 0, 0, 1, 1, 0], bool)
-    assert spans(mask, 2) == [(0, 3), (7, 8)]
-    assert spans(mask, 3) == [(0, 8)]
-    assert spans(mask, 0) == [(0, 0), (3, 3), (7, 8)]
-    assert spans(np.zeros(4, bool), 3) == []
+    assert find_spans(mask, 2) == [(0, 3), (7, 8)]
+    assert find_spans(mask, 3) == [(0, 8)]
+    assert find_spans(mask, 0) == [(0, 0), (3, 3), (7, 8)]
+    assert find_spans(np.zeros(4, bool), 3) == []
 
 
 def test_two_arms_that_lift_one_thing_are_two_picks() -> None:
@@ -242,7 +250,7 @@ def test_a_drawer_turns_in_metres(way: float, found: bool, closed: bool) -> None
     film.touch("right/finger1", "cabinet", range(30, 40))  # it scrapes along the frame
     film.drawer[:] = way * np.clip((np.arange(101) - 40) / 40, 0, 1)
     expected = [(40 + int(0.002 / abs(way) * 40), "right", "cabinet.drawer")] if found else []
-    assert [(e.step, e.arm, e.carrier) for e in film.events() if e.kind == "turn"] == expected
+    assert [(e.step, e.arm, e.reference_body) for e in film.events() if e.kind == "turn"] == expected
     assert all(e.kind == "turn" for e in film.events())
 
 

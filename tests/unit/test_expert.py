@@ -9,13 +9,13 @@ import pytest
 
 from sim import robots, tasks
 from sim.envs.env import Env
-from sim.expert.arm import Hand, Onward, Way
-from sim.expert.policy import Expert
+from sim.expert.arm import ArmController, LookaheadCost, PoseOffset
+from sim.expert.policy import ExpertPolicy
 from sim.geometry import rotate
-from sim.task.spec import Arm, Object, Shape, Skill, Spawn, SpecError, Task, Term
+from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, SpecError, Task, TaskObject
 from sim.world.mujoco import Copy
 
-CUBE = Shape("block", {"size": (0.05, 0.05, 0.05)}, "cube")
+CUBE = ObjectSpec("block", {"size": (0.05, 0.05, 0.05)}, "cube")
 
 
 def crowd(gap: float) -> Task:
@@ -24,11 +24,11 @@ def crowd(gap: float) -> Task:
     return Task(
         name="crowd", instructions=("lift {a}",), horizon=200,
         objects=(
-            Object("a", (CUBE,), spawn),
-            Object("b", (CUBE,), dataclasses.replace(spawn, apart=(("a", gap),))),
+            TaskObject("a", (CUBE,), spawn),
+            TaskObject("b", (CUBE,), dataclasses.replace(spawn, apart=(("a", gap),))),
         ),
-        arms=(Arm("l", "side:a"),),
-        success=(Term("risen", {"obj": "a", "low": 0.05}),),
+        arms=(ArmRole("l", "side:a"),),
+        success=(Predicate("risen", {"obj": "a", "low": 0.05}),),
         plan=(Skill("pick", {"arm": "l", "obj": "a", "grasp": "top"}),),
     )  # fmt: skip
 
@@ -36,19 +36,23 @@ def crowd(gap: float) -> Task:
 def test_like_scenes_are_grasped_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the many ways to pinch a rim the hand takes one that changes little where the cup stands little apart."""
     grasps: list[np.ndarray] = []
-    choose = Hand.choose
+    choose = ArmController.choose_candidate
 
     def listen(
-        hand: Hand, tools: np.ndarray, *ways: Way, penalty: np.ndarray | float = 0.0, onward: Onward | None = None
+        hand: ArmController,
+        tool_poses: np.ndarray,
+        *offsets: PoseOffset,
+        penalty: np.ndarray | float = 0.0,
+        lookahead_cost: LookaheadCost | None = None,
     ) -> tuple[int, list[np.ndarray]]:
-        best, ends = choose(hand, tools, *ways, penalty=penalty, onward=onward)
-        grasps.append(tools[best])
+        best, ends = choose(hand, tool_poses, *offsets, penalty=penalty, lookahead_cost=lookahead_cost)
+        grasps.append(tool_poses[best])
         return best, ends
 
-    monkeypatch.setattr(Hand, "choose", listen)
-    env = Env(tasks.load("place_empty_cup"), robots.load("panda"), 60, cameras=())
+    monkeypatch.setattr(ArmController, "choose_candidate", listen)
+    env = Env(tasks.load_task("place_empty_cup"), robots.load_robot("panda"), 60, cameras=())
     env.reset(range(60))
-    for motion in Expert(env)._motions:
+    for motion in ExpertPolicy(env)._motions:
         before = len(grasps)
         while len(grasps) == before:
             next(motion)
@@ -64,20 +68,20 @@ def test_like_scenes_are_grasped_alike(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_grasp_leaves_room_for_what_follows() -> None:
     """The microphone tilts a little between the fingers; the way on must still be within reach of the wrist."""
-    env = Env(tasks.load("handover_mic"), robots.load("aloha"), 3, cameras=(), variation="random")
+    env = Env(tasks.load_task("handover_mic"), robots.load_robot("aloha"), 3, cameras=(), variation="random")
     env.reset([3, 8, 18])
-    expert = Expert(env)
+    expert = ExpertPolicy(env)
     while not (env.done | expert.finished).all():
         env.advance(expert.act().actions)
     assert env.success.all()
     env.close()
 
 
-@pytest.mark.parametrize("robot", robots.names())
+@pytest.mark.parametrize("robot", robots.list_robots())
 def test_what_is_struck_from_the_hand_is_picked_again(robot: str) -> None:
-    env = Env(tasks.load("stack_blocks_two"), robots.load(robot))
+    env = Env(tasks.load_task("stack_blocks_two"), robots.load_robot(robot))
     env.reset([1])
-    expert, copy = Expert(env), env.world.copies[0]
+    expert, copy = ExpertPolicy(env), env.world.copies[0]
     start, joint = copy.body_pose("green").copy(), copy.model.joint("green.free")
     struck = False
     while not (env.done | expert.finished).all():
@@ -93,7 +97,7 @@ def test_what_is_struck_from_the_hand_is_picked_again(robot: str) -> None:
 
 
 def test_what_does_not_stand_still_is_drawn_again_alike_each_time() -> None:
-    robot = robots.load("aloha")
+    robot = robots.load_robot("aloha")
     copies = [Copy(crowd(0.0), robot, seed) for seed in range(8)]
     assert any(copy.redraws for copy in copies)
     for seed, copy in enumerate(copies):
@@ -107,12 +111,14 @@ def test_what_can_never_stand_is_refused() -> None:
     task = crowd(0.08)
     leaning = dataclasses.replace(task.objects[0], spawn=dataclasses.replace(task.objects[0].spawn, tilt=(0.5, 0, 0)))
     with pytest.raises(SpecError, match="none of 20 draws of seed 0 stands still"):
-        Copy(dataclasses.replace(task, objects=(leaning, task.objects[1])), robots.load("panda"), 0)
+        Copy(dataclasses.replace(task, objects=(leaning, task.objects[1])), robots.load_robot("panda"), 0)
 
 
 def test_what_is_solved_at_once_is_drawn_again() -> None:
-    near = (Term("apart", {"a": "a", "b": "b", "low": 0.1, "high": 9.0}),)
-    copies = [Copy(dataclasses.replace(crowd(0.08), success=near), robots.load("panda"), seed) for seed in range(8)]
+    near = (Predicate("apart", {"a": "a", "b": "b", "low": 0.1, "high": 9.0}),)
+    copies = [
+        Copy(dataclasses.replace(crowd(0.08), success=near), robots.load_robot("panda"), seed) for seed in range(8)
+    ]
     assert any(copy.redraws for copy in copies)
     gaps = [np.linalg.norm(np.subtract(*(copy.body_pose(name)[:2] for name in ("a", "b")))) for copy in copies]
     assert max(gaps) <= 0.1

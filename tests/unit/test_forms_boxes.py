@@ -6,33 +6,40 @@ import mujoco
 import numpy as np
 import pytest
 
-from sim.catalogue import kind, office
+from sim.catalogue import find_specs, office
 from sim.catalogue import packaging as boxes
 from sim.catalogue import storage as containers
 from sim.embodiment.model import Geom
-from sim.geometry import apply, rotate
-from sim.objects import Form, Grasp, form_of
-from sim.objects.boxes import PAD, REACH, WIDEST
+from sim.geometry import rotate, transform_points
+from sim.objects import Grasp, ObjectModel, build_object
+from sim.objects.boxes import FINGER_PAD_HALF_WIDTH_M, FINGERTIP_REACH_M, MAX_GRASP_WIDTH_M
 from sim.objects.palette import PALETTE
 from sim.scene.compile import GEOM_TYPES
-from sim.task.spec import Shape, SpecError
+from sim.task.spec import ObjectSpec, SpecError
 
-KINDS = {**boxes.KINDS, **containers.KINDS, **office.KINDS}
+KINDS = {**boxes.SPECS_BY_CATEGORY, **containers.SPECS_BY_CATEGORY, **office.SPECS_BY_CATEGORY}
 SHAPES = [(name, i) for name, shapes in KINDS.items() for i in range(len(shapes)) if name != "mat"]
 FEW = {"rubik": 3, "handled_basket": 4, "shoe_box": 3, "floor_bin": 3, "fries": 3}
 CAN, CAN_HEIGHT = 0.034, 0.10  # radius
 SHOE_SLOT = 0.045
 
 
-def write(form: Form, spec: mujoco.MjSpec, name: str, place: tuple[float, float, float]) -> None:
+def write(form: ObjectModel, spec: mujoco.MjSpec, name: str, place: tuple[float, float, float]) -> None:
     body = spec.worldbody.add_body(name=name, pos=place)
     body.add_freejoint()
     for geom in form.geoms:
         if geom.collide:
             size = np.zeros(3)
             size[: len(geom.size)] = geom.size
-            body.add_geom(type=GEOM_TYPES[geom.type], size=size, pos=geom.pos, quat=geom.quat, mass=0.02,
-                          friction=(0.8, 0.01, 0.0005), solref=(0.01, 1.0))
+            body.add_geom(
+                type=GEOM_TYPES[geom.type],
+                size=size,
+                pos=geom.pos,
+                quat=geom.quat,
+                mass=0.02,
+                friction=(0.8, 0.01, 0.0005),
+                solref=(0.01, 1.0),
+            )
 
 
 def table() -> mujoco.MjSpec:
@@ -53,8 +60,8 @@ def lowest(geom: Geom) -> float:
 
 def tip(grasp: Grasp) -> float:
     """Return the height of the lowest corner of the fingers."""
-    axes = rotate(grasp.tool[3:], np.eye(3))
-    return float(grasp.tool[2] + REACH * axes[2, 2] - PAD * abs(axes[0, 2]))
+    axes = rotate(grasp.tool_pose[3:], np.eye(3))
+    return float(grasp.tool_pose[2] + FINGERTIP_REACH_M * axes[2, 2] - FINGER_PAD_HALF_WIDTH_M * abs(axes[0, 2]))
 
 
 def inside(geom: Geom, points: np.ndarray) -> np.ndarray:
@@ -66,8 +73,12 @@ def inside(geom: Geom, points: np.ndarray) -> np.ndarray:
 def pillar(radius: float, low: float, high: float, at: np.ndarray) -> np.ndarray:
     """Return points (n 3) that fill a standing cylinder whose base centre is `at`."""
     angles = np.linspace(0, 2 * np.pi, 48)
-    rings = [(r * radius * np.cos(a), r * radius * np.sin(a), z)
-             for r in (1.0, 0.6, 0.0) for a in angles for z in np.linspace(low, high, 12)]
+    rings = [
+        (r * radius * np.cos(a), r * radius * np.sin(a), z)
+        for r in (1.0, 0.6, 0.0)
+        for a in angles
+        for z in np.linspace(low, high, 12)
+    ]
     return np.array(rings) + at
 
 
@@ -86,11 +97,11 @@ def test_every_kind_has_variants_that_differ_and_names_without_colour(name: str)
 
 @pytest.mark.parametrize(("name", "variant"), SHAPES)
 def test_stands_on_its_base_and_is_held_above_the_table(name: str, variant: int) -> None:
-    form = form_of(KINDS[name][variant])
+    form = build_object(KINDS[name][variant])
     solids = [geom for geom in form.geoms if geom.collide]
-    assert np.allclose(form.points["bottom"][1], (0, 0, 0, 1, 0, 0, 0))
+    assert np.allclose(form.frames["bottom"][1], (0, 0, 0, 1, 0, 0, 0))
     assert abs(min(lowest(geom) for geom in solids)) < 5e-4
-    assert len(form.geoms) <= (30 if name in containers.KINDS else 12)
+    assert len(form.geoms) <= (30 if name in containers.SPECS_BY_CATEGORY else 12)
     for _, options in form.grasps.values():
         for grasp in options:
             assert tip(grasp) > 0.0015, "fingertips meet the table"
@@ -99,16 +110,19 @@ def test_stands_on_its_base_and_is_held_above_the_table(name: str, variant: int)
 
 @pytest.mark.parametrize(("name", "variant"), SHAPES)
 def test_some_grasp_closes_on_something_no_wider_than_the_hand(name: str, variant: int) -> None:
-    form = form_of(KINDS[name][variant])
+    form = build_object(KINDS[name][variant])
     solids = [geom for geom in form.geoms if geom.collide and geom.type == "box"]
     way = np.linspace(-0.06, 0.06, 481)
     for _, options in form.grasps.values():
         for grasp in options:
             # lines from finger to finger, at several heights of the pads
-            lines = [apply(grasp.tool, np.stack([0 * way, way, 0 * way + at], axis=1)) for at in (-0.005, 0.001, 0.008)]
+            lines = [
+                transform_points(grasp.tool_pose, np.stack([0 * way, way, 0 * way + at], axis=1))
+                for at in (-0.005, 0.001, 0.008)
+            ]
             hit = np.any([inside(geom, line) for geom in solids for line in lines], axis=0)
             assert hit.any(), "nothing between the fingers"
-            assert np.ptp(way[hit]) <= WIDEST
+            assert np.ptp(way[hit]) <= MAX_GRASP_WIDTH_M
             assert abs(way[hit].max() + way[hit].min()) < 0.004, "the fingers close beside the middle"
 
 
@@ -117,7 +131,7 @@ def test_lies_still(name: str) -> None:
     spec = table()
     shapes = KINDS[name]
     for i, shape in enumerate(shapes):
-        write(form_of(shape), spec, f"v{i}", (0.9 * i - 4, 0, 0.001))
+        write(build_object(shape), spec, f"v{i}", (0.9 * i - 4, 0, 0.001))
     model = spec.compile()
     data = mujoco.MjData(model)
     mujoco.mj_step(model, data, nstep=50)
@@ -133,9 +147,9 @@ def test_lies_still(name: str) -> None:
 @pytest.mark.parametrize("name", ["plastic_box", "handled_basket"])
 def test_cans_fit_side_by_side(name: str) -> None:
     for shape in KINDS[name]:
-        form = form_of(shape)
+        form = build_object(shape)
         ends = ("near", "far") if name == "plastic_box" else ("left", "right")
-        slots = [form.points[end][1][:3] for end in ends]
+        slots = [form.frames[end][1][:3] for end in ends]
         assert np.linalg.norm(slots[0] - slots[1]) > 2 * CAN + 0.01
         # the way down from over the handle, with 5 mm of air all round
         for slot in slots:
@@ -146,32 +160,32 @@ def test_cans_fit_side_by_side(name: str) -> None:
 def test_a_pair_of_shoes_fits_in_its_box_and_hands_stay_above_the_walls() -> None:
     for box in KINDS["shoe_box"]:
         x, y, high = box.params["size"]
-        front, back = (form_of(box).points[end][1] for end in ("front", "back"))
+        front, back = (build_object(box).frames[end][1] for end in ("front", "back"))
         assert (front[1], back[1]) == (-SHOE_SLOT, SHOE_SLOT)
         for shoe in KINDS["shoe"]:
             length, width = shoe.params["length"], shoe.params["width"]
             assert length + 0.02 < x - 0.008 and SHOE_SLOT + width / 2 + 0.005 < y / 2 - 0.004 and width < 2 * SHOE_SLOT
-            assert min(tip(g) for g in form_of(shoe).grasps["top"][1]) + 0.004 > high
+            assert min(tip(g) for g in build_object(shoe).grasps["top"][1]) + 0.004 > high
 
 
 def test_the_handle_is_clear_of_the_cans() -> None:
     for shape in KINDS["handled_basket"]:
-        form = form_of(shape)
-        bar = form.points["handle"][1][2]
-        assert bar - REACH - PAD > form.points["floor"][1][2] + CAN_HEIGHT + 0.02
+        form = build_object(shape)
+        bar = form.frames["handle"][1][2]
+        assert bar - FINGERTIP_REACH_M - FINGER_PAD_HALF_WIDTH_M > form.frames["floor"][1][2] + CAN_HEIGHT + 0.02
         assert all(grasp.opening < 0.6 for grasp in form.grasps["handle"][1])
 
 
 def test_what_falls_in_the_bin_lies_where_bins_are_emptied() -> None:
     for shape in KINDS["floor_bin"]:
-        form = form_of(shape)
-        assert 0.2 < form.points["floor"][1][2] < 0.21  # a bottle's base above 0.2, a ball's centre below 0.25
-        assert np.isclose(form.points["opening"][1][2], 0.74)
+        form = build_object(shape)
+        assert 0.2 < form.frames["floor"][1][2] < 0.21  # a bottle's base above 0.2, a ball's centre below 0.25
+        assert np.isclose(form.frames["opening"][1][2], 0.74)
 
 
 def test_a_phone_stands_on_its_edge_with_the_screen_to_the_front() -> None:
-    form = form_of(KINDS["phone"][0])
-    edge = form.points["bottom_edge"][1]
+    form = build_object(KINDS["phone"][0])
+    edge = form.frames["bottom_edge"][1]
     _, length, thickness = KINDS["phone"][0].params["size"]
     assert np.allclose(edge[:3], (0, -length / 2, thickness / 2))
     assert np.allclose(rotate(edge[3:], (0, 0, 1)), (0, 1, 0))
@@ -180,8 +194,8 @@ def test_a_phone_stands_on_its_edge_with_the_screen_to_the_front() -> None:
 
 def test_the_press_point_lies_on_the_stapler() -> None:
     for shape in KINDS["stapler"]:
-        form = form_of(shape)
-        spot = form.points["top"][1][:3]
+        form = build_object(shape)
+        spot = form.frames["top"][1][:3]
         solids = [geom for geom in form.geoms if geom.collide]
         under, over = (spot + np.array([0, 0, way]) for way in (-0.001, 0.001))
         assert spot[0] > 0.02
@@ -190,34 +204,34 @@ def test_the_press_point_lies_on_the_stapler() -> None:
 
 
 def test_a_mat_is_seen_and_not_felt() -> None:
-    form = form_of(Shape("mat", {"size": (0.11, 0.06)}))
+    form = build_object(ObjectSpec("mat", {"size": (0.11, 0.06)}))
     assert not any(geom.collide for geom in form.geoms)
-    assert np.isclose(form.points["top"][1][2], 0.001)
-    assert np.isclose(form_of(Shape("mat", {"size": (0.1, 0.1, 0.002)})).points["top"][1][2], 0.002)
+    assert np.isclose(form.frames["top"][1][2], 0.001)
+    assert np.isclose(build_object(ObjectSpec("mat", {"size": (0.1, 0.1, 0.002)})).frames["top"][1][2], 0.002)
 
 
 def test_a_block_is_held_across_what_fits() -> None:
     def widths(size: tuple[float, float, float]) -> set[float]:
-        grasps = form_of(Shape("block", {"size": size})).grasps
-        across = [rotate(g.tool[3:], (0, 1, 0)) for g in grasps["top"][1]] if "top" in grasps else []
+        grasps = build_object(ObjectSpec("block", {"size": size})).grasps
+        across = [rotate(g.tool_pose[3:], (0, 1, 0)) for g in grasps["top"][1]] if "top" in grasps else []
         return {round(float(np.abs(a) @ size), 4) for a in across}
 
     assert widths((0.05, 0.04, 0.03)) == {0.04, 0.05}
     assert widths((0.10, 0.04, 0.03)) == {0.04}
     assert widths((0.10, 0.10, 0.01)) == set()
-    assert {"top", "side"} <= set(form_of(Shape("block", {"size": (0.06, 0.06, 0.2)})).grasps)
+    assert {"top", "side"} <= set(build_object(ObjectSpec("block", {"size": (0.06, 0.06, 0.2)})).grasps)
 
 
 def test_breads_and_kinds_are_named_in_errors() -> None:
     with pytest.raises(SpecError, match="valid: toast, bun"):
-        form_of(Shape("bread", {"size": (0.06, 0.09, 0.04), "look": "pretzel"}))
+        build_object(ObjectSpec("bread", {"size": (0.06, 0.09, 0.04), "look": "pretzel"}))
     with pytest.raises(SpecError, match=r"valid: .*tea_box"):
-        kind("teabox")
-    assert kind("phone", "remote") == KINDS["phone"] + KINDS["remote"]
+        find_specs("teabox")
+    assert find_specs("phone", "remote") == KINDS["phone"] + KINDS["remote"]
 
 
 def test_a_slot_of_the_tray_is_on_its_floor() -> None:
     for shape in KINDS["tray"]:
-        points = form_of(shape).points
+        points = build_object(shape).frames
         assert [points[end][1][0] for end in ("left", "right")] == [-0.074, 0.074]
         assert all(a == b for a, b in pairwise(points[end][1][2] for end in ("left", "right", "floor")))

@@ -10,11 +10,11 @@ from sim import catalogue, robots
 from sim.catalogue import furniture
 from sim.catalogue import hand_tools as tools
 from sim.geometry import Array, compose, invert, rotate
-from sim.objects import Form, form_of
-from sim.task.spec import Object, Shape, Skill, Spawn, Task, Term
+from sim.objects import ObjectModel, build_object
+from sim.task.spec import ObjectSpec, Predicate, Skill, Spawn, Task, TaskObject
 from sim.world.mujoco import Copy
 
-KINDS = tools.KINDS | furniture.KINDS
+KINDS = tools.SPECS_BY_CATEGORY | furniture.SPECS_BY_CATEGORY
 ALL = [pytest.param(shape, id=f"{name}{k}") for name, shapes in KINDS.items() for k, shape in enumerate(shapes)]
 FIRST = [pytest.param(shapes[0], id=name) for name, shapes in KINDS.items()]
 SEVERAL = ("hammer", "scanner", "qr_sign", "display_stand", "phone_stand", "scale", "laptop", "switch")
@@ -23,18 +23,18 @@ NARROWEST = 0.080  # metres between the fingers of the smaller gripper, open
 TIP = 0.012  # how far fingertips reach beyond a tool's origin
 
 
-def alone(shape: Shape, fixed: bool = False) -> Copy:
+def alone(shape: ObjectSpec, fixed: bool = False) -> Copy:
     """Return a scene of nothing but this thing, in the middle of the table."""
     task = Task(
         name="alone",
         instructions=("look",),
-        objects=(Object("x", (shape,), Spawn(x=(0.0, 0.0), y=(0.1, 0.1)), fixed=fixed),),
+        objects=(TaskObject("x", (shape,), Spawn(x=(0.0, 0.0), y=(0.1, 0.1)), fixed=fixed),),
         arms=(),
-        success=(Term("closed", {"arm": "all"}),),
+        success=(Predicate("closed", {"arm": "all"}),),
         plan=(Skill("home", {"arm": "a"}),),
         horizon=1,
     )
-    return Copy(task, robots.load("aloha"), 0)
+    return Copy(task, robots.load_robot("aloha"), 0)
 
 
 def world(copy: Copy, part: str, local: Array) -> Array:
@@ -64,20 +64,20 @@ def tilt(a: Array, b: Array) -> float:
 
 @pytest.mark.parametrize("name", SEVERAL)
 def test_several_look_different(name: str) -> None:
-    shapes = catalogue.kind(name)
+    shapes = catalogue.find_specs(name)
     assert len(shapes) >= 5
     assert len({shape.colour for shape in shapes}) == len(shapes)
 
 
 @pytest.mark.parametrize("shape", ALL)
-def test_is_named(shape: Shape) -> None:
-    assert shape in catalogue.kind(shape.kind)
+def test_is_named(shape: ObjectSpec) -> None:
+    assert shape in catalogue.find_specs(shape.kind)
     assert 3 <= len(shape.nouns) <= 5 and shape.unseen and not set(shape.nouns) & set(shape.unseen)
-    assert "bottom" in form_of(shape).points
+    assert "bottom" in build_object(shape).frames
 
 
 @pytest.mark.parametrize("shape", ALL)
-def test_stands_still(shape: Shape) -> None:
+def test_stands_still(shape: ObjectSpec) -> None:
     copy = alone(shape)
     before = copy.body_pose("x")
     joints = copy.joint_values()
@@ -92,23 +92,23 @@ def test_stands_still(shape: Shape) -> None:
 
 
 @pytest.mark.parametrize("shape", ALL)
-def test_parts_move_freely(shape: Shape) -> None:
+def test_parts_move_freely(shape: ObjectSpec) -> None:
     copy = alone(shape, fixed=True)
-    for part in form_of(shape).parts:
+    for part in build_object(shape).parts:
         joint = copy.data.joint(f"x.{part.joint}")
         for share in np.linspace(0.0, 1.0, 9):
-            joint.qpos[0] = part.range[0] + share * (part.range[1] - part.range[0])
+            joint.qpos[0] = part.joint_range[0] + share * (part.joint_range[1] - part.joint_range[0])
             mujoco.mj_forward(copy.model, copy.data)
             deepest = min((contact.dist for contact in copy.data.contact), default=0.0)
             assert deepest > -5e-4, f"{part.name} meets something at {share:.2f} of its range"
 
 
 @pytest.mark.parametrize("shape", FIRST)
-def test_every_grasp_fits(shape: Shape) -> None:
+def test_every_grasp_fits(shape: ObjectSpec) -> None:
     copy = alone(shape, fixed=shape.kind in FIXED)
-    for part, options in form_of(shape).grasps.values():
+    for part, options in build_object(shape).grasps.values():
         for option in options:
-            tool = world(copy, part, option.tool)
+            tool = world(copy, part, option.tool_pose)
             across = rotate(tool[3:], (0.0, 1.0, 0.0))
             apart = option.opening * NARROWEST
             sides = [surface(copy, tool[:3] + s * apart / 2 * across, -s * across) for s in (1, -1)]
@@ -120,16 +120,16 @@ def test_every_grasp_fits(shape: Shape) -> None:
             assert tip > 0.74, "fingertips stay above the table"
 
 
-def form(name: str) -> Form:
+def form(name: str) -> ObjectModel:
     """Return the first variant of a kind."""
-    return form_of(KINDS[name][0])
+    return build_object(KINDS[name][0])
 
 
 def test_points_face_where_they_should() -> None:
     assert np.allclose(facing("hammer", "face"), (0, 0, 1))
     assert np.allclose(facing("scanner", "beam"), (0, -1, 0))
     assert np.allclose(facing("alarm_clock", "button"), (0, 0, 1))
-    ledge = form("phone_stand").points["ledge"][1]
+    ledge = form("phone_stand").frames["ledge"][1]
     assert np.allclose(rotate(ledge[3:], (1, 0, 0)), (1, 0, 0), atol=1e-9)
     slope = rotate(ledge[3:], (0, 0, 1))
     assert np.radians(62) < np.arctan2(slope[2], slope[1]) < np.radians(72)
@@ -140,19 +140,19 @@ def test_points_face_where_they_should() -> None:
 
 def facing(name: str, point: str) -> Array:
     """Return the z axis (3,) of a point."""
-    return rotate(form(name).points[point][1][3:], (0.0, 0.0, 1.0))
+    return rotate(form(name).frames[point][1][3:], (0.0, 0.0, 1.0))
 
 
 def test_a_phone_leans_on_its_stand() -> None:
-    phone, stand = form_of(catalogue.kind("phone")[0]), form("phone_stand")
-    edge, ledge = phone.points["bottom_edge"][1], stand.points["ledge"][1]
+    phone, stand = build_object(catalogue.find_specs("phone")[0]), form("phone_stand")
+    edge, ledge = phone.frames["bottom_edge"][1], stand.frames["ledge"][1]
     turn = compose(ledge, invert(edge))
     screen = rotate(turn[3:], (0.0, 0.0, 1.0))
     assert screen[1] < -0.85 and screen[2] > 0.25  # towards the robot and a little up
 
 
 @pytest.mark.parametrize("shape", KINDS["switch"])
-def test_the_pressed_half_goes_in(shape: Shape) -> None:
+def test_the_pressed_half_goes_in(shape: ObjectSpec) -> None:
     copy = alone(shape, fixed=True)
     press, joint = copy.point("x.press"), copy.data.joint("x.rocker")
     joint.qpos[0] = 0.1
@@ -162,7 +162,7 @@ def test_the_pressed_half_goes_in(shape: Shape) -> None:
 
 
 @pytest.mark.parametrize("shape", KINDS["cabinet"])
-def test_the_open_drawer_is_open_above(shape: Shape) -> None:
+def test_the_open_drawer_is_open_above(shape: ObjectSpec) -> None:
     copy = alone(shape, fixed=True)
     copy.data.joint("x.drawer").qpos[0] = 0.16
     mujoco.mj_forward(copy.model, copy.data)

@@ -8,30 +8,31 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from sim import robots
-from sim.expert.ik import Chain
+from sim.expert.ik import KinematicChain
 from sim.geometry import (
-    about,
-    apply,
     compose,
     conjugate,
     cross,
-    from_axes,
-    from_matrix,
     invert,
-    matrix,
+    make_pose,
     multiply,
-    pose,
+    quat_from_axes,
+    quat_from_axis_angle,
+    quat_from_matrix,
+    quat_to_matrix,
+    quat_to_rotation_vector,
     rotate,
-    rotation_vector,
     slerp,
+    transform_points,
 )
-from sim.scene.compile import robot_model
+from sim.scene.compile import compile_robot
 
 numbers = st.floats(-3, 3).map(lambda v: round(v, 6))
 vectors = arrays(float, 3, elements=numbers)
-quaternions = arrays(float, 4, elements=numbers).filter(lambda q: np.linalg.norm(q) > 0.1).map(
-    lambda q: q / np.linalg.norm(q))
-poses = st.builds(pose, vectors, quaternions)
+quaternions = (
+    arrays(float, 4, elements=numbers).filter(lambda q: np.linalg.norm(q) > 0.1).map(lambda q: q / np.linalg.norm(q))
+)
+poses = st.builds(make_pose, vectors, quaternions)
 
 
 def same_turn(a: np.ndarray, b: np.ndarray) -> bool:
@@ -41,27 +42,29 @@ def same_turn(a: np.ndarray, b: np.ndarray) -> bool:
 @given(quaternions, quaternions, vectors)
 def test_product_turns_by_one_and_then_the_other(a: np.ndarray, b: np.ndarray, v: np.ndarray) -> None:
     np.testing.assert_allclose(rotate(multiply(a, b), v), rotate(a, rotate(b, v)), atol=1e-9)
-    np.testing.assert_allclose(matrix(a) @ v, rotate(a, v), atol=1e-9)
+    np.testing.assert_allclose(quat_to_matrix(a) @ v, rotate(a, v), atol=1e-9)
 
 
 @given(poses, poses, vectors)
 def test_poses_are_a_group(a: np.ndarray, b: np.ndarray, v: np.ndarray) -> None:
-    np.testing.assert_allclose(apply(compose(a, b), v), apply(a, apply(b, v)), atol=1e-8)
-    np.testing.assert_allclose(apply(compose(invert(a), a), v), v, atol=1e-8)
+    np.testing.assert_allclose(
+        transform_points(compose(a, b), v), transform_points(a, transform_points(b, v)), atol=1e-8
+    )
+    np.testing.assert_allclose(transform_points(compose(invert(a), a), v), v, atol=1e-8)
 
 
 @given(quaternions)
 def test_matrix_and_back(q: np.ndarray) -> None:
-    assert same_turn(from_matrix(matrix(q)), q)
+    assert same_turn(quat_from_matrix(quat_to_matrix(q)), q)
 
 
 @given(quaternions)
 def test_rotation_vector_is_axis_times_angle(q: np.ndarray) -> None:
-    turn = rotation_vector(q)
+    turn = quat_to_rotation_vector(q)
     angle = np.linalg.norm(turn)
     assert angle <= np.pi + 1e-9
     if angle > 1e-6:
-        assert same_turn(about(turn / angle, angle), q)
+        assert same_turn(quat_from_axis_angle(turn / angle, angle), q)
 
 
 @given(quaternions, quaternions)
@@ -79,53 +82,55 @@ def test_cross_is_numpys(a: np.ndarray, b: np.ndarray) -> None:
 
 @given(quaternions)
 def test_axes_make_the_tool(q: np.ndarray) -> None:
-    assert same_turn(from_axes(rotate(q, (0, 0, 1)), rotate(q, (0, 1, 0))), q)
+    assert same_turn(quat_from_axes(rotate(q, (0, 0, 1)), rotate(q, (0, 1, 0))), q)
     assert same_turn(multiply(q, conjugate(q)), np.array([1.0, 0, 0, 0]))
 
 
-@pytest.mark.parametrize("name", robots.names())
+@pytest.mark.parametrize("name", robots.list_robots())
 def test_kinematics_are_mujocos(name: str) -> None:
-    robot = robots.load(name)
-    model = robot_model(robot)
+    robot = robots.load_robot(name)
+    model = compile_robot(robot)
     data = mujoco.MjData(model)
     rng = np.random.default_rng(0)
     for arm in robot.arms:
-        chain = Chain(arm)
-        for q in rng.uniform(chain.low, chain.high, (20, chain.joints)):
+        chain = KinematicChain(arm)
+        for q in rng.uniform(chain.lower_limits, chain.upper_limits, (20, chain.joint_count)):
             for i, value in enumerate(q):
                 data.joint(f"{arm.name}/joint{i}").qpos = value
             mujoco.mj_kinematics(model, data)
             site = data.site(f"{arm.name}/tool")
-            found = chain.tool(q)
+            found = chain.compute_tool_pose(q)
             np.testing.assert_allclose(found[:3], site.xpos, atol=1e-9)
-            np.testing.assert_allclose(matrix(found[3:]), site.xmat.reshape(3, 3), atol=1e-9)
+            np.testing.assert_allclose(quat_to_matrix(found[3:]), site.xmat.reshape(3, 3), atol=1e-9)
 
 
-@pytest.mark.parametrize("name", robots.names())
+@pytest.mark.parametrize("name", robots.list_robots())
 def test_jacobian_is_the_derivative(name: str) -> None:
-    chain = Chain(robots.load(name).arms[0])
-    q = np.random.default_rng(1).uniform(chain.low, chain.high)
-    _, _, jacobian = chain.forward(q[None])
-    for i in range(chain.joints):
-        step = 1e-6 * np.eye(chain.joints)[i]
-        up, down = chain.tool(q + step), chain.tool(q - step)
+    chain = KinematicChain(robots.load_robot(name).arms[0])
+    q = np.random.default_rng(1).uniform(chain.lower_limits, chain.upper_limits)
+    _, _, jacobian = chain.forward_kinematics(q[None])
+    for i in range(chain.joint_count):
+        step = 1e-6 * np.eye(chain.joint_count)[i]
+        up, down = chain.compute_tool_pose(q + step), chain.compute_tool_pose(q - step)
         np.testing.assert_allclose((up[:3] - down[:3]) / 2e-6, jacobian[0, :3, i], atol=1e-6)
-        spin = rotation_vector(multiply(up[3:], conjugate(down[3:]))) / 2e-6
+        spin = quat_to_rotation_vector(multiply(up[3:], conjugate(down[3:]))) / 2e-6
         np.testing.assert_allclose(spin, jacobian[0, 3:, i], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", robots.names())
+@pytest.mark.parametrize("name", robots.list_robots())
 def test_what_can_be_reached_is_found(name: str) -> None:
-    chain = Chain(robots.load(name).arms[0])
+    chain = KinematicChain(robots.load_robot(name).arms[0])
     rng = np.random.default_rng(2)
-    near = chain.low + (chain.high - chain.low) * rng.uniform(0.2, 0.8, (50, chain.joints))
-    goals = np.stack([chain.tool(q) for q in near])
-    alone = [chain.candidates(goal[None], chain.home) for goal in goals]
+    near = chain.lower_limits + (chain.upper_limits - chain.lower_limits) * rng.uniform(
+        0.2, 0.8, (50, chain.joint_count)
+    )
+    goals = np.stack([chain.compute_tool_pose(q) for q in near])
+    alone = [chain.solve_candidates(goal[None], chain.home_joints) for goal in goals]
     found, cost = np.concatenate([q for q, _ in alone]), np.concatenate([c for _, c in alone])
     reached = np.isfinite(cost)
     assert reached.mean() > 0.8
     for goal, q in zip(goals[reached], found[reached], strict=True):
-        tool = chain.tool(q)
+        tool = chain.compute_tool_pose(q)
         assert np.linalg.norm(tool[:3] - goal[:3]) < 1e-3
-        assert np.linalg.norm(rotation_vector(multiply(conjugate(goal[3:]), tool[3:]))) < 1e-2
-        assert ((q >= chain.low) & (q <= chain.high)).all()
+        assert np.linalg.norm(quat_to_rotation_vector(multiply(conjugate(goal[3:]), tool[3:]))) < 1e-2
+        assert ((q >= chain.lower_limits) & (q <= chain.upper_limits)).all()

@@ -11,31 +11,33 @@ import pytest
 
 from sim import robots
 from sim.geometry import Array, rotate
-from sim.scene.instructions import Named, instruction, slots
-from sim.scene.sample import Layout, draw
-from sim.task.spec import Arm, Object, Order, Shape, Spawn, SpecError, Table, Task
+from sim.scene.instructions import ObjectDescription, find_slots, sample_instruction
+from sim.scene.sample import SceneSample, sample_scene
+from sim.task.spec import ArmRole, ObjectOrder, ObjectSpec, Spawn, SpecError, TablePlacement, Task, TaskObject
 
-CAN = Shape("disc", {"radius": 0.03, "height": 0.1}, kind="can", colour="red", nouns=("can", "tin"), unseen=("tube",))
-BLOCK = Shape("block", {"size": (0.05, 0.05, 0.05)}, kind="cube")
-BOX = Shape("open_box", {"size": (0.3, 0.3, 0.1)}, kind="box")
+CAN = ObjectSpec(
+    "disc", {"radius": 0.03, "height": 0.1}, kind="can", colour="red", nouns=("can", "tin"), unseen=("tube",)
+)
+BLOCK = ObjectSpec("block", {"size": (0.05, 0.05, 0.05)}, kind="cube")
+BOX = ObjectSpec("open_box", {"size": (0.3, 0.3, 0.1)}, kind="box")
 SEEDS = range(60)
-ALOHA = robots.load("aloha")
+ALOHA = robots.load_robot("aloha")
 WIDE, DEEP = (-0.3, 0.3), (-0.2, 0.2)
 
 
-def task(*objects: Object, **more: object) -> Task:
+def task(*objects: TaskObject, **more: object) -> Task:
     """Return a task of these objects and nothing to do."""
-    says = {"instructions": ("go",), "arms": (Arm("a", "right"),), "success": (), "plan": (), "horizon": 1}
+    says = {"instructions": ("go",), "arms": (ArmRole("a", "right"),), "success": (), "plan": (), "horizon": 1}
     return Task(name="spots", objects=objects, **(says | more))  # pyright: ignore[reportArgumentType]
 
 
-def thing(name: str, x: tuple[float, float] = WIDE, y: tuple[float, float] = DEEP, **rules: object) -> Object:
+def thing(name: str, x: tuple[float, float] = WIDE, y: tuple[float, float] = DEEP, **rules: object) -> TaskObject:
     """Return a can with spawn rules."""
-    return Object(name, (CAN,), Spawn(x, y, **rules))  # pyright: ignore[reportArgumentType]
+    return TaskObject(name, (CAN,), Spawn(x, y, **rules))  # pyright: ignore[reportArgumentType]
 
 
-def layouts(of: Task) -> list[Layout]:
-    return [draw(of, ALOHA, seed) for seed in SEEDS]
+def layouts(of: Task) -> list[SceneSample]:
+    return [sample_scene(of, ALOHA, seed) for seed in SEEDS]
 
 
 def spots(of: Task, name: str) -> Array:
@@ -46,18 +48,20 @@ def spots(of: Task, name: str) -> Array:
 def test_a_seed_is_a_layout() -> None:
     of = task(thing("one", yaw=(-pi, pi)), thing("two", apart=(("one", 0.1),)))
     for seed in range(5):
-        one, other = draw(of, ALOHA, seed), draw(of, ALOHA, seed)
+        one, other = sample_scene(of, ALOHA, seed), sample_scene(of, ALOHA, seed)
         assert all(np.array_equal(one.poses[name], other.poses[name]) for name in ("one", "two"))
-        assert not np.array_equal(one.poses["one"], draw(of, ALOHA, seed + 1).poses["one"])
-        assert not np.array_equal(one.poses["one"], draw(of, ALOHA, seed, attempt=1).poses["one"])
+        assert not np.array_equal(one.poses["one"], sample_scene(of, ALOHA, seed + 1).poses["one"])
+        assert not np.array_equal(one.poses["one"], sample_scene(of, ALOHA, seed, attempt=1).poses["one"])
 
 
 def test_the_layout_is_the_same_for_every_robot() -> None:
-    of = task(thing("one"), arms=(Arm("a", "side:one"),))
+    of = task(thing("one"), arms=(ArmRole("a", "side:one"),))
     for seed in range(5):
-        two, one = draw(of, ALOHA, seed), draw(of, robots.load("panda"), seed)
-        assert np.array_equal(one.poses["one"], two.poses["one"]) and one.sides == two.sides
-        assert one.arms["a"] == robots.load("panda").arms[0].name and two.arms["a"] == two.sides["a"]
+        two, one = sample_scene(of, ALOHA, seed), sample_scene(of, robots.load_robot("panda"), seed)
+        assert np.array_equal(one.poses["one"], two.poses["one"]) and one.role_sides == two.role_sides
+        assert (
+            one.role_arms["a"] == robots.load_robot("panda").arms[0].name and two.role_arms["a"] == two.role_sides["a"]
+        )
 
 
 def test_bases_lie_in_their_ranges_and_fill_them() -> None:
@@ -88,7 +92,8 @@ PAIR_RULES: dict[str, tuple[dict[str, object], Callable[[Array, Array], Array]]]
     "mirror": ({"mirror": "one", "x": (0.1, 0.3)}, lambda one, two: two[:, 0] * one[:, 0] > 0),
     "-mirror": ({"mirror": "-one", "x": (0.1, 0.3)}, lambda one, two: two[:, 0] * one[:, 0] < 0),
     "when_right": (
-        {"when_right": ("one", (0.25, 0.3)), "x": (-0.3, -0.25)}, lambda one, two: two[:, 0] * one[:, 0] > 0
+        {"when_right": ("one", (0.25, 0.3)), "x": (-0.3, -0.25)},
+        lambda one, two: two[:, 0] * one[:, 0] > 0,
     ),
 }
 
@@ -114,11 +119,11 @@ def test_an_optional_thing_stays_away_where_it_is_crowded() -> None:
     assert 0 < len(there) < len(seen) and all("three" in layout.poses for layout in seen)
     for layout in there:
         assert np.hypot(*(layout.poses["two"] - layout.poses["one"])[:2]) >= 0.25
-    assert all(set(layout.poses) == set(layout.forms) == set(layout.shapes) == set(layout.colours) for layout in seen)
+    assert all(set(layout.poses) == set(layout.models) == set(layout.specs) == set(layout.colours) for layout in seen)
 
 
 def test_inside_is_counted_from_the_base_of_the_other() -> None:
-    box = Object("box", (BOX,), Spawn((-0.2, 0.2), (0.0, 0.0), yaw=(-pi, pi)))
+    box = TaskObject("box", (BOX,), Spawn((-0.2, 0.2), (0.0, 0.0), yaw=(-pi, pi)))
     of = task(box, thing("one", (0.1, 0.1), (0.0, 0.0), z=0.02, within="box"))
     for layout in layouts(of)[:10]:
         gap = layout.poses["one"][:3] - layout.poses["box"][:3]
@@ -126,14 +131,16 @@ def test_inside_is_counted_from_the_base_of_the_other() -> None:
 
 
 def test_heights_are_those_of_the_table_or_the_floor() -> None:
-    of = task(thing("high", z=0.0), thing("low", z=0.0, floor=True), table=Table(top=0.6))
-    layout = draw(of, ALOHA, 0)
+    of = task(thing("high", z=0.0), thing("low", z=0.0, floor=True), table=TablePlacement(top=0.6))
+    layout = sample_scene(of, ALOHA, 0)
     assert layout.poses["high"][2] == pytest.approx(0.6) and layout.poses["low"][2] == pytest.approx(0.0)
 
 
 def test_a_tilted_thing_lies_on_the_table() -> None:
-    slab = Object("one", (Shape("block", {"size": (0.04, 0.06, 0.1)}),), Spawn(WIDE, DEEP, z=0.0, tilt=(pi / 2, 0, 0)))
-    pose = draw(task(slab), ALOHA, 0).poses["one"]
+    slab = TaskObject(
+        "one", (ObjectSpec("block", {"size": (0.04, 0.06, 0.1)}),), Spawn(WIDE, DEEP, z=0.0, tilt=(pi / 2, 0, 0))
+    )
+    pose = sample_scene(task(slab), ALOHA, 0).poses["one"]
     np.testing.assert_allclose(rotate(pose[3:], (0.0, 0.0, 1.0)), (0.0, -1.0, 0.0), atol=1e-9)
     assert pose[2] == pytest.approx(0.74 + 0.03)  # half its thickness
 
@@ -141,7 +148,7 @@ def test_a_tilted_thing_lies_on_the_table() -> None:
 def test_order_makes_the_first_the_nearest() -> None:
     names = ("one", "two", "three")
     of = task(*(thing(name) for name in names))
-    by_y, by_side = (task(*of.objects, order=(Order(names, by),)) for by in ("y", "side"))
+    by_y, by_side = (task(*of.objects, order=(ObjectOrder(names, by),)) for by in ("y", "side"))
     for free, near, side in zip(layouts(of), layouts(by_y), layouts(by_side), strict=True):
         assert sorted(near.poses[name][1] for name in names) == [near.poses[name][1] for name in names]
         keys = [(side.poses[name][0] >= 0, side.poses[name][1]) for name in names]
@@ -153,80 +160,91 @@ def test_order_makes_the_first_the_nearest() -> None:
 def test_like_shares_the_variant_and_unlike_does_not() -> None:
     spawn = Spawn(WIDE, DEEP)
     of = task(
-        Object("one", (CAN, BLOCK), spawn), Object("two", (CAN, BLOCK), spawn, like="one"),
-        Object("three", (CAN, BLOCK), spawn, unlike="one"),
+        TaskObject("one", (CAN, BLOCK), spawn), TaskObject("two", (CAN, BLOCK), spawn, like="one"),
+        TaskObject("three", (CAN, BLOCK), spawn, unlike="one"),
     )  # fmt: skip
-    seen = [tuple(layout.shapes[name].kind for name in ("one", "two", "three")) for layout in layouts(of)]
+    seen = [tuple(layout.specs[name].kind for name in ("one", "two", "three")) for layout in layouts(of)]
     assert set(seen) == {("can", "can", "cube"), ("cube", "cube", "can")}
 
 
 def test_unlike_among_one_kind_is_another_variant() -> None:
     spawn, green = Spawn(WIDE, DEEP), dataclasses.replace(CAN, colour="green")
-    of = task(Object("one", (CAN, green), spawn), Object("two", (CAN, green), spawn, unlike="one"))
-    seen = [tuple(layout.shapes[name].colour for name in ("one", "two")) for layout in layouts(of)]
+    of = task(TaskObject("one", (CAN, green), spawn), TaskObject("two", (CAN, green), spawn, unlike="one"))
+    seen = [tuple(layout.specs[name].colour for name in ("one", "two")) for layout in layouts(of)]
     assert set(seen) == {("red", "green"), ("green", "red")}
 
 
 def test_a_colour_is_drawn_where_there_is_a_choice() -> None:
-    of = task(Object("one", (CAN,), Spawn(WIDE, DEEP), colours=("blue", "green")), thing("two"))
+    of = task(TaskObject("one", (CAN,), Spawn(WIDE, DEEP), colours=("blue", "green")), thing("two"))
     assert len({layout.colours["one"] for layout in layouts(of)}) == 2
     assert len({layout.colours["two"] for layout in layouts(of)}) == 1
 
 
 def test_roles_take_the_sides_that_their_rules_say() -> None:
-    arms = (Arm("l", "left"), Arm("r", "right"), Arm("s", "side:one"), Arm("o", "other:s"), Arm("f", "facing:one"))
+    arms = (
+        ArmRole("l", "left"),
+        ArmRole("r", "right"),
+        ArmRole("s", "side:one"),
+        ArmRole("o", "other:s"),
+        ArmRole("f", "facing:one"),
+    )
     seen = layouts(task(thing("one", yaw=(-pi, pi)), arms=arms))
     for layout in seen:
         place = layout.poses["one"]
-        sides = layout.sides
+        sides = layout.role_sides
         assert (sides["l"], sides["r"]) == ("left", "right")
         assert sides["s"] == ("left" if place[0] < 0 else "right") != sides["o"]
         assert sides["f"] == ("left" if rotate(place[3:], (0, -1, 0))[0] < 0 else "right")
-        assert layout.arms == sides  # of a robot whose arms are called so
-    assert len({layout.sides["s"] for layout in seen}) == len({layout.sides["f"] for layout in seen}) == 2
+        assert layout.role_arms == sides  # of a robot whose arms are called so
+    assert len({layout.role_sides["s"] for layout in seen}) == len({layout.role_sides["f"] for layout in seen}) == 2
 
 
 @pytest.mark.parametrize(("of", "says"), [
     (task(thing("one", min_abs_x=0.5)), "no layout in 2000 draws"),
-    (task(thing("one"), order=(Order(("one",), "z"),)), "unknown order 'z'; valid: side, y"),
-    (task(thing("one"), arms=(Arm("a", "near:one"),)), "unknown arm rule 'near:one'; valid: left, right, side:OBJECT"),
+    (task(thing("one"), order=(ObjectOrder(("one",), "z"),)), "unknown order 'z'; valid: side, y"),
+    (task(thing("one"), arms=(ArmRole("a", "near:one"),)), "unknown arm rule 'near:one'; valid: left, right, side:OBJECT"),
     (task(thing("one"), instructions=("take {two}",)), "unknown slot 'two' in 'take {two}'; valid: a, one, one.colour"),
 ])  # fmt: skip
 def test_what_cannot_be_drawn_is_named(of: Task, says: str) -> None:
     with pytest.raises(SpecError, match=says.replace("{", r"\{")):
-        draw(of, ALOHA, 0)
+        sample_scene(of, ALOHA, 0)
 
 
 def test_a_thing_is_called_by_its_nouns_and_a_telling_colour_is_always_said() -> None:
-    assert Named(CAN, "red", False).descriptions(False) == ("the can", "the tin", "the red can", "the red tin")
-    assert Named(CAN, "red", True).descriptions(False) == ("the red can", "the red tin")
-    assert Named(CAN, "red", False).descriptions(True) == ("the tube", "the red tube")
-    assert Named(BLOCK, "grey", False).descriptions(True) == ("the cube", "the grey cube")  # no unseen noun
-    assert Named(Shape("disc"), "grey", True).descriptions(False) == ("the grey disc",)
+    assert ObjectDescription(CAN, "red", False).list_phrases(False) == (
+        "the can",
+        "the tin",
+        "the red can",
+        "the red tin",
+    )
+    assert ObjectDescription(CAN, "red", True).list_phrases(False) == ("the red can", "the red tin")
+    assert ObjectDescription(CAN, "red", False).list_phrases(True) == ("the tube", "the red tube")
+    assert ObjectDescription(BLOCK, "grey", False).list_phrases(True) == ("the cube", "the grey cube")  # no unseen noun
+    assert ObjectDescription(ObjectSpec("disc"), "grey", True).list_phrases(False) == ("the grey disc",)
 
 
 def test_slots_are_filled_with_things_colours_and_arms() -> None:
     of = task(thing("one"), instructions=("{a} takes {one}, the {one.colour} one",), unseen=("grab {one}",))
-    named = {"one": Named(CAN, "red", True)}
+    named = {"one": ObjectDescription(CAN, "red", True)}
     rng = np.random.default_rng(0)
-    said = {instruction(of, named, {"a": "the left arm"}, "clean", rng) for _ in range(20)}
+    said = {sample_instruction(of, named, {"a": "the left arm"}, "clean", rng) for _ in range(20)}
     assert said == {f"the left arm takes the red {noun}, the red one" for noun in ("can", "tin")}
-    assert instruction(of, named, {}, "random-eval", rng) == "grab the red tube"
-    assert tuple(slots("{a} and {b.colour}")) == ("a", "b.colour")
+    assert sample_instruction(of, named, {}, "random-eval", rng) == "grab the red tube"
+    assert tuple(find_slots("{a} and {b.colour}")) == ("a", "b.colour")
 
 
 def test_an_instruction_about_an_absent_thing_is_not_said() -> None:
     of = task(thing("one"), thing("two", optional=True), instructions=("take {two}", "take {one}"))
-    named = {"one": Named(CAN, "red", False)}
+    named = {"one": ObjectDescription(CAN, "red", False)}
     rng = np.random.default_rng(0)
-    said = {instruction(of, named, {}, "clean", rng) for _ in range(40)}
+    said = {sample_instruction(of, named, {}, "clean", rng) for _ in range(40)}
     assert said == {f"take the {words}" for words in ("can", "tin", "red can", "red tin")}
     with pytest.raises(SpecError, match="every instruction names an absent object: two"):
-        instruction(task(*of.objects, instructions=("take {two}",)), named, {}, "clean", rng)
+        sample_instruction(task(*of.objects, instructions=("take {two}",)), named, {}, "clean", rng)
 
 
 def test_random_variations_speak_as_they_should() -> None:
     of = task(thing("one"), instructions=("seen",), unseen=("unseen",))
-    assert {kind: draw(of, ALOHA, 1, kind).instruction for kind in ("clean", "random", "random-eval")} == {
+    assert {kind: sample_scene(of, ALOHA, 1, kind).instruction for kind in ("clean", "random", "random-eval")} == {
         "clean": "seen", "random": "seen", "random-eval": "unseen",
     }  # fmt: skip

@@ -22,7 +22,7 @@ from aim.data.lerobot import LeRobot, open_set, pictures_of, resampled, shown
 from aim.data.lerobot_layout import READS
 from aim.data.mapping import OwnRobot, parse
 from aim.data.video import Film
-from sim.types import CONTROL_HZ, PICTURE_HZ, UserError
+from sim.types import CONTROL_HZ, IMAGE_HZ, UserError
 
 OWN: OwnRobot = parse(tomllib.loads(TOML), "toy.toml")
 LENGTHS = (31, 90, 12)
@@ -67,15 +67,13 @@ def test_pictures_come_in_any_order(tmp_path: Path, gop: int, codec: str) -> Non
 def test_no_picture_is_of_the_future_nor_older_than_a_frame(length: int, fps: float) -> None:
     count = pictures_of(length, fps)
     frames = np.array([shown(picture, fps) for picture in range(count)])
-    late = np.arange(count) / PICTURE_HZ - frames / fps
+    late = np.arange(count) / IMAGE_HZ - frames / fps
     assert (late >= -1e-6).all() and (late < 1 / fps).all()
     assert frames[-1] <= length - 1
-    assert shown(count, fps) > length - 1 or count / PICTURE_HZ > (length - 1) / fps
+    assert shown(count, fps) > length - 1 or count / IMAGE_HZ > (length - 1) / fps
 
 
-@given(
-    length=st.integers(2, 300), fps=st.sampled_from([10.0, 15.0, 29.97, 30.0, 50.0, 60.0]), slope=st.floats(-3, 3)
-)
+@given(length=st.integers(2, 300), fps=st.sampled_from([10.0, 15.0, 29.97, 30.0, 50.0, 60.0]), slope=st.floats(-3, 3))
 def test_what_moves_evenly_moves_evenly(length: int, fps: float, slope: float) -> None:
     x = slope * np.arange(length)[:, None] / fps + 0.25
     found = resampled(x, fps)

@@ -16,7 +16,13 @@ def test_place_is_at_first_rest_in_the_frame_of_the_support() -> None:
     put_down(film)
     pick, place = film.events()
     assert pick.kind == "pick"
-    assert (place.kind, place.step, place.arm, place.carrier, place.channel) == ("place", 55, "left", "coaster", 1)
+    assert (place.kind, place.step, place.arm, place.reference_body, place.channel) == (
+        "place",
+        55,
+        "left",
+        "coaster",
+        1,
+    )
     np.testing.assert_allclose(place.points, [[0, 0.03, 0.01]], atol=1e-6)
 
 
@@ -24,7 +30,7 @@ def test_place_knows_every_foot_it_rocks_onto() -> None:
     film = Film()
     put_down(film)
     film.touch("cup", "coaster", range(56, 101), (0.1, -0.03, -0.1))
-    late = 55 + rules.REST
+    late = 55 + rules.MIN_REST_STEPS
     film.touch("cup", "coaster", range(late, 101), (0.1, 0.2, -0.1))
     film.touch("cup", "tray", range(late, 101), (0.1, 0, -0.1))
     _, place = film.events()
@@ -55,7 +61,7 @@ def test_what_swings_to_and_fro_on_a_support_is_placed_where_it_begins_to() -> N
     assert [(kind, step) for kind, step, *_ in film.found() if kind == "place"] == [("place", 53)]
 
 
-@pytest.mark.parametrize(("length", "step"), [(rules.REST, 60), (rules.REST - 1, 76)])
+@pytest.mark.parametrize(("length", "step"), [(rules.MIN_REST_STEPS, 60), (rules.MIN_REST_STEPS - 1, 76)])
 def test_rest_lasts_a_tenth_of_a_second(length: int, step: int) -> None:
     film = Film()
     put_down(film, rest=55)
@@ -123,7 +129,10 @@ def test_hand_over_is_two_picks_and_one_place() -> None:
     ]
 
 
-@pytest.mark.parametrize(("late", "arms"), [(rules.TOGETHER, ["left", "right"]), (rules.TOGETHER + 1, ["right"])])
+@pytest.mark.parametrize(
+    ("late", "arms"),
+    [(rules.BIMANUAL_RELEASE_WINDOW_STEPS, ["left", "right"]), (rules.BIMANUAL_RELEASE_WINDOW_STEPS + 1, ["right"])],
+)
 def test_two_arms_that_let_go_together_place_together(late: int, arms: list[str]) -> None:
     film = Film()
     film.grasp("left", range(20, 51))

@@ -19,10 +19,10 @@ from aim.data.points import Grid, episode_points, observed_points, token_points
 from aim.data.store import Dataset, Recipe
 from aim.model.codec import still
 from sim import robots, tasks
-from sim.camera import intrinsics, project
+from sim.camera import compute_intrinsics, project_points
 from sim.envs.env import Env
 from sim.episodes import record
-from sim.geometry import matrix
+from sim.geometry import quat_to_matrix
 from sim.types import Episode, Observation, UserError
 
 VIEWS = (View("wrist", 64, 64), View("head", 32, 96))
@@ -33,7 +33,7 @@ def rigid(draw: np.random.Generator) -> NDArray[np.float64]:
     """Return a random rigid transform (4 4)."""
     turn = draw.normal(size=4)
     transform = np.eye(4)
-    transform[:3, :3], transform[:3, 3] = matrix(turn / np.linalg.norm(turn)), draw.normal(size=3)
+    transform[:3, :3], transform[:3, 3] = quat_to_matrix(turn / np.linalg.norm(turn)), draw.normal(size=3)
     return transform
 
 
@@ -52,13 +52,11 @@ def one_by_one(depth: NDArray, k: NDArray, extrinsics: NDArray, grid: Grid) -> N
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10**6), h=st.integers(4, 40), w=st.integers(4, 40), down=st.integers(1, 4),
        across=st.integers(1, 4), holes=st.floats(0, 1))  # fmt: skip
-def test_a_point_is_the_mean_over_its_pixels(
-    seed: int, h: int, w: int, down: int, across: int, holes: float
-) -> None:
+def test_a_point_is_the_mean_over_its_pixels(seed: int, h: int, w: int, down: int, across: int, holes: float) -> None:
     draw = np.random.default_rng(seed)
     depth = draw.uniform(0.1, 3.0, (h, w)).astype(np.float32)
     depth[draw.uniform(size=(h, w)) < holes] = draw.choice([0.0, np.nan, np.inf, -1.0])
-    k, eye = intrinsics(draw.uniform(0.4, 1.6), (h, w)), rigid(draw)
+    k, eye = compute_intrinsics(draw.uniform(0.4, 1.6), (h, w)), rigid(draw)
     found = token_points(depth, k, eye, (down, across))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, one_by_one(depth, k, eye, (down, across)), atol=1e-5)
@@ -69,25 +67,25 @@ def test_a_point_is_the_mean_over_its_pixels(
 def test_what_a_patch_shows_of_a_plane_lies_on_it_and_within_the_patch(seed: int) -> None:
     draw = np.random.default_rng(seed)
     (h, w), (down, across) = (48, 64), (3, 4)
-    k, eye = intrinsics(draw.uniform(0.5, 1.2), (h, w)), rigid(draw)
+    k, eye = compute_intrinsics(draw.uniform(0.5, 1.2), (h, w)), rigid(draw)
     normal = np.append(draw.uniform(-0.5, 0.5, 2), 1.0)
     rows, columns = np.mgrid[:h, :w]
     depth = 1.0 / (np.stack([columns, rows, np.ones((h, w))], -1) @ np.linalg.inv(k).T @ normal)
     found = token_points(depth.astype(np.float32), k, eye, (down, across))
     local = found @ eye.T
     np.testing.assert_allclose(local[:, :3] @ normal, 1.0, atol=1e-5)
-    uv, _ = project(found[:, :3], k, eye)
+    uv, _ = project_points(found[:, :3], k, eye)
     centres = (np.stack(np.divmod(np.arange(down * across), across)[::-1], -1) + 0.5) * 16 - 0.5
     assert (np.abs(uv - centres) < 8).all()
     flat_on = token_points(np.full((h, w), 0.7, np.float32), k, eye, (down, across))
-    np.testing.assert_allclose(project(flat_on[:, :3], k, eye)[0], centres, atol=2e-3)
+    np.testing.assert_allclose(project_points(flat_on[:, :3], k, eye)[0], centres, atol=2e-3)
 
 
 def test_points_move_with_the_world() -> None:
     draw = np.random.default_rng(2)
     depth = draw.uniform(0.2, 2.0, (5, 32, 32)).astype(np.float32)
     depth[2, :16, :16] = 0.0
-    k, eyes, move = intrinsics(0.8, (32, 32)), np.stack([rigid(draw) for _ in range(5)]), rigid(draw)
+    k, eyes, move = compute_intrinsics(0.8, (32, 32)), np.stack([rigid(draw) for _ in range(5)]), rigid(draw)
     before = token_points(depth, k, eyes, (2, 2))
     after = token_points(depth, k, eyes @ np.linalg.inv(move), (2, 2))
     np.testing.assert_allclose(after, before @ move.T, atol=1e-5)
@@ -97,7 +95,7 @@ def test_points_move_with_the_world() -> None:
 def test_pictures_do_not_depend_on_each_other() -> None:
     draw = np.random.default_rng(3)
     depth = draw.uniform(0.2, 2.0, (2, 3, 24, 32)).astype(np.float32)
-    k = np.stack([intrinsics(f, (24, 32)) for f in (0.6, 0.9)])[:, None]
+    k = np.stack([compute_intrinsics(f, (24, 32)) for f in (0.6, 0.9)])[:, None]
     eyes = np.stack([[rigid(draw) for _ in range(3)] for _ in range(2)])
     every = token_points(depth, k, eyes, (3, 2))
     assert every.shape == (2, 3, 6, 4)
@@ -145,9 +143,9 @@ def test_the_mend_is_named_where_there_is_no_depth(tmp_path: Path) -> None:
 
 
 def test_a_policy_sees_the_points_that_were_recorded(tmp_path: Path) -> None:
-    task, robot, size = tasks.load("click_bell"), robots.load("panda"), (64, 64)
+    task, robot, size = tasks.load_task("click_bell"), robots.load_robot("panda"), (64, 64)
     views, grids = tuple(View(name, 32, 64) for name in robot.camera_names), ((2, 4),) * len(robot.camera_names)
-    made = next(iter(record.record(task, robot, [1], size=size, depth=True)))
+    made = next(iter(record.record_episodes(task, robot, [1], size=size, depth=True)))
     data = kept(tmp_path / "set", dataclasses.replace(made, success=True), size, "panda")
     stored = episode_points(data, data.episodes[0], views, grids, still(len(views)))
     env = Env(task, robot, size=size, depth=True)

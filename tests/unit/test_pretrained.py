@@ -272,9 +272,7 @@ def test_a_run_with_pretrained_weights_trains_goes_on_and_acts(folder: Path, tmp
     views = tuple(View(name, *((32, 32) if "wrist" in name else (64, 64))) for name in CAMERAS)
     codec = dataclasses.replace(whole.codec, views=views)
     model = dataclasses.replace(whole.model, layout=layout(codec), action_dim=JOINTS, state_dim=JOINTS)
-    stage = dataclasses.replace(
-        whole.train, steps=4, batch_size=4, precision="bf16" if rank else "fp32", warmup=1
-    )
+    stage = dataclasses.replace(whole.train, steps=4, batch_size=4, precision="bf16" if rank else "fp32", warmup=1)
     made = dataclasses.replace(whole, robot="aloha", codec=codec, model=model, train=stage)
     data, out = dataset(tmp_path / "toy", [episode(seed, pictures=7) for seed in range(3)]), tmp_path / "run"
     pipeline.train(made, data, out, False, torch.device("cpu"), until=2)

@@ -10,36 +10,39 @@ import pytest
 from aim import cli
 from sim import robots, tasks
 from sim.episodes import record
-from sim.expert.perturb import pushes
+from sim.expert.perturb import sample_perturbations
 
-TASK, PANDA = tasks.load("click_bell"), robots.load("panda")
+TASK, PANDA = tasks.load_task("click_bell"), robots.load_robot("panda")
 
 
 def test_a_seed_gives_the_same_pushes_and_grippers_none() -> None:
-    one, again, other = (pushes(TASK, PANDA, seed, 0.03) for seed in (5, 5, 6))
+    one, again, other = (sample_perturbations(TASK, PANDA, seed, 0.03) for seed in (5, 5, 6))
     assert np.array_equal(one, again)
     assert not np.array_equal(one, other)
     assert one.shape == (TASK.horizon + 1, len(PANDA.action_names))
     grips = [name.endswith("/gripper") for name in PANDA.action_names]
     assert not one[:, grips].any()
     assert one[:, ~np.array(grips)].any(0).all()
-    assert not pushes(TASK, PANDA, 5, 0.0).any()
+    assert not sample_perturbations(TASK, PANDA, 5, 0.0).any()
 
 
 def test_pushes_come_and_go_smoothly_and_scale() -> None:
-    many = np.concatenate([pushes(TASK, PANDA, seed, 0.03) for seed in range(40)])
+    many = np.concatenate([sample_perturbations(TASK, PANDA, seed, 0.03) for seed in range(40)])
     at_rest = ~many.any(1)
     assert 0.2 < at_rest.mean() < 0.8
-    assert np.abs(np.diff(pushes(TASK, PANDA, 3, 0.03), axis=0)).max() < 0.02  # radians in 20 ms
-    double = np.concatenate([pushes(TASK, PANDA, seed, 0.06) for seed in range(40)])
+    assert np.abs(np.diff(sample_perturbations(TASK, PANDA, 3, 0.03), axis=0)).max() < 0.02  # radians in 20 ms
+    double = np.concatenate([sample_perturbations(TASK, PANDA, seed, 0.06) for seed in range(40)])
     assert np.allclose(double, 2 * many, atol=1e-7)
 
 
 def test_what_is_written_down_is_what_the_expert_wanted() -> None:
-    plain, pushed = (next(record.record(TASK, PANDA, [3], ("head",), (16, 16), push=push)) for push in (0.0, 0.03))
+    plain, pushed = (
+        next(record.record_episodes(TASK, PANDA, [3], ("head",), (16, 16), perturbation_rad=push))
+        for push in (0.0, 0.03)
+    )
     assert plain.success
     assert pushed.success
-    begun = int(np.flatnonzero(pushes(TASK, PANDA, 3, 0.03).any(1))[0])
+    begun = int(np.flatnonzero(sample_perturbations(TASK, PANDA, 3, 0.03).any(1))[0])
     assert np.array_equal(plain.state[: begun + 1], pushed.state[: begun + 1])
     soon = slice(begun, begun + 12)
     assert np.abs(plain.state[soon] - pushed.state[soon]).max() > 0.003

@@ -175,8 +175,8 @@ def test_what_it_cannot_draw_is_refused(rays: RayRenderer) -> None:
 
 def test_a_textured_table_is_drawn_in_its_mean_colour(rays: RayRenderer, gl: GlRenderer) -> None:
     name = "eval/dots-00"
-    colour = " ".join(str(value) for value in textures.mean(name))
-    table = f'rgba="{colour} 1" user="{textures.number(name, "table")}"'
+    colour = " ".join(str(value) for value in textures.compute_mean_colour(name))
+    table = f'rgba="{colour} 1" user="{textures.get_texture_id(name, "table")}"'
     code = CODE.replace("<mujoco>", '<mujoco><size nuser_geom="1"/>', 1).replace('rgba=".75 .7 .6 1"', table)
     model, data = scene(code)
     ours, _ = rays.render(model, data, CAMERAS, SIZE)

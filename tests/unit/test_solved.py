@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from sim import robots, tasks
-from sim.geometry import pose
-from sim.task.predicates import evaluate
+from sim.geometry import make_pose
+from sim.task.predicates import evaluate_success
 from sim.world.mujoco import Copy
 from sim.world.state import Facts
 
@@ -20,13 +20,13 @@ PutSo = Callable[[Copy, float], None]
 def put(copy: Copy, name: str, where: Sequence[float]) -> None:
     """Set a free body's base at a place (world), upright."""
     joint = copy.data.joint(f"{name}.free")
-    joint.qpos[:] = pose(where)
+    joint.qpos[:] = make_pose(where)
     copy.refresh()
 
 
 def solved(copy: Copy) -> bool:
     latches = np.zeros((1, len(copy.task.success)), bool)
-    return bool(evaluate(copy.task, Facts([copy]), latches)[0][0])
+    return bool(evaluate_success(copy.task, Facts([copy]), latches)[0][0])
 
 
 def place_cup(copy: Copy, off: float) -> None:
@@ -56,9 +56,9 @@ def line_up_in_depth(copy: Copy, off: float) -> None:
     ("blocks_ranking_rgb", line_up, 0.13),
     ("blocks_ranking_rgb", line_up_in_depth, 0.03),
 ])  # fmt: skip
-@pytest.mark.parametrize("robot", robots.names())
+@pytest.mark.parametrize("robot", robots.list_robots())
 def test_a_real_scene_is_solved_up_to_the_threshold(name: str, put_so: PutSo, limit: float, robot: str) -> None:
-    copy = Copy(tasks.load(name), robots.load(robot), 0)
+    copy = Copy(tasks.load_task(name), robots.load_robot(robot), 0)
     assert not solved(copy)
     put_so(copy, limit - MARGIN)
     assert solved(copy)
@@ -70,7 +70,7 @@ def test_a_real_scene_is_solved_up_to_the_threshold(name: str, put_so: PutSo, li
 
 
 def test_a_real_row_must_be_in_order() -> None:
-    copy = Copy(tasks.load("blocks_ranking_rgb"), robots.load("panda"), 0)
+    copy = Copy(tasks.load_task("blocks_ranking_rgb"), robots.load_robot("panda"), 0)
     for off, right in ((MARGIN, True), (-MARGIN, False)):
         line_up(copy, off)
         assert solved(copy) is right

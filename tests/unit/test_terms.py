@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike, NDArray
 
-from sim.geometry import about, pose
-from sim.task.predicates import CLOSED, OPEN, TERMS, View, evaluate
-from sim.task.spec import Arm, Object, Shape, Spawn, Task, Term, Value
+from sim.geometry import make_pose, quat_from_axis_angle
+from sim.task.predicates import MAX_CLOSED_FRACTION, MIN_OPEN_FRACTION, PREDICATES, SceneState, evaluate_success
+from sim.task.spec import ArmRole, ObjectSpec, Predicate, Spawn, Task, TaskObject, Value
 
 MARGIN = 1e-6
 FREE = {"along", "axis", "both", "yaw", "turns"}  # numbers of a term that are no thresholds
@@ -80,7 +80,7 @@ class States:
 
 def _pose(value: ArrayLike) -> Floats:
     found = np.asarray(value, float)
-    return found if len(found) == 7 else pose(found)
+    return found if len(found) == 7 else make_pose(found)
 
 
 At = Callable[[float], State]
@@ -111,13 +111,20 @@ def placed(axis: int, side: float = 1.0) -> At:
 
 def turned(angle: float, of: str = "a.p", axis: Sequence[float] = (0.0, 0.0, 1.0)) -> State:
     """Return a state where a point is turned about an axis, while b.p has a yaw of 0.5."""
-    return State({of: pose((0, 0, 0.8), about(axis, angle)), "b.p": pose((0, 0, 0), about((0, 0, 1), 0.5))})
+    return State(
+        {
+            of: make_pose((0, 0, 0.8), quat_from_axis_angle(axis, angle)),
+            "b.p": make_pose((0, 0, 0), quat_from_axis_angle((0, 0, 1), 0.5)),
+        }
+    )
 
 
 def ahead(gap: Sequence[float]) -> State:
     """Return a state where b.p is at `gap` in the frame of a.p, whose z axis looks along the world's x."""
     x, y, z = gap
-    return State({"a.p": pose((0.1, 0.2, 0.8), about((0, 1, 0), pi / 2)), "b.p": (0.1 + z, 0.2 + y, 0.8 - x)})
+    return State(
+        {"a.p": make_pose((0.1, 0.2, 0.8), quat_from_axis_angle((0, 1, 0), pi / 2)), "b.p": (0.1 + z, 0.2 + y, 0.8 - x)}
+    )
 
 
 def pile(x: float = 0.0, y: float = 0.0, top: float = 0.0) -> State:
@@ -145,9 +152,11 @@ AWAY = State(contacts={("r", "can"): [(0, 0, 0)]}, touches=frozenset({("can", "t
 
 def inside_box(axis: int, side: float = 1.0) -> At:
     """Return the function from a coordinate along one axis to a state whose others lie inside the box."""
+
     def state(value: float) -> State:
         place = np.array((0.0, 0.0, 0.74)) + np.where(np.eye(3)[axis] > 0, value, MIDDLE) * (side, 1, 1)
         return State({"a.p": place}, sides={"r": side})
+
     return state  # fmt: skip
 
 
@@ -213,13 +222,13 @@ CASES: list[Case] = [
     *(between(name, key, BUTTON, -limit, lambda v, k=k: grip(v * np.eye(3)[k]), below=False)
       for name in ("touched", "pressed") for k, key, limit in ((0, "xy", 0.02), (1, "xy", 0.02), (2, "z", 0.03))),
     ("touched", "", BUTTON, grip((0, 0, 0), opening=1.0), grip((0, 0, 0), thing="bowl")),
-    between("pressed", "", BUTTON, CLOSED, lambda v: grip((0, 0, 0), opening=v)),
+    between("pressed", "", BUTTON, MAX_CLOSED_FRACTION, lambda v: grip((0, 0, 0), opening=v)),
     ("opened", "fraction", {"joint": "a.hinge", "fraction": 0.4},
      State(joints={"a.hinge": 0.4}), State(joints={"a.hinge": 0.4 - MARGIN})),
     between("at", "distance", {"arm": "r", "point": "a.p", "distance": 0.05}, 0.05, lambda v: State(
         {"a.p": (0.1, 0.2, 0.3)}, tools={"r": np.array((0.1, 0.2, 0.3)) + v * np.array((0.6, 0.0, 0.8))})),
-    between("open", "", {"arm": "r"}, OPEN, lambda v: State(grippers={"r": v}), below=False),
-    between("closed", "", {"arm": "r"}, CLOSED, lambda v: State(grippers={"r": v})),
+    between("open", "", {"arm": "r"}, MIN_OPEN_FRACTION, lambda v: State(grippers={"r": v}), below=False),
+    between("closed", "", {"arm": "r"}, MAX_CLOSED_FRACTION, lambda v: State(grippers={"r": v})),
 ]  # fmt: skip
 
 
@@ -227,7 +236,7 @@ def label(case: Case) -> str:
     return f"{case[0]}-{case[1]}"
 
 
-def _is_view(view: States) -> View:
+def _is_view(view: States) -> SceneState:
     return view
 
 
@@ -235,16 +244,16 @@ def _is_view(view: States) -> View:
 def test_a_threshold_is_where_it_is_said_to_be(case: Case) -> None:
     name, _, args, inside, outside = case
     view = _is_view(States((inside, outside, inside)))
-    assert TERMS[name](view, **args).tolist() == [True, False, True]
+    assert PREDICATES[name](view, **args).tolist() == [True, False, True]
 
 
 def thresholds(name: str) -> set[str]:
     """Return the keywords of a term that are lengths, angles or fractions to compare with; "" for one without."""
-    parameters = list(inspect.signature(TERMS[name]).parameters.values())[1:]
+    parameters = list(inspect.signature(PREDICATES[name]).parameters.values())[1:]
     return {p.name for p in parameters if "float" in str(p.annotation) and p.name not in FREE} or {""}
 
 
-@pytest.mark.parametrize("name", TERMS)
+@pytest.mark.parametrize("name", PREDICATES)
 def test_every_threshold_has_its_pair(name: str) -> None:
     assert thresholds(name) <= {what for term, what, *_ in CASES if term == name}
 
@@ -257,11 +266,13 @@ ONE = Task(
     name="one",
     instructions=("go",),
     objects=(
-        Object("cup", (Shape("can", {"radius": 0.03, "height": 0.1}),), Spawn((0.0, 0.0), (0.0, 0.0))),
-        Object("hat", (Shape("can", {"radius": 0.03, "height": 0.1}),), Spawn((0.0, 0.0), (0.0, 0.0), optional=True)),
+        TaskObject("cup", (ObjectSpec("can", {"radius": 0.03, "height": 0.1}),), Spawn((0.0, 0.0), (0.0, 0.0))),
+        TaskObject(
+            "hat", (ObjectSpec("can", {"radius": 0.03, "height": 0.1}),), Spawn((0.0, 0.0), (0.0, 0.0), optional=True)
+        ),
     ),
-    arms=(Arm("r", "right"),),
-    success=(Term("over", {"a": "cup.top", "b": "cup.bottom"}, latch=True), Term("open", {"arm": "r"})),
+    arms=(ArmRole("r", "right"),),
+    success=(Predicate("over", {"a": "cup.top", "b": "cup.bottom"}, latch=True), Predicate("open", {"arm": "r"})),
     plan=(),
     horizon=10,
 )
@@ -273,16 +284,16 @@ def lifted(height: float, opening: float) -> State:
 
 def test_success_is_all_terms_at_once_and_a_latch_remembers() -> None:
     fresh = np.zeros((3, 2), bool)
-    done, latches = evaluate(ONE, States((lifted(1, 0), lifted(-1, 1), lifted(1, 1))), fresh)
+    done, latches = evaluate_success(ONE, States((lifted(1, 0), lifted(-1, 1), lifted(1, 1))), fresh)
     assert done.tolist() == [False, False, True]
     assert latches.tolist() == [[True, False], [False, True], [True, True]]
-    done, latches = evaluate(ONE, States((lifted(-1, 1), lifted(-1, 1), lifted(-1, 0))), latches)
+    done, latches = evaluate_success(ONE, States((lifted(-1, 1), lifted(-1, 1), lifted(-1, 0))), latches)
     assert done.tolist() == [True, False, False]
     assert latches.tolist() == [[True, True], [False, True], [True, False]]
 
 
 def test_a_term_about_an_absent_object_holds() -> None:
-    task = dataclasses.replace(ONE, success=(Term("over", {"a": "hat.top", "b": "cup.bottom"}),))
+    task = dataclasses.replace(ONE, success=(Predicate("over", {"a": "hat.top", "b": "cup.bottom"}),))
     there = State({"hat.top": (0, 0, -1), "cup.bottom": (0, 0, 0)})
     nan = np.full(7, np.nan)
 
@@ -291,5 +302,5 @@ def test_a_term_about_an_absent_object_holds() -> None:
             return np.array([not name.startswith("hat") or s is there for s in self.states])
 
     gone = State({"hat.top": nan, "cup.bottom": (0, 0, 0)})
-    done, _ = evaluate(task, Absent((there, gone)), np.zeros((2, 1), bool))
+    done, _ = evaluate_success(task, Absent((there, gone)), np.zeros((2, 1), bool))
     assert done.tolist() == [False, True]

@@ -7,8 +7,8 @@ import pytest
 from event_film import BODIES, Film, carry
 
 from sim.episodes import tool_events as rules
-from sim.episodes.contact_history import turning_points
-from sim.geometry import about, apply, compose, pose
+from sim.episodes.contact_history import find_turning_points
+from sim.geometry import compose, make_pose, quat_from_axis_angle, transform_points
 
 BLOCK = {"cup": "free", "tray": "fixed", "coaster": "free"}
 PAN = {"cup": "free", "pan": "free"}
@@ -41,7 +41,13 @@ def test_a_hammer_strikes_the_block_at_the_first_touch() -> None:
     film.touch("cup", "tray", [80, 81, 82], (0.03, 0, 0.1))
     film.touch("tray", "cup", range(83, 201), (0.2, 0, 0.1))  # it stays there, but the first touch is meant
     _, strike = film.events()
-    assert (strike.kind, strike.step, strike.arm, strike.carrier, strike.channel) == ("strike", 80, "left", "tray", 2)
+    assert (strike.kind, strike.step, strike.arm, strike.reference_body, strike.channel) == (
+        "strike",
+        80,
+        "left",
+        "tray",
+        2,
+    )
     np.testing.assert_allclose(strike.points, [[0.03, 0, 0.05]], atol=1e-6)
 
 
@@ -72,7 +78,7 @@ def test_leaving_a_support_is_no_strike() -> None:
     assert kinds_and_steps(film) == []
 
 
-@pytest.mark.parametrize(("gap", "blows"), [(rules.STRIKE_GAP, 1), (rules.STRIKE_GAP + 1, 2)])
+@pytest.mark.parametrize(("gap", "blows"), [(rules.MAX_STRIKE_GAP_STEPS, 1), (rules.MAX_STRIKE_GAP_STEPS + 1, 2)])
 def test_a_bounce_is_one_blow(gap: int, blows: int) -> None:
     film = wield()
     film.touch("cup", "tray", [80, 81 + gap])
@@ -93,7 +99,9 @@ def test_feeling_for_a_hook_is_no_strike() -> None:
     assert kinds_and_steps(film) == [("place", 305, "tray")]
 
 
-@pytest.mark.parametrize(("early", "struck"), [(rules.SET_DOWN, False), (rules.SET_DOWN + 1, True)])
+@pytest.mark.parametrize(
+    ("early", "struck"), [(rules.SET_DOWN_WINDOW_STEPS, False), (rules.SET_DOWN_WINDOW_STEPS + 1, True)]
+)
 def test_brushing_a_neighbour_while_setting_down_is_no_strike(early: int, struck: bool) -> None:
     film = wield(last=150)
     film.touch("cup", "coaster", [150 - early])
@@ -154,11 +162,13 @@ def test_pouring_is_carried_by_where_things_land() -> None:
     film.touch("marble", "ball", range(161, 163))  # one poured thing on the other is not there yet
     film.touch("marble", "tray", range(165, 300), (0.2, 0, -0.3))
     (pour,) = [e for e in film.events() if e.kind != "pick"]
-    assert (pour.kind, pour.step, pour.arm, pour.carrier, pour.channel) == ("pour", 130, "left", "tray", 2)
+    assert (pour.kind, pour.step, pour.arm, pour.reference_body, pour.channel) == ("pour", 130, "left", "tray", 2)
     np.testing.assert_allclose(pour.points, [[0.1, 0, 0], [0.2, 0, 0]], atol=1e-6)
 
 
-@pytest.mark.parametrize(("tilt", "poured"), [(rules.TILT - 0.01, False), (rules.TILT + 0.01, True)])
+@pytest.mark.parametrize(
+    ("tilt", "poured"), [(rules.MIN_POUR_TILT_RAD - 0.01, False), (rules.MIN_POUR_TILT_RAD + 0.01, True)]
+)
 @pytest.mark.parametrize("axis", [(1, 0, 0), (0.6, 0.8, 0)])
 def test_pouring_needs_a_tilt(tilt: float, poured: bool, axis: tuple[float, float, float]) -> None:
     film = load(0.0)
@@ -238,7 +248,7 @@ def test_a_shake_is_at_its_first_turn_and_on_its_grip() -> None:
     film.grasp("left", range(120, film.steps + 1), (0, 0.03, 0.15))
     film.rows = [row for row in film.rows if row[0] < 120 or row[3][1] == np.float64(0.03)]
     _, event = film.events()
-    assert (event.kind, event.step, event.arm, event.carrier, event.channel) == ("shake", 120, "left", "cup", 2)
+    assert (event.kind, event.step, event.arm, event.reference_body, event.channel) == ("shake", 120, "left", "cup", 2)
     np.testing.assert_allclose(sorted(event.points[:, 0]), [-0.02, 0.02], atol=1e-6)
 
 
@@ -247,17 +257,22 @@ def test_a_shake_has_any_direction(by: tuple[float, float, float]) -> None:
     assert kinds_and_steps(shake(6, by=by)) == [("shake", 120, "cup")]
 
 
-@pytest.mark.parametrize(("ways", "found"), [(rules.REVERSALS, False), (rules.REVERSALS + 1, True)])
+@pytest.mark.parametrize(("ways", "found"), [(rules.MIN_SHAKE_REVERSALS, False), (rules.MIN_SHAKE_REVERSALS + 1, True)])
 def test_a_shake_turns_back_several_times(ways: int, found: bool) -> None:
     assert bool(kinds_and_steps(shake(ways, by=(1, 0, 0)))) == found
 
 
-@pytest.mark.parametrize(("swing", "found"), [(rules.SWING - 0.001, False), (rules.SWING + 0.001, True)])
+@pytest.mark.parametrize(
+    ("swing", "found"), [(rules.MIN_SHAKE_STROKE_M - 0.001, False), (rules.MIN_SHAKE_STROKE_M + 0.001, True)]
+)
 def test_a_shake_is_wider_than_a_tremble(swing: float, found: bool) -> None:
     assert bool(kinds_and_steps(shake(6, swing, by=(1, 0, 0)))) == found
 
 
-@pytest.mark.parametrize(("beat", "found"), [(rules.BEAT, True), (rules.BEAT + 1, False)])
+@pytest.mark.parametrize(
+    ("beat", "found"),
+    [(rules.MAX_SHAKE_REVERSAL_INTERVAL_STEPS, True), (rules.MAX_SHAKE_REVERSAL_INTERVAL_STEPS + 1, False)],
+)
 def test_a_shake_is_quick(beat: int, found: bool) -> None:
     assert bool(kinds_and_steps(shake(6, beat=beat))) == found
 
@@ -288,13 +303,13 @@ def test_the_world_may_be_turned_and_shifted() -> None:
     film.touch("ball", "tray", range(160, 300), (0.1, 0, -0.3))
     film.touch("pan", "tray", [250], (0.3, 0.1, 0))
     before = film.events()
-    frame = pose((0.3, -0.2, 0.7), about((0, 0, 1), 0.8))
+    frame = make_pose((0.3, -0.2, 0.7), quat_from_axis_angle((0, 0, 1), 0.8))
     film.pose = compose(frame, film.pose).astype(np.float32)
-    film.rows = [(s, a, b, tuple(apply(frame, at)), f) for s, a, b, at, f in film.rows]
+    film.rows = [(s, a, b, tuple(transform_points(frame, at)), f) for s, a, b, at, f in film.rows]
     after = film.events()
     assert [e.kind for e in before] == ["pick", "pour", "strike"]
     for e, f in zip(before, after, strict=True):
-        assert (e.kind, e.step, e.arm, e.carrier) == (f.kind, f.step, f.arm, f.carrier)
+        assert (e.kind, e.step, e.arm, e.reference_body) == (f.kind, f.step, f.arm, f.reference_body)
         np.testing.assert_allclose(f.points, e.points, atol=1e-6)
 
 
@@ -303,8 +318,8 @@ def test_turning_points_are_those_of_a_sine() -> None:
     time = np.arange(1000)
     track = np.sin(time / 50) + 0.01 * rng.normal(size=1000)
     peaks = 50 * np.pi * (np.arange(6) + 0.5)
-    assert np.abs(np.array(turning_points(track, 0.5)) - peaks).max() < 15
-    assert turning_points(track, 2.5) == []
-    assert turning_points(np.abs(time - 400.0), 100.0) == [400]
-    assert turning_points(np.zeros(5), 0.1) == []
-    assert turning_points(np.zeros(1), 0.1) == []
+    assert np.abs(np.array(find_turning_points(track, 0.5)) - peaks).max() < 15
+    assert find_turning_points(track, 2.5) == []
+    assert find_turning_points(np.abs(time - 400.0), 100.0) == [400]
+    assert find_turning_points(np.zeros(5), 0.1) == []
+    assert find_turning_points(np.zeros(1), 0.1) == []

@@ -160,4 +160,3 @@ def test_wandb_that_is_not_there_is_asked_for(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"pip install 'aim-world-action\[wandb\]'"):
         log.opened(tmp_path, "project")
     assert not (tmp_path / log.EVENTS).exists()
-

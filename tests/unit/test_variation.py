@@ -13,36 +13,35 @@ from numpy.typing import NDArray
 
 from sim import robots
 from sim.embodiment.model import Geom
-from sim.geometry import about, pose
-from sim.objects import Form, form_of
-from sim.objects.base import Part
-from sim.objects.bounds import footprint
-from sim.scene import randomize as variation
-from sim.scene import textures
-from sim.scene.compile import build
-from sim.scene.randomize import CLEAN, Look, Thing, clutter, look
-from sim.task.spec import Arm, Object, Shape, Spawn, Table, Task
+from sim.geometry import make_pose, quat_from_axis_angle
+from sim.objects import ObjectModel, build_object
+from sim.objects.base import ObjectPart
+from sim.objects.bounds import compute_footprint
+from sim.scene import randomize, textures
+from sim.scene.compile import compile_scene
+from sim.scene.randomize import CLEAN_VISUALS, Distractor, VisualParams, sample_distractors, sample_visuals
+from sim.task.spec import ArmRole, ObjectSpec, Spawn, TablePlacement, Task, TaskObject
 from sim.types import UserError
 from sim.world.render_gl import GlRenderer, renderer
 
-CUP = Shape("cup", {"radius": 0.0435, "height": 0.09}, kind="cup")
-COASTER = Shape("disc", {"radius": 0.0745, "height": 0.008}, kind="coaster")
+CUP = ObjectSpec("cup", {"radius": 0.0435, "height": 0.09}, kind="cup")
+COASTER = ObjectSpec("disc", {"radius": 0.0745, "height": 0.008}, kind="coaster")
 TASK = Task(
     name="variation",
     instructions=("move the cup",),
     objects=(
-        Object("cup", (CUP,), Spawn(x=(0.15, 0.3), y=(-0.2, 0.05), mirror="coin")),
-        Object("coaster", (COASTER,), Spawn(x=(-0.05, 0.1), y=(-0.2, 0.05), apart=(("cup", 0.13),)), fixed=True),
+        TaskObject("cup", (CUP,), Spawn(x=(0.15, 0.3), y=(-0.2, 0.05), mirror="coin")),
+        TaskObject("coaster", (COASTER,), Spawn(x=(-0.05, 0.1), y=(-0.2, 0.05), apart=(("cup", 0.13),)), fixed=True),
     ),
-    arms=(Arm("a", "side:cup"),),
+    arms=(ArmRole("a", "side:cup"),),
     success=(),
     plan=(),
     horizon=100,
 )
-FORMS = {"cup": form_of(CUP), "coaster": form_of(COASTER)}
-POSES = {"cup": pose((0.2, -0.1, 0.74)), "coaster": pose((0.0, -0.1, 0.74))}
+FORMS = {"cup": build_object(CUP), "coaster": build_object(COASTER)}
+POSES = {"cup": make_pose((0.2, -0.1, 0.74)), "coaster": make_pose((0.0, -0.1, 0.74))}
 
-TABLE = Table()
+TABLE = TablePlacement()
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -50,60 +49,60 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def things(seed: int, table: Table = TABLE) -> tuple[Thing, ...]:
+def things(seed: int, table: TablePlacement = TABLE) -> tuple[Distractor, ...]:
     """Return one draw of clutter around a cup and a coaster."""
-    return clutter(TASK, table, FORMS, POSES, rng(seed))
+    return sample_distractors(TASK, table, FORMS, POSES, rng(seed))
 
 
 def test_pools_share_neither_names_nor_pictures() -> None:
-    train, held_out = textures.pool("train"), textures.pool("eval")
+    train, held_out = textures.list_pool("train"), textures.list_pool("eval")
     assert len(train) >= 40 and len(held_out) >= 20
     kinds = [{name.partition("/")[2].rpartition("-")[0] for name in pool} for pool in (train, held_out)]
     assert not kinds[0] & kinds[1]
-    pictures = {textures.picture(name).tobytes() for name in textures.names()}
-    assert len(pictures) == len(train) + len(held_out) == len(textures.names())
+    pictures = {textures.render_texture(name).tobytes() for name in textures.list_textures()}
+    assert len(pictures) == len(train) + len(held_out) == len(textures.list_textures())
     with pytest.raises(UserError, match="valid: train, eval"):
-        textures.pool("unseen")
+        textures.list_pool("unseen")
     with pytest.raises(UserError, match="unknown texture"):
-        textures.picture("train/wood-99")
+        textures.render_texture("train/wood-99")
 
 
 def test_a_texture_is_the_same_everywhere() -> None:
-    whole = zlib.crc32(b"".join(textures.picture(name).tobytes() for name in textures.names()))
+    whole = zlib.crc32(b"".join(textures.render_texture(name).tobytes() for name in textures.list_textures()))
     assert whole == 348469521
-    for name in textures.names():
-        picture = textures.picture(name)
+    for name in textures.list_textures():
+        picture = textures.render_texture(name)
         assert picture.shape == (128, 128, 3) and picture.dtype == np.uint8 and not picture.flags.writeable
-        assert 0.25 < np.mean(textures.mean(name)) < 0.95  # things can be told from it
+        assert 0.25 < np.mean(textures.compute_mean_colour(name)) < 0.95  # things can be told from it
 
 
 def test_looks_repeat_and_come_from_their_pool() -> None:
-    for kind, pool in variation.TEXTURES.items():
+    for kind, pool in randomize.TEXTURE_POOLS.items():
         for seed in range(40):
-            one, other = look(kind, rng(seed)), look(kind, rng(seed))
+            one, other = sample_visuals(kind, rng(seed)), sample_visuals(kind, rng(seed))
             assert one == other
-            assert all(name == "" or name in textures.pool(pool) for name in (one.wall, one.table))
-            assert 0 <= one.lower <= 0.03 and np.linalg.norm(one.head_shift) <= 0.02
-    assert look("clean", rng()) == CLEAN == Look()
+            assert all(name == "" or name in textures.list_pool(pool) for name in (one.wall, one.table))
+            assert 0 <= one.table_lowering <= 0.03 and np.linalg.norm(one.head_camera_shift) <= 0.02
+    assert sample_visuals("clean", rng()) == CLEAN_VISUALS == VisualParams()
     with pytest.raises(UserError, match="valid: clean, random, random-eval"):
-        look("messy", rng())
+        sample_visuals("messy", rng())
 
 
 def test_a_surface_is_plain_now_and_then() -> None:
     numbers = rng()
-    drawn = [look("random", numbers) for _ in range(4000)]
+    drawn = [sample_visuals("random", numbers) for _ in range(4000)]
     plain = [[not getattr(one, surface) for one in drawn] for surface in ("wall", "table")]
     assert all(0.012 < np.mean(p) < 0.03 for p in plain)
-    assert len({one.table for one in drawn}) == len(textures.pool("train")) + 1
+    assert len({one.table for one in drawn}) == len(textures.list_pool("train")) + 1
 
 
 def test_clutter_keeps_clear() -> None:
-    bare, reach = 0, {name: footprint(form)[0] for name, form in FORMS.items()}
+    bare, reach = 0, {name: compute_footprint(form)[0] for name, form in FORMS.items()}
     for seed in range(60):
         found = things(seed)
         bare += not found
         assert len(found) <= 10
-        circles = [(*thing.pose[:2], *footprint(thing.form)) for thing in found]
+        circles = [(*thing.pose[:2], *compute_footprint(thing.model)) for thing in found]
         for i, (x, y, radius, height) in enumerate(circles):
             assert abs(x) + radius < 0.6 and abs(y) + radius < 0.35
             assert all(hypot(x - u, y - v) > radius + r + 0.0049 for u, v, r, _ in circles[:i])
@@ -118,24 +117,24 @@ def test_clutter_keeps_clear() -> None:
 def test_clutter_is_none_of_the_tasks_things() -> None:
     for seed in range(30):
         for thing in things(seed):
-            assert thing.shape.kind not in ("cup", "coaster") and thing.shape.family not in ("cup", "disc")
-            assert not thing.form.parts and thing.fixed
+            assert thing.spec.kind not in ("cup", "coaster") and thing.spec.family not in ("cup", "disc")
+            assert not thing.model.parts and thing.fixed
 
 
 def test_clutter_repeats() -> None:
     one, other = things(3), things(3)
-    assert [t.shape for t in one] == [t.shape for t in other] and one
+    assert [t.spec for t in one] == [t.spec for t in other] and one
     np.testing.assert_array_equal([t.pose for t in one], [t.pose for t in other])
 
 
 def test_clutter_follows_the_table() -> None:
     poses = {name: place + np.array([0.3, 0, -0.1, 0, 0, 0, 0]) for name, place in POSES.items()}
-    for thing in clutter(TASK, Table(x=0.3, top=0.64), FORMS, poses, rng(1)):
+    for thing in sample_distractors(TASK, TablePlacement(x=0.3, top=0.64), FORMS, poses, rng(1)):
         assert thing.pose[2] == 0.64 and -0.3 < thing.pose[0] < 0.9
 
 
-TURN = tuple(about((0, 0, 1), 0.7).tolist())
-FLAT = tuple(about((0, 1, 0), np.pi / 2).tolist())
+TURN = tuple(quat_from_axis_angle((0, 0, 1), 0.7).tolist())
+FLAT = tuple(quat_from_axis_angle((0, 1, 0), np.pi / 2).tolist())
 
 
 @pytest.mark.parametrize(
@@ -151,26 +150,26 @@ FLAT = tuple(about((0, 1, 0), np.pi / 2).tolist())
     ],
 )
 def test_footprints(geom: Geom, radius: float, height: float) -> None:
-    found = footprint(Form((geom,), {}))
+    found = compute_footprint(ObjectModel((geom,), {}))
     np.testing.assert_allclose(found, (radius, height), rtol=1.2e-3)
 
 
 def test_a_footprint_knows_how_a_thing_lies_and_moves() -> None:
-    pole = Form((Geom("box", (0.01, 0.01, 0.1), (0, 0, 0.1)),), {})
-    assert footprint(pole, FLAT)[0] > 0.199 and footprint(pole)[0] < 0.015
-    door = Part("door", "hinge", (0.1, 0, 0), (0, 0, 1), (0, 1), 0, (Geom("box", (0.2, 0.01, 0.01)),), 0.1)
-    assert footprint(dataclasses.replace(pole, parts=(door,)))[0] > 0.3
+    pole = ObjectModel((Geom("box", (0.01, 0.01, 0.1), (0, 0, 0.1)),), {})
+    assert compute_footprint(pole, FLAT)[0] > 0.199 and compute_footprint(pole)[0] < 0.015
+    door = ObjectPart("door", "hinge", (0.1, 0, 0), (0, 0, 1), (0, 1), 0, (Geom("box", (0.2, 0.01, 0.01)),), 0.1)
+    assert compute_footprint(dataclasses.replace(pole, parts=(door,)))[0] > 0.3
 
 
 # drawn scenes
 
-LIT = {"sunlight": (0.0,) * 3, "headlight": (1.0, 0.0)}  # colours as they are
+LIT = {"sun_colour": (0.0,) * 3, "headlight": (1.0, 0.0)}  # colours as they are
 
 
-def drawn(monkeypatch: pytest.MonkeyPatch, given: Look) -> tuple[mujoco.MjModel, NDArray[np.uint8]]:
+def drawn(monkeypatch: pytest.MonkeyPatch, given: VisualParams) -> tuple[mujoco.MjModel, NDArray[np.uint8]]:
     """Return a scene that looks as told and its head camera's picture."""
-    monkeypatch.setattr(variation, "look", lambda kind, numbers: given)
-    model = build(TASK, robots.load("aloha"), 0).model
+    monkeypatch.setattr(randomize, "sample_visuals", lambda kind, numbers: given)
+    model = compile_scene(TASK, robots.load_robot("aloha"), 0).model
     data = mujoco.MjData(model)
     mujoco.mj_forward(model, data)
     return model, renderer().render(model, data, [model.camera("head").id], (120, 160))[0][0]
@@ -178,7 +177,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch, given: Look) -> tuple[mujoco.MjModel,
 
 def share(picture: NDArray[np.uint8], name: str) -> float:
     """Return how much of a picture is drawn in the two commonest colours of a texture."""
-    colours, counts = np.unique(textures.picture(name).reshape(-1, 3), axis=0, return_counts=True)
+    colours, counts = np.unique(textures.render_texture(name).reshape(-1, 3), axis=0, return_counts=True)
     common = colours[np.argsort(counts)[-2:]].astype(int)
     return float((np.abs(picture[:, :, None].astype(int) - common).max(-1) <= 6).any(-1).mean())
 
@@ -186,26 +185,26 @@ def share(picture: NDArray[np.uint8], name: str) -> float:
 def test_each_surface_shows_its_own_texture(monkeypatch: pytest.MonkeyPatch) -> None:
     if not isinstance(renderer(), GlRenderer):
         pytest.skip("no OpenGL here")
-    _, plain = drawn(monkeypatch, Look(**LIT))
+    _, plain = drawn(monkeypatch, VisualParams(**LIT))
     for wall, table in (("eval/dots-00", "eval/chevrons-01"), ("eval/chevrons-01", "eval/dots-01")):
-        _, picture = drawn(monkeypatch, Look(wall=wall, table=table, **LIT))
+        _, picture = drawn(monkeypatch, VisualParams(wall=wall, table=table, **LIT))
         assert share(picture[:20], wall) > 0.7 > 0.2 > share(picture[:20], table)
         assert share(picture[50:], table) > 0.4 > 0.2 > share(picture[50:], wall)
-    np.testing.assert_array_equal(drawn(monkeypatch, Look(**LIT))[1], plain)  # and leaves nothing behind
+    np.testing.assert_array_equal(drawn(monkeypatch, VisualParams(**LIT))[1], plain)  # and leaves nothing behind
 
 
 def test_a_scene_is_built_as_it_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    before, _ = drawn(monkeypatch, CLEAN)
-    given = Look(
-        lamps=((0.1, 0.2, 0.3), (0.3, 0.2, 0.1)),
-        head_shift=(0.01, 0.0, -0.01),
-        head_turn=(0.0, 0.02, 0.0),
-        clutter=things(0),
+    before, _ = drawn(monkeypatch, CLEAN_VISUALS)
+    given = VisualParams(
+        lamp_colours=((0.1, 0.2, 0.3), (0.3, 0.2, 0.1)),
+        head_camera_shift=(0.01, 0.0, -0.01),
+        head_camera_rotation=(0.0, 0.02, 0.0),
+        distractors=things(0),
     )
     model, _ = drawn(monkeypatch, given)
     assert before.nlight == 1 and model.nlight == 3
     np.testing.assert_allclose(model.camera("head").pos - before.camera("head").pos, (0.01, 0.0, -0.01), atol=1e-12)
     assert 0 < np.abs(model.camera("head").quat - before.camera("head").quat).max() < 0.02
     names = [model.body(i).name for i in range(model.nbody) if model.body(i).name.startswith("clutter")]
-    assert names == [f"clutter{i}" for i in range(len(given.clutter))] and names
+    assert names == [f"clutter{i}" for i in range(len(given.distractors))] and names
     assert model.nq == before.nq  # none of it moves
