@@ -8,6 +8,8 @@ this file share the camera axes x right, y down, z forward; MuJoCo's are x right
 
 from __future__ import annotations
 
+from math import atan, tan
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -60,3 +62,8 @@ def project_points(
     depth = camera_points[..., 2]
     normalized = camera_points / np.where(depth > 0.0, depth, np.nan)[..., None]
     return normalized @ intrinsics[:2].T, depth
+
+
+def vertical_field(horizontal_field: float, size: ImageSize) -> float:
+    """Return the vertical field of view (radians) of a camera of a given horizontal one for a (height, width)."""
+    return 2 * atan(tan(horizontal_field / 2) * size[0] / size[1])

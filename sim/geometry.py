@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import pi
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -134,3 +136,13 @@ def slerp(a: ArrayLike, b: ArrayLike, t: float) -> Array:
     if angle < 1e-9:
         return np.asarray(a, float)
     return multiply(a, quat_from_axis_angle(rotation / angle, angle * t))
+
+
+def align_z_axis(up: Array) -> Array:
+    """Return the unit quaternion (4,) of the shortest rotation that turns z to the direction `up` (3,)."""
+    up = up / np.linalg.norm(up)
+    axis = np.array([-up[1], up[0], 0.0])
+    length = float(np.linalg.norm(axis))
+    if length < 1e-9:
+        return quat_from_axis_angle((1, 0, 0), np.array(0.0 if up[2] > 0 else pi))
+    return quat_from_axis_angle(axis / length, np.array(np.arctan2(length, up[2])))

@@ -25,12 +25,16 @@ class UserError(ValueError):
     """The user asked for something that is not there; the message names what is."""
 
 
+class ResetNeeded(RuntimeError):
+    """An environment was stepped or observed before its first reset."""
+
+
 @dataclass(frozen=True)
 class Observation:
-    """What a policy may see of n copies: `images[camera]` (n h w 3), `state` (n d), in the action's order and units.
+    """What a policy may see of n worlds: `images[camera]` (n h w 3), `state` (n d), in the action's order and units.
 
     Where depth is asked for, each camera also has metres along its optical axis (0: nothing there) and its
-    place; else the three mappings are empty.
+    pose; else the three mappings are empty.
     """
 
     images: Images
@@ -40,6 +44,7 @@ class Observation:
     depth: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)  # camera -> (n h w)
     intrinsics: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)  # camera -> (3 3)
     extrinsics: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)  # camera -> (n 4 4), as an Episode's
+    privileged: NDArray[np.float32] | None = None  # (n p) the simulator's state, where it is asked for
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,16 @@ CONTACT_DTYPE = np.dtype([("step", "<i4"), ("a", "<i2"), ("b", "<i2"), ("pos", "
 
 
 @dataclass(frozen=True)
+class FailedAttempt:
+    """A seed of which there is nothing to record, and why: no usable scene, or physics that diverged."""
+
+    seed: int
+    failure: str
+    redraws: int = 0  # of its scene
+    success: bool = False
+
+
+@dataclass(frozen=True)
 class Episode:
     """One recorded run: A control steps, T = A // 4 + 1 pictures (A is a multiple of 4).
 
@@ -103,7 +118,8 @@ class Episode:
     intrinsics: Mapping[str, NDArray[np.float64]]  # camera -> (3 3)
     extrinsics: Mapping[str, NDArray[np.float64]]  # camera -> (T 4 4) camera_from_world, OpenCV axes
     state: NDArray[np.float32]  # (A+1 d) measured joints and grippers
-    action: NDArray[np.float32]  # (A d)
+    action: NDArray[np.float32]  # (A d) what the expert wanted
+    executed: NDArray[np.float32]  # (A d) the commands that were sent: the actions, unless they were perturbed
     tool_pose: NDArray[np.float32]  # (A+1 arms 7) world_from_tool
     bodies: tuple[str, ...]
     body_pose: NDArray[np.float32]  # (A+1 bodies 7) world_from_body
@@ -115,3 +131,4 @@ class Episode:
     versions: Mapping[str, str]
     variation: str = "clean"  # of the scene, see `sim.scene.randomize`
     redraws: int = 0  # draws of the seed's scene that did not stand still, or were solved before anyone acted
+    failure: str = ""  # why the attempt did not succeed

@@ -55,6 +55,7 @@ def episode(
         extrinsics={c: np.repeat(two_away[None], pictures, axis=0) for c in cameras},
         state=draw.normal(size=(steps + 1, 14)).astype(np.float32),
         action=draw.normal(size=(steps, 14)).astype(np.float32),
+        executed=draw.normal(size=(steps, 14)).astype(np.float32),
         tool_pose=draw.normal(size=(steps + 1, 2, 7)).astype(np.float32),
         bodies=("table", "bell", "hammer"),
         body_pose=poses,

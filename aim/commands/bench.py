@@ -29,7 +29,9 @@ def sim(
     from sim.envs import benchmark
 
     chosen, body = sim.tasks.load_task(task), sim.robots.load_robot(robot)
-    return _measure("physics steps/s a thread", samples, lambda _: benchmark.physics(chosen, body, seconds, variation))
+    return _measure(
+        "physics steps/s a thread", samples, lambda _: benchmark.measure_physics(chosen, body, seconds, variation)
+    )
 
 
 def render(
@@ -58,7 +60,9 @@ def render(
     os.environ["LP_NUM_THREADS"] = "1"  # the software renderer would take every core
     chosen, body, shape = sim.tasks.load_task(task), sim.robots.load_robot(robot), parse.size(size)
     return _measure(
-        "pictures/s a thread", samples, lambda _: benchmark.render(chosen, body, shape, seconds, variation=variation)
+        "pictures/s a thread",
+        samples,
+        lambda _: benchmark.measure_rendering(chosen, body, shape, seconds, variation=variation),
     )
 
 

@@ -29,6 +29,7 @@ PER_CAMERA = {
 WHOLE = {
     "state": np.dtype("<f4"),
     "action": np.dtype("<f4"),
+    "executed": np.dtype("<f4"),
     "tool_pose": np.dtype("<f4"),
     "body_pose": np.dtype("<f4"),
     "joint": np.dtype("<f4"),
@@ -36,8 +37,8 @@ WHOLE = {
     "contacts": CONTACT_DTYPE,
 }
 POINTS = "events/points"
-SAID = ("task", "robot", "seed", "success", "instruction", "variation", "redraws")
-UNSAID = {"variation": "clean", "redraws": 0}  # of episodes of format 1, which knew neither
+SAID = ("task", "robot", "seed", "success", "instruction", "variation", "redraws", "failure")
+UNSAID = {"variation": "clean", "redraws": 0, "failure": ""}  # of episodes of older formats
 MOST_MM = 65535
 
 
@@ -71,6 +72,10 @@ def unflatten(flat: Flat) -> Episode:
     fields: dict[str, Any] = {name: about[name] for name in SAID}
     fields |= {name: {} for name in PER_CAMERA}
     fields |= {name: flat.arrays.get(name, np.zeros(0, dtype)) for name, dtype in WHOLE.items()}
+    if (
+        "executed" not in flat.arrays
+    ):  # before format 3 commands were not kept; without perturbation they are the actions
+        fields["executed"] = fields["action"]
     for key, value in flat.arrays.items():
         name, _, camera = key.partition("/")
         if name in PER_CAMERA:

@@ -1,6 +1,6 @@
 """One shard: an HDF5 file with the episodes of a block of consecutive seeds of one task.
 
-    /            attribute header   JSON: format, task, first_seed, seeds, tried, redraws
+    /            attribute header   JSON: format, task, first_seed, seeds, tried, redraws, reasons
                  attribute sha256   of the header and the two tables, written last
     /episodes    table ROW          seed, pictures, steps and digest of each kept episode
     /failed      int64              seeds that were tried and did not succeed
@@ -30,10 +30,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aim.data import flat, png
-from sim.types import Episode, UserError
+from sim.types import Episode, FailedAttempt, UserError
 
-FORMAT = 2
-READS = (1, 2)  # format 1 did not count redraws: it knew no random scenes
+FORMAT = 3
+READS = (1, 2, 3)  # format 1 knew no random scenes, format 2 neither executed commands nor reasons of failures
 ROW = np.dtype([("seed", "<i8"), ("pictures", "<i4"), ("steps", "<i4"), ("sha256", "S64")])
 PICTURES = ("images", "maps")
 SMALL = 4096  # bytes; below, the bookkeeping of a compressed array is larger than what it saves
@@ -54,6 +54,7 @@ class Shard:
     failed: tuple[int, ...]
     rows: tuple[tuple[int, int, int, str], ...]  # seed, pictures, steps, digest
     redraws: tuple[int, ...] = ()
+    reasons: tuple[str, ...] = ()  # of the seeds in `failed`, in their order
 
     @property
     def trimmed(self) -> bool:
@@ -70,22 +71,26 @@ def write(
     path: Path,
     task: str,
     seeds: range,
-    episodes: Iterable[Episode],
-    watch: Callable[[Episode], None] = lambda episode: None,
+    episodes: Iterable[Episode | FailedAttempt],
+    watch: Callable[[Episode | FailedAttempt], None] = lambda episode: None,
 ) -> Shard:
     """Write the successful `episodes` to `path`, flushed to the disk, and return what was written."""
     rows: list[tuple[int, int, int, str]] = []
     failed: list[int] = []
+    reasons: list[str] = []
     redraws: list[int] = []
     with h5py.File(path, "w", libver="v110") as file:
         for episode in episodes:
-            if episode.success:
+            if isinstance(episode, Episode) and episode.success:
                 rows.append(_write_episode(file.create_group(_group(len(rows))), episode))
             else:
                 failed.append(episode.seed)
+                reasons.append(episode.failure)
             redraws.append(episode.redraws)
             watch(episode)
-        shard = Shard(path, task, seeds.start, len(seeds), len(seeds), tuple(failed), tuple(rows), tuple(redraws))
+        shard = Shard(
+            path, task, seeds.start, len(seeds), len(seeds), tuple(failed), tuple(rows), tuple(redraws), tuple(reasons)
+        )
         assert sorted(failed + [row[0] for row in rows]) == list(seeds), "one episode a seed"
         _seal(file, shard)
     flush(path)
@@ -99,7 +104,9 @@ def trim(shard: Shard, path: Path, keep: int) -> Shard:
     failed = tuple(seed for seed in shard.failed if seed < last)
     tried = last - shard.first_seed + 1
     rows, redraws = shard.rows[:keep], shard.redraws[:tried]
-    copy = dataclasses.replace(shard, path=path, tried=tried, failed=failed, rows=rows, redraws=redraws)
+    copy = dataclasses.replace(
+        shard, path=path, tried=tried, failed=failed, rows=rows, redraws=redraws, reasons=shard.reasons[: len(failed)]
+    )
     with h5py.File(shard.path, "r") as source, h5py.File(path, "w", libver="v110") as file:
         for index in range(keep):
             source.copy(source[_group(index)], file, _group(index))
@@ -139,9 +146,11 @@ def describe(file: h5py.File, path: Path) -> Shard:
     header = json.loads(text)
     if header.pop("format") not in READS:
         raise ValueError(f"it is of none of the formats {READS}")
-    redraws = tuple(header.pop("redraws", ()))
+    redraws, reasons = tuple(header.pop("redraws", ())), tuple(header.pop("reasons", ()))
     rows = tuple((int(r["seed"]), int(r["pictures"]), int(r["steps"]), r["sha256"].decode()) for r in table)
-    return Shard(path=path, failed=tuple(int(seed) for seed in failed), rows=rows, redraws=redraws, **header)
+    return Shard(
+        path=path, failed=tuple(int(seed) for seed in failed), rows=rows, redraws=redraws, reasons=reasons, **header
+    )
 
 
 def names(file: h5py.File, index: int) -> list[str]:
@@ -211,7 +220,7 @@ def _write_array(group: h5py.Group, name: str, value: NDArray[Any]) -> None:
 
 
 def _seal(file: h5py.File, shard: Shard) -> None:
-    said = ("task", "first_seed", "seeds", "tried", "redraws")
+    said = ("task", "first_seed", "seeds", "tried", "redraws", "reasons")
     text = json.dumps({"format": FORMAT, **{name: vars(shard)[name] for name in said}})
     table = np.array([(seed, count, steps, sha.encode()) for seed, count, steps, sha in shard.rows], dtype=ROW)
     failed = np.array(shard.failed, dtype="<i8")

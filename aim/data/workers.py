@@ -15,7 +15,7 @@ from aim.processes import Tell
 
 if TYPE_CHECKING:
     from aim.data.shard import Shard
-    from sim.types import Episode
+    from sim.types import Episode, FailedAttempt
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Seen:
     success: bool
 
 
-Source = Callable[[Order], "Iterator[Episode]"]
+Source = Callable[[Order], "Iterator[Episode | FailedAttempt]"]
 
 
-def simulated(order: Order) -> Iterator[Episode]:
+def simulated(order: Order) -> Iterator[Episode | FailedAttempt]:
     """Return the episodes of an order as the expert plays them in the simulator, in the order of seeds."""
     from sim import robots, tasks
     from sim.episodes import record

@@ -97,7 +97,7 @@ def run(contender: Contender, plan: Plan, out: Path, job: Job) -> list[Result]:
         tasks.load_task(task),
         robots.load_robot(plan.robot),
         len(batch.seeds),
-        contender.cameras or None,
+        contender.cameras,
         contender.size,
         plan.threads,
         variation=plan.look,
@@ -112,7 +112,7 @@ def run(contender: Contender, plan: Plan, out: Path, job: Job) -> list[Result]:
         paths = [f"films/{task}-{seed}.webp" if batch.filmed else "" for seed in batch.seeds]
         for path, take, won in zip(paths, takes, env.success, strict=False):
             films.write(out / path, cut(take, bool(won), plan.film_height))
-        words = env.instruction
+        words = env.instructions
         return [
             Result(task, seed, bool(env.success[i]), int(env.steps[i]), words[i], paths[i])
             for i, seed in enumerate(batch.seeds)
@@ -132,15 +132,15 @@ def roll_out(
     takes = [Take(ahead=ahead) for _ in range(env.n)]
     camera = env.robot.camera_names[0]
     if film:
-        _shoot(takes, env.frames(camera, film), ~env.done)
+        _shoot(takes, env.render_camera(camera, film), ~env.done)
     while not env.done.all():
         chunk = policy.act(env.observe() if sighted else _unseen(env))
         for start, stop in _pieces(chunk, int(env.steps.max()), bool(film)):
             going = ~env.done
-            env.advance(chunk.actions[:, start:stop])
+            env.step(chunk.actions[:, start:stop])
             now = int(env.steps.max())
             if film and (now % STEPS_PER_IMAGE == 0 or env.done.all()):
-                _shoot(takes, env.frames(camera, film), going)
+                _shoot(takes, env.render_camera(camera, film), going)
                 _expect(takes, foreseen(chunk.extras, camera, stop, ahead), going)
             if env.done.all():
                 break
@@ -157,7 +157,7 @@ def _pieces(chunk: ActionChunk, step: int, filmed: bool) -> Iterator[tuple[int, 
 
 def _unseen(env: Env) -> Observation:
     """Return an observation without pictures: they cost more than the physics."""
-    return Observation({}, env.world.state(), env.instruction, env.steps / CONTROL_HZ)
+    return Observation({}, env.world.state().proprio.astype(np.float32), env.instructions, env.steps / CONTROL_HZ)
 
 
 def _shoot(takes: list[Take], pictures: NDArray[np.uint8], going: NDArray[np.bool_]) -> None:

@@ -1,40 +1,43 @@
-"""Two speeds: physics steps and pictures a second, one thread each."""
+"""Speeds of the simulator: physics steps, environment steps and images a second."""
 
 from __future__ import annotations
 
 import time
 
+import numpy as np
+
+from sim.camera import ImageSize
 from sim.embodiment.model import Embodiment
 from sim.envs.env import Env
 from sim.expert.policy import ExpertPolicy
 from sim.task.spec import Task
-from sim.world.mujoco import SUBSTEPS, Copy
-from sim.world.render_gl import ImageSize
+from sim.types import CONTROL_HZ, PHYSICS_HZ
+
+SUBSTEPS = PHYSICS_HZ // CONTROL_HZ
 
 
-def physics(task: Task, robot: Embodiment, seconds: float, variation: str = "clean") -> float:
+def measure_physics(task: Task, robot: Embodiment, seconds: float, variation: str = "clean") -> float:
     """Return physics steps a second of one thread playing the expert's motion, control and contacts included."""
-    env = Env(task, robot, stop_at_success=False, variation=variation)
+    env = Env(task, robot, cameras=(), stop_at_success=False, variation=variation)
     env.reset([0])
+    start = env.world.save()
     expert = ExpertPolicy(env)
     actions = []
     while not (expert.finished | env.done).all():
-        actions.append(expert.act().actions[0, 0].copy())
-        env.advance(actions[-1][None, None])
-    copy, spent, steps = Copy(task, robot, 0, variation), 0.0, 0
-    first = copy.sim_state()
+        actions.append(expert.act().actions[:, 0].astype(float))
+        env.step(actions[-1][:, None])
+    active, spent, steps = np.ones(1, bool), 0.0, 0
     while spent < seconds:
-        copy.set_sim_state(first)
-        start = time.perf_counter()
+        env.world.restore(start)
+        begun = time.perf_counter()
         for action in actions:
-            copy.command(action)
-            copy.step()
-        spent += time.perf_counter() - start
+            env.world.step(action, active)
+        spent += time.perf_counter() - begun
         steps += SUBSTEPS * len(actions)
     return steps / spent
 
 
-def render(
+def measure_rendering(
     task: Task,
     robot: Embodiment,
     size: ImageSize,
@@ -42,11 +45,12 @@ def render(
     cameras: tuple[str, ...] = ("head",),
     variation: str = "clean",
 ) -> float:
-    """Return pictures a second of one copy, read back to memory."""
-    copy = Copy(task, robot, 0, variation)
-    copy.render(cameras, size)
+    """Return images a second of one world, read back to memory."""
+    env = Env(task, robot, cameras=cameras, size=size, variation=variation)
+    env.reset([0])
+    env.world.render(cameras, size)
     start, count = time.perf_counter(), 0
     while (spent := time.perf_counter() - start) < seconds:
-        copy.render(cameras, size)
+        env.world.render(cameras, size)
         count += len(cameras)
     return count / spent

@@ -13,17 +13,18 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sim.embodiment.kinematics import KinematicChain
 from sim.expert.collision import (
     build_gripper_points,
     build_held_object_points,
-    collect_obstacles,
     find_contained_objects,
 )
-from sim.expert.ik import KinematicChain
+from sim.expert.obstacles import ObstacleSet
 from sim.geometry import Array, compose, invert, make_pose, slerp
+from sim.task.predicates import SuccessCondition
 from sim.task.spec import Skill, SpecError
 from sim.types import CONTROL_HZ
-from sim.world.mujoco import Copy
+from sim.world.state import WorldView
 
 MotionGenerator = Iterator[None]
 PoseOffset = Callable[[Array], Array]  # tool poses (... 7) to others
@@ -55,7 +56,7 @@ class ArmController:
 
     def __init__(self, context: ExpertContext, index: int, chain: KinematicChain) -> None:
         self.context, self.index, self.chain = context, index, chain
-        arms = context.instance.robot.arms
+        arms = context.world.robot.arms
         self.arm_model = arms[index]
         self.command_offset = sum(len(arm.links) + 1 for arm in arms[:index])
         self.held_body = ""  # the object or part in the fingers, as far as the plan goes
@@ -81,19 +82,19 @@ class ArmController:
     @property
     def measured_tool_pose(self) -> Array:
         """The measured world_from_tool (7,)."""
-        return self.context.instance.tools()[self.index]
+        return self.context.world.tool_poses[self.index]
 
     @property
     def measured_opening(self) -> float:
         """The measured opening of the gripper, 0 to 1."""
-        return float(self.context.instance.state()[self.command_offset + self.chain.joint_count])
+        return float(self.context.world.proprio[self.command_offset + self.chain.joint_count])
 
     def both_fingers_touch(self, body: str) -> bool:
         """Tell whether both fingers touch a body."""
-        instance = self.context.instance
-        contact_rows = instance.contacts(0)
-        body_index = instance.bodies.index(body)
-        finger_indices = [instance.bodies.index(f"{self.arm_model.name}/finger{k}") for k in range(2)]
+        world = self.context.world
+        contact_rows = world.contacts()
+        body_index = world.bodies.index(body)
+        finger_indices = [world.bodies.index(f"{self.arm_model.name}/finger{k}") for k in range(2)]
         pairs = {(int(a), int(b)) for a, b in zip(contact_rows["a"], contact_rows["b"], strict=True)}
         return all((finger, body_index) in pairs or (body_index, finger) in pairs for finger in finger_indices)
 
@@ -118,16 +119,14 @@ class ArmController:
     def _plan_via_points(self, goal: Array, opening: float) -> list[Array]:
         """Return the stops on the way: none, higher places, or home; none too where nothing is free."""
         held_object = self.held_body.partition(".")[0]
-        ignored_objects = (
-            (held_object, *find_contained_objects(self.context.instance, held_object)) if held_object else ()
-        )
-        obstacles = collect_obstacles(self.context.instance, self.arm_model.name, ignored_objects)
+        ignored_objects = (held_object, *find_contained_objects(self.context.world, held_object)) if held_object else ()
+        obstacles = self.context.obstacles.collect(self.arm_model.name, ignored_objects)
         collision_points = build_gripper_points(self.arm_model, opening)
         if held_object:
             collision_points = np.concatenate(
                 [
                     collision_points,
-                    build_held_object_points(self.context.instance, held_object, self.measured_tool_pose),
+                    build_held_object_points(self.context.world, held_object, self.measured_tool_pose),
                 ]
             )
 
@@ -247,7 +246,7 @@ class ArmController:
         """Wait until the arm has caught up with its command."""
         for _ in range(MAX_ARM_SETTLE_STEPS):
             tracking_error = (
-                self.context.instance.state()[self.command_offset : self.command_offset + self.chain.joint_count]
+                self.context.world.proprio[self.command_offset : self.command_offset + self.chain.joint_count]
                 - self.commanded_joints
             )
             if np.abs(tracking_error).max() < 0.01:
@@ -306,24 +305,36 @@ class ArmController:
 class ExpertContext:
     """One copy and the action that the expert holds it at."""
 
-    def __init__(self, instance: Copy, chains: dict[str, KinematicChain]) -> None:
-        self.instance = instance
-        self.command = np.array(instance.robot.home_action, float)
+    def __init__(self, world: WorldView, chains: dict[str, KinematicChain]) -> None:
+        self.world = world
+        self.obstacles = ObstacleSet(world, chains)
+        self._success = SuccessCondition(world.task)
+        self.command = np.array(world.robot.home_action, float)
         self.controllers = {
-            arm.name: ArmController(self, i, chains[arm.name]) for i, arm in enumerate(instance.robot.arms)
+            arm.name: ArmController(self, i, chains[arm.name]) for i, arm in enumerate(world.robot.arms)
         }
         self.upcoming_skills: tuple[Skill, ...] = ()  # what the plan does after the skill at hand
+        self.present_skill = ""  # the skill at hand, as one phrase
+        self.last_failure = ""  # the skill that failed last and its reason; "" after one that succeeded
 
     def find_controller(self, role: str) -> ArmController:
         """Return the hand that plays `role`; `SpecError` names the roles there are."""
-        arms = self.instance.layout.role_arms
+        arms = self.world.scene.role_arms
         if role not in arms:
-            raise SpecError(f"task {self.instance.task.name!r}: unknown arm {role!r}; valid: {', '.join(arms)}")
+            raise SpecError(f"task {self.world.task.name!r}: unknown arm {role!r}; valid: {', '.join(arms)}")
         return self.controllers[arms[role]]
+
+    def object_predicates_hold(self, obj: str) -> bool:
+        """Tell whether all success predicates that speak of an object hold, and there are any."""
+        about = self._success.about(obj)
+        if not about:
+            return False
+        evaluation = SuccessCondition(self.world.task, about).evaluate(self.world.view)
+        return bool(evaluation.success[self.world.index])
 
     def measure_tool_from_body(self, controller: ArmController, body: str) -> Array:
         """Return tool_from_body (7,) as measured."""
-        return compose(invert(controller.measured_tool_pose), self.instance.body_pose(body))
+        return compose(invert(controller.measured_tool_pose), self.world.body_pose(body))
 
 
 def retreat_offset(distance: float) -> PoseOffset:

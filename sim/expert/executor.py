@@ -21,7 +21,7 @@ from sim.expert.arm import (
     run_with_background,
 )
 from sim.expert.skills import is_skill_achieved, move_home, put_down_object, start_skill
-from sim.task.spec import Skill, SpecError, Value
+from sim.task.spec import Skill, SpecError, Value, describe_item
 
 MAX_SKILL_RETRIES = 3  # times a skill that failed is planned anew
 MAX_PLAN_BACKTRACKS = 6  # times that the plan goes back to an earlier skill
@@ -37,7 +37,7 @@ def execute_plan(context: ExpertContext, succeeded: Callable[[], bool]) -> Motio
     """Yield once a control step until the plan has ended."""
     plan = tuple(
         applicable
-        for skill in context.instance.task.plan
+        for skill in context.world.task.plan
         if (applicable := _select_applicable(skill, context)) is not None
     )
     idle_motions: dict[str, MotionGenerator] = {}
@@ -60,8 +60,10 @@ def _wait_until_settled(context: ExpertContext) -> MotionGenerator:
 
 def _is_any_object_moving(context: ExpertContext) -> bool:
     held_bodies = {controller.held_body for controller in context.controllers.values()}
-    free_objects = [name for name, kind in context.instance.kinds.items() if kind == "free" and name not in held_bodies]
-    return any(float(np.abs(context.instance.velocity(name)).max()) > MAX_PLAN_END_SPEED_M_S for name in free_objects)
+    free_objects = [
+        name for name, kind in context.world.body_types.items() if kind == "free" and name not in held_bodies
+    ]
+    return any(float(np.abs(context.world.body_velocity(name)).max()) > MAX_PLAN_END_SPEED_M_S for name in free_objects)
 
 
 def _execute_round(
@@ -74,12 +76,15 @@ def _execute_round(
             skill_index += 1
             continue
         context.upcoming_skills = plan[skill_index + 1 :]
+        context.present_skill = describe_item(skill)
         _send_idle_arms_home(skill, context, idle_motions)
         try:
             yield from run_with_background(start_skill(skill, context), idle_motions)
             skill_index, failures = skill_index + 1, 0
+            context.last_failure = ""
         except MotionFailed as failure:
             failures += 1
+            context.last_failure = f"{context.present_skill}: {failure}"
             is_dropped = isinstance(failure, ObjectDropped)
             if is_dropped or failures > MAX_SKILL_RETRIES // 2:
                 pick_index = _find_pick_index(plan, skill_index)
@@ -107,7 +112,7 @@ def _list_concurrent_skills(skill: Skill) -> tuple[Skill, ...]:
 
 
 def _refers_to_absent_object(skill: Skill, context: ExpertContext) -> bool:
-    absent_objects = {obj.name for obj in context.instance.task.objects} - set(context.instance.layout.models)
+    absent_objects = {obj.name for obj in context.world.task.objects} - set(context.world.scene.models)
     return any(isinstance(value, str) and value.partition(".")[0] in absent_objects for value in skill.args.values())
 
 
@@ -115,10 +120,10 @@ def _condition_holds(skill: Skill, context: ExpertContext) -> bool:
     """Tell whether a skill's condition on the arms of two roles holds."""
     if not skill.when:
         return True
-    arms = context.instance.layout.role_arms
+    arms = context.world.scene.role_arms
     first_role, operator, second_role = skill.when.partition("!=" if "!=" in skill.when else "=")
     if not {first_role, second_role} <= set(arms) or not operator:
-        task, roles = context.instance.task.name, ", ".join(arms)
+        task, roles = context.world.task.name, ", ".join(arms)
         raise SpecError(f"task {task!r}: condition {skill.when!r} is not ROLE=ROLE or ROLE!=ROLE; roles: {roles}")
     return (arms[first_role] == arms[second_role]) == (operator == "=")
 
@@ -172,7 +177,7 @@ def _abandon_object(skill: Skill, context: ExpertContext) -> MotionGenerator:
 
 def _send_idle_arms_home(skill: Skill, context: ExpertContext, idle_motions: dict[str, MotionGenerator]) -> None:
     """Let every arm that has nothing to do go home beside the skill, and call back those that it needs."""
-    busy_arms = {context.instance.layout.role_arms[role] for role in _iterate_roles(skill)}
+    busy_arms = {context.world.scene.role_arms[role] for role in _iterate_roles(skill)}
     for name in busy_arms & set(idle_motions):
         del idle_motions[name]
     for name, controller in context.controllers.items():

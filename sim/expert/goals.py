@@ -8,7 +8,17 @@ from math import pi
 import numpy as np
 
 from sim.expert.arm import ExpertContext
-from sim.geometry import Array, compose, conjugate, invert, make_pose, multiply, quat_from_axis_angle, rotate
+from sim.geometry import (
+    Array,
+    align_z_axis,
+    compose,
+    conjugate,
+    invert,
+    make_pose,
+    multiply,
+    quat_from_axis_angle,
+    rotate,
+)
 from sim.task.spec import Skill, SpecError
 
 FREE_YAW_COUNT = 12  # yaws tried where the task leaves yaw free
@@ -35,17 +45,17 @@ class Goal:
 
     def compute_target_frame(self, context: ExpertContext) -> Array:
         """Return the place as a world pose (7,)."""
-        mirror_sign = context.instance.side(self.mirror) if self.mirror else 1.0
+        mirror_sign = context.world.side_sign(self.mirror) if self.mirror else 1.0
         shift = np.array(self.offset) * (mirror_sign, 1.0, 1.0)
         if self.on:
-            target_pose = context.instance.point(self.on)
+            target_pose = context.world.frame_pose(self.on)
             return make_pose(target_pose[:3] + shift, target_pose[3:])
         if len(self.to) != 3:
             raise SpecError(
-                f"task {context.instance.task.name!r}: a place for {self.obj!r} needs on=POINT or to=(x, y, z)"
+                f"task {context.world.task.name!r}: a place for {self.obj!r} needs on=POINT or to=(x, y, z)"
             )
-        position = context.instance.origin() + np.array(self.to) * (mirror_sign, 1.0, 1.0) + shift
-        return make_pose(position, _align_z_axis(np.array(self.up) * (mirror_sign, 1.0, 1.0)))
+        position = context.world.table_origin + np.array(self.to) * (mirror_sign, 1.0, 1.0) + shift
+        return make_pose(position, align_z_axis(np.array(self.up) * (mirror_sign, 1.0, 1.0)))
 
     def compute_approach_axis(self, context: ExpertContext) -> Array:
         """Return the place's z axis (3,): the way to come from."""
@@ -53,11 +63,11 @@ class Goal:
 
     def compute_object_poses(self, context: ExpertContext) -> Array:
         """Return the object's poses (c 7) that would do, those that turn it least from now first."""
-        model = context.instance.layout.models[self.obj]
+        model = context.world.scene.models[self.obj]
         if self.point not in model.frames:
             valid_points = ", ".join(model.frames)
             raise SpecError(
-                f"task {context.instance.task.name!r}: {self.obj!r} has no point {self.point!r}; valid: {valid_points}"
+                f"task {context.world.task.name!r}: {self.obj!r} has no point {self.point!r}; valid: {valid_points}"
             )
         point_from_object = invert(model.frames[self.point][1])
         frame = self.compute_target_frame(context)
@@ -75,19 +85,21 @@ class Goal:
 
     def is_reached(self, context: ExpertContext) -> bool:
         """Tell whether the object's point is on the place."""
-        position_error = context.instance.point(f"{self.obj}.{self.point}")[:3] - self.compute_target_frame(context)[:3]
+        position_error = (
+            context.world.frame_pose(f"{self.obj}.{self.point}")[:3] - self.compute_target_frame(context)[:3]
+        )
         return bool(
             np.hypot(position_error[0], position_error[1]) < MAX_PLACED_ERROR_M
             and abs(position_error[2]) < 2 * MAX_PLACED_ERROR_M
         )
 
     def _compute_yaw_angles(self, context: ExpertContext, frame: Array, yaw_symmetry: int) -> list[float]:
-        frame_from_point = multiply(conjugate(frame[3:]), context.instance.point(f"{self.obj}.{self.point}")[3:])
+        frame_from_point = multiply(conjugate(frame[3:]), context.world.frame_pose(f"{self.obj}.{self.point}")[3:])
         heading = rotate(frame_from_point, (1.0, 0.0, 0.0))
         current_yaw = float(np.arctan2(heading[1], heading[0]))
         if not self.yaw or yaw_symmetry == 0:
             return [current_yaw + 2 * pi * k / FREE_YAW_COUNT for k in range(FREE_YAW_COUNT)]
-        mirror_sign = context.instance.side(self.mirror) if self.mirror else 1.0
+        mirror_sign = context.world.side_sign(self.mirror) if self.mirror else 1.0
         return [mirror_sign * angle + 2 * pi * k / yaw_symmetry for angle in self.yaw for k in range(yaw_symmetry)]
 
 
@@ -95,13 +107,3 @@ def build_goal(skill: Skill, context: ExpertContext) -> Goal:
     """Return the goal of a `carry` or `place`."""
     field_names = set(Goal.__dataclass_fields__)
     return Goal(**{key: value for key, value in skill.args.items() if key in field_names})  # pyright: ignore[reportArgumentType]
-
-
-def _align_z_axis(up: Array) -> Array:
-    """Return the quaternion that turns z to `up` the shortest way."""
-    up = up / np.linalg.norm(up)
-    axis = np.array([-up[1], up[0], 0.0])
-    length = float(np.linalg.norm(axis))
-    if length < 1e-9:
-        return quat_from_axis_angle((1, 0, 0), np.array(0.0 if up[2] > 0 else pi))
-    return quat_from_axis_angle(axis / length, np.array(np.arctan2(length, up[2])))

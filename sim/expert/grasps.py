@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.expert.arm import ArmController, ExpertContext, MotionFailed
-from sim.expert.collision import build_gripper_points, collect_obstacles
+from sim.expert.collision import build_gripper_points
 from sim.geometry import Array, compose, make_pose, transform_points
 from sim.objects import Grasp
 from sim.task.spec import SpecError
@@ -29,7 +29,7 @@ def build_grasp_candidates(
     for name in (grasp_names,) if isinstance(grasp_names, str) else grasp_names:
         part_name, options = _find_grasp_options(context, obj, name)
         body_pose = compose(
-            context.instance.body_pose(f"{obj}.{part_name}" if part_name else obj), make_pose((0, 0, height_offset))
+            context.world.body_pose(f"{obj}.{part_name}" if part_name else obj), make_pose((0, 0, height_offset))
         )
         grasp_poses = np.stack([option.tool_pose for option in options])
         swapped_poses = compose(
@@ -49,7 +49,7 @@ def build_grasp_candidates(
 
 
 def _find_grasp_options(context: ExpertContext, obj: str, grasp_name: str) -> tuple[str, tuple[Grasp, ...]]:
-    models = context.instance.layout.models
+    models = context.world.scene.models
     if obj not in models or grasp_name not in models[obj].grasps:
         valid = ", ".join(models[obj].grasps) if obj in models else ", ".join(models)
         raise SpecError(f"{obj} has no grasp {grasp_name!r}; valid: {valid}")
@@ -65,7 +65,7 @@ def find_colliding_grasps(
     approach_distance: float,
 ) -> NDArray[np.bool_]:
     """Return which tool poses (c 7) would have the hand meet other things than `obj`, there or `pre` before (c,)."""
-    obstacles = collect_obstacles(context.instance, controller.arm_model.name, (obj,))
+    obstacles = context.obstacles.collect(controller.arm_model.name, (obj,))
     gripper_clouds = _build_gripper_clouds(controller, np.array([option.opening for option in options]))
     checked_poses = (tool_poses, compose(tool_poses, make_pose((0, 0, -approach_distance))))
     return np.any(
@@ -80,7 +80,7 @@ def check_table_clearance(
     lowest_heights = transform_points(tool_poses[:, None], _build_gripper_clouds(controller, openings))[..., 2].min(
         axis=1
     )
-    return lowest_heights > context.instance.layout.table.top + MIN_TABLE_CLEARANCE_M
+    return lowest_heights > context.world.scene.table.top + MIN_TABLE_CLEARANCE_M
 
 
 def _build_gripper_clouds(controller: ArmController, openings: Array) -> Array:

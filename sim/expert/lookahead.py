@@ -48,7 +48,7 @@ def find_remaining_uses(context: ExpertContext, arm: str, obj: str) -> list[Skil
 
 def build_move_offset(context: ExpertContext, by: Vector, mirror: str = "") -> PoseOffset:
     """Return the way of a tool by a vector (metres, world), mirrored where the role `mirror` acts on the left."""
-    mirror_sign = context.instance.side(mirror) if mirror else 1.0
+    mirror_sign = context.world.side_sign(mirror) if mirror else 1.0
     return translation_offset(np.array(by) * (mirror_sign, 1.0, 1.0))
 
 
@@ -94,7 +94,7 @@ def compute_lookahead_cost(
     Radians, the lengths of the joint moves and TIGHT for a stage at the end of a joint's range; infinite where a
     stage is out of reach.
     """
-    body_pose = context.instance.body_pose(obj)
+    body_pose = context.world.body_pose(obj)
     total_cost = np.zeros(len(tool_poses))
     rows = np.arange(len(tool_poses))
     for object_poses, offsets in subgoals:

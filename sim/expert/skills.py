@@ -45,9 +45,7 @@ from sim.expert.lookahead import (
 from sim.geometry import Array, compose, invert, make_pose, rotate
 from sim.objects import Grasp
 from sim.objects.bounds import compute_lowest_height
-from sim.task.predicates import evaluate_object_predicates
 from sim.task.spec import Skill, SpecError
-from sim.world.state import Facts
 
 SKILLS: dict[str, Callable[..., MotionGenerator]] = {}
 COLLISION_PENALTY_RAD = 2.0  # radians that the expert would rather move than reach between other things
@@ -84,10 +82,10 @@ def is_skill_achieved(invocation: Skill, context: ExpertContext) -> bool:
     if invocation.name == "place":
         obj = str(invocation.args["obj"])
         is_released = not any(controller.held_body == obj for controller in context.controllers.values())
-        term_holds = evaluate_object_predicates(context.instance.task, Facts([context.instance]), obj)
-        return is_released and (build_goal(invocation, context).is_reached(context) or bool(term_holds[0]))
+        holds = context.object_predicates_hold(obj)
+        return is_released and (build_goal(invocation, context).is_reached(context) or holds)
     if invocation.name == "turn":
-        return context.instance.joint_fraction(str(invocation.args["joint"])) >= SUFFICIENT_JOINT_FRACTION * float(
+        return context.world.joint_fraction(str(invocation.args["joint"])) >= SUFFICIENT_JOINT_FRACTION * float(
             str(invocation.args["to"])
         )
     return invocation.name == "home"
@@ -140,9 +138,9 @@ def pick(
         raise MotionFailed(f"the fingers missed {obj}")
     controller.held_body = obj
     if lift > 0:
-        initial_height = context.instance.body_pose(obj)[2]
+        initial_height = context.world.body_pose(obj)[2]
         yield from controller.move_straight(lift_offset(lift)(tool_poses[best]), end_joints=joint_values[2])
-        if context.instance.body_pose(obj)[2] < initial_height + lift / 2:
+        if context.world.body_pose(obj)[2] < initial_height + lift / 2:
             yield from _release_and_retreat(controller, 0.0)
             raise MotionFailed(f"{obj} slipped")
 
@@ -328,11 +326,11 @@ def home(context: ExpertContext, arm: str) -> MotionGenerator:
 def put_down_object(context: ExpertContext, controller: ArmController) -> MotionGenerator:
     """Lower what the hand holds onto the table and let go of it."""
     obj = controller.held_body.partition(".")[0]
-    object_pose = context.instance.body_pose(obj)
+    object_pose = context.world.body_pose(obj)
     drop_height = (
         object_pose[2]
-        + compute_lowest_height(context.instance.layout.models[obj], object_pose[3:])
-        - context.instance.layout.table.top
+        + compute_lowest_height(context.world.scene.models[obj], object_pose[3:])
+        - context.world.scene.table.top
     )
     with suppress(MotionFailed):  # as low as the arm can
         yield from controller.move_straight(
@@ -352,7 +350,7 @@ def move_home(controller: ArmController) -> MotionGenerator:
 def press(context: ExpertContext, arm: str, point: str, pre: float = 0.1, depth: float = 0.004) -> MotionGenerator:
     """Push a point against its z axis with the tips of the closed fingers, `depth` further, and draw back."""
     controller = context.find_controller(arm)
-    target_pose = context.instance.point(point)
+    target_pose = context.world.frame_pose(point)
     surface_normal = rotate(target_pose[3:], (0.0, 0.0, 1.0))
     tool_poses, penalty = build_push_candidates(
         target_pose[:3] + surface_normal * (controller.arm_model.gripper.tip_offset - depth), -surface_normal
@@ -387,14 +385,14 @@ def turn(context: ExpertContext, arm: str, joint: str, grasp: str, to: float, pr
 
     Where it has come that far already nothing is done.
     """
-    controller, instance = context.find_controller(arm), context.instance
-    if instance.joint_fraction(joint) >= SUFFICIENT_JOINT_FRACTION * to:
+    controller, world = context.find_controller(arm), context.world
+    if world.joint_fraction(joint) >= SUFFICIENT_JOINT_FRACTION * to:
         return
     obj, _, joint_name = joint.partition(".")
-    part = next(p for p in instance.layout.models[obj].parts if p.joint == joint_name)
+    part = next(p for p in world.scene.models[obj].parts if p.joint == joint_name)
     tool_poses, grasp_options = build_grasp_candidates(context, obj, grasp, 0.0, controller)
-    joint_frame = compose(instance.body_pose(obj), make_pose(part.pos))
-    initial_value = instance.joint(joint)
+    joint_frame = compose(world.body_pose(obj), make_pose(part.pos))
+    initial_value = world.joint_value(joint)
     target_value = part.joint_range[0] + to * (part.joint_range[1] - part.joint_range[0])
     joint_steps = np.linspace(initial_value, target_value, ARC_WAYPOINT_COUNT + 1)[1:] - initial_value
     joint_paths: dict[bytes, Array] = {}
@@ -421,7 +419,7 @@ def turn(context: ExpertContext, arm: str, joint: str, grasp: str, to: float, pr
     controller.held_body = f"{obj}.{part.name}"
     yield from controller.follow_joint_path(joint_paths[tool_poses[best].tobytes()], pace=0.7)
     yield from controller.wait_until_at_command()
-    if instance.joint(joint) < target_value - 0.15 * (target_value - initial_value):
+    if world.joint_value(joint) < target_value - 0.15 * (target_value - initial_value):
         yield from release(context, arm, pre)
         raise MotionFailed(f"{joint} slipped away")
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
 from math import cos, pi
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.embodiment.model import Geom
-from sim.geometry import Array, quat_to_matrix
+from sim.geometry import Array, make_pose, quat_to_matrix, transform_points
 from sim.objects.base import ObjectModel
 
 FOOTPRINT_DIRECTIONS = 72  # of a footprint
+UNIT_BOX_CORNERS = np.array(list(product((-1.0, 1.0), repeat=3)))
 
 
 def compute_lowest_height(model: ObjectModel, orientation: Array) -> float:
@@ -58,3 +61,20 @@ def compute_support(geom: Geom, directions: NDArray) -> Array:
         return centre_distance + np.linalg.norm((directions @ quat_to_matrix(geom.quat)) * size, axis=1)
     radial_share = np.sqrt(np.maximum(0.0, 1.0 - axis_cosine**2)) if geom.type == "cylinder" else 1.0
     return centre_distance + half_length * np.abs(axis_cosine) + size[0] * radial_share
+
+
+def compute_geom_corners(geom: Geom) -> Array:
+    """Return the corners (8 3) of a geom's bounding box in the frame of its body."""
+    if geom.ends:
+        a, b = np.array(geom.ends[0]), np.array(geom.ends[1])
+        return np.concatenate(
+            [a + geom.size[0] * UNIT_BOX_CORNERS[:4] * 0.7, b + geom.size[0] * UNIT_BOX_CORNERS[4:] * 0.7]
+        )
+    half = {"sphere": 3 * geom.size, "cylinder": (geom.size[0], *geom.size), "capsule": (geom.size[0], *geom.size)}
+    return transform_points(make_pose(geom.pos, geom.quat), UNIT_BOX_CORNERS * np.array(half.get(geom.type, geom.size)))
+
+
+def compute_bounding_box(geoms: Sequence[Geom]) -> tuple[Array, Array]:
+    """Return the low and high corners (3,) of the box around the colliding geoms of a body, in its frame."""
+    points = np.concatenate([compute_geom_corners(geom) for geom in geoms if geom.collide])
+    return points.min(axis=0), points.max(axis=0)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sim.embodiment.model import Embodiment
 from sim.envs.env import Env
 from sim.expert.policy import ExpertPolicy
-from sim.task.spec import SpecError, Task
+from sim.task.spec import Task
 from sim.world.render_gl import ImageSize
 
 RgbImage = NDArray[np.uint8]  # (h w 3)
@@ -35,6 +35,7 @@ class TaskPanel:
     before: RgbImage
     after: RgbImage
     verdict: Verdict
+    reason: str = ""  # of what is not done
 
 
 def build_task_panel(
@@ -43,16 +44,16 @@ def build_task_panel(
     """Return what the robot's first camera sees of a task at reset and where the expert ends."""
     camera = robot.camera_names[0]
     env = Env(task, robot, 1, (camera,), size, variation=variation)
-    try:
-        env.reset([seed])
-    except SpecError:
+    env.reset([seed])
+    if env.failure[0]:
         blank = np.zeros((*size, 3), np.uint8)
-        return TaskPanel(task.name, blank, blank, "no scene")
-    before = env.frames(camera, size)[0]
+        return TaskPanel(task.name, blank, blank, "no scene", env.failure[0])
+    before = env.render_camera(camera, size)[0]
     expert = ExpertPolicy(env)
     while not (env.done | expert.finished).all():
-        env.advance(expert.act().actions)
-    panel = TaskPanel(task.name, before, env.frames(camera, size)[0], "done" if env.success[0] else "failed")
+        env.step(expert.act().actions)
+    verdict: Verdict = "done" if env.success[0] else "failed"
+    panel = TaskPanel(task.name, before, env.render_camera(camera, size)[0], verdict, expert.describe_failure(0))
     env.close()
     return panel
 

@@ -1,8 +1,7 @@
-"""Writes a layout and a robot down as a MuJoCo model."""
+"""Model building: a sampled scene and a robot as a MuJoCo model."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import degrees, pi
 
 import mujoco
@@ -12,12 +11,10 @@ from sim.embodiment.model import ArmModel, Camera, Embodiment, Geom, Vector
 from sim.geometry import Array, make_pose, multiply, quat_from_axis_angle, quat_from_matrix
 from sim.scene import textures
 from sim.scene.randomize import CLEAN_VISUALS, Distractor, VisualParams
-from sim.scene.sample import SceneSample, sample_scene
+from sim.scene.sample import TABLE_HALF_EXTENTS_M, TABLE_HEIGHT_M, SceneSample
 from sim.task.spec import TablePlacement, Task
 from sim.types import PHYSICS_HZ
 
-TABLE_HEIGHT_M = 0.74
-TABLE_HALF_EXTENTS_M = (0.6, 0.35, 0.025)
 TABLE_COLOUR, FLOOR_COLOUR, WALL_COLOUR = (0.72, 0.60, 0.46), (0.42, 0.44, 0.47), (0.78, 0.78, 0.76)
 FINGER_PAD_COLOUR = (0.22, 0.22, 0.24)
 RIGHT_LAMP_POSITION_M = (1.0, 0.0, 1.8)  # where the lamp to the right hangs, and its mirror image to the left
@@ -36,30 +33,19 @@ GENTLE_SOLREF = (0.02, 1.0)  # of what is small and smooth, so that it does not 
 STIFF_SOLREF = (0.01, 1.0)  # contact time constant, at least twice the step
 
 
-@dataclass(frozen=True)
-class Scene:
-    """A compiled model and the layout that it shows."""
-
-    model: mujoco.MjModel
-    sample: SceneSample
-    task: Task
-    robot: Embodiment
-    seed: int
-
-
-def compile_scene(task: Task, robot: Embodiment, seed: int, variation: str = "clean", attempt: int = 0) -> Scene:
-    """Return the scene that `seed` draws in a variation; later attempts are other draws of the same seed."""
-    sample = sample_scene(task, robot, seed, variation, attempt)
+def compile_model(task: Task, robot: Embodiment, scene: SceneSample) -> mujoco.MjModel:
+    """Compile a sampled scene into a MuJoCo model."""
     spec = mujoco.MjSpec()
-    _set_options(spec, sample.visuals)
-    _add_room(spec, sample.table, sample.visuals)
-    for i, obj in enumerate(sample.visuals.distractors):
-        _add_distractor(spec, f"clutter{i}", obj)
-    for obj in task.objects:
-        if obj.name in sample.poses:
-            _add_object(spec, sample, obj.name, sample.colours[obj.name], obj.fixed, obj.mass)
-    _add_robot(spec, robot, sample.visuals)
-    return Scene(spec.compile(), sample, task, robot, seed)
+    _set_options(spec, scene.visuals)
+    _add_room(spec, scene.table, scene.visuals)
+    for i, distractor in enumerate(scene.visuals.distractors):
+        _add_distractor(spec, f"clutter{i}", distractor)
+    for task_object in task.objects:
+        if task_object.name in scene.poses:
+            colour = scene.colours[task_object.name]
+            _add_object(spec, scene, task_object.name, colour, task_object.fixed, task_object.mass)
+    _add_robot(spec, robot, scene.visuals)
+    return spec.compile()
 
 
 def compile_robot(robot: Embodiment) -> mujoco.MjModel:

@@ -18,18 +18,28 @@ from sim.scene.randomize import VisualParams
 from sim.task.spec import ObjectOrder, ObjectSpec, Spawn, SpecError, TablePlacement, Task, TaskObject
 from sim.types import UserError
 
+TABLE_HEIGHT_M = 0.74  # of the top, unless a task says otherwise
+TABLE_HALF_EXTENTS_M = (0.6, 0.35, 0.025)
 MAX_SAMPLING_ATTEMPTS = 2000
-SCENE_STREAM, INSTRUCTION_STREAM, VISUALS_STREAM, DISTRACTOR_STREAM, PERTURBATION_STREAM = range(
-    5
-)  # independent streams of random numbers
+# independent streams of random numbers
+SCENE_STREAM, INSTRUCTION_STREAM, VISUALS_STREAM, DISTRACTOR_STREAM, PERTURBATION_STREAM = range(5)
+
+
+class NoRoom(SpecError):
+    """The spawn rules of a task leave no place for its objects."""
 
 
 @dataclass(frozen=True)
 class SceneSample:
-    """One draw. What is keyed by object names holds the objects that are present, poses (7,) in the world.
+    """Scene sample: all that one draw of a seed decides. Poses (7,) are in the world frame.
 
-    `arms` says which arm plays a role, `sides` on which side of the table ("left", "right") the role acts.
+    What is keyed by object names holds the objects that are present. `role_arms` says which arm plays a role,
+    `role_sides` on which side of the table ("left", "right") the role acts.
     """
+
+    seed: int
+    variation: str
+    attempt: int  # draws of the seed before this one that were not usable
 
     specs: dict[str, ObjectSpec]
     models: dict[str, ObjectModel]
@@ -48,7 +58,7 @@ def make_rng(task: Task, seed: int, stream: int, attempt: int = 0) -> np.random.
 
 
 def sample_scene(task: Task, robot: Embodiment, seed: int, variation: str = "clean", attempt: int = 0) -> SceneSample:
-    """Return the layout of `seed` in a variation; `SpecError` where the spawn rules leave no place.
+    """Sample the scene of a seed in a variation; `NoRoom` if the spawn rules leave no place.
 
     The objects of the task stand alike in every variation; later attempts are for draws that do not stand still.
     """
@@ -78,7 +88,10 @@ def sample_scene(task: Task, robot: Embodiment, seed: int, variation: str = "cle
         task, descriptions, arm_phrases, variation, make_rng(task, seed, INSTRUCTION_STREAM)
     )
     colours = {name: PALETTE[colour_names[name]] for name in poses}
-    return SceneSample({n: specs[n] for n in poses}, models, colours, poses, arms, sides, table, visuals, instruction)
+    present = {name: specs[name] for name in poses}
+    return SceneSample(
+        seed, variation, attempt, present, models, colours, poses, arms, sides, table, visuals, instruction
+    )
 
 
 def check_arm_count(task: Task, robot: Embodiment) -> None:
@@ -128,7 +141,7 @@ def _sample_poses(
             for order in task.order:
                 poses |= _sort_poses(order, poses)
             return poses
-    raise SpecError(f"task {task.name!r}: no layout in {MAX_SAMPLING_ATTEMPTS} draws; its spawn regions leave no room")
+    raise NoRoom(f"task {task.name!r}: no layout in {MAX_SAMPLING_ATTEMPTS} draws; its spawn regions leave no room")
 
 
 def _sample_pose(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from sim.embodiment.model import Embodiment
 from sim.scene.instructions import SLOT_PATTERN, ObjectDescription
-from sim.task.predicates import UNBOUNDED_M
+from sim.task.predicates import UNBOUNDED
 from sim.task.spec import Predicate, Task, TaskObject, Value
 from sim.types import CONTROL_HZ
 
@@ -136,9 +136,9 @@ def _format_keyword(key: str, value: Value) -> str:
     match value:
         case True:
             return key
-        case (int() | float() as low, int() | float() as high) if high >= UNBOUNDED_M:
+        case (int() | float() as low, int() | float() as high) if high >= UNBOUNDED:
             return f"{key} over {low:.3g}"
-        case (int() | float() as low, int() | float() as high) if low <= -UNBOUNDED_M:
+        case (int() | float() as low, int() | float() as high) if low <= -UNBOUNDED:
             return f"{key} under {high:.3g}"
         case (int() | float() as low, int() | float() as high):
             return f"{key} {low:.3g} to {high:.3g}"

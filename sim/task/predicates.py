@@ -1,13 +1,19 @@
-"""Predicates of success: pure functions of facts, batched over copies, each returning bool (n,).
+"""Success predicates: array algebra over n worlds, each with a margin that grades how far it is from holding.
 
-Lengths in metres, angles in radians; x and y in the world, heights above the table's top. A term about an
-absent object holds.
+A predicate returns its slack (n,): the signed distance from its nearest bound in units of its margin, positive where it
+holds (the robustness degree of Fainekos and Pappas, 2009). Conjunctions are minima, alternatives maxima. `tolerance`
+turns a slack into a score in [0, 1]: 1 where the predicate holds, 0.1 one margin away from it (in the manner of
+dm_control's function of that name).
+
+Lengths in metres, angles in radians; x and y in the world frame, heights above the table's top. `arm` names a role, or
+says "all" (every arm) or "any" (at least one). A predicate about an object that is absent from a scene holds.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import pi
 from typing import Protocol
 
@@ -15,85 +21,143 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.geometry import conjugate, invert, multiply, rotate, transform_points
-from sim.task.spec import SpecError, Task, Value
+from sim.task.spec import Predicate, SpecError, Task, Value
 
-Flags = NDArray[np.bool_]
+Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
-MIN_OPEN_FRACTION, MAX_CLOSED_FRACTION = 0.8, 0.2  # commanded openings that count as open and as closed
-UNBOUNDED_M = 9.0  # no limit
+Slack = Floats
+
+MIN_OPEN, MAX_CLOSED = 0.8, 0.2  # commanded gripper openings that count as open and as closed
+UNBOUNDED = 9.0  # a bound of this size is none
+LENGTH_MARGIN_M, ANGLE_MARGIN_RAD, FRACTION_MARGIN = 0.1, 0.5, 0.3
+SCORE_AT_MARGIN = 0.1
+HOLDS, FAILS = 1.0, -1.0  # slack of what is only true or false
+SMALLEST = np.finfo(float).tiny  # slack of a bound that is met exactly
 
 
-class SceneState(Protocol):
-    """What a term may read; see `sim.world.state`."""
+class PredicateView(Protocol):
+    """What a predicate may read; see `sim.world.state.StateView`."""
 
-    def present(self, name: str) -> Flags: ...
+    def present(self, name: str) -> Mask: ...
     def pose(self, name: str) -> Floats: ...
-    def point(self, name: str) -> Floats: ...
-    def start(self, name: str) -> Floats: ...
-    def origin(self) -> Floats: ...
+    def position(self, name: str) -> Floats: ...
+    def initial_pose(self, name: str) -> Floats: ...
+    def table_origin(self) -> Floats: ...
     def joint_fraction(self, name: str) -> Floats: ...
-    def side(self, role: str) -> Floats: ...
-    def tool(self, role: str) -> Floats: ...
-    def gripper(self, role: str) -> Floats: ...
-    def gripper_contacts(self, role: str, thing: str) -> list[Floats]: ...
-    def touching(self, a: str, b: str) -> Flags: ...
+    def initial_joint_fraction(self, name: str) -> Floats: ...
+    def part_of_joint(self, name: str) -> str: ...
+    def side_sign(self, role: str) -> Floats: ...
+    def arm_of_role(self, role: str) -> NDArray[np.int64]: ...
+    def tool_positions(self, arm: str) -> Floats: ...
+    def gripper_openings(self, arm: str) -> Floats: ...
+    def gripper_contacts(self, arm: str, obj: str) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]: ...
+    def touching(self, a: str, b: str) -> Mask: ...
+    def bounds(self, body: str) -> tuple[Floats, Floats]: ...
 
 
-PREDICATES: dict[str, Callable[..., Flags]] = {}
+PREDICATES: dict[str, Callable[..., Slack]] = {}
 
 
-def register_predicate(function: Callable[..., Flags]) -> Callable[..., Flags]:
+def predicate(function: Callable[..., Slack]) -> Callable[..., Slack]:
     """Register a predicate under its function's name."""
     PREDICATES[function.__name__] = function
     return function
 
 
-def evaluate_success(task: Task, view: SceneState, latched: NDArray[np.bool_]) -> tuple[Flags, NDArray[np.bool_]]:
-    """Return success (n,) and the latches (n terms) after this step; `SpecError` names an unknown term or keyword."""
-    columns = []
-    for i, predicate in enumerate(task.success):
-        if predicate.name not in PREDICATES:
-            raise SpecError(
-                f"task {task.name!r}: unknown term {predicate.name!r}; valid: {', '.join(sorted(PREDICATES))}"
-            )
-        try:
-            satisfied = PREDICATES[predicate.name](view, **predicate.args)
-        except TypeError as error:
-            raise SpecError(f"task {task.name!r}: term {predicate.name!r}: {error}") from error
-        satisfied = satisfied | _mentions_absent_object(task, view, predicate.args)
-        columns.append(satisfied | latched[:, i] if predicate.latch else satisfied)
-    next_latched = np.stack(columns, axis=1)
-    return np.all(next_latched, axis=1), next_latched
+def tolerance(slack: Slack) -> Floats:
+    """Return scores (n,): 1 where a predicate holds, falling off as 1 / (1 + 9 s²) with the distance s in margins."""
+    beyond = np.where(slack > 0.0, 0.0, np.nan_to_num(slack, nan=-np.inf))
+    return 1.0 / (1.0 + (1.0 / SCORE_AT_MARGIN - 1.0) * beyond * beyond)
 
 
-def evaluate_object_predicates(task: Task, view: SceneState, obj: str) -> Flags:
-    """Return whether (n,) all terms that speak of an object hold, and there are any."""
-    relevant = tuple(
-        predicate
-        for predicate in task.success
-        if any(_mentions_object(value, obj) for value in predicate.args.values())
-    )
-    latched = np.zeros((len(view.origin()), len(relevant)), bool)
-    if not relevant:
-        return np.zeros(len(view.origin()), bool)
-    return evaluate_success(dataclasses.replace(task, success=relevant), view, latched)[0]
+@dataclass(frozen=True)
+class Evaluation:
+    """What came of a task's predicates in n worlds: `slack` (n p) as computed now, `holds` (n p) with latches."""
+
+    slack: Floats
+    holds: NDArray[np.bool_]
+
+    @property
+    def success(self) -> Mask:
+        """Whether (n,) all predicates hold."""
+        return np.all(self.holds, axis=1)
+
+    @property
+    def scores(self) -> Floats:
+        """How far each predicate (n p) is satisfied, 0 to 1; 1 for a latched one that has held before."""
+        return np.where(self.holds, 1.0, tolerance(self.slack))
 
 
-def _mentions_object(value: Value, obj: str) -> bool:
-    names = value if isinstance(value, tuple) else (value,)
-    return any(isinstance(name, str) and name.partition(".")[0] == obj for name in names)
+class SuccessCondition:
+    """A task's predicates, bound once to their functions; `SpecError` names an unknown predicate or keyword."""
+
+    def __init__(self, task: Task, predicates: tuple[Predicate, ...] | None = None) -> None:
+        self.predicates = task.success if predicates is None else predicates
+        self._calls = [_bind(task, item) for item in self.predicates]
+        optional = {thing.name for thing in task.objects if thing.spawn.optional}
+        self._optional = [
+            tuple(sorted({name for value in item.args.values() for name in _objects_of(value)} & optional))
+            for item in self.predicates
+        ]
+        self.latches = np.array([item.latch for item in self.predicates], bool)
+
+    def evaluate(self, view: PredicateView, latched: NDArray[np.bool_] | None = None) -> Evaluation:
+        """Evaluate all predicates; `latched` (n p) says which have held before, where they are latched."""
+        columns = []
+        for call, optional in zip(self._calls, self._optional, strict=True):
+            slack = call(view)
+            for name in optional:
+                slack = np.where(view.present(name), slack, HOLDS)
+            columns.append(slack)
+        slack = np.stack(columns, axis=1)
+        holds = slack > 0.0
+        return Evaluation(slack, holds if latched is None else holds | (latched & self.latches))
+
+    def about(self, obj: str) -> tuple[Predicate, ...]:
+        """Return the predicates that speak of an object."""
+        return tuple(item for item in self.predicates if any(obj in _objects_of(v) for v in item.args.values()))
 
 
-def _mentions_absent_object(task: Task, view: SceneState, args: dict[str, Value]) -> Flags:
-    """Return where (n,) an object that a term names is not in the scene."""
-    optional = {task_object.name for task_object in task.objects if task_object.spawn.optional}
-    mentioned = [str(value) for value in args.values() if str(value).partition(".")[0] in optional]
-    return np.any([~view.present(name) for name in mentioned], axis=0) if mentioned else np.zeros(1, bool)
+def _bind(task: Task, item: Predicate) -> Callable[[PredicateView], Slack]:
+    """Return the predicate as a function of the view alone; a TypeError inside it later is its own, not the task's."""
+    if item.name not in PREDICATES:
+        raise SpecError(f"task {task.name!r}: unknown predicate {item.name!r}; valid: {', '.join(sorted(PREDICATES))}")
+    function = PREDICATES[item.name]
+    try:
+        inspect.signature(function).bind(None, **item.args)
+    except TypeError as error:
+        raise SpecError(f"task {task.name!r}: predicate {item.name!r}: {error}") from error
+    return lambda view: function(view, **item.args)
 
 
-@register_predicate
+def _objects_of(value: Value) -> set[str]:
+    words = value if isinstance(value, tuple) else (value,)
+    return {word.partition(".")[0] for word in words if isinstance(word, str)}
+
+
+def _below(value: Floats, bound: float | Floats, margin: float = LENGTH_MARGIN_M) -> Slack:
+    """Return the slack of value < bound."""
+    return (bound - value) / margin
+
+
+def _at_least(value: Floats, bound: float, margin: float) -> Slack:
+    """Return the slack of value >= bound, which holds where both are equal."""
+    return np.where(value >= bound, np.maximum(value - bound, SMALLEST), value - bound) / margin
+
+
+def _between(value: Floats, low: float | Floats, high: float | Floats, margin: float = LENGTH_MARGIN_M) -> Slack:
+    """Return the slack of low < value < high."""
+    return np.minimum(value - low, high - value) / margin
+
+
+def _per_arm(arm: str, slack: NDArray[np.float64]) -> Slack:
+    """Return the slack (n,) over the arms (n a) that `arm` names: the worst for "all" and a role, the best for "any"."""
+    return slack.max(axis=1) if arm == "any" else slack.min(axis=1)
+
+
+@predicate
 def near(
-    view: SceneState,
+    view: PredicateView,
     a: str,
     b: str | tuple[str, ...],
     x: float = np.inf,
@@ -101,188 +165,225 @@ def near(
     z: float = np.inf,
     xy: float = np.inf,
     total: float = np.inf,
-) -> Flags:
-    """Point `a` is within x, y, z (each axis), xy (planar) and total (sum of axes) of point `b`, or of one of them."""
-    found = np.zeros(len(view.point(a)), bool)
+) -> Slack:
+    """Frame `a` is within x, y, z (each axis), xy (planar) and total (sum of axes) of frame `b`, or of one of them."""
+    slacks = []
     for other in (b,) if isinstance(b, str) else b:
-        gap = view.point(a) - view.point(other)
-        inside = (np.abs(gap) < (x, y, z)).all(axis=1) & (np.abs(gap).sum(axis=1) < total)
-        found |= inside & (np.hypot(gap[:, 0], gap[:, 1]) < xy)
-    return found
+        gap = view.position(a) - view.position(other)
+        distance = np.abs(gap)
+        inside = _below(distance, np.array((x, y, z))).min(axis=1)
+        inside = np.minimum(inside, _below(distance.sum(axis=1), total))
+        slacks.append(np.minimum(inside, _below(np.hypot(gap[:, 0], gap[:, 1]), xy)))
+    return np.maximum.reduce(slacks)
 
 
-@register_predicate
-def above(view: SceneState, a: str, b: str, height: float, x: float, y: float, z: float) -> Flags:
-    """Point `a` is `height` over point `b`, within x, y, z."""
-    gap = view.point(a) - view.point(b) - (0.0, 0.0, height)
-    return np.all(np.abs(gap) < (x, y, z), axis=1)
+@predicate
+def above_by(view: PredicateView, a: str, b: str, height: float, x: float, y: float, z: float) -> Slack:
+    """Frame `a` is `height` over frame `b`, within x, y, z."""
+    gap = view.position(a) - view.position(b) - (0.0, 0.0, height)
+    return _below(np.abs(gap), np.array((x, y, z))).min(axis=1)
 
 
-@register_predicate
-def over(view: SceneState, a: str, b: str, by: float = 0.0) -> Flags:
-    """Point `a` is higher than point `b` by more than `by`."""
-    return view.point(a)[:, 2] - view.point(b)[:, 2] > by
+@predicate
+def higher_than(view: PredicateView, a: str, b: str, by: float = 0.0) -> Slack:
+    """Frame `a` is higher than frame `b` by more than `by`."""
+    return (view.position(a)[:, 2] - view.position(b)[:, 2] - by) / LENGTH_MARGIN_M
 
 
-@register_predicate
+@predicate
 def within(
-    view: SceneState,
+    view: PredicateView,
     point: str,
-    x: tuple[float, float] = (-UNBOUNDED_M, UNBOUNDED_M),
-    y: tuple[float, float] = (-UNBOUNDED_M, UNBOUNDED_M),
-    z: tuple[float, float] = (-UNBOUNDED_M, UNBOUNDED_M),
+    x: tuple[float, float] = (-UNBOUNDED, UNBOUNDED),
+    y: tuple[float, float] = (-UNBOUNDED, UNBOUNDED),
+    z: tuple[float, float] = (-UNBOUNDED, UNBOUNDED),
     mirror: str = "",
-) -> Flags:
-    """A point lies in a box; with `mirror` the box is given for the right side and mirrored where that role is left."""
-    place = view.point(point) - view.origin()
+) -> Slack:
+    """A frame lies in a box; with `mirror` the box is given for the right side and mirrored where that role is left."""
+    position = view.position(point) - view.table_origin()
     if mirror:
-        place[:, 0] *= view.side(mirror)
-    low, high = zip(x, y, z, strict=True)
-    return np.all((place > low) & (place < high), axis=1)
+        position[:, 0] *= view.side_sign(mirror)
+    low, high = np.array([x, y, z]).T
+    return _between(position, low, high).min(axis=1)
 
 
-@register_predicate
-def outside(view: SceneState, point: str, x: float) -> Flags:
-    """A point is farther than `x` from the table's middle line, on either side."""
-    return np.abs(view.point(point)[:, 0]) > x
+@predicate
+def outside(view: PredicateView, point: str, x: float) -> Slack:
+    """A frame is farther than `x` from the table's middle line, on either side."""
+    return (np.abs(view.position(point)[:, 0]) - x) / LENGTH_MARGIN_M
 
 
-@register_predicate
-def risen(view: SceneState, obj: str, low: float, high: float = UNBOUNDED_M) -> Flags:
+@predicate
+def inside(view: PredicateView, obj: str, container: str) -> Slack:
+    """The middle of an object lies within the bounding box of another, or of its part ("cabinet.drawer")."""
+    low, high = view.bounds(obj)
+    middle = transform_points(view.pose(obj), (low + high) / 2)
+    low, high = view.bounds(container)
+    return _between(transform_points(invert(view.pose(container)), middle), low, high).min(axis=1)
+
+
+@predicate
+def raised(view: PredicateView, obj: str, low: float, high: float = UNBOUNDED) -> Slack:
     """A body is higher than at reset by more than `low` and less than `high`."""
-    by = view.point(obj)[:, 2] - view.start(obj)[:, 2]
-    return (by > low) & (by < high)
+    return _between(view.position(obj)[:, 2] - view.initial_pose(obj)[:, 2], low, high)
 
 
-@register_predicate
-def apart(view: SceneState, a: str, b: str, low: float, high: float) -> Flags:
-    """Points are between `low` and `high` apart in the plane."""
-    gap = view.point(a) - view.point(b)
-    distance = np.hypot(gap[:, 0], gap[:, 1])
-    return (distance > low) & (distance < high)
+@predicate
+def apart(view: PredicateView, a: str, b: str, low: float, high: float) -> Slack:
+    """Frames are between `low` and `high` apart in the plane."""
+    gap = view.position(a) - view.position(b)
+    return _between(np.hypot(gap[:, 0], gap[:, 1]), low, high)
 
 
-@register_predicate
-def left_of(view: SceneState, a: str, b: str) -> Flags:
-    """Point `a` has the smaller x."""
-    return view.point(a)[:, 0] < view.point(b)[:, 0]
+@predicate
+def left_of(view: PredicateView, a: str, b: str) -> Slack:
+    """Frame `a` has the smaller x."""
+    return _below(view.position(a)[:, 0], view.position(b)[:, 0])
 
 
-@register_predicate
-def same_side(view: SceneState, a: str, b: str) -> Flags:
+@predicate
+def same_side(view: PredicateView, a: str, b: str) -> Slack:
     """Body `a` is on the side of body `b` (in x) where it stood at reset."""
-    now = view.point(a)[:, 0] - view.point(b)[:, 0]
-    return now * (view.start(a)[:, 0] - view.start(b)[:, 0]) > 0
+    offset = view.position(a)[:, 0] - view.position(b)[:, 0]
+    return offset * np.sign(view.initial_pose(a)[:, 0] - view.initial_pose(b)[:, 0]) / LENGTH_MARGIN_M
 
 
-@register_predicate
+@predicate
 def pointing(
-    view: SceneState,
+    view: PredicateView,
     point: str,
     along: tuple[float, float, float],
     angle: float,
     axis: tuple[float, float, float] = (0.0, 0.0, 1.0),
     both: bool = False,
-) -> Flags:
-    """An axis of a point's frame is within `angle` of a direction of the world; `both`: or of its opposite."""
+) -> Slack:
+    """An axis of a frame is within `angle` of a direction of the world; `both`: or of its opposite."""
     direction = np.array(along) / np.linalg.norm(along)
     cosine = rotate(view.pose(point)[:, 3:], axis) @ direction
-    return (np.abs(cosine) if both else cosine) > np.cos(angle)
+    between = np.arccos(np.clip(np.abs(cosine) if both else cosine, -1.0, 1.0))
+    return _below(between, angle, ANGLE_MARGIN_RAD)
 
 
-@register_predicate
-def turned(view: SceneState, a: str, angle: float, b: str = "", yaw: float = 0.0, turns: int = 1) -> Flags:
+@predicate
+def oriented(view: PredicateView, a: str, angle: float, b: str = "", yaw: float = 0.0, turns: int = 1) -> Slack:
     """The whole orientation of `a` is within `angle` of a heading `yaw` (or of the frame of `b` turned by it).
 
-    With `turns` equal turns about the vertical are as good.
+    With `turns` that many equal turns about the vertical are as good.
     """
     goal = view.pose(b)[:, 3:] if b else np.array([1.0, 0.0, 0.0, 0.0])
-    best = np.full(len(view.pose(a)), np.inf)
+    now = view.pose(a)[:, 3:]
+    smallest = np.full(len(now), np.inf)
     for k in range(turns):
         half = (yaw + 2 * pi * k / turns) / 2
-        off = multiply(conjugate(multiply(goal, (np.cos(half), 0.0, 0.0, np.sin(half)))), view.pose(a)[:, 3:])
-        best = np.minimum(best, 2 * np.arctan2(np.linalg.norm(off[:, 1:], axis=1), np.abs(off[:, 0])))
-    return best < angle
+        error = multiply(conjugate(multiply(goal, (np.cos(half), 0.0, 0.0, np.sin(half)))), now)
+        smallest = np.minimum(smallest, 2 * np.arctan2(np.linalg.norm(error[:, 1:], axis=1), np.abs(error[:, 0])))
+    return _below(np.where(np.isnan(now[:, 0]), np.nan, smallest), angle, ANGLE_MARGIN_RAD)
 
 
-@register_predicate
-def ahead(view: SceneState, a: str, b: str, low: float, high: float, x: float, y: float) -> Flags:
-    """Point `b` lies low to high ahead of point `a` along its z axis, and off that axis by less than x and y."""
-    local = transform_points(invert(view.pose(a)), view.point(b))
-    return (np.abs(local[:, :2]) < (x, y)).all(axis=1) & (local[:, 2] > low) & (local[:, 2] < high)
+@predicate
+def along_axis(view: PredicateView, a: str, b: str, low: float, high: float, x: float, y: float) -> Slack:
+    """Frame `b` lies low to high ahead of frame `a` along its z axis, and off that axis by less than x and y."""
+    local = transform_points(invert(view.pose(a)), view.position(b))
+    return np.minimum(_below(np.abs(local[:, :2]), np.array((x, y))).min(axis=1), _between(local[:, 2], low, high))
 
 
-@register_predicate
-def stacked(view: SceneState, objs: tuple[str, ...], x: float, y: float, heights: tuple[float, ...]) -> Flags:
+@predicate
+def stacked(view: PredicateView, objs: tuple[str, ...], x: float, y: float, heights: tuple[float, ...]) -> Slack:
     """Bodies sorted by height: neighbours within x and y of each other, the k-th no higher than heights[k]."""
-    places = np.stack([view.point(obj) - view.origin() for obj in objs], axis=1)  # n k 3
+    places = np.stack([view.position(obj) - view.table_origin() for obj in objs], axis=1)  # n k 3
     rows = np.arange(len(places))[:, None]
     places = places[rows, np.argsort(places[:, :, 2], axis=1)]
     gaps = np.abs(np.diff(places[:, :, :2], axis=1))
-    return np.all(gaps < (x, y), axis=(1, 2)) & np.all(places[:, :, 2] <= heights, axis=1)
+    low_enough = _at_least(np.array(heights) - places[:, :, 2], 0.0, LENGTH_MARGIN_M)
+    return np.minimum(_below(gaps, np.array((x, y))).min(axis=(1, 2)), low_enough.min(axis=1))
 
 
-@register_predicate
-def touching(view: SceneState, a: str, b: str) -> Flags:
-    """Bodies `a` and `b` touch ("table" is one)."""
-    return view.touching(a, b)
+@predicate
+def in_contact(view: PredicateView, a: str, b: str) -> Slack:
+    """Objects `a` and `b` touch ("table" is one)."""
+    return np.where(view.touching(a, b), HOLDS, FAILS)
 
 
-@register_predicate
-def clear(view: SceneState, a: str, b: str) -> Flags:
-    """Bodies `a` and `b` do not touch."""
-    return ~view.touching(a, b)
+@predicate
+def not_in_contact(view: PredicateView, a: str, b: str) -> Slack:
+    """Objects `a` and `b` do not touch."""
+    return np.where(view.touching(a, b), FAILS, HOLDS)
 
 
-@register_predicate
-def held(view: SceneState, arm: str, obj: str) -> Flags:
-    """The gripper of `arm` ("all": any gripper) touches an object."""
-    return np.array([len(spots) > 0 for spots in view.gripper_contacts(arm, obj)])
+@predicate
+def gripper_touching(view: PredicateView, arm: str, obj: str) -> Slack:
+    """The gripper of `arm` touches an object; with less slack the farther the tool is from it."""
+    return _per_arm(arm, _touching(view, arm, obj))
 
 
-@register_predicate
-def loose(view: SceneState, arm: str, obj: str) -> Flags:
-    """The gripper of `arm` ("all": every gripper) does not touch an object."""
-    return ~held(view, arm, obj)
+@predicate
+def gripper_not_touching(view: PredicateView, arm: str, obj: str) -> Slack:
+    """The gripper of `arm` does not touch an object."""
+    touches = _touching(view, arm, obj) > 0
+    return _per_arm(arm, np.where(touches, FAILS, HOLDS))
 
 
-@register_predicate
-def touched(view: SceneState, arm: str, point: str, xy: float, z: float) -> Flags:
-    """The gripper of `arm` touches the object within |dx|, |dy| < xy and |dz| < z of its point."""
-    spots = view.gripper_contacts(arm, point.partition(".")[0])
-    return np.array(
-        [
-            bool((np.abs(where - target) < (xy, xy, z)).all(axis=1).any())
-            for where, target in zip(spots, view.point(point), strict=True)
-        ]
-    )
+def _touching(view: PredicateView, arm: str, obj: str) -> NDArray[np.float64]:
+    """Return the slack (n a) of each arm that `arm` names touching an object."""
+    away = np.linalg.norm(view.tool_positions(arm) - view.position(obj)[:, None], axis=-1)
+    slack = -away / LENGTH_MARGIN_M - SMALLEST
+    world, index, _ = view.gripper_contacts(arm, obj)
+    slack[world, index] = HOLDS
+    return slack
 
 
-@register_predicate
-def pressed(view: SceneState, arm: str, point: str, xy: float, z: float) -> Flags:
-    """The gripper of `arm` touches the object near its point, and is closed."""
-    return touched(view, arm, point, xy, z) & closed(view, arm)
+@predicate
+def gripper_touching_at(view: PredicateView, arm: str, point: str, xy: float, z: float) -> Slack:
+    """The gripper of `arm` touches the object within |dx|, |dy| < xy and |dz| < z of its frame."""
+    return _per_arm(arm, _touching_at(view, arm, point, xy, z))
 
 
-@register_predicate
-def opened(view: SceneState, joint: str, fraction: float) -> Flags:
+def _touching_at(view: PredicateView, arm: str, point: str, xy: float, z: float) -> NDArray[np.float64]:
+    target = view.position(point)
+    away = np.linalg.norm(view.tool_positions(arm) - target[:, None], axis=-1)
+    slack = -away / LENGTH_MARGIN_M - SMALLEST
+    world, index, position = view.gripper_contacts(arm, point.partition(".")[0])
+    close = (np.abs(position - target[world]) < (xy, xy, z)).all(axis=1)
+    slack[world[close], index[close]] = HOLDS
+    return slack
+
+
+@predicate
+def pressed(view: PredicateView, arm: str, point: str, xy: float, z: float) -> Slack:
+    """The gripper of `arm` touches the object near its frame, and is closed itself."""
+    return _per_arm(arm, np.minimum(_touching_at(view, arm, point, xy, z), _closed(view, arm)))
+
+
+@predicate
+def opened(view: PredicateView, joint: str, fraction: float) -> Slack:
     """An object's joint has come at least `fraction` of its range."""
-    return view.joint_fraction(joint) >= fraction
+    return _at_least(view.joint_fraction(joint), fraction, FRACTION_MARGIN)
 
 
-@register_predicate
-def at(view: SceneState, arm: str, point: str, distance: float) -> Flags:
-    """The tool of `arm` is within `distance` of a point."""
-    return np.linalg.norm(view.tool(arm)[:, :3] - view.point(point), axis=1) < distance
+@predicate
+def shut(view: PredicateView, joint: str, fraction: float = 0.1) -> Slack:
+    """An object's joint has come back to at most `fraction` of its range."""
+    return _at_least(-view.joint_fraction(joint), -fraction, FRACTION_MARGIN)
 
 
-@register_predicate
-def open(view: SceneState, arm: str) -> Flags:
-    """The gripper of `arm` ("all": every gripper) is commanded open."""
-    return view.gripper(arm) > MIN_OPEN_FRACTION
+@predicate
+def tool_near(view: PredicateView, arm: str, point: str, distance: float) -> Slack:
+    """The tool of `arm` is within `distance` of a frame."""
+    away = np.linalg.norm(view.tool_positions(arm) - view.position(point)[:, None], axis=-1)
+    return _per_arm(arm, _below(away, distance))
 
 
-@register_predicate
-def closed(view: SceneState, arm: str) -> Flags:
+@predicate
+def gripper_open(view: PredicateView, arm: str) -> Slack:
+    """The gripper of `arm` is commanded open."""
+    return _per_arm(arm, (view.gripper_openings(arm) - MIN_OPEN) / FRACTION_MARGIN)
+
+
+@predicate
+def gripper_closed(view: PredicateView, arm: str) -> Slack:
     """The gripper of `arm` is commanded closed."""
-    return view.gripper(arm) < MAX_CLOSED_FRACTION
+    return _per_arm(arm, _closed(view, arm))
+
+
+def _closed(view: PredicateView, arm: str) -> NDArray[np.float64]:
+    return _below(view.gripper_openings(arm), MAX_CLOSED, FRACTION_MARGIN)

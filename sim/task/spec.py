@@ -163,6 +163,12 @@ class Task:
         return 2 if {"left", "right"} <= rules or any(rule.startswith("other:") for rule in rules) else 1
 
 
+def describe_item(item: Predicate | Skill) -> str:
+    """Return a predicate or skill as one phrase: its name and the names that it speaks of, "near cup.bottom coaster.top"."""
+    words = [word for value in item.args.values() for word in (value if isinstance(value, tuple) else (value,))]
+    return " ".join([item.name, *(word for word in words if isinstance(word, str) and word)])
+
+
 def to_json(task: Task) -> str:
     """Return the task as one line of JSON."""
     return json.dumps(dataclasses.asdict(task), sort_keys=True)

@@ -14,9 +14,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 from sim.embodiment.model import Embodiment
 from sim.objects import FAMILIES, build_object
 from sim.objects.palette import PALETTE
-from sim.scene.compile import TABLE_HALF_EXTENTS_M
 from sim.scene.instructions import SLOT_PATTERN, find_slots
-from sim.scene.sample import sample_scene
+from sim.scene.sample import TABLE_HALF_EXTENTS_M, sample_scene
 from sim.task.diagnostics import (
     Diagnostic,
     build_field_pattern,
@@ -31,7 +30,7 @@ from sim.task.vocabulary import check_keywords, check_vocabulary, flatten_plan
 
 OBJECT_ORDER_KEYS = ("side", "y")
 ARM_RULES = ("left", "right", "side:OBJECT", "facing:OBJECT", "other:ROLE")
-RESERVED_NAMES = ("table", "world", "all", "coin")  # names that mean something else already
+RESERVED_NAMES = ("table", "world", "all", "any", "coin")  # names that mean something else already
 ARMLESS_ROBOT = Embodiment("nobody", (), (), (0.0, 0.0, 0.0))  # a layout is the same for every robot
 
 

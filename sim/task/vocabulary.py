@@ -1,6 +1,6 @@
 """The keywords of terms, skills and families, and the names that they may say.
 
-What a keyword refers to is told by its name, in two tables: a new term or skill with the usual keywords needs no
+What a keyword refers to is told by its name, in two tables: a new predicate or skill with the usual keywords needs no
 line here.
 """
 
@@ -68,7 +68,7 @@ def _list_grasp_names(symbols: SymbolTable, args: Arguments) -> tuple[str, ...]:
 
 
 ROLE_REFERENCE = ("role", lambda names, args: names.roles)
-ANY_ROLE_REFERENCE = ("role", lambda names, args: (*names.roles, "all"))
+ANY_ROLE_REFERENCE = ("role", lambda names, args: (*names.roles, "all", "any"))
 OBJECT_REFERENCE = ("object", lambda names, args: names.objects)
 BODY_REFERENCE = ("object", lambda names, args: (*names.objects, "table"))
 LOCATION_REFERENCE = ("point", _list_location_names)
@@ -80,16 +80,16 @@ SKILL_KEYWORDS: dict[str, tuple[str, NameLookup]] = {
 }  # fmt: skip
 PREDICATE_KEYWORDS: dict[str, tuple[str, NameLookup]] = {
     **SKILL_KEYWORDS, "arm": ANY_ROLE_REFERENCE, "point": LOCATION_REFERENCE,
-    # of a term whose keywords mean something else: TERM.KEYWORD
-    "touching.a": BODY_REFERENCE, "touching.b": BODY_REFERENCE, "clear.a": BODY_REFERENCE, "clear.b": BODY_REFERENCE,
+    # of a predicate whose keywords mean something else: PREDICATE.KEYWORD
+    "in_contact.a": BODY_REFERENCE, "in_contact.b": BODY_REFERENCE, "not_in_contact.a": BODY_REFERENCE, "not_in_contact.b": BODY_REFERENCE,
     "same_side.a": OBJECT_REFERENCE, "same_side.b": OBJECT_REFERENCE,
 }  # fmt: skip
 
 
 def check_vocabulary(task: Task) -> Iterator[Diagnostic]:
-    """Yield what is wrong with the words of a task's terms and skills."""
+    """Yield what is wrong with the words of a task's predicates and skills."""
     symbols = SymbolTable(task)
-    yield from _check_calls("term", PREDICATES, PREDICATE_KEYWORDS, task.success, "success", symbols)
+    yield from _check_calls("predicate", PREDICATES, PREDICATE_KEYWORDS, task.success, "success", symbols)
     yield from _check_calls("skill", SKILLS, SKILL_KEYWORDS, tuple(flatten_plan(task.plan)), "plan", symbols)
 
 

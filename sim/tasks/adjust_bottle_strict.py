@@ -12,6 +12,6 @@ TASK = dataclasses.replace(
     success=(
         *WEAK.success,
         Predicate("pointing", {"point": "bottle.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.26}),
-        Predicate("held", {"arm": "a", "obj": "bottle"}),
+        Predicate("gripper_touching", {"arm": "a", "obj": "bottle"}),
     ),
 )

@@ -32,7 +32,7 @@ TASK = Task(
     arms=(ArmRole("a", "side:block"),),
     success=(
         Predicate("near", {"a": "hammer.face", "b": "block.top", "x": 0.02, "y": 0.02}),
-        Predicate("touching", {"a": "hammer", "b": "block"}),
+        Predicate("in_contact", {"a": "hammer", "b": "block"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "hammer", "grasp": "handle", "pre": 0.1, "lift": 0.08}),

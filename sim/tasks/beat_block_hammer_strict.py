@@ -13,8 +13,8 @@ TASK = dataclasses.replace(
         *WEAK.success,
         Predicate("near", {"a": "hammer.face", "b": "block.top", "z": 0.008}),
         Predicate("pointing", {"point": "hammer.face", "along": (0.0, 0.0, 1.0), "angle": 0.35}),
-        Predicate("held", {"arm": "a", "obj": "hammer"}),
-        Predicate("clear", {"a": "hammer", "b": "table"}),
-        Predicate("closed", {"arm": "a"}),
+        Predicate("gripper_touching", {"arm": "a", "obj": "hammer"}),
+        Predicate("not_in_contact", {"a": "hammer", "b": "table"}),
+        Predicate("gripper_closed", {"arm": "a"}),
     ),
 )

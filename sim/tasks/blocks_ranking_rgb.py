@@ -48,7 +48,7 @@ TASK = Task(
         Predicate("left_of", {"a": "red.centre", "b": "green.centre"}),
         Predicate("near", {"a": "green.centre", "b": "blue.centre", "x": 0.13, "y": 0.03}),
         Predicate("left_of", {"a": "green.centre", "b": "blue.centre"}),
-        Predicate("open", {"arm": "all"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "red", "grasp": "top", "pre": 0.09, "lift": 0.07}),

@@ -57,7 +57,7 @@ TASK = Task(
         Predicate("left_of", {"a": "large.centre", "b": "medium.centre"}),
         Predicate("near", {"a": "medium.centre", "b": "small.centre", "x": 0.13, "y": 0.03}),
         Predicate("left_of", {"a": "medium.centre", "b": "small.centre"}),
-        Predicate("open", {"arm": "all"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "c", "obj": "small", "grasp": "top", "pre": 0.09, "lift": 0.07}),

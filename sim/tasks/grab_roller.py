@@ -29,8 +29,8 @@ TASK = Task(
     arms=(ArmRole("a", "left"), ArmRole("b", "right")),
     success=(
         Predicate("within", {"point": "roller.bottom", "z": (0.06, 9.0)}),
-        Predicate("closed", {"arm": "a"}),
-        Predicate("closed", {"arm": "b"}),
+        Predicate("gripper_closed", {"arm": "a"}),
+        Predicate("gripper_closed", {"arm": "b"}),
     ),
     plan=(
         Skill(

@@ -11,8 +11,8 @@ TASK = dataclasses.replace(
     suite="robotwin50_strict",
     success=(
         *WEAK.success,
-        Predicate("touched", {"arm": "a", "point": "roller.left_end", "xy": 0.04, "z": 0.03}),
-        Predicate("touched", {"arm": "b", "point": "roller.right_end", "xy": 0.04, "z": 0.03}),
+        Predicate("gripper_touching_at", {"arm": "a", "point": "roller.left_end", "xy": 0.04, "z": 0.03}),
+        Predicate("gripper_touching_at", {"arm": "b", "point": "roller.right_end", "xy": 0.04, "z": 0.03}),
         Predicate("near", {"a": "roller.left_end", "b": "roller.right_end", "z": 0.02}),
     ),
 )

@@ -39,7 +39,7 @@ TASK = Task(
     arms=(ArmRole("a", "left"), ArmRole("b", "right")),
     success=(
         Predicate("near", {"a": "block.bottom", "b": "pad.top", "x": 0.03, "y": 0.03, "z": 0.01}),
-        Predicate("open", {"arm": "b"}),
+        Predicate("gripper_open", {"arm": "b"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "block", "grasp": "side", "at": 0.07, "pre": 0.07, "lift": 0.1}),

@@ -28,9 +28,9 @@ TASK = Task(
     arms=(ArmRole("a", "side:mic"), ArmRole("b", "other:a")),
     success=(
         Predicate("within", {"point": "mic.tail", "x": (0.0, 9.0), "z": (0.18, 9.0), "mirror": "b"}),
-        Predicate("held", {"arm": "all", "obj": "mic"}),
-        Predicate("closed", {"arm": "b"}),
-        Predicate("open", {"arm": "a"}),
+        Predicate("gripper_touching", {"arm": "any", "obj": "mic"}),
+        Predicate("gripper_closed", {"arm": "b"}),
+        Predicate("gripper_open", {"arm": "a"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "mic", "grasp": "tail", "pre": 0.1, "lift": 0.1}),

@@ -37,7 +37,7 @@ TASK = Task(
     success=(
         Predicate("near", {"a": "mug.handle", "b": "rack.hang", "x": 0.02, "y": 0.02}),
         Predicate("within", {"point": "mug.handle", "z": (0.12, 9.0)}),
-        Predicate("open", {"arm": "b"}),
+        Predicate("gripper_open", {"arm": "b"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "mug", "grasp": "rim", "pre": 0.05}),

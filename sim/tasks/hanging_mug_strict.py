@@ -12,9 +12,9 @@ TASK = dataclasses.replace(
     success=(
         Predicate("near", {"a": "mug.handle", "b": "rack.hang", "x": 0.05, "y": 0.05}),
         Predicate("within", {"point": "mug.handle", "z": (0.12, 9.0)}),
-        Predicate("touching", {"a": "mug", "b": "rack"}),
-        Predicate("clear", {"a": "mug", "b": "table"}),
-        Predicate("loose", {"arm": "all", "obj": "mug"}),
-        Predicate("open", {"arm": "all"}),
+        Predicate("in_contact", {"a": "mug", "b": "rack"}),
+        Predicate("not_in_contact", {"a": "mug", "b": "table"}),
+        Predicate("gripper_not_touching", {"arm": "all", "obj": "mug"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
 )

@@ -29,8 +29,8 @@ TASK = Task(
     arms=(ArmRole("a", "left"), ArmRole("b", "right")),
     success=(
         Predicate("within", {"point": "pot.bottom", "z": (0.023, 9.0)}),
-        Predicate("at", {"arm": "a", "point": "pot.left_handle", "distance": 0.03}),
-        Predicate("at", {"arm": "b", "point": "pot.right_handle", "distance": 0.03}),
+        Predicate("tool_near", {"arm": "a", "point": "pot.left_handle", "distance": 0.03}),
+        Predicate("tool_near", {"arm": "b", "point": "pot.right_handle", "distance": 0.03}),
         Predicate("pointing", {"point": "pot.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.6435}),
     ),
     plan=(

@@ -39,7 +39,7 @@ TASK = Task(
         Predicate("same_side", {"a": "can", "b": "pot"}),
         Predicate("pointing", {"point": "can.bottom", "along": (0.0, 0.0, 1.0), "angle": radians(15)}),
         Predicate("within", {"point": "can.bottom", "z": (-9.0, 0.002)}),
-        Predicate("open", {"arm": "all"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "can", "grasp": "top", "pre": 0.05, "lift": 0.08}),

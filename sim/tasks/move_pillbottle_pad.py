@@ -37,7 +37,7 @@ TASK = Task(
     success=(
         Predicate("near", {"a": "bottle.bottom", "b": "pad.top", "x": 0.03, "y": 0.03}),
         Predicate("within", {"point": "bottle.bottom", "z": (-0.004, 0.006)}),
-        Predicate("open", {"arm": "all"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "bottle", "grasp": "side", "pre": 0.06, "lift": 0.05}),

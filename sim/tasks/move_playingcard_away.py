@@ -30,7 +30,7 @@ TASK = Task(
     arms=(ArmRole("a", "side:cards"),),
     success=(
         Predicate("outside", {"point": "cards.bottom", "x": 0.23}),
-        Predicate("open", {"arm": "all"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "cards", "grasp": "top", "pre": 0.1, "lift": 0.0}),

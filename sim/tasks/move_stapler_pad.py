@@ -37,8 +37,8 @@ TASK = Task(
     arms=(ArmRole("a", "side:stapler"),),
     success=(
         Predicate("near", {"a": "stapler.bottom", "b": "pad.top", "x": 0.02, "y": 0.02, "z": 0.01}),
-        Predicate("turned", {"a": "stapler", "angle": 0.04, "turns": 2}),
-        Predicate("open", {"arm": "all"}),
+        Predicate("oriented", {"a": "stapler", "angle": 0.04, "turns": 2}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "stapler", "grasp": "top", "pre": 0.1, "lift": 0.1}),

@@ -28,7 +28,7 @@ TASK = Task(
     arms=(ArmRole("a", "facing:laptop"),),
     success=(
         Predicate("opened", {"joint": "laptop.hinge", "fraction": 0.4}),
-        Predicate("at", {"arm": "a", "point": "laptop.edge", "distance": 0.1}),
+        Predicate("tool_near", {"arm": "a", "point": "laptop.edge", "distance": 0.1}),
     ),
     plan=(Skill("turn", {"arm": "a", "joint": "laptop.hinge", "grasp": "edge", "pre": 0.08, "to": 0.47}),),
     horizon=700,

@@ -63,7 +63,7 @@ TASK = Task(
         Predicate("apart", {"a": "thing.bottom", "b": "landmark.bottom", "low": 0.08, "high": 0.2}),
         Predicate("left_of", {"a": "thing.bottom", "b": "landmark.bottom"}),
         Predicate("near", {"a": "thing.bottom", "b": "landmark.bottom", "y": 0.05}),
-        Predicate("open", {"arm": "all"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "thing", "grasp": "top", "pre": 0.1, "lift": 0.1}),

@@ -13,6 +13,6 @@ TASK = dataclasses.replace(
         *WEAK.success,
         Predicate("within", {"point": "thing.bottom", "z": (-0.004, 0.006)}),
         Predicate("pointing", {"point": "thing.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.1}),
-        Predicate("loose", {"arm": "all", "obj": "thing"}),
+        Predicate("gripper_not_touching", {"arm": "all", "obj": "thing"}),
     ),
 )

@@ -63,7 +63,7 @@ TASK = Task(
                 Predicate("within", {"point": f"{bread}.bottom", "z": (-0.01, 9.0)}),
             )
         ),
-        Predicate("open", {"arm": "all"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         # from both sides at once; what is held already is not picked again

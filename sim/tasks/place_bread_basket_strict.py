@@ -17,8 +17,8 @@ TASK = dataclasses.replace(
             for bread in BREADS
             for term in (
                 Predicate("near", {"a": f"{bread}.bottom", "b": "basket.floor", "z": 0.04}),
-                Predicate("clear", {"a": bread, "b": "table"}),
-                Predicate("loose", {"arm": "all", "obj": bread}),
+                Predicate("not_in_contact", {"a": bread, "b": "table"}),
+                Predicate("gripper_not_touching", {"arm": "all", "obj": bread}),
             )
         ),
         Predicate("pointing", {"point": "basket.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.1}),

@@ -12,11 +12,11 @@ TASK = dataclasses.replace(
     success=(
         *WEAK.success,
         Predicate("near", {"a": "bread.bottom", "b": "skillet.centre", "z": 0.02}),
-        Predicate("touching", {"a": "bread", "b": "skillet"}),
-        Predicate("loose", {"arm": "b", "obj": "bread"}),
-        Predicate("open", {"arm": "b"}),
-        Predicate("held", {"arm": "a", "obj": "skillet"}),
-        Predicate("clear", {"a": "skillet", "b": "table"}),
+        Predicate("in_contact", {"a": "bread", "b": "skillet"}),
+        Predicate("gripper_not_touching", {"arm": "b", "obj": "bread"}),
+        Predicate("gripper_open", {"arm": "b"}),
+        Predicate("gripper_touching", {"arm": "a", "obj": "skillet"}),
+        Predicate("not_in_contact", {"a": "skillet", "b": "table"}),
         Predicate("pointing", {"point": "skillet.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.3}),
     ),
 )

@@ -32,7 +32,7 @@ TASK = Task(
     success=(
         Predicate("near", {"a": "burger.bottom", "b": "tray.left", "xy": 0.08}),
         Predicate("near", {"a": "fries.bottom", "b": "tray.right", "xy": 0.08}),
-        Predicate("open", {"arm": "all"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         Skill(

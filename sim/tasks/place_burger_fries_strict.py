@@ -17,8 +17,8 @@ TASK = dataclasses.replace(
             for term in (
                 Predicate("near", {"a": f"{obj}.bottom", "b": slot, "x": 0.06, "y": 0.05, "z": 0.008}),
                 Predicate("pointing", {"point": f"{obj}.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.2}),
-                Predicate("clear", {"a": obj, "b": "table"}),
-                Predicate("loose", {"arm": "all", "obj": obj}),
+                Predicate("not_in_contact", {"a": obj, "b": "table"}),
+                Predicate("gripper_not_touching", {"arm": "all", "obj": obj}),
             )
         ),
     ),

@@ -33,12 +33,12 @@ TASK = Task(
     ),
     arms=(ArmRole("a", "side:can"), ArmRole("b", "other:a")),
     success=(
-        Predicate("risen", {"obj": "basket", "low": 0.02}),
-        Predicate("risen", {"obj": "can", "low": 0.02}),
+        Predicate("raised", {"obj": "basket", "low": 0.02}),
+        Predicate("raised", {"obj": "can", "low": 0.02}),
         Predicate("pointing", {"point": "basket.bottom", "along": (0.0, 0.0, 1.0), "angle": 1.047}),
         Predicate("near", {"a": "can.bottom", "b": "basket.bottom", "total": 0.15}),
-        Predicate("touching", {"a": "can", "b": "basket"}),
-        Predicate("clear", {"a": "can", "b": "table"}),
+        Predicate("in_contact", {"a": "can", "b": "basket"}),
+        Predicate("not_in_contact", {"a": "can", "b": "table"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "can", "grasp": "top", "pre": 0.05, "lift": 0.15}),

@@ -13,9 +13,9 @@ TASK = dataclasses.replace(
         *WEAK.success,
         Predicate("near", {"a": "can.bottom", "b": "basket.floor", "x": 0.11, "y": 0.075, "z": 0.05}),
         Predicate("pointing", {"point": "basket.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.35}),
-        Predicate("clear", {"a": "basket", "b": "table"}),
-        Predicate("held", {"arm": "b", "obj": "basket"}),
-        Predicate("open", {"arm": "a"}),
-        Predicate("loose", {"arm": "a", "obj": "can"}),
+        Predicate("not_in_contact", {"a": "basket", "b": "table"}),
+        Predicate("gripper_touching", {"arm": "b", "obj": "basket"}),
+        Predicate("gripper_open", {"arm": "a"}),
+        Predicate("gripper_not_touching", {"arm": "a", "obj": "can"}),
     ),
 )

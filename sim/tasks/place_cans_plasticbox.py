@@ -29,7 +29,7 @@ TASK = Task(
     success=(
         Predicate("near", {"a": "left.bottom", "b": SLOTS, "xy": 0.04}),
         Predicate("near", {"a": "right.bottom", "b": SLOTS, "xy": 0.04}),
-        Predicate("open", {"arm": "all"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         Skill(

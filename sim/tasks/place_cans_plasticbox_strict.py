@@ -18,7 +18,7 @@ TASK = dataclasses.replace(
             for term in (
                 Predicate("near", {"a": f"{can}.bottom", "b": SLOTS, "xy": 0.04, "z": 0.01}),
                 Predicate("pointing", {"point": f"{can}.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.2}),
-                Predicate("loose", {"arm": "all", "obj": can}),
+                Predicate("gripper_not_touching", {"arm": "all", "obj": can}),
             )
         ),
     ),

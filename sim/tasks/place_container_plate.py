@@ -37,7 +37,7 @@ TASK = Task(
     arms=(ArmRole("a", "side:container"),),
     success=(
         Predicate("near", {"a": "container.bottom", "b": "plate.bottom", "x": 0.05, "y": 0.05, "z": 0.03}),
-        Predicate("open", {"arm": "all"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "container", "grasp": "rim", "pre": 0.1, "lift": 0.1}),

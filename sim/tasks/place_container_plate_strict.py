@@ -13,7 +13,7 @@ TASK = dataclasses.replace(
         *WEAK.success,
         Predicate("near", {"a": "container.bottom", "b": "plate.top", "z": 0.006}),
         Predicate("pointing", {"point": "container.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.1}),
-        Predicate("touching", {"a": "container", "b": "plate"}),
-        Predicate("loose", {"arm": "all", "obj": "container"}),
+        Predicate("in_contact", {"a": "container", "b": "plate"}),
+        Predicate("gripper_not_touching", {"arm": "all", "obj": "container"}),
     ),
 )

@@ -51,10 +51,10 @@ TASK = Task(
             for shoe, slot in (("left", "box.front"), ("right", "box.back"))
             for term in (
                 Predicate("near", {"a": f"{shoe}.bottom", "b": slot, "x": 0.05, "y": 0.05, "z": 0.03}),
-                Predicate("turned", {"a": shoe, "yaw": TO_LEFT, "angle": 0.26}),
+                Predicate("oriented", {"a": shoe, "yaw": TO_LEFT, "angle": 0.26}),
             )
         ),
-        Predicate("open", {"arm": "all"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         Skill(

@@ -17,7 +17,7 @@ TASK = dataclasses.replace(
             for term in (
                 Predicate("near", {"a": f"{shoe}.bottom", "b": slot, "z": 0.005}),
                 Predicate("pointing", {"point": f"{shoe}.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.05}),
-                Predicate("loose", {"arm": "all", "obj": shoe}),
+                Predicate("gripper_not_touching", {"arm": "all", "obj": shoe}),
             )
         ),
     ),

@@ -34,7 +34,7 @@ TASK = Task(
     arms=(ArmRole("a", "side:cup"),),
     success=(
         Predicate("near", {"a": "cup.bottom", "b": "coaster.top", "xy": 0.035, "z": 0.015}),
-        Predicate("open", {"arm": "all"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "cup", "grasp": "rim", "pre": 0.1, "lift": 0.08}),

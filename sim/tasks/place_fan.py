@@ -37,9 +37,9 @@ TASK = Task(
     ),
     arms=(ArmRole("a", "side:fan"),),
     success=(
-        Predicate("turned", {"a": "fan", "angle": 0.14}),
+        Predicate("oriented", {"a": "fan", "angle": 0.14}),
         Predicate("near", {"a": "fan.bottom", "b": "pad.top", "x": 0.04, "y": 0.04, "z": 0.04}),
-        Predicate("open", {"arm": "all"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "fan", "grasp": "top", "pre": 0.05, "lift": 0.05}),

@@ -41,7 +41,7 @@ TASK = Task(
             "pointing",
             {"point": "mouse.bottom", "axis": (0.0, 1.0, 0.0), "along": (0.0, 1.0, 0.0), "angle": 0.45, "both": True},
         ),
-        Predicate("open", {"arm": "all"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "mouse", "grasp": "top", "pre": 0.08, "lift": 0.08}),

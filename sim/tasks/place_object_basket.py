@@ -35,12 +35,12 @@ TASK = Task(
     ),
     arms=(ArmRole("a", "side:thing"), ArmRole("b", "other:a")),
     success=(
-        Predicate("risen", {"obj": "basket", "low": 0.02}),
-        Predicate("risen", {"obj": "thing", "low": 0.02}),
+        Predicate("raised", {"obj": "basket", "low": 0.02}),
+        Predicate("raised", {"obj": "thing", "low": 0.02}),
         Predicate("pointing", {"point": "basket.bottom", "along": (0.0, 0.0, 1.0), "angle": 1.047}),
         Predicate("near", {"a": "thing.bottom", "b": "basket.bottom", "total": 0.15}),
-        Predicate("touching", {"a": "thing", "b": "basket"}),
-        Predicate("clear", {"a": "thing", "b": "table"}),
+        Predicate("in_contact", {"a": "thing", "b": "basket"}),
+        Predicate("not_in_contact", {"a": "thing", "b": "table"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "thing", "grasp": "top", "pre": 0.06, "lift": 0.07}),

@@ -38,8 +38,8 @@ TASK = Task(
     arms=(ArmRole("a", "side:thing"),),
     success=(
         Predicate("near", {"a": "thing.bottom", "b": "scale.top", "xy": 0.035}),
-        Predicate("over", {"a": "thing.bottom", "b": "scale.top", "by": -0.01}),
-        Predicate("open", {"arm": "a"}),
+        Predicate("higher_than", {"a": "thing.bottom", "b": "scale.top", "by": -0.01}),
+        Predicate("gripper_open", {"arm": "a"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "thing", "grasp": "top", "pre": 0.07, "lift": 0.08}),

@@ -13,7 +13,7 @@ TASK = dataclasses.replace(
         *WEAK.success,
         Predicate("near", {"a": "thing.bottom", "b": "scale.top", "z": 0.006}),
         Predicate("pointing", {"point": "thing.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.1}),
-        Predicate("touching", {"a": "thing", "b": "scale"}),
-        Predicate("loose", {"arm": "all", "obj": "thing"}),
+        Predicate("in_contact", {"a": "thing", "b": "scale"}),
+        Predicate("gripper_not_touching", {"arm": "all", "obj": "thing"}),
     ),
 )

@@ -37,7 +37,7 @@ TASK = Task(
     arms=(ArmRole("a", "side:thing"),),
     success=(
         Predicate("near", {"a": "thing.bottom", "b": "stand.bottom", "x": 0.03, "y": 0.03}),
-        Predicate("open", {"arm": "all"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "thing", "grasp": "top", "pre": 0.1, "lift": 0.1}),

@@ -34,7 +34,7 @@ TASK = Task(
     arms=(ArmRole("a", "side:phone"),),
     success=(
         Predicate("near", {"a": "phone.bottom_edge", "b": "stand.ledge", "x": 0.045, "y": 0.04, "z": 0.04}),
-        Predicate("open", {"arm": "all"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "phone", "grasp": "sides", "pre": 0.05, "lift": 0.1}),

@@ -11,10 +11,10 @@ TASK = dataclasses.replace(
     suite="robotwin50_strict",
     success=(
         Predicate("near", {"a": "phone.bottom_edge", "b": "stand.ledge", "x": 0.03, "y": 0.02, "z": 0.015}),
-        Predicate("turned", {"a": "phone.bottom_edge", "b": "stand.ledge", "angle": 0.26}),
-        Predicate("touching", {"a": "phone", "b": "stand"}),
-        Predicate("clear", {"a": "phone", "b": "table"}),
-        Predicate("loose", {"arm": "all", "obj": "phone"}),
-        Predicate("open", {"arm": "all"}),
+        Predicate("oriented", {"a": "phone.bottom_edge", "b": "stand.ledge", "angle": 0.26}),
+        Predicate("in_contact", {"a": "phone", "b": "stand"}),
+        Predicate("not_in_contact", {"a": "phone", "b": "table"}),
+        Predicate("gripper_not_touching", {"arm": "all", "obj": "phone"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
 )

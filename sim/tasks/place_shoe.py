@@ -39,8 +39,8 @@ TASK = Task(
     arms=(ArmRole("a", "side:shoe"),),
     success=(
         Predicate("near", {"a": "shoe.bottom", "b": "mat.top", "x": 0.05, "y": 0.02}),
-        Predicate("turned", {"a": "shoe", "yaw": TO_LEFT, "angle": 0.26}),
-        Predicate("open", {"arm": "all"}),
+        Predicate("oriented", {"a": "shoe", "yaw": TO_LEFT, "angle": 0.26}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "shoe", "grasp": "top", "pre": 0.1, "lift": 0.07}),

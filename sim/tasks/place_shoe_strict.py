@@ -13,6 +13,6 @@ TASK = dataclasses.replace(
         *WEAK.success,
         Predicate("near", {"a": "shoe.bottom", "b": "mat.top", "z": 0.005}),
         Predicate("pointing", {"point": "shoe.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.05}),
-        Predicate("loose", {"arm": "all", "obj": "shoe"}),
+        Predicate("gripper_not_touching", {"arm": "all", "obj": "shoe"}),
     ),
 )

@@ -29,7 +29,9 @@ TASK = Task(
         ),
     ),
     arms=(ArmRole("a", "side:stapler"),),
-    success=(Predicate("touched", {"arm": "all", "point": "stapler.top", "xy": 0.03, "z": 0.03}, latch=True),),
+    success=(
+        Predicate("gripper_touching_at", {"arm": "any", "point": "stapler.top", "xy": 0.03, "z": 0.03}, latch=True),
+    ),
     plan=(Skill("press", {"arm": "a", "point": "stapler.top", "pre": 0.1}),),
     horizon=400,
 )

@@ -36,8 +36,8 @@ TASK = Task(
     arms=(ArmRole("a", "side:thing"), ArmRole("b", "other:a")),
     success=(
         Predicate("near", {"a": "thing.bottom", "b": "cabinet.inside", "x": 0.05, "y": 0.05}),
-        Predicate("risen", {"obj": "thing", "low": 0.007, "high": 0.12}),
-        Predicate("open", {"arm": "a"}),
+        Predicate("raised", {"obj": "thing", "low": 0.007, "high": 0.12}),
+        Predicate("gripper_open", {"arm": "a"}),
     ),
     plan=(
         Skill(

@@ -11,9 +11,9 @@ TASK = dataclasses.replace(
     suite="robotwin50_strict",
     success=(
         *WEAK.success,
-        Predicate("touching", {"a": "thing", "b": "cabinet"}),
-        Predicate("clear", {"a": "thing", "b": "table"}),
-        Predicate("loose", {"arm": "all", "obj": "thing"}),
+        Predicate("in_contact", {"a": "thing", "b": "cabinet"}),
+        Predicate("not_in_contact", {"a": "thing", "b": "table"}),
+        Predicate("gripper_not_touching", {"arm": "all", "obj": "thing"}),
         Predicate("near", {"a": "thing.bottom", "b": "cabinet.inside", "z": 0.05}),
     ),
 )

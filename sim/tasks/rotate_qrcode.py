@@ -29,9 +29,9 @@ TASK = Task(
     ),
     arms=(ArmRole("a", "side:sign"),),
     success=(
-        Predicate("turned", {"a": "sign", "angle": 0.14}),
+        Predicate("oriented", {"a": "sign", "angle": 0.14}),
         Predicate("within", {"point": "sign.bottom", "z": (-0.01, 0.01)}),
-        Predicate("open", {"arm": "all"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "sign", "grasp": "top", "pre": 0.05, "lift": 0.04}),

@@ -15,6 +15,6 @@ TASK = dataclasses.replace(
             "within",
             {"point": "sign.bottom", "x": (0.17, 0.23), "y": (-0.18, -0.12), "z": (-0.004, 0.006), "mirror": "a"},
         ),
-        Predicate("loose", {"arm": "all", "obj": "sign"}),
+        Predicate("gripper_not_touching", {"arm": "all", "obj": "sign"}),
     ),
 )

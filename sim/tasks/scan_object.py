@@ -35,9 +35,11 @@ TASK = Task(
     ),
     arms=(ArmRole("a", "side:scanner"), ArmRole("b", "other:a")),
     success=(
-        Predicate("ahead", {"a": "scanner.beam", "b": "box.bottom", "low": 0.0, "high": 0.07, "x": 0.025, "y": 0.025}),
-        Predicate("closed", {"arm": "a"}),
-        Predicate("closed", {"arm": "b"}),
+        Predicate(
+            "along_axis", {"a": "scanner.beam", "b": "box.bottom", "low": 0.0, "high": 0.07, "x": 0.025, "y": 0.025}
+        ),
+        Predicate("gripper_closed", {"arm": "a"}),
+        Predicate("gripper_closed", {"arm": "b"}),
     ),
     plan=(
         Skill(

@@ -11,14 +11,16 @@ TASK = dataclasses.replace(
     suite="robotwin50_strict",
     success=(
         *WEAK.success,
-        Predicate("ahead", {"a": "box.bottom", "b": "scanner.beam", "low": -0.07, "high": 0.0, "x": 0.025, "y": 0.025}),
+        Predicate(
+            "along_axis", {"a": "box.bottom", "b": "scanner.beam", "low": -0.07, "high": 0.0, "x": 0.025, "y": 0.025}
+        ),
         *(
             term
             for arm, obj in (("a", "scanner"), ("b", "box"))
             for term in (
-                Predicate("held", {"arm": arm, "obj": obj}),
-                Predicate("risen", {"obj": obj, "low": 0.05}),
-                Predicate("clear", {"a": obj, "b": "table"}),
+                Predicate("gripper_touching", {"arm": arm, "obj": obj}),
+                Predicate("raised", {"obj": obj, "low": 0.05}),
+                Predicate("not_in_contact", {"a": obj, "b": "table"}),
             )
         ),
     ),

@@ -11,9 +11,9 @@ TASK = dataclasses.replace(
     suite="robotwin50_strict",
     success=(
         *WEAK.success,
-        Predicate("over", {"a": "bottle.top", "b": "bottle.bottom", "by": 0.03}, latch=True),
-        Predicate("over", {"a": "bottle.bottom", "b": "bottle.top", "by": 0.03}, latch=True),
+        Predicate("higher_than", {"a": "bottle.top", "b": "bottle.bottom", "by": 0.03}, latch=True),
+        Predicate("higher_than", {"a": "bottle.bottom", "b": "bottle.top", "by": 0.03}, latch=True),
         Predicate("near", {"a": "bottle.top", "b": "bottle.bottom", "z": 0.05}),
-        Predicate("held", {"arm": "a", "obj": "bottle"}),
+        Predicate("gripper_touching", {"arm": "a", "obj": "bottle"}),
     ),
 )

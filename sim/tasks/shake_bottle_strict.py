@@ -14,6 +14,6 @@ TASK = dataclasses.replace(
         Predicate("pointing", {"point": "bottle.bottom", "along": (0.39, 0.0, 0.92), "angle": 0.36}, latch=True),
         Predicate("pointing", {"point": "bottle.bottom", "along": (-0.39, 0.0, 0.92), "angle": 0.36}, latch=True),
         Predicate("pointing", {"point": "bottle.bottom", "along": (0.0, 0.0, 1.0), "angle": 0.26}),
-        Predicate("held", {"arm": "a", "obj": "bottle"}),
+        Predicate("gripper_touching", {"arm": "a", "obj": "bottle"}),
     ),
 )

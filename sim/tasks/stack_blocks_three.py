@@ -41,12 +41,12 @@ TASK = Task(
     arms=(ArmRole("a", "side:red"), ArmRole("b", "side:green"), ArmRole("c", "side:blue")),
     success=(
         Predicate(
-            "above", {"a": "green.bottom", "b": "red.bottom", "height": 0.05, "x": 0.025, "y": 0.025, "z": 0.012}
+            "above_by", {"a": "green.bottom", "b": "red.bottom", "height": 0.05, "x": 0.025, "y": 0.025, "z": 0.012}
         ),
         Predicate(
-            "above", {"a": "blue.bottom", "b": "green.bottom", "height": 0.05, "x": 0.025, "y": 0.025, "z": 0.012}
+            "above_by", {"a": "blue.bottom", "b": "green.bottom", "height": 0.05, "x": 0.025, "y": 0.025, "z": 0.012}
         ),
-        Predicate("open", {"arm": "all"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "red", "grasp": "top", "pre": 0.09, "lift": 0.07}),

@@ -40,7 +40,7 @@ TASK = Task(
         Predicate(
             "stacked", {"objs": ("first", "second", "third"), "x": 0.04, "y": 0.04, "heights": (0.02, 0.05, 0.09)}
         ),
-        Predicate("open", {"arm": "all"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "first", "grasp": "rim", "lift": 0.1}),

@@ -38,7 +38,7 @@ TASK = Task(
     arms=(ArmRole("a", "side:first"), ArmRole("b", "side:second")),
     success=(
         Predicate("stacked", {"objs": ("first", "second"), "x": 0.04, "y": 0.04, "heights": (0.02, 0.05)}),
-        Predicate("open", {"arm": "all"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "first", "grasp": "rim", "lift": 0.1}),

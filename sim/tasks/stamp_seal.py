@@ -36,7 +36,7 @@ TASK = Task(
     arms=(ArmRole("a", "side:seal"),),
     success=(
         Predicate("near", {"a": "seal.bottom", "b": "pad.top", "x": 0.01, "y": 0.01}),
-        Predicate("open", {"arm": "all"}),
+        Predicate("gripper_open", {"arm": "all"}),
     ),
     plan=(
         Skill("pick", {"arm": "a", "obj": "seal", "grasp": "top", "pre": 0.1, "lift": 0.05}),

@@ -1,1 +1,24 @@
-"""Physics engines and renderers behind one protocol."""
+"""Physics engines and renderers, one file an engine: `make_world(NAME, ...)` finds it by file name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sim.registry import list_module_names, load_value
+
+if TYPE_CHECKING:
+    from sim.embodiment.model import Embodiment
+    from sim.task.spec import Task
+    from sim.world.protocol import World
+
+NOT_ENGINES = ("protocol", "state", "render_gl", "render_raytrace")
+
+
+def list_engines() -> tuple[str, ...]:
+    """Return the names of all engines."""
+    return tuple(name for name in list_module_names(__path__) if name not in NOT_ENGINES)
+
+
+def make_world(engine: str, task: Task, robot: Embodiment, n: int, threads: int = 1) -> World:
+    """Return n worlds of an engine; `UserError` names the engines there are."""
+    return load_value("engine", __name__, engine, list_engines(), "ENGINE")(task, robot, n, threads)

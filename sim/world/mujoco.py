@@ -1,309 +1,411 @@
-"""The reference engine: n MuJoCo scenes of one task on the CPU, stepped by threads (stepping releases the GIL)."""
+"""MuJoCo on the CPU: n models and states of one task, stepped by threads (native stepping releases the GIL).
+
+State is gathered for all worlds at once: the state arrays of all worlds are joined into one buffer, from which
+precomputed indices pick what a `WorldState` holds. The per-world cost of Python is one control write, one step call and
+one kinematics call.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from math import degrees
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.camera import ImageSize, compute_extrinsics, vertical_field
 from sim.embodiment.model import Embodiment
-from sim.geometry import rotate
-from sim.scene.compile import Scene, compile_scene
-from sim.scene.sample import check_arm_count
-from sim.task.predicates import evaluate_success
-from sim.task.spec import SpecError, Task
-from sim.types import CONTACT_DTYPE, CONTROL_HZ, PHYSICS_HZ, Images
-from sim.world.render_gl import ImageSize, renderer, vertical_field
-from sim.world.state import Facts
+from sim.scene.compile import compile_model
+from sim.scene.sample import SceneSample
+from sim.task.spec import Task
+from sim.types import CONTROL_HZ, PHYSICS_HZ, Images
+from sim.world.protocol import WORLD_CONTACT, Floats, Mask, WorldNames, WorldSnapshot, WorldState
+from sim.world.render_gl import renderer
+from sim.world.state import world_names
 
 SUBSTEPS = PHYSICS_HZ // CONTROL_HZ
-STATE = mujoco.mjtState.mjSTATE_INTEGRATION
-SETTLE = 25  # physics steps between looks at whether everything stands still
-LONGEST_SETTLE = 12  # such looks
-STILL = 0.004  # m, and FIRM rad: what may still move between two looks
-FIRM = 0.02
-UPRIGHT = 0.1  # rad; what leans over by more than this while it settles was not stable
-PUSHED = 0.01  # m; what is pushed aside by more was drawn into something else
-REDRAWS = 20  # of a scene that does not stand still, or is solved before anyone acts
+SETTLE_STEPS = PHYSICS_HZ // 10
+PHYSICS_STATE = mujoco.mjtState.mjSTATE_INTEGRATION
+DIVERGENCE_WARNINGS = {
+    int(mujoco.mjtWarning.mjWARN_BADQPOS): "position",
+    int(mujoco.mjtWarning.mjWARN_BADQVEL): "velocity",
+    int(mujoco.mjtWarning.mjWARN_BADQACC): "acceleration",
+    int(mujoco.mjtWarning.mjWARN_BADCTRL): "control",
+}
+
+# divergence is reported as a failure of its world; MuJoCo's own handler would write MUJOCO_LOG.TXT into the user's folder
+mujoco.set_mju_user_warning(lambda message: None)
 
 
-class Copy:
-    """One scene and its state."""
+@dataclass(frozen=True)
+class _Instance:
+    """One world: model, data, and the indices that lead from names to MuJoCo's arrays."""
 
-    def __init__(self, task: Task, robot: Embodiment, seed: int, variation: str = "clean") -> None:
-        self.robot, self.task, self.variation = robot, task, variation
-        for self.redraws in range(REDRAWS):
-            self.scene: Scene = compile_scene(task, robot, seed, variation, self.redraws)
-            self.model, self.layout = self.scene.model, self.scene.sample
-            self.data = mujoco.MjData(self.model)
-            self._index()
-            if self._settled() and not self._solved():
-                return
-        raise SpecError(f"task {task.name!r}: none of {REDRAWS} draws of seed {seed} stands still and is unsolved")
-
-    def _index(self) -> None:
-        model, robot = self.model, self.robot
-        hinged = {f"{o}.{h.name}": f"{o}.{h.joint}" for o, f in self.layout.models.items() for h in f.parts}
-        grippers = [f"{arm.name}/{part}" for arm in robot.arms for part in ("hand", "finger0", "finger1")]
-        things = [name for o, f in self.layout.models.items() for name in (o, *(f"{o}.{h.name}" for h in f.parts))]
-        self.bodies: tuple[str, ...] = ("world", "table", *things, *grippers)
-        self.body_ids = np.array([model.body(name).id for name in self.bodies])
-        self._body_id = {name: int(body) for name, body in zip(self.bodies, self.body_ids, strict=True)}
-        interest = np.full(model.nbody, -1)
-        interest[self.body_ids] = np.arange(len(self.bodies))
-        self._geom_body = interest[model.geom_bodyid]
-        self.joints: tuple[str, ...] = tuple(hinged.values())
-        self._joint_at = np.array([model.joint(name).qposadr[0] for name in self.joints], int)
-        self.kinds = {
-            name: f"hinged:{hinged[name]}" if name in hinged else "fixed" if task_object.fixed else "free"
-            for task_object in self.task.objects
-            if task_object.name in self.layout.models
-            for name in things
-            if name.split(".")[0] == task_object.name
-        }
-        self.tool_ids = np.array([model.site(f"{arm.name}/tool").id for arm in robot.arms])
-        # per entry of an action: where it is measured and which actuators it drives
-        self.entries: list[tuple[list[int], list[int], float, float]] = []
-        for arm in robot.arms:
-            for i in range(len(arm.links)):
-                name = f"{arm.name}/joint{i}"
-                self.entries.append(([model.joint(name).qposadr[0]], [model.actuator(name).id], 1.0, 0.0))
-            grip = arm.gripper
-            fingers = [f"{arm.name}/finger{k}" for k in range(2)]
-            self.entries.append(
-                (
-                    [model.joint(f).qposadr[0] for f in fingers],
-                    [model.actuator(f).id for f in fingers],
-                    grip.stroke,
-                    grip.squeeze_margin,
-                )
-            )
-        self._target = np.zeros(model.nu)  # of the servos, where the command leads
-        self._low, self._high = (np.array(side) for side in zip(*robot.action_limits, strict=True))
-        for camera in robot.cameras:
-            assert model.camera(camera.name).id >= 0
-
-    def _settled(self) -> bool:
-        """Put the robot at its start, let everything come to rest, and tell whether it did, as it was drawn."""
-        data, model = self.data, self.model
-        home = np.array(self.robot.home_action)
-        for value, (qpos, _, scale, _) in zip(home, self.entries, strict=True):
-            data.qpos[qpos] = value * scale
-        for name, form in self.layout.models.items():
-            for part in form.parts:
-                data.qpos[model.joint(f"{name}.{part.joint}").qposadr[0]] = part.initial_value
-        self.command(home)
-        data.ctrl[:] = self._target
-        self.refresh()
-        things = [i for i, name in enumerate(self.bodies) if name in self.kinds]
-        free = [i for i in things if self.kinds[self.bodies[i]] == "free" and not self._round(self.bodies[i])]
-        drawn = before = self.body_poses()
-        for _ in range(LONGEST_SETTLE):
-            mujoco.mj_step(model, data, nstep=SETTLE)
-            self.refresh()
-            now = self.body_poses()
-            moved = np.linalg.norm(now[things, :3] - before[things, :3], axis=1).max()
-            still = moved < STILL and (_leaned(before[free], now[free]) < FIRM).all()
-            if still:
-                break
-            before = now
-        data.time = 0.0
-        self.start = now
-        pushed = np.linalg.norm(now[free, :2] - drawn[free, :2], axis=1)
-        return bool(still and (_leaned(drawn[free], now[free]) < UPRIGHT).all() and (pushed < PUSHED).all())
-
-    def _round(self, name: str) -> bool:
-        return all(geom.type == "sphere" for geom in self.layout.models[name].geoms)
-
-    def _solved(self) -> bool:
-        return bool(evaluate_success(self.task, Facts([self]), np.zeros((1, len(self.task.success)), bool))[0][0])
-
-    def command(self, action: NDArray) -> None:
-        """Set the targets of one action (d,): radians, grippers 0..1; clipped to the robot's limits."""
-        self.action = np.clip(np.asarray(action, float), self._low, self._high)
-        for value, (_, actuators, scale, squeeze) in zip(self.action, self.entries, strict=True):
-            self._target[actuators] = value * (scale + squeeze) - squeeze
-
-    def step(self) -> None:
-        """Advance one control period (20 ms), in which the servos' targets ramp from the last command to this one.
-
-        Steps of the targets would jerk what is held out of the fingers; real controllers interpolate too.
-        """
-        start = self.data.ctrl.copy()
-        for k in range(1, SUBSTEPS + 1):
-            self.data.ctrl[:] = start + (self._target - start) * (k / SUBSTEPS)
-            mujoco.mj_step(self.model, self.data)
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Bring body and camera poses up to the integrated state, which mj_step leaves one step behind."""
-        mujoco.mj_kinematics(self.model, self.data)
-        mujoco.mj_comPos(self.model, self.data)
-        mujoco.mj_camlight(self.model, self.data)
-
-    def state(self) -> NDArray[np.float32]:
-        """Return what the robot measures (d,), in the action's order and units."""
-        values = [float(self.data.qpos[qpos].mean()) / scale for qpos, _, scale, _ in self.entries]
-        return np.array(values, np.float32)
-
-    def sim_state(self) -> NDArray[np.float64]:
-        """Return all that MuJoCo needs to go on from here."""
-        state = np.empty(mujoco.mj_stateSize(self.model, STATE))
-        mujoco.mj_getState(self.model, self.data, state, STATE)
-        return state
-
-    def set_sim_state(self, state: NDArray[np.float64]) -> None:
-        """Go to a state that `sim_state` returned for the same seed."""
-        mujoco.mj_setState(self.model, self.data, state, STATE)
-        mujoco.mj_forward(self.model, self.data)
-        self.refresh()
-
-    def body_poses(self) -> NDArray[np.float64]:
-        """Return world_from_body (bodies 7) of `self.bodies`."""
-        return np.concatenate([self.data.xpos[self.body_ids], self.data.xquat[self.body_ids]], axis=1)
-
-    def body_pose(self, name: str) -> NDArray[np.float64]:
-        """Return world_from_body (7,)."""
-        body = self._body_id[name]
-        return np.concatenate([self.data.xpos[body], self.data.xquat[body]])
-
-    def velocity(self, name: str) -> NDArray[np.float64]:
-        """Return the linear velocity (3,) of a free body's origin, world frame, m/s."""
-        return self.data.joint(f"{name}.free").qvel[:3].copy()
-
-    def point(self, name: str) -> NDArray[np.float64]:
-        """Return the world pose (7,) of a named point such as "cup.bottom", or of a body, "cup"."""
-        thing, _, point = name.partition(".")
-        if thing in self.layout.models and not point:
-            return self.body_pose(thing)
-        if thing not in self.layout.models or point not in self.layout.models[thing].frames:
-            valid = ", ".join(f"{o}.{p}" for o, f in self.layout.models.items() for p in f.frames)
-            raise SpecError(f"task {self.task.name!r}: unknown point {name!r}; valid: {valid}")
-        part, local = self.layout.models[thing].frames[point]
-        body = self._body_id[f"{thing}.{part}" if part else thing]
-        found = np.empty(7)
-        mujoco.mju_mulPose(found[:3], found[3:], self.data.xpos[body], self.data.xquat[body], local[:3], local[3:])
-        return found
-
-    def origin(self) -> NDArray[np.float64]:
-        """Return where heights above the table are counted from (3,): the world's x and y, the table's top."""
-        return np.array([0.0, 0.0, self.layout.table.top])
-
-    def side(self, role: str) -> float:
-        """Return -1 where `role` acts on the left of the table, 1 on the right."""
-        if role not in self.layout.role_sides:
-            raise SpecError(
-                f"task {self.task.name!r}: unknown arm {role!r}; valid: {', '.join(self.layout.role_sides)}"
-            )
-        return -1.0 if self.layout.role_sides[role] == "left" else 1.0
-
-    def joint(self, name: str) -> float:
-        """Return the value of an object's joint (radians)."""
-        return float(self.data.joint(name).qpos[0])
-
-    def joint_fraction(self, name: str) -> float:
-        """Return how far an object's joint is within its range, 0 to 1."""
-        if name not in self.joints:
-            valid = ", ".join(self.joints) or "none"
-            raise SpecError(f"task {self.task.name!r}: unknown joint {name!r}; valid: {valid}")
-        low, high = self.model.joint(name).range
-        return (self.joint(name) - float(low)) / float(high - low)
-
-    def joint_values(self) -> NDArray[np.float64]:
-        """Return the values of `self.joints`."""
-        return self.data.qpos[self._joint_at]
-
-    def tools(self) -> NDArray[np.float64]:
-        """Return world_from_tool (arms 7)."""
-        quats = np.empty((len(self.tool_ids), 4))
-        for row, site in zip(quats, self.tool_ids, strict=True):
-            mujoco.mju_mat2Quat(row, self.data.site_xmat[site])
-        return np.concatenate([self.data.site_xpos[self.tool_ids], quats], axis=1)
-
-    def contacts(self, step: int) -> NDArray[np.void]:
-        """Return the contacts (rows of CONTACT) between bodies of `self.bodies` in the last physics step."""
-        contact = self.data.contact
-        count = self.data.ncon
-        pairs = self._geom_body[contact.geom[:count]]
-        active = contact.efc_address[:count] >= 0
-        keep = np.nonzero((pairs >= 0).all(axis=1) & (pairs[:, 0] != pairs[:, 1]) & active)[0]
-        rows = np.zeros(len(keep), CONTACT_DTYPE)
-        rows["step"], rows["a"], rows["b"] = step, pairs[keep, 0], pairs[keep, 1]
-        rows["pos"] = contact.pos[keep]
-        rows["force"] = self.data.efc_force[contact.efc_address[keep]]  # the first row of a contact is its normal
-        return rows
-
-    def render(self, cameras: Sequence[str], size: ImageSize, depth: bool = False) -> tuple[NDArray, NDArray | None]:
-        """Return pictures (c h w 3) and depths (c h w) of the named cameras."""
-        for camera in self.robot.cameras:
-            self.model.cam_fovy[self.model.camera(camera.name).id] = degrees(vertical_field(camera.fovx, size))
-        ids = [self.model.camera(name).id for name in cameras]
-        return renderer().render(self.model, self.data, ids, size, depth)
-
-    def camera_pose(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return position (3,) and axes (3 3, columns right, up, back) of a camera in the world."""
-        camera = self.data.camera(name)
-        return camera.xpos.copy(), camera.xmat.reshape(3, 3).copy()
+    model: mujoco.MjModel
+    data: mujoco.MjData
+    body_ids: NDArray[np.int64]  # (b,) of `WorldNames.bodies`, -1: absent
+    joint_qpos: NDArray[np.int64]  # (j,) addresses in qpos, -1: absent
+    free_dof: NDArray[np.int64]  # (b,) first address in qvel of a free joint, -1: none
+    proprio_qpos: NDArray[np.int64]  # (d 2) the one or two joints that an entry of an action drives
+    proprio_dof: NDArray[np.int64]  # (d 2)
+    tool_sites: NDArray[np.int64]  # (a,)
+    geom_body: NDArray[np.int64]  # (geoms,) index into `WorldNames.bodies`, -1: of none
 
 
-class World:
-    """n copies of a task on a robot. Copies share nothing: what one does never depends on the others."""
+class MujocoWorld:
+    """n MuJoCo worlds of one task on one robot; see `sim.world.protocol.World`."""
 
-    def __init__(self, task: Task, robot: Embodiment, n: int, threads: int = 1, variation: str = "clean") -> None:
-        check_arm_count(task, robot)
-        self.task, self.robot, self.n, self.variation = task, robot, n, variation
-        self.copies: list[Copy] = []
+    def __init__(self, task: Task, robot: Embodiment, n: int, threads: int = 1) -> None:
+        self.task, self.robot, self.n = task, robot, n
+        self.names: WorldNames = world_names(task, robot)
+        self._worlds: list[_Instance | None] = [None] * n
         self._threads = min(threads, n)
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
+        self._low, self._high = (np.array(side) for side in zip(*robot.action_limits, strict=True))
+        # servo target of an actuator = entry of the command * gain - offset
+        self._entry_of_actuator, self._gain, self._offset = _servo_map(robot)
+        self._command = np.tile(np.array(robot.home_action, float), (n, 1))
+        self._target = self._servo_targets(self._command)  # (n actuators) where the command leads
+        self._reached = self._target.copy()  # where the ramp of the last command has ended
+        self._contacts: dict[int, NDArray[np.void]] = {}  # read from MuJoCo, or kept by a snapshot
+        self._state: WorldState | None = None
+        self._gather: _Gather | None = None
 
-    def reset(self, seeds: Sequence[int], mask: NDArray[np.bool_] | None = None) -> None:
-        """Build the scenes of `seeds`, one a copy; with a mask only where it is true."""
-        assert len(seeds) == self.n
-        fresh = [mask is None or bool(mask[i]) or not self.copies for i in range(self.n)]
-        self.copies = [
-            Copy(self.task, self.robot, seed, self.variation) if new else self.copies[i]
-            for i, (seed, new) in enumerate(zip(seeds, fresh, strict=True))
-        ]
+    def compile_scene(self, scene: SceneSample) -> mujoco.MjModel:
+        """Return the scene's model."""
+        return compile_model(self.task, self.robot, scene)
 
-    def step(self, actions: NDArray, active: NDArray[np.bool_]) -> None:
-        """Advance the active copies one control period with `actions` (n d)."""
-        moving = [copy for copy, on in zip(self.copies, active, strict=True) if on]
-        for copy, action in zip(moving, actions[active], strict=True):
-            copy.command(action)
-        if self._pool is None or len(moving) < 2:
-            _step(moving)
-        else:
-            list(self._pool.map(_step, [moving[k :: self._threads] for k in range(self._threads)]))
+    def load(self, scenes: Mapping[int, SceneSample], compiled: Mapping[int, mujoco.MjModel] | None = None) -> None:
+        """Put scenes into some worlds, robot at home; see `World.load`."""
+        home = np.array(self.robot.home_action, float)
+        for i, scene in scenes.items():
+            model = compiled[i] if compiled and i in compiled else self.compile_scene(scene)
+            world = _index_model(model, scene, self.names, self.robot)
+            self._command[i] = home
+            self._target[i] = self._reached[i] = self._servo_targets(home[None])[0]
+            _place_robot(world, self.robot, scene, self._target[i])
+            self._worlds[i] = world
+            self._contacts.pop(i, None)
+        self._gather = None
+        self._state = None
 
-    def state(self) -> NDArray[np.float32]:
-        """Return the measured state (n d)."""
-        return np.stack([copy.state() for copy in self.copies])
+    def step(self, targets: Floats, active: Mask) -> None:
+        """Advance the active worlds one control period (20 ms); see `World.step`."""
+        self._command[active] = np.clip(targets[active], self._low, self._high)
+        self._target = self._servo_targets(self._command)
+        self._advance(np.flatnonzero(active).tolist(), self._ramp)
+        self._reached[active] = self._target[active]
 
-    def render(self, cameras: Sequence[str], size: ImageSize) -> Images:
-        """Return pictures (n h w 3) of every camera."""
-        pictures = np.stack([copy.render(cameras, size)[0] for copy in self.copies])
-        return {name: pictures[:, i] for i, name in enumerate(cameras)}
+    def settle(self, active: Mask) -> None:
+        """Advance the active worlds 0.1 s under the command that they hold; see `World.settle`."""
+        self._advance(np.flatnonzero(active).tolist(), self._hold)
 
-    def facts(self) -> Facts:
-        """Return what success terms may read of all copies."""
-        return Facts(self.copies)
+    def state(self) -> WorldState:
+        """Return the present state of all worlds, gathered once a step."""
+        if self._state is None:
+            if self._gather is None:
+                self._gather = _Gather(self._worlds, self.names, self.robot)
+            self._state = self._gather.read(self._command.copy())
+        return self._state
+
+    def contacts(self, worlds: Sequence[int] | None = None) -> NDArray[np.void]:
+        """Return the contacts of the last physics step between bodies that have names."""
+        chosen = range(self.n) if worlds is None else worlds
+        for i in chosen:
+            if i not in self._contacts:
+                self._contacts[i] = _read_contacts(i, self._worlds[i])
+        rows = [self._contacts[i] for i in chosen]
+        return rows[0] if len(rows) == 1 else np.concatenate(rows) if rows else np.zeros(0, WORLD_CONTACT)
+
+    def failures(self) -> tuple[str, ...]:
+        """Return why physics diverged, by world; "" where it did not."""
+        numbers = self._warning_numbers()
+        return tuple(_describe_divergence(row) for row in numbers) if numbers.any() else ("",) * self.n
+
+    def save(self, worlds: Sequence[int] | None = None) -> dict[int, WorldSnapshot]:
+        """Return snapshots of some worlds or of all."""
+        saved = {}
+        for i in range(self.n) if worlds is None else worlds:
+            world = self._loaded(i)
+            physics = np.empty(mujoco.mj_stateSize(world.model, PHYSICS_STATE))
+            mujoco.mj_getState(world.model, world.data, physics, PHYSICS_STATE)
+            saved[i] = WorldSnapshot(physics, self._command[i].copy(), self.contacts([i]).copy())
+        return saved
+
+    def restore(self, snapshots: Mapping[int, WorldSnapshot]) -> None:
+        """Go back to snapshots of the scenes that are loaded."""
+        for i, snapshot in snapshots.items():
+            world = self._loaded(i)
+            size = mujoco.mj_stateSize(world.model, PHYSICS_STATE)
+            if len(snapshot.physics) != size:
+                raise ValueError(f"world {i}: the snapshot has {len(snapshot.physics)} numbers, its scene {size}")
+            for warning in world.data.warning:
+                warning.number = 0
+            mujoco.mj_setState(world.model, world.data, snapshot.physics, PHYSICS_STATE)
+            _update_kinematics(world.model, world.data)
+            self._command[i] = snapshot.command
+            self._contacts[i] = snapshot.contacts.copy()
+            self._contacts[i]["world"] = i
+        self._target = self._servo_targets(self._command)
+        for i in snapshots:
+            self._reached[i] = self._target[i]
+        self._state = None
+
+    def render(
+        self, cameras: Sequence[str], size: ImageSize, depth: bool = False, worlds: Sequence[int] | None = None
+    ) -> tuple[Images, Mapping[str, NDArray[np.float32]]]:
+        """Return images and depths of the named cameras; black where no scene is loaded."""
+        chosen = range(self.n) if worlds is None else worlds
+        images = {name: np.zeros((len(chosen), *size, 3), np.uint8) for name in cameras}
+        depths = {name: np.zeros((len(chosen), *size), np.float32) for name in cameras} if depth else {}
+        for row, i in enumerate(chosen):
+            world = self._worlds[i]
+            if world is None or not cameras:
+                continue
+            for camera in self.robot.cameras:
+                world.model.cam_fovy[world.model.camera(camera.name).id] = degrees(vertical_field(camera.fovx, size))
+            ids = [world.model.camera(name).id for name in cameras]
+            colour, distance = renderer().render(world.model, world.data, ids, size, depth)
+            for k, name in enumerate(cameras):
+                images[name][row] = colour[k]
+                if distance is not None:
+                    depths[name][row] = distance[k]
+        return images, depths
+
+    def camera_poses(self, cameras: Sequence[str], worlds: Sequence[int] | None = None) -> dict[str, Floats]:
+        """Return camera_from_world (m 4 4) of the named cameras."""
+        chosen = range(self.n) if worlds is None else worlds
+        poses: dict[str, Floats] = {name: np.full((len(chosen), 4, 4), np.nan) for name in cameras}
+        for row, i in enumerate(chosen):
+            world = self._worlds[i]
+            if world is not None:
+                for name in cameras:
+                    camera = world.data.camera(name)
+                    poses[name][row] = compute_extrinsics(camera.xpos, camera.xmat)
+        return poses
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Shut down the thread pool."""
         if self._pool is not None:
             self._pool.shutdown()
 
+    def mujoco_pair(self, i: int) -> tuple[mujoco.MjModel, mujoco.MjData]:
+        """Return MuJoCo's own model and data of a world, for viewers and engine tests."""
+        world = self._loaded(i)
+        return world.model, world.data
 
-def _leaned(before: NDArray[np.float64], now: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return by how much (bodies,) the upward axes of poses (bodies 7) have turned, radians."""
-    up = rotate(before[:, 3:], (0, 0, 1)), rotate(now[:, 3:], (0, 0, 1))
-    return np.arccos(np.clip((up[0] * up[1]).sum(axis=1), -1.0, 1.0))
+    def invalidate(self) -> None:
+        """Read state and contacts anew: somebody has written into MuJoCo's data."""
+        self._state = None
+        self._contacts.clear()
+
+    def _loaded(self, i: int) -> _Instance:
+        world = self._worlds[i]
+        if world is None:
+            raise ValueError(f"world {i} holds no scene")
+        return world
+
+    def _servo_targets(self, command: Floats) -> Floats:
+        return command[:, self._entry_of_actuator] * self._gain - self._offset
+
+    def _advance(self, active: list[int], advance: Callable[[list[int]], None]) -> None:
+        if self._pool is None or len(active) < 2:
+            advance(active)
+        else:
+            list(self._pool.map(advance, [active[k :: self._threads] for k in range(self._threads)]))
+        for i in active:
+            self._contacts.pop(i, None)
+        self._state = None
+
+    def _ramp(self, worlds: list[int]) -> None:
+        """Step some worlds by a control period in which the servos' targets ramp from the last command to this one.
+
+        Steps of the targets would jerk what is held out of the fingers; real controllers interpolate too.
+        """
+        for i in worlds:
+            world = self._worlds[i]
+            if world is None:
+                continue
+            start, change = self._reached[i], self._target[i] - self._reached[i]
+            for k in range(1, SUBSTEPS + 1):
+                world.data.ctrl[:] = start + change * (k / SUBSTEPS)
+                mujoco.mj_step(world.model, world.data)
+            _update_kinematics(world.model, world.data)
+
+    def _hold(self, worlds: list[int]) -> None:
+        for i in worlds:
+            world = self._worlds[i]
+            if world is None:
+                continue
+            clock = world.data.time
+            mujoco.mj_step(world.model, world.data, nstep=SETTLE_STEPS)
+            world.data.time = clock
+            _update_kinematics(world.model, world.data)
+
+    def _warning_numbers(self) -> NDArray[np.int64]:
+        """Return how often each divergence warning was raised (n kinds)."""
+        kinds = list(DIVERGENCE_WARNINGS)
+        rows = [np.zeros(len(kinds), int) if w is None else w.data.warning.number[kinds] for w in self._worlds]
+        return np.stack(rows)
 
 
-def _step(copies: list[Copy]) -> None:
-    for copy in copies:
-        copy.step()
+class _Gather:
+    """Reads the state of all worlds at once: one joined buffer a field, then one indexing operation."""
+
+    def __init__(self, worlds: Sequence[_Instance | None], names: WorldNames, robot: Embodiment) -> None:
+        self._xpos = _Joined([w and w.data.xpos for w in worlds], 3)
+        self._xquat = _Joined([w and w.data.xquat for w in worlds], 4)
+        self._qpos = _Joined([w and w.data.qpos for w in worlds], 1)
+        self._qvel = _Joined([w and w.data.qvel for w in worlds], 1)
+        self._site_pos = _Joined([w and w.data.site_xpos for w in worlds], 3)
+        self._site_mat = _Joined([w and w.data.site_xmat for w in worlds], 9)
+        d, a, b, j = len(robot.action_limits), len(robot.arms), len(names.bodies), len(names.joints)
+
+        def stack(read: Callable[[_Instance], NDArray[np.int64]], shape: tuple[int, ...]) -> NDArray[np.int64]:
+            return np.stack([np.full(shape, -1) if w is None else read(w) for w in worlds])
+
+        self._body = self._xpos.index(stack(lambda w: w.body_ids, (b,)))
+        self._joint = self._qpos.index(stack(lambda w: w.joint_qpos, (j,)))
+        self._proprio = self._qpos.index(stack(lambda w: w.proprio_qpos, (d, 2)))
+        self._rate = self._qvel.index(stack(lambda w: w.proprio_dof, (d, 2)))
+        free = stack(lambda w: w.free_dof, (b,))
+        self._free = self._qvel.index(np.where(free[..., None] < 0, -1, free[..., None] + np.arange(3)))
+        self._unmoved = (free < 0) & (stack(lambda w: w.body_ids, (b,)) >= 0)
+        self._tool = self._site_pos.index(stack(lambda w: w.tool_sites, (a,)))
+        self._scale = np.array([s for arm in robot.arms for s in (*[1.0] * len(arm.links), arm.gripper.stroke)])
+
+    def read(self, command: Floats) -> WorldState:
+        """Return the present state."""
+        qpos, qvel = self._qpos.read()[:, 0], self._qvel.read()[:, 0]
+        measured, rate = qpos[self._proprio], qvel[self._rate]
+        velocity = qvel[self._free]
+        velocity[self._unmoved] = 0.0
+        return WorldState(
+            proprio=(measured[..., 0] + measured[..., 1]) / 2 / self._scale,
+            proprio_velocity=(rate[..., 0] + rate[..., 1]) / 2 / self._scale,
+            command=command,
+            ee_pose=self._tool_poses(),
+            body_pose=np.concatenate([self._xpos.read()[self._body], self._xquat.read()[self._body]], axis=-1),
+            body_velocity=velocity,
+            joint=qpos[self._joint],
+        )
+
+    def _tool_poses(self) -> Floats:
+        position, rotation = self._site_pos.read()[self._tool], self._site_mat.read()[self._tool]
+        quats = np.empty((*self._tool.shape, 4))
+        for row, flat in zip(quats.reshape(-1, 4), rotation.reshape(-1, 9), strict=True):
+            mujoco.mju_mat2Quat(row, flat)
+        return np.concatenate([position, quats], axis=-1)
+
+
+class _Joined:
+    """State arrays (k_i c) of all worlds, joined into one buffer (sum k_i + 1, c) whose last row is NaN."""
+
+    def __init__(self, arrays: Sequence[NDArray | None], columns: int) -> None:
+        self._views = [view.reshape(-1) for view in arrays if view is not None]  # views: MuJoCo writes into them
+        counts = [0 if view is None else view.size // columns for view in arrays]
+        self._starts = np.concatenate([[0], np.cumsum(counts)])[:-1]
+        self._total = sum(counts)
+        self._buffer = np.full((self._total + 1, columns), np.nan)
+        self._flat = self._buffer.reshape(-1)[: self._total * columns]
+
+    def index(self, local: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return rows of the buffer for rows of the worlds' own arrays (n ...); -1, absent, is the row of NaN."""
+        start = self._starts.reshape(-1, *[1] * (local.ndim - 1))
+        return np.where(local < 0, self._total, start + local)
+
+    def read(self) -> Floats:
+        """Return the buffer, brought up to date."""
+        if self._views:
+            np.concatenate(self._views, out=self._flat)
+        return self._buffer
+
+
+def _servo_map(robot: Embodiment) -> tuple[NDArray[np.int64], Floats, Floats]:
+    """Return for every actuator, in the order of the model, the entry of a command that drives it, gain and offset."""
+    entry, gain, offset, at = [], [], [], 0
+    for arm in robot.arms:
+        for _ in arm.links:
+            entry.append(at)
+            gain.append(1.0)
+            offset.append(0.0)
+            at += 1
+        grip = arm.gripper
+        entry += [at, at]  # both fingers
+        gain += [grip.stroke + grip.squeeze_margin] * 2
+        offset += [grip.squeeze_margin] * 2
+        at += 1
+    return np.array(entry), np.array(gain), np.array(offset)
+
+
+def _index_model(model: mujoco.MjModel, scene: SceneSample, names: WorldNames, robot: Embodiment) -> _Instance:
+    data = mujoco.MjData(model)
+    ids = {model.body(i).name: i for i in range(model.nbody)}
+    joints = {model.joint(i).name: model.joint(i) for i in range(model.njnt)}
+    body_ids = np.array([ids.get(name, -1) for name in names.bodies])
+    interest = np.full(model.nbody, -1)
+    interest[body_ids[body_ids >= 0]] = np.flatnonzero(body_ids >= 0)
+    driven = [
+        names_
+        for arm in robot.arms
+        for names_ in (
+            *((f"{arm.name}/joint{i}",) * 2 for i in range(len(arm.links))),
+            (f"{arm.name}/finger0", f"{arm.name}/finger1"),
+        )
+    ]
+    free = [joints.get(f"{name}.free") for name in names.bodies]
+    return _Instance(
+        model, data, body_ids,
+        joint_qpos=np.array([joints[name].qposadr[0] if name in joints else -1 for name in names.joints], int),
+        free_dof=np.array([-1 if joint is None else joint.dofadr[0] for joint in free], int),
+        proprio_qpos=np.array([[joints[name].qposadr[0] for name in pair] for pair in driven], int),
+        proprio_dof=np.array([[joints[name].dofadr[0] for name in pair] for pair in driven], int),
+        tool_sites=np.array([model.site(f"{arm.name}/tool").id for arm in robot.arms], int),
+        geom_body=interest[model.geom_bodyid],
+    )  # fmt: skip
+
+
+def _place_robot(world: _Instance, robot: Embodiment, scene: SceneSample, target: Floats) -> None:
+    """Set the joints of robot and objects to where they start."""
+    model, data = world.model, world.data
+    scale = [s for arm in robot.arms for s in (*[1.0] * len(arm.links), arm.gripper.stroke)]
+    for value, addresses, factor in zip(robot.home_action, world.proprio_qpos, scale, strict=True):
+        data.qpos[addresses] = value * factor
+    for name, built in scene.models.items():
+        for part in built.parts:
+            data.qpos[model.joint(f"{name}.{part.joint}").qposadr[0]] = part.initial_value
+    data.ctrl[:] = target
+    _update_kinematics(model, data)
+
+
+def _update_kinematics(model: mujoco.MjModel, data: mujoco.MjData) -> None:
+    """Bring body and camera poses up to the integrated state, which mj_step leaves one step behind."""
+    mujoco.mj_kinematics(model, data)
+    mujoco.mj_comPos(model, data)
+    mujoco.mj_camlight(model, data)
+
+
+def _read_contacts(i: int, world: _Instance | None) -> NDArray[np.void]:
+    if world is None:
+        return np.zeros(0, WORLD_CONTACT)
+    data = world.data
+    contact, count = data.contact, data.ncon
+    pairs = world.geom_body[contact.geom[:count]]
+    address = contact.efc_address[:count]
+    keep = np.flatnonzero((pairs >= 0).all(axis=1) & (pairs[:, 0] != pairs[:, 1]) & (address >= 0))
+    rows = np.zeros(len(keep), WORLD_CONTACT)
+    rows["world"], rows["a"], rows["b"] = i, pairs[keep, 0], pairs[keep, 1]
+    rows["pos"] = contact.pos[:count][keep]
+    rows["force"] = data.efc_force[address[keep]]  # the first row of a contact is its normal
+    return rows
+
+
+def _describe_divergence(numbers: NDArray[np.int64]) -> str:
+    kinds = [kind for number, kind in zip(numbers, DIVERGENCE_WARNINGS.values(), strict=True) if number]
+    return f"physics diverged: {' and '.join(kinds)} not finite" if kinds else ""
+
+
+ENGINE = MujocoWorld

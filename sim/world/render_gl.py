@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import platform
 from collections.abc import Sequence
-from math import atan, tan
 from typing import Protocol
 
 import mujoco
@@ -41,11 +40,6 @@ class Renderer(Protocol):
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
         """Return pictures and depths of `cameras` (indices into the model)."""
         ...
-
-
-def vertical_field(horizontal: float, size: ImageSize) -> float:
-    """Return the vertical field of view (radians) of a camera of a given horizontal one for a (height, width)."""
-    return 2 * atan(tan(horizontal / 2) * size[0] / size[1])
 
 
 class GlRenderer:

@@ -1,103 +1,374 @@
-"""What success terms may read of n copies: poses, joints, grippers and contacts, batched, absent things as NaN."""
+"""State view: what predicates, rewards and observations may read of n worlds, by the names that a task uses.
+
+Names resolve to columns of `WorldState` and to frames of objects; every answer has one row a world, NaN where an
+object is absent from a world's scene.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.task.spec import SpecError
+from sim.embodiment.model import Embodiment
+from sim.geometry import compose
+from sim.objects import build_object
+from sim.objects.bounds import compute_bounding_box
+from sim.scene.sample import SceneSample
+from sim.task.spec import SpecError, Task
+from sim.world.protocol import Floats, Mask, World, WorldNames, WorldState
 
-if TYPE_CHECKING:
-    from sim.world.mujoco import Copy
-
-Floats = NDArray[np.float64]
-NOWHERE = np.full(7, np.nan)
+NO_POSE = np.full(7, np.nan)
+GRIPPER_PARTS = ("hand", "finger0", "finger1")
 
 
-class Facts:
-    """A view of copies of one task; every answer has a row a copy."""
+def world_names(task: Task, robot: Embodiment) -> WorldNames:
+    """Return the columns of every `WorldState` of a task: those of all variants, so that no seed changes them."""
+    bodies, joints = ["world", "table"], []
+    for thing in task.objects:
+        parts = {part.name: part.joint for shape in thing.variants for part in build_object(shape).parts}
+        bodies += [thing.name, *(f"{thing.name}.{part}" for part in parts)]
+        joints += [f"{thing.name}.{joint}" for joint in parts.values()]
+    bodies += [f"{arm.name}/{part}" for arm in robot.arms for part in GRIPPER_PARTS]
+    return WorldNames(tuple(bodies), tuple(joints), tuple(arm.name for arm in robot.arms))
 
-    def __init__(self, copies: Sequence[Copy]) -> None:
-        self.copies = copies
 
-    def present(self, name: str) -> NDArray[np.bool_]:
-        """Return where (n,) the scene holds the object of a point, body or joint such as "cup.bottom"."""
-        thing = name.partition(".")[0]
-        return np.array([thing in copy.layout.models for copy in self.copies])
+class SceneTable:
+    """What the scenes of n worlds say about names: frames, joint ranges, arm roles. It changes at reset only."""
+
+    def __init__(self, task: Task, robot: Embodiment, n: int) -> None:
+        self.task, self.robot, self.n = task, robot, n
+        self.names = world_names(task, robot)
+        self.scenes: list[SceneSample | None] = [None] * n
+        self.initial_body_pose = np.full((n, len(self.names.bodies), 7), np.nan)  # settled, before anyone acts
+        self.initial_joint = np.full((n, len(self.names.joints)), np.nan)
+        self._body_index = {name: i for i, name in enumerate(self.names.bodies)}
+        self._joint_index = {name: i for i, name in enumerate(self.names.joints)}
+        self._cache: dict[tuple[str, str], tuple[NDArray, ...]] = {}
+        self.gripper_entries = np.cumsum([len(arm.links) + 1 for arm in robot.arms]) - 1  # of an action
+        arm_of_body = [name.partition("/")[0] if "/" in name else "" for name in self.names.bodies]
+        self.arm_of_gripper_body = np.array([self.names.arms.index(arm) if arm else -1 for arm in arm_of_body])
+
+    def set_scene(self, world: int, scene: SceneSample | None) -> None:
+        """Put a scene into a world, None for a world without one."""
+        self.scenes[world] = scene
+        self.initial_body_pose[world] = np.nan
+        self.initial_joint[world] = np.nan
+        self._cache.clear()
+
+    def scene(self, world: int) -> SceneSample:
+        """Return the scene of a world that has one."""
+        scene = self.scenes[world]
+        assert scene is not None, f"world {world} holds no scene"
+        return scene
+
+    def body_index(self, name: str) -> int:
+        """Return the column of a body; `SpecError` names the bodies there are."""
+        if name not in self._body_index:
+            raise SpecError(f"task {self.task.name!r}: unknown body {name!r}; valid: {', '.join(self.names.bodies)}")
+        return self._body_index[name]
+
+    def present(self, name: str) -> Mask:
+        """Return in which worlds (n,) the object of a frame, body or joint such as "cup.bottom" stands."""
+        return self._cached("present", name, lambda: (
+            np.array([scene is not None and name.partition(".")[0] in scene.models for scene in self.scenes]),
+        ))[0]  # fmt: skip
+
+    def frames(self, name: str) -> tuple[NDArray[np.int64], Floats]:
+        """Return of a named frame, or of a body, the columns of its bodies (n,) and its poses in them (n 7)."""
+        body, local = self._cached("frames", name, lambda: self._find_frames(name))
+        return body, local
+
+    def frame(self, world: int, name: str) -> tuple[int, Floats]:
+        """Return the column of the body of a frame in one world, and the frame's pose (7,) in that body."""
+        body, local = self.frames(name)
+        return int(body[world]), local[world]
+
+    def joint_range(self, name: str) -> tuple[int, Floats, Floats]:
+        """Return the column of an object's joint, and its low and high ends (n,)."""
+        if name not in self._joint_index:
+            valid = ", ".join(self.names.joints) or "none"
+            raise SpecError(f"task {self.task.name!r}: unknown joint {name!r}; valid: {valid}")
+        low, high = self._cached("range", name, lambda: self._find_range(name))
+        return self._joint_index[name], low, high
+
+    def part_of_joint(self, name: str) -> str:
+        """Return the body, such as "laptop.lid", that an object's joint moves."""
+        thing, _, joint = name.partition(".")
+        for shape in self.task.find_object(thing).variants:
+            for part in build_object(shape).parts:
+                if part.joint == joint:
+                    return f"{thing}.{part.name}"
+        raise SpecError(f"task {self.task.name!r}: unknown joint {name!r}; valid: {', '.join(self.names.joints)}")
+
+    def side_sign(self, role: str) -> Floats:
+        """Return -1 (n,) where a role acts on the left of the table, 1 on the right."""
+        self._require_role(role)
+        return self._cached("side", role, lambda: (
+            np.array([np.nan if s is None else -1.0 if s.role_sides[role] == "left" else 1.0 for s in self.scenes]),
+        ))[0]  # fmt: skip
+
+    def arm_of_role(self, role: str) -> NDArray[np.int64]:
+        """Return the column (n,) of the arm that plays a role."""
+        self._require_role(role)
+        return self._cached("arm", role, lambda: (
+            np.array([0 if s is None else self.names.arms.index(s.role_arms[role]) for s in self.scenes]),
+        ))[0]  # fmt: skip
+
+    def table_height(self) -> Floats:
+        """Return the height (n,) of the table's top."""
+        return self._cached("table", "", lambda: (
+            np.array([np.nan if scene is None else scene.table.top for scene in self.scenes]),
+        ))[0]  # fmt: skip
+
+    def object_bodies(self, name: str) -> Mask:
+        """Return which columns are bodies of an object: its base and its parts; the table is one."""
+        return self._cached("bodies", name, lambda: (
+            np.array([body.partition(".")[0] == name for body in self.names.bodies]),
+        ))[0]  # fmt: skip
+
+    def bounds(self, body: str) -> tuple[Floats, Floats]:
+        """Return the bounding box of a body's collision geometry in its own frame: low and high corners (n 3)."""
+        low, high = self._cached("bounds", body, lambda: self._find_bounds(body))
+        return low, high
+
+    def body_types(self, world: int) -> dict[str, str]:
+        """Return of every body of the objects in a world: "free", "fixed" or "hinged:OBJECT.JOINT"."""
+        types, scene = {}, self.scene(world)
+        for thing in self.task.objects:
+            if thing.name in scene.models:
+                types[thing.name] = "fixed" if thing.fixed else "free"
+                for part in scene.models[thing.name].parts:
+                    types[f"{thing.name}.{part.name}"] = f"hinged:{thing.name}.{part.joint}"
+        return types
+
+    def _require_role(self, role: str) -> None:
+        roles = [arm.role for arm in self.task.arms]
+        if role not in roles:
+            raise SpecError(f"task {self.task.name!r}: unknown arm {role!r}; valid: {', '.join([*roles, 'all'])}")
+
+    def _cached(self, kind: str, name: str, make: Callable[[], tuple[NDArray, ...]]) -> tuple[NDArray, ...]:
+        key = (kind, name)
+        if key not in self._cache:
+            self._cache[key] = make()
+        return self._cache[key]
+
+    def _find_frames(self, name: str) -> tuple[NDArray[np.int64], Floats]:
+        thing, _, frame = name.partition(".")
+        objects = [one.name for one in self.task.objects]
+        if thing not in objects:
+            raise SpecError(f"task {self.task.name!r}: unknown point {name!r}; objects: {', '.join(objects)}")
+        body, local = np.zeros(self.n, int), np.full((self.n, 7), np.nan)
+        for i, scene in enumerate(self.scenes):
+            if scene is None or thing not in scene.models:
+                continue
+            points = scene.models[thing].frames
+            if frame and frame not in points:
+                valid = ", ".join(f"{thing}.{point}" for point in points)
+                raise SpecError(f"task {self.task.name!r}: unknown point {name!r}; valid: {valid}")
+            part, pose = points[frame] if frame else ("", np.array([0.0, 0, 0, 1, 0, 0, 0]))
+            body[i], local[i] = self._body_index[f"{thing}.{part}" if part else thing], pose
+        return body, local
+
+    def _find_range(self, name: str) -> tuple[Floats, Floats]:
+        thing, _, joint = name.partition(".")
+        span = np.full((self.n, 2), np.nan)
+        for i, scene in enumerate(self.scenes):
+            if scene is not None and thing in scene.models:
+                span[i] = next((part.joint_range for part in scene.models[thing].parts if part.joint == joint), np.nan)
+        return span[:, 0], span[:, 1]
+
+    def _find_bounds(self, body: str) -> tuple[Floats, Floats]:
+        thing, _, part = body.partition(".")
+        corners = np.full((self.n, 2, 3), np.nan)
+        for i, scene in enumerate(self.scenes):
+            if scene is not None and thing in scene.models:
+                form = scene.models[thing]
+                geoms = form.geoms if not part else next(p.geoms for p in form.parts if p.name == part)
+                corners[i] = compute_bounding_box(geoms)
+        return corners[:, 0], corners[:, 1]
+
+
+class StateView:
+    """The state of n worlds, read by the names of a task."""
+
+    def __init__(
+        self, table: SceneTable, state: WorldState, contacts: Callable[[Sequence[int] | None], NDArray[np.void]]
+    ) -> None:
+        self.table, self.state, self._contacts = table, state, contacts
+        self._rows = np.arange(table.n)
+
+    def present(self, name: str) -> Mask:
+        """Return in which worlds (n,) the object of a frame, body or joint stands."""
+        return self.table.present(name)
 
     def pose(self, name: str) -> Floats:
-        """Return world poses (n 7) of a named point, or of a body."""
-        return self._where(name, lambda copy: copy.point(name))
+        """Return world poses (n 7) of a named frame such as "cup.bottom", or of a body."""
+        body, local = self.table.frames(name)
+        poses = self.state.body_pose[self._rows, body]
+        return np.where(np.isnan(local), np.nan, poses) if "." not in name else compose(poses, local)
 
-    def point(self, name: str) -> Floats:
-        """Return world positions (n 3) of a named point, or of a body's base."""
+    def position(self, name: str) -> Floats:
+        """Return world positions (n 3) of a named frame, or of a body's base."""
         return self.pose(name)[:, :3]
 
-    def start(self, name: str) -> Floats:
-        """Return the world pose (n 7) that a body had at reset."""
-        return self._where(name, lambda copy: copy.start[copy.bodies.index(name)])
+    def initial_pose(self, name: str) -> Floats:
+        """Return the world poses (n 7) that a body had when its scene had settled."""
+        return self.table.initial_body_pose[:, self.table.body_index(name)]
 
-    def origin(self) -> Floats:
-        """Return where heights above the table are counted from (n 3)."""
-        return np.stack([copy.origin() for copy in self.copies])
+    def table_origin(self) -> Floats:
+        """Return where heights above the table are counted from (n 3): the world's x and y, the table's top."""
+        height = self.table.table_height()
+        return np.stack([np.zeros_like(height), np.zeros_like(height), height], axis=1)
 
     def joint_fraction(self, name: str) -> Floats:
         """Return how far (n,) an object's joint is within its range, 0 to 1."""
-        return np.array([copy.joint_fraction(name) for copy in self.copies])
+        column, low, high = self.table.joint_range(name)
+        return (self.state.joint[:, column] - low) / (high - low)
 
-    def side(self, role: str) -> Floats:
-        """Return -1 (n,) where the role acts on the left, 1 on the right."""
-        return np.array([copy.side(role) for copy in self.copies])
+    def side_sign(self, role: str) -> Floats:
+        """Return -1 (n,) where a role acts on the left, 1 on the right."""
+        return self.table.side_sign(role)
 
-    def tool(self, role: str) -> Floats:
-        """Return tool poses (n 7) of the arm that plays `role`."""
-        return np.stack([copy.tools()[self._arm(copy, role)] for copy in self.copies])
+    def initial_joint_fraction(self, name: str) -> Floats:
+        """Return how far (n,) within its range a joint stood at reset."""
+        column, low, high = self.table.joint_range(name)
+        return (self.table.initial_joint[:, column] - low) / (high - low)
 
-    def gripper(self, role: str) -> Floats:
-        """Return the commanded opening (n,) of the gripper of `role`; of the least open one for "all"."""
-        return np.array([self._openings(copy, role).min() for copy in self.copies])
+    def part_of_joint(self, name: str) -> str:
+        """Return the body, such as "laptop.lid", that an object's joint moves."""
+        return self.table.part_of_joint(name)
 
-    def gripper_contacts(self, role: str, thing: str) -> list[Floats]:
-        """Return, for every copy, where (k 3) the gripper of `role` ("all": any) touches an object."""
-        return [self._touch(copy, role, thing) for copy in self.copies]
+    def arm_of_role(self, role: str) -> NDArray[np.int64]:
+        """Return the column (n,) of the arm that plays a role."""
+        return self.table.arm_of_role(role)
 
-    def touching(self, a: str, b: str) -> NDArray[np.bool_]:
-        """Return where (n,) the bodies `a` and `b` touch; "table" is one."""
-        return np.array([self._meet(copy, a, b) for copy in self.copies])
+    def tool_pose(self, role: str) -> Floats:
+        """Return world_from_tool (n 7) of the arm that plays a role."""
+        return self.state.ee_pose[self._rows, self.table.arm_of_role(role)]
 
-    def _where(self, name: str, read: Callable[[Copy], Floats]) -> Floats:
-        known = self.copies[0].task.objects
-        thing = name.partition(".")[0]
-        if thing not in {o.name for o in known}:
-            valid = ", ".join(o.name for o in known)
-            raise SpecError(f"task {self.copies[0].task.name!r}: unknown point {name!r}; objects: {valid}")
-        return np.stack([read(copy) if thing in copy.layout.models else NOWHERE for copy in self.copies])
+    def tool_positions(self, arm: str) -> Floats:
+        """Return tool positions (n a 3) of the arms that `arm` names: one for a role, every one for "all" and "any"."""
+        return self._of_arms(arm, self.state.ee_pose[..., :3])
 
-    def _openings(self, copy: Copy, role: str) -> Floats:
-        grips = np.cumsum([len(arm.links) + 1 for arm in copy.robot.arms]) - 1
-        return copy.action[grips] if role == "all" else copy.action[grips[[self._arm(copy, role)]]]
+    def gripper_openings(self, arm: str) -> Floats:
+        """Return commanded openings (n a) of the grippers that `arm` names, 0 closed to 1 open."""
+        return self._of_arms(arm, self.state.command[:, self.table.gripper_entries])
 
-    def _arm(self, copy: Copy, role: str) -> int:
-        if role not in copy.layout.role_arms:
-            valid = ", ".join([*copy.layout.role_arms, "all"])
-            raise SpecError(f"task {copy.task.name!r}: unknown arm {role!r}; valid: {valid}")
-        return [arm.name for arm in copy.robot.arms].index(copy.layout.role_arms[role])
+    def gripper_contacts(self, arm: str, obj: str) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+        """Return where the grippers that `arm` names touch an object.
 
-    def _touch(self, copy: Copy, role: str, thing: str) -> Floats:
-        arms = [arm.name for arm in copy.robot.arms] if role == "all" else [copy.robot.arms[self._arm(copy, role)].name]
-        grips = [i for i, body in enumerate(copy.bodies) if body.partition("/")[0] in arms and "/" in body]
-        parts = [i for i, body in enumerate(copy.bodies) if body.partition(".")[0] == thing]
-        rows = copy.contacts(0)
-        hit = np.isin(rows["a"], grips) & np.isin(rows["b"], parts)
-        hit |= np.isin(rows["b"], grips) & np.isin(rows["a"], parts)
-        return rows["pos"][hit].astype(float)
+        Worlds (c,), places among the arms named (c,), positions (c 3).
+        """
+        rows = self._contacts(None)
+        gripper, part = self.table.arm_of_gripper_body, self.table.object_bodies(obj)
+        a, b = gripper[rows["a"]], gripper[rows["b"]]
+        hit = ((a >= 0) & part[rows["b"]]) | ((b >= 0) & part[rows["a"]])
+        rows, touching = rows[hit], np.maximum(a, b)[hit]
+        if arm not in ("all", "any"):
+            own = touching == self.table.arm_of_role(arm)[rows["world"]]
+            rows, touching = rows[own], np.zeros(int(own.sum()), int)
+        return rows["world"], touching, rows["pos"]
 
-    def _meet(self, copy: Copy, a: str, b: str) -> bool:
-        one = [i for i, body in enumerate(copy.bodies) if body.partition(".")[0] == a]
-        two = [i for i, body in enumerate(copy.bodies) if body.partition(".")[0] == b]
-        rows = copy.contacts(0)
-        hit = np.isin(rows["a"], one) & np.isin(rows["b"], two)
-        return bool((hit | (np.isin(rows["b"], one) & np.isin(rows["a"], two))).any())
+    def _of_arms(self, arm: str, values: Floats) -> Floats:
+        if arm in ("all", "any"):
+            return values
+        return values[self._rows, self.table.arm_of_role(arm)][:, None]
+
+    def touching(self, a: str, b: str) -> Mask:
+        """Return in which worlds (n,) two objects touch; "table" is one."""
+        rows = self._contacts(None)
+        one, other = self.table.object_bodies(a), self.table.object_bodies(b)
+        hit = (one[rows["a"]] & other[rows["b"]]) | (one[rows["b"]] & other[rows["a"]])
+        found = np.zeros(self.table.n, bool)
+        found[rows["world"][hit]] = True
+        return found
+
+    def bounds(self, body: str) -> tuple[Floats, Floats]:
+        """Return the bounding box of a body's collision geometry in its own frame: low and high corners (n 3)."""
+        return self.table.bounds(body)
+
+
+class WorldView:
+    """One world of a batch, read by the names of its task; what the expert sees of the simulator."""
+
+    def __init__(self, table: SceneTable, world: World, index: int) -> None:
+        self.table, self.index, self._world = table, index, world
+        self.task, self.robot = table.task, table.robot
+
+    @property
+    def scene(self) -> SceneSample:
+        """The scene that the world holds."""
+        return self.table.scene(self.index)
+
+    @property
+    def view(self) -> StateView:
+        """The batch that this world is part of."""
+        return StateView(self.table, self._world.state(), self._world.contacts)
+
+    @property
+    def bodies(self) -> tuple[str, ...]:
+        """The names of the columns of body poses."""
+        return self.table.names.bodies
+
+    @property
+    def body_types(self) -> dict[str, str]:
+        """Of every body of the objects: "free", "fixed" or "hinged:OBJECT.JOINT"."""
+        return self.table.body_types(self.index)
+
+    @property
+    def proprio(self) -> Floats:
+        """Measured joints and gripper openings (d,), in the order of an action."""
+        return self._world.state().proprio[self.index]
+
+    @property
+    def tool_poses(self) -> Floats:
+        """Measured world_from_tool (a 7) of every arm."""
+        return self._world.state().ee_pose[self.index]
+
+    @property
+    def command(self) -> Floats:
+        """The command (d,) that the robot holds."""
+        return self._world.state().command[self.index]
+
+    @property
+    def table_origin(self) -> Floats:
+        """Where heights above the table are counted from (3,): the world's x and y, the table's top."""
+        return np.array([0.0, 0.0, self.scene.table.top])
+
+    @property
+    def body_poses(self) -> Floats:
+        """World poses (b 7) of all bodies, NaN for absent ones."""
+        return self._world.state().body_pose[self.index]
+
+    def body_pose(self, name: str) -> Floats:
+        """Return world_from_body (7,)."""
+        return self._world.state().body_pose[self.index, self.table.body_index(name)].copy()
+
+    def frame_pose(self, name: str) -> Floats:
+        """Return the world pose (7,) of a named frame such as "cup.bottom", or of a body."""
+        body, local = self.table.frame(self.index, name)
+        pose = self._world.state().body_pose[self.index, body]
+        return compose(pose, local) if "." in name else pose.copy()
+
+    def body_velocity(self, name: str) -> Floats:
+        """Return the linear velocity (3,) of a free body, m/s."""
+        return self._world.state().body_velocity[self.index, self.table.body_index(name)]
+
+    def joint_value(self, name: str) -> float:
+        """Return the value of an object's joint, radians or metres."""
+        return float(self._world.state().joint[self.index, self.table.joint_range(name)[0]])
+
+    def joint_fraction(self, name: str) -> float:
+        """Return how far an object's joint is within its range, 0 to 1."""
+        _, low, high = self.table.joint_range(name)
+        return (self.joint_value(name) - float(low[self.index])) / float(high[self.index] - low[self.index])
+
+    def side_sign(self, role: str) -> float:
+        """Return -1 where a role acts on the left of the table, 1 on the right."""
+        return float(self.table.side_sign(role)[self.index])
+
+    def contacts(self) -> NDArray[np.void]:
+        """Return this world's contacts, rows of WORLD_CONTACT."""
+        return self._world.contacts([self.index])

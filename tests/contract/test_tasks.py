@@ -22,7 +22,7 @@ from sim.embodiment.model import Embodiment
 from sim.envs.env import Env
 from sim.episodes.record import record_episodes
 from sim.expert.policy import ExpertPolicy
-from sim.scene.compile import compile_scene
+from sim.scene.compile import compile_model
 from sim.scene.instructions import find_slots
 from sim.scene.randomize import VARIATIONS
 from sim.scene.sample import SceneSample, sample_scene
@@ -65,10 +65,10 @@ def test_solved_by_its_plan_and_not_before(name: str, robot: str) -> None:
     env = Env(tasks.load_task(name), robots.load_robot(robot), n=2)
     env.reset([0, 1])
     still = np.tile(np.array(env.robot.home_action), (2, 1, 1))
-    assert not env.advance(still).success.any()
+    assert not env.step(still).success.any()
     expert = ExpertPolicy(env)
     while not (env.done | expert.finished).all():
-        env.advance(expert.act().actions)
+        env.step(expert.act().actions)
     assert env.success.all(), f"seeds {np.flatnonzero(~env.success)} are not solved"
     env.close()
 
@@ -86,11 +86,11 @@ def course(task: Task, robot: Embodiment, seeds: list[int]) -> dict[int, NDArray
     env = Env(task, robot, len(seeds), stop_at_success=False)
     env.reset(seeds)
     expert = ExpertPolicy(env)
-    rows = [[copy.sim_state()] for copy in env.world.copies]
+    rows = [[snapshot.physics] for snapshot in env.world.save().values()]
     for _ in range(STEPS):
-        env.advance(expert.act().actions)
-        for row, copy in zip(rows, env.world.copies, strict=True):
-            row.append(copy.sim_state())
+        env.step(expert.act().actions)
+        for row, snapshot in zip(rows, env.world.save().values(), strict=True):
+            row.append(snapshot.physics)
     env.close()
     return {seed: np.stack(row) for seed, row in zip(seeds, rows, strict=True)}
 
@@ -120,14 +120,14 @@ def test_a_seed_is_an_episode_whatever_the_batch(name: str, robot: str) -> None:
 def test_objects_stand_alike_in_every_variation(name: str, variation: str) -> None:
     task, robot = tasks.load_task(name), robots.load_robot("aloha")
     clean, other = sample_scene(task, robot, 0), sample_scene(task, robot, 0, variation)
-    scene = compile_scene(task, robot, 0, variation)
-    assert list(other.poses) == list(clean.poses) == list(scene.sample.poses)
+    model = compile_model(task, robot, other)
+    assert list(other.poses) == list(clean.poses)
     for thing in task.objects:
         if thing.name in clean.poses:
             lowered = (0.0, 0.0, clean.table.top - height_of(other, task, thing, clean), 0.0, 0.0, 0.0, 0.0)
             np.testing.assert_allclose(other.poses[thing.name], clean.poses[thing.name] - lowered, atol=1e-12)
             assert other.specs[thing.name] == clean.specs[thing.name]
-            np.testing.assert_allclose(scene.model.body(thing.name).pos, other.poses[thing.name][:3])
+            np.testing.assert_allclose(model.body(thing.name).pos, other.poses[thing.name][:3])
     assert (other.role_arms, other.role_sides, other.colours) == (clean.role_arms, clean.role_sides, clean.colours)
 
 
@@ -184,7 +184,7 @@ def test_adding_a_task_is_adding_a_file(tmp_path: Path, capsys: pytest.CaptureFi
         env.reset([0])
         expert = ExpertPolicy(env)
         while not (env.done | expert.finished).all():
-            env.advance(expert.act().actions)
+            env.step(expert.act().actions)
         assert env.success.all()
         env.close()
     assert ADDED not in tasks.list_tasks() and "of_this_test" not in tasks.list_suites()

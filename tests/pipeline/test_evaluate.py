@@ -200,9 +200,9 @@ def test_random_scenes_are_those_kept_for_evaluation(tmp_path: Path) -> None:
     task = dataclasses.replace(tasks.load_task("stack_blocks_two"), horizon=4)
     env = Env(task, robots.load_robot("aloha"), 4, ("head",), (16, 16), variation=plan.look)
     env.reset(plan.seeds)
-    looks = [copy.layout.visuals for copy in env.world.copies]
+    looks = [env.scenes.scene(i).visuals for i in range(4)]
     assert {name for look in looks for name in (look.wall, look.table) if name} <= set(textures.list_pool("eval"))
-    assert any("pile" in words or "lift" in words for words in env.instruction), "unseen words"
+    assert any("pile" in words or "lift" in words for words in env.instructions), "unseen words"
     env.close()
 
 

@@ -6,14 +6,14 @@ import mujoco
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scenes import SceneUnderTest
 
 from sim import robots, tasks
-from sim.camera import ImageSize, compute_extrinsics, compute_intrinsics, project_points
-from sim.envs.env import Env, pinholes
+from sim.camera import ImageSize, compute_intrinsics, project_points
+from sim.envs.env import Env, camera_intrinsics
 from sim.episodes import record
-from sim.scene.compile import TABLE_HEIGHT_M
+from sim.scene.sample import TABLE_HEIGHT_M
 from sim.types import Observation
-from sim.world.mujoco import Copy
 from sim.world.render_gl import GlRenderer, Renderer, renderer
 
 SIZE = (96, 128)
@@ -49,28 +49,28 @@ def cast(model: mujoco.MjModel, data: mujoco.MjData, camera: int, rays: NDArray[
 
 
 def test_every_pixel_is_as_far_as_a_ray_says(engine: Renderer) -> None:
-    copy = Copy(tasks.load_task("stack_blocks_two"), ROBOT, 0)
-    ids = [copy.model.camera(name).id for name in CAMERAS]
-    copy.render(CAMERAS, SIZE)  # sets the fields of view
-    depth = engine.render(copy.model, copy.data, ids, SIZE, depth=True)[1]
+    scene = SceneUnderTest(tasks.load_task("stack_blocks_two"), ROBOT, 0)
+    ids = [scene.model.camera(name).id for name in CAMERAS]
+    scene.env.world.render(CAMERAS, SIZE)  # sets the fields of view
+    depth = engine.render(scene.model, scene.data, ids, SIZE, depth=True)[1]
     assert depth is not None and depth.dtype == np.float32
-    for found, camera, k in zip(depth, ids, pinholes(ROBOT, CAMERAS, SIZE).values(), strict=True):
-        truth = cast(copy.model, copy.data, camera, directions(k, SIZE))
+    for found, camera, k in zip(depth, ids, camera_intrinsics(ROBOT, CAMERAS, SIZE).values(), strict=True):
+        truth = cast(scene.model, scene.data, camera, directions(k, SIZE))
         off = np.abs(found - truth)
         assert np.median(off) < 1e-4
         assert (off < 1e-3).mean() > 0.97  # the rest are edges, and round things that OpenGL draws with corners
 
 
 def test_table_and_block_lie_where_the_scene_has_them(engine: Renderer) -> None:
-    copy = Copy(tasks.load_task("stack_blocks_two"), ROBOT, 0)
-    copy.render(("head",), SIZE)
-    depth = engine.render(copy.model, copy.data, [copy.model.camera("head").id], SIZE, depth=True)[1]
+    scene = SceneUnderTest(tasks.load_task("stack_blocks_two"), ROBOT, 0)
+    scene.env.world.render(("head",), SIZE)
+    depth = engine.render(scene.model, scene.data, [scene.model.camera("head").id], SIZE, depth=True)[1]
     assert depth is not None
-    k, eye = pinholes(ROBOT, ("head",), SIZE)["head"], compute_extrinsics(*copy.camera_pose("head"))
+    k, eye = camera_intrinsics(ROBOT, ("head",), SIZE)["head"], scene.env.world.camera_poses(("head",))["head"][0]
     local = directions(k, SIZE) * depth[0][..., None]
     world = (local - eye[:3, 3]) @ eye[:3, :3]
     table, _ = project_points([[0.0, 0.22, TABLE_HEIGHT_M]], k, eye)
-    block = copy.body_pose("red")[:3] + np.array([0.0, 0.0, 0.05])  # a thing's frame lies under it
+    block = scene.body_pose("red")[:3] + np.array([0.0, 0.0, 0.05])  # a thing's frame lies under it
     top, _ = project_points(block[None], k, eye)
     for pixel, height in ((table, TABLE_HEIGHT_M), (top, block[2])):
         column, row = np.rint(pixel[0]).astype(int)
@@ -96,7 +96,7 @@ def look(depth: bool) -> Observation:
     """Return what two copies of a task see first."""
     env = Env(tasks.load_task("click_bell"), ROBOT, 2, CAMERAS, SIZE, depth=depth)
     env.reset((3, 4))
-    env.advance(np.zeros((2, 3, len(ROBOT.action_names))))  # the wrists move, each copy's alike
+    env.step(np.zeros((2, 3, len(ROBOT.action_names))))  # the wrists move, each copy's alike
     seen = env.observe()
     env.close()
     return seen

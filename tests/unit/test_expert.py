@@ -6,14 +6,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scenes import SceneUnderTest
 
 from sim import robots, tasks
 from sim.envs.env import Env
 from sim.expert.arm import ArmController, LookaheadCost, PoseOffset
 from sim.expert.policy import ExpertPolicy
 from sim.geometry import rotate
-from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, SpecError, Task, TaskObject
-from sim.world.mujoco import Copy
+from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, Task, TaskObject
 
 CUBE = ObjectSpec("block", {"size": (0.05, 0.05, 0.05)}, "cube")
 
@@ -28,7 +28,7 @@ def crowd(gap: float) -> Task:
             TaskObject("b", (CUBE,), dataclasses.replace(spawn, apart=(("a", gap),))),
         ),
         arms=(ArmRole("l", "side:a"),),
-        success=(Predicate("risen", {"obj": "a", "low": 0.05}),),
+        success=(Predicate("raised", {"obj": "a", "low": 0.05}),),
         plan=(Skill("pick", {"arm": "l", "obj": "a", "grasp": "top"}),),
     )  # fmt: skip
 
@@ -56,7 +56,7 @@ def test_like_scenes_are_grasped_alike(monkeypatch: pytest.MonkeyPatch) -> None:
         before = len(grasps)
         while len(grasps) == before:
             next(motion)
-    cups = np.stack([copy.body_pose("cup")[:2] for copy in env.world.copies])
+    cups = env.view.position("cup")[:, :2]
     across = rotate(np.stack(grasps)[:, 3:], (0.0, 1.0, 0.0))[:, :2]  # the fingers close along it, either way round
     across /= np.linalg.norm(across, axis=1, keepdims=True)
     apart = np.linalg.norm(cups[:, None] - cups[None], axis=-1)
@@ -72,25 +72,26 @@ def test_a_grasp_leaves_room_for_what_follows() -> None:
     env.reset([3, 8, 18])
     expert = ExpertPolicy(env)
     while not (env.done | expert.finished).all():
-        env.advance(expert.act().actions)
+        env.step(expert.act().actions)
     assert env.success.all()
     env.close()
 
 
 @pytest.mark.parametrize("robot", robots.list_robots())
 def test_what_is_struck_from_the_hand_is_picked_again(robot: str) -> None:
-    env = Env(tasks.load_task("stack_blocks_two"), robots.load_robot(robot))
-    env.reset([1])
-    expert, copy = ExpertPolicy(env), env.world.copies[0]
-    start, joint = copy.body_pose("green").copy(), copy.model.joint("green.free")
+    scene = SceneUnderTest(tasks.load_task("stack_blocks_two"), robots.load_robot(robot), 1)
+    env, data = scene.env, scene.data
+    expert = ExpertPolicy(env)
+    start, joint = scene.body_pose("green"), scene.model.joint("green.free")
     struck = False
     while not (env.done | expert.finished).all():
-        env.advance(expert.act().actions)
-        if not struck and copy.body_pose("green")[2] > start[2] + 0.05:
+        env.step(expert.act().actions)
+        if not struck and scene.body_pose("green")[2] > start[2] + 0.05:
             at = joint.qposadr[0]
-            copy.data.qpos[at : at + 7] = start
-            copy.data.qpos[at : at + 2] += (0.03, -0.02)
-            copy.data.qvel[joint.dofadr[0] : joint.dofadr[0] + 6] = 0.0
+            data.qpos[at : at + 7] = start
+            data.qpos[at : at + 2] += (0.03, -0.02)
+            data.qvel[joint.dofadr[0] : joint.dofadr[0] + 6] = 0.0
+            scene.refresh()
             struck = True
     assert struck and env.success.all()
     env.close()
@@ -98,27 +99,32 @@ def test_what_is_struck_from_the_hand_is_picked_again(robot: str) -> None:
 
 def test_what_does_not_stand_still_is_drawn_again_alike_each_time() -> None:
     robot = robots.load_robot("aloha")
-    copies = [Copy(crowd(0.0), robot, seed) for seed in range(8)]
-    assert any(copy.redraws for copy in copies)
-    for seed, copy in enumerate(copies):
-        places = [copy.body_pose(name)[:2] for name in ("a", "b")]
+    scenes = [SceneUnderTest(crowd(0.0), robot, seed) for seed in range(8)]
+    assert any(scene.redraws for scene in scenes)
+    for seed, scene in enumerate(scenes):
+        places = [scene.body_pose(name)[:2] for name in ("a", "b")]
         assert np.abs(np.subtract(*places)).max() > 0.035  # side by side
-        np.testing.assert_array_equal(copy.body_poses(), Copy(crowd(0.0), robot, seed).body_poses())
-    assert not any(Copy(crowd(0.08), robot, seed).redraws for seed in range(8))
+        again = SceneUnderTest(crowd(0.0), robot, seed)
+        np.testing.assert_array_equal(scene.view.body_poses, again.view.body_poses)
+    assert not any(SceneUnderTest(crowd(0.08), robot, seed).redraws for seed in range(8))
 
 
 def test_what_can_never_stand_is_refused() -> None:
     task = crowd(0.08)
     leaning = dataclasses.replace(task.objects[0], spawn=dataclasses.replace(task.objects[0].spawn, tilt=(0.5, 0, 0)))
-    with pytest.raises(SpecError, match="none of 20 draws of seed 0 stands still"):
-        Copy(dataclasses.replace(task, objects=(leaning, task.objects[1])), robots.load_robot("panda"), 0)
+    scene = SceneUnderTest(dataclasses.replace(task, objects=(leaning, task.objects[1])), robots.load_robot("panda"), 0)
+    assert scene.failure == "no stable scene in 20 draws; in the last a tips over"
+    assert scene.env.done.all() and not scene.env.success.any()
+    expert = ExpertPolicy(scene.env)
+    assert expert.finished.all() and expert.describe_failure(0) == scene.failure
 
 
 def test_what_is_solved_at_once_is_drawn_again() -> None:
     near = (Predicate("apart", {"a": "a", "b": "b", "low": 0.1, "high": 9.0}),)
-    copies = [
-        Copy(dataclasses.replace(crowd(0.08), success=near), robots.load_robot("panda"), seed) for seed in range(8)
+    scenes = [
+        SceneUnderTest(dataclasses.replace(crowd(0.08), success=near), robots.load_robot("panda"), seed)
+        for seed in range(8)
     ]
-    assert any(copy.redraws for copy in copies)
-    gaps = [np.linalg.norm(np.subtract(*(copy.body_pose(name)[:2] for name in ("a", "b")))) for copy in copies]
+    assert any(scene.redraws for scene in scenes)
+    gaps = [np.linalg.norm(np.subtract(*(scene.body_pose(name)[:2] for name in ("a", "b")))) for scene in scenes]
     assert max(gaps) <= 0.1

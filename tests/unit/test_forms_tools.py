@@ -5,6 +5,7 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 import pytest
+from scenes import SceneUnderTest
 
 from sim import catalogue, robots
 from sim.catalogue import furniture
@@ -12,7 +13,6 @@ from sim.catalogue import hand_tools as tools
 from sim.geometry import Array, compose, invert, rotate
 from sim.objects import ObjectModel, build_object
 from sim.task.spec import ObjectSpec, Predicate, Skill, Spawn, Task, TaskObject
-from sim.world.mujoco import Copy
 
 KINDS = tools.SPECS_BY_CATEGORY | furniture.SPECS_BY_CATEGORY
 ALL = [pytest.param(shape, id=f"{name}{k}") for name, shapes in KINDS.items() for k, shape in enumerate(shapes)]
@@ -23,32 +23,32 @@ NARROWEST = 0.080  # metres between the fingers of the smaller gripper, open
 TIP = 0.012  # how far fingertips reach beyond a tool's origin
 
 
-def alone(shape: ObjectSpec, fixed: bool = False) -> Copy:
+def alone(shape: ObjectSpec, fixed: bool = False) -> SceneUnderTest:
     """Return a scene of nothing but this thing, in the middle of the table."""
     task = Task(
         name="alone",
         instructions=("look",),
         objects=(TaskObject("x", (shape,), Spawn(x=(0.0, 0.0), y=(0.1, 0.1)), fixed=fixed),),
         arms=(),
-        success=(Predicate("closed", {"arm": "all"}),),
+        success=(Predicate("gripper_closed", {"arm": "all"}),),
         plan=(Skill("home", {"arm": "a"}),),
         horizon=1,
     )
-    return Copy(task, robots.load_robot("aloha"), 0)
+    return SceneUnderTest(task, robots.load_robot("aloha"), 0)
 
 
-def world(copy: Copy, part: str, local: Array) -> Array:
+def world(scene: SceneUnderTest, part: str, local: Array) -> Array:
     """Return a pose in the frame of a part as a world pose."""
-    return compose(copy.body_pose(f"x.{part}" if part else "x"), local)
+    return compose(scene.body_pose(f"x.{part}" if part else "x"), local)
 
 
-def surface(copy: Copy, start: Array, along: Array) -> float:
+def surface(scene: SceneUnderTest, start: Array, along: Array) -> float:
     """Return how far (metres) a ray goes until it meets a solid surface; infinite where it meets none."""
-    solid = copy.model.geom_contype > 0
+    solid = scene.model.geom_contype > 0
     hit = np.array([-1], np.int32)
     far, at = 0.0, start.copy()
     while True:
-        step = mujoco.mj_ray(copy.model, copy.data, at, along, None, 1, -1, hit)
+        step = mujoco.mj_ray(scene.model, scene.data, at, along, None, 1, -1, hit)
         if hit[0] < 0:
             return float("inf")
         far += step
@@ -78,40 +78,40 @@ def test_is_named(shape: ObjectSpec) -> None:
 
 @pytest.mark.parametrize("shape", ALL)
 def test_stands_still(shape: ObjectSpec) -> None:
-    copy = alone(shape)
-    before = copy.body_pose("x")
-    joints = copy.joint_values()
+    scene = alone(shape)
+    before = scene.body_pose("x")
+    joints = scene.joint_values()
     for _ in range(25):
-        copy.step()
-    after = copy.body_pose("x")
+        scene.step()
+    after = scene.body_pose("x")
     assert np.linalg.norm(after[:3] - before[:3]) < 1e-3
     assert tilt(before, after) < np.radians(0.5)
     assert abs(after[2] - 0.74) < 5e-4  # neither sunk nor raised
     assert tilt(after, np.array([0, 0, 0, 1, 0, 0, 0])) < np.radians(1)
-    assert np.allclose(joints, copy.joint_values(), atol=0.02)  # a lid sinks slowly against its friction
+    assert np.allclose(joints, scene.joint_values(), atol=0.02)  # a lid sinks slowly against its friction
 
 
 @pytest.mark.parametrize("shape", ALL)
 def test_parts_move_freely(shape: ObjectSpec) -> None:
-    copy = alone(shape, fixed=True)
+    scene = alone(shape, fixed=True)
     for part in build_object(shape).parts:
-        joint = copy.data.joint(f"x.{part.joint}")
+        joint = scene.data.joint(f"x.{part.joint}")
         for share in np.linspace(0.0, 1.0, 9):
             joint.qpos[0] = part.joint_range[0] + share * (part.joint_range[1] - part.joint_range[0])
-            mujoco.mj_forward(copy.model, copy.data)
-            deepest = min((contact.dist for contact in copy.data.contact), default=0.0)
+            mujoco.mj_forward(scene.model, scene.data)
+            deepest = min((contact.dist for contact in scene.data.contact), default=0.0)
             assert deepest > -5e-4, f"{part.name} meets something at {share:.2f} of its range"
 
 
 @pytest.mark.parametrize("shape", FIRST)
 def test_every_grasp_fits(shape: ObjectSpec) -> None:
-    copy = alone(shape, fixed=shape.kind in FIXED)
+    scene = alone(shape, fixed=shape.kind in FIXED)
     for part, options in build_object(shape).grasps.values():
         for option in options:
-            tool = world(copy, part, option.tool_pose)
+            tool = world(scene, part, option.tool_pose)
             across = rotate(tool[3:], (0.0, 1.0, 0.0))
             apart = option.opening * NARROWEST
-            sides = [surface(copy, tool[:3] + s * apart / 2 * across, -s * across) for s in (1, -1)]
+            sides = [surface(scene, tool[:3] + s * apart / 2 * across, -s * across) for s in (1, -1)]
             width = apart - sum(sides)
             assert 0.005 < width < 0.072, "there is something to hold, and it is narrow enough"
             assert abs(sides[0] - sides[1]) < 0.004, "in the middle between the fingers"
@@ -153,20 +153,20 @@ def test_a_phone_leans_on_its_stand() -> None:
 
 @pytest.mark.parametrize("shape", KINDS["switch"])
 def test_the_pressed_half_goes_in(shape: ObjectSpec) -> None:
-    copy = alone(shape, fixed=True)
-    press, joint = copy.point("x.press"), copy.data.joint("x.rocker")
+    scene = alone(shape, fixed=True)
+    press, joint = scene.frame_pose("x.press"), scene.data.joint("x.rocker")
     joint.qpos[0] = 0.1
-    copy.refresh()
-    moved = copy.point("x.press")[:3] - press[:3]
+    scene.refresh()
+    moved = scene.frame_pose("x.press")[:3] - press[:3]
     assert moved @ rotate(press[3:], (0.0, 0.0, 1.0)) < -1e-3
 
 
 @pytest.mark.parametrize("shape", KINDS["cabinet"])
 def test_the_open_drawer_is_open_above(shape: ObjectSpec) -> None:
-    copy = alone(shape, fixed=True)
-    copy.data.joint("x.drawer").qpos[0] = 0.16
-    mujoco.mj_forward(copy.model, copy.data)
-    floor = copy.point("x.inside")[:3]
+    scene = alone(shape, fixed=True)
+    scene.data.joint("x.drawer").qpos[0] = 0.16
+    mujoco.mj_forward(scene.model, scene.data)
+    floor = scene.frame_pose("x.inside")[:3]
     up = np.array([0.0, 0.0, 1.0])
     for x, y in ((0.0, 0.0), (0.05, 0.05), (0.05, -0.05), (-0.05, 0.05), (-0.05, -0.05), (0.08, 0.0), (-0.08, 0.0)):
-        assert surface(copy, floor + np.array((x, y, 0.35)), -up) == pytest.approx(0.35, abs=2e-3)
+        assert surface(scene, floor + np.array((x, y, 0.35)), -up) == pytest.approx(0.35, abs=2e-3)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from sim import robots
-from sim.expert.ik import KinematicChain
+from sim.embodiment.kinematics import KinematicChain
 from sim.geometry import (
     compose,
     conjugate,

@@ -150,7 +150,7 @@ def test_a_policy_sees_the_points_that_were_recorded(tmp_path: Path) -> None:
     stored = episode_points(data, data.episodes[0], views, grids, still(len(views)))
     env = Env(task, robot, size=size, depth=True)
     env.reset([1])
-    env.advance(made.action[None, :8])  # two pictures on
+    env.step(made.action[None, :8])  # two pictures on
     np.testing.assert_allclose(observed_points(env.observe(), views, grids)[0], stored[2], atol=1e-3)
     assert np.abs(stored[0] - stored[-1]).max() > 0.02  # the wrist has gone to the bell
     assert stored[..., 3].all() and np.abs(stored[:, :, :3]).max() < 6.0  # all within the room

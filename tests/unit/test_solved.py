@@ -2,52 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scenes import SceneUnderTest
 
 from sim import robots, tasks
-from sim.geometry import make_pose
-from sim.task.predicates import evaluate_success
-from sim.world.mujoco import Copy
-from sim.world.state import Facts
 
 MARGIN = 1e-6
-PutSo = Callable[[Copy, float], None]
+PutSo = Callable[[SceneUnderTest, float], None]
 
 
-def put(copy: Copy, name: str, where: Sequence[float]) -> None:
-    """Set a free body's base at a place (world), upright."""
-    joint = copy.data.joint(f"{name}.free")
-    joint.qpos[:] = make_pose(where)
-    copy.refresh()
+def place_cup(scene: SceneUnderTest, off: float) -> None:
+    scene.put("cup", scene.frame_pose("coaster.top")[:3] + off * np.array((0.6, 0.8, 0.0)))
 
 
-def solved(copy: Copy) -> bool:
-    latches = np.zeros((1, len(copy.task.success)), bool)
-    return bool(evaluate_success(copy.task, Facts([copy]), latches)[0][0])
+def stack_green(scene: SceneUnderTest, off: float) -> None:
+    scene.put("red", (0.0, -0.1, 0.74))
+    scene.put("green", (0.0, -0.1 + off, 0.79))
 
 
-def place_cup(copy: Copy, off: float) -> None:
-    put(copy, "cup", copy.point("coaster.top")[:3] + off * np.array((0.6, 0.8, 0.0)))
+def line_up(scene: SceneUnderTest, off: float) -> None:
+    scene.put("red", (-off, -0.1, 0.74))
+    scene.put("green", (0.0, -0.1, 0.74))
+    scene.put("blue", (0.1, -0.1, 0.74))
 
 
-def stack_green(copy: Copy, off: float) -> None:
-    put(copy, "red", (0.0, -0.1, 0.74))
-    put(copy, "green", (0.0, -0.1 + off, 0.79))
-
-
-def line_up(copy: Copy, off: float) -> None:
-    put(copy, "red", (-off, -0.1, 0.74))
-    put(copy, "green", (0.0, -0.1, 0.74))
-    put(copy, "blue", (0.1, -0.1, 0.74))
-
-
-def line_up_in_depth(copy: Copy, off: float) -> None:
-    put(copy, "red", (-0.1, -0.1, 0.74))
-    put(copy, "green", (0.0, -0.1 + off, 0.74))
-    put(copy, "blue", (0.1, -0.1 + off, 0.74))
+def line_up_in_depth(scene: SceneUnderTest, off: float) -> None:
+    scene.put("red", (-0.1, -0.1, 0.74))
+    scene.put("green", (0.0, -0.1 + off, 0.74))
+    scene.put("blue", (0.1, -0.1 + off, 0.74))
 
 
 @pytest.mark.parametrize(("name", "put_so", "limit"), [
@@ -58,19 +44,21 @@ def line_up_in_depth(copy: Copy, off: float) -> None:
 ])  # fmt: skip
 @pytest.mark.parametrize("robot", robots.list_robots())
 def test_a_real_scene_is_solved_up_to_the_threshold(name: str, put_so: PutSo, limit: float, robot: str) -> None:
-    copy = Copy(tasks.load_task(name), robots.load_robot(robot), 0)
-    assert not solved(copy)
-    put_so(copy, limit - MARGIN)
-    assert solved(copy)
-    put_so(copy, limit + MARGIN)
-    assert not solved(copy)
-    put_so(copy, limit - MARGIN)
-    copy.command(np.zeros(len(copy.action)))  # grippers shut
-    assert not solved(copy)
+    scene = SceneUnderTest(tasks.load_task(name), robots.load_robot(robot), 0)
+    assert not scene.solved()
+    put_so(scene, limit - MARGIN)
+    assert scene.solved()
+    put_so(scene, limit + MARGIN)
+    assert not scene.solved()
+    put_so(scene, limit - MARGIN)
+    shut = np.zeros(len(scene.env.robot.action_limits))
+    kept = scene.env.world.save()
+    scene.env.world.restore({0: dataclasses.replace(kept[0], command=shut)})  # grippers commanded shut, nothing moved
+    assert not scene.solved()
 
 
 def test_a_real_row_must_be_in_order() -> None:
-    copy = Copy(tasks.load_task("blocks_ranking_rgb"), robots.load_robot("panda"), 0)
+    scene = SceneUnderTest(tasks.load_task("blocks_ranking_rgb"), robots.load_robot("panda"), 0)
     for off, right in ((MARGIN, True), (-MARGIN, False)):
-        line_up(copy, off)
-        assert solved(copy) is right
+        line_up(scene, off)
+        assert scene.solved() is right

@@ -299,7 +299,7 @@ def test_a_dataset_of_format_1_is_read_but_not_gone_on_with(folder: Path) -> Non
     read = found.dataset.load(found.dataset.episodes[1])
     assert (read.variation, read.redraws, read.seed) == ("clean", 0, 1)
     found.dataset.close()
-    with pytest.raises(UserError, match="was made with format 1, not 2; choose another folder"):
+    with pytest.raises(UserError, match="was made with format 1, not 3; choose another folder"):
         store.write_recipe(folder, RECIPE)
 
 

@@ -18,8 +18,9 @@ from sim.objects import ObjectModel, build_object
 from sim.objects.base import ObjectPart
 from sim.objects.bounds import compute_footprint
 from sim.scene import randomize, textures
-from sim.scene.compile import compile_scene
+from sim.scene.compile import compile_model
 from sim.scene.randomize import CLEAN_VISUALS, Distractor, VisualParams, sample_distractors, sample_visuals
+from sim.scene.sample import sample_scene
 from sim.task.spec import ArmRole, ObjectSpec, Spawn, TablePlacement, Task, TaskObject
 from sim.types import UserError
 from sim.world.render_gl import GlRenderer, renderer
@@ -169,7 +170,8 @@ LIT = {"sun_colour": (0.0,) * 3, "headlight": (1.0, 0.0)}  # colours as they are
 def drawn(monkeypatch: pytest.MonkeyPatch, given: VisualParams) -> tuple[mujoco.MjModel, NDArray[np.uint8]]:
     """Return a scene that looks as told and its head camera's picture."""
     monkeypatch.setattr(randomize, "sample_visuals", lambda kind, numbers: given)
-    model = compile_scene(TASK, robots.load_robot("aloha"), 0).model
+    robot = robots.load_robot("aloha")
+    model = compile_model(TASK, robot, sample_scene(TASK, robot, 0))
     data = mujoco.MjData(model)
     mujoco.mj_forward(model, data)
     return model, renderer().render(model, data, [model.camera("head").id], (120, 160))[0][0]

@@ -14,8 +14,8 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 
 from sim.geometry import make_pose, quat_from_axis_angle
-from sim.task.predicates import MAX_CLOSED_FRACTION, MIN_OPEN_FRACTION, PREDICATES, SceneState, evaluate_success
-from sim.task.spec import ArmRole, ObjectSpec, Predicate, Spawn, Task, TaskObject, Value
+from sim.task.predicates import MAX_CLOSED, MIN_OPEN, PREDICATES, PredicateView, SuccessCondition, tolerance
+from sim.task.spec import ArmRole, ObjectSpec, Predicate, Spawn, SpecError, Task, TaskObject, Value
 
 MARGIN = 1e-6
 FREE = {"along", "axis", "both", "yaw", "turns"}  # numbers of a term that are no thresholds
@@ -35,6 +35,8 @@ class State:
     contacts: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
     touches: frozenset[tuple[str, str]] = frozenset()
     top: float = 0.74
+    arms: tuple[str, ...] = ("r",)
+    halves: dict[str, Any] = field(default_factory=dict)  # half lengths of bounding boxes of bodies, centred on them
 
 
 @dataclass(frozen=True)
@@ -50,32 +52,59 @@ class States:
     def pose(self, name: str) -> Floats:
         return np.stack([_pose(s.points[name]) for s in self.states])
 
-    def point(self, name: str) -> Floats:
+    def position(self, name: str) -> Floats:
         return self.pose(name)[:, :3]
 
-    def start(self, name: str) -> Floats:
+    def initial_pose(self, name: str) -> Floats:
         return np.stack([_pose(s.starts[name]) for s in self.states])
 
-    def origin(self) -> Floats:
+    def table_origin(self) -> Floats:
         return np.array([(0.0, 0.0, s.top) for s in self.states])
 
     def joint_fraction(self, name: str) -> Floats:
         return np.array([s.joints[name] for s in self.states])
 
-    def side(self, role: str) -> Floats:
+    def initial_joint_fraction(self, name: str) -> Floats:
+        return np.zeros(len(self.states))
+
+    def part_of_joint(self, name: str) -> str:
+        return name.partition(".")[0]
+
+    def side_sign(self, role: str) -> Floats:
         return np.array([s.sides[role] for s in self.states])
 
-    def tool(self, role: str) -> Floats:
-        return np.stack([_pose(s.tools[role]) for s in self.states])
+    def arm_of_role(self, role: str) -> NDArray[np.int64]:
+        return np.zeros(len(self.states), int)
 
-    def gripper(self, role: str) -> Floats:
-        return np.array([s.grippers[role] for s in self.states])
+    def tool_positions(self, arm: str) -> Floats:
+        return np.stack([[_pose(s.tools.get(name, FAR_AWAY))[:3] for name in _arms(s, arm)] for s in self.states])
 
-    def gripper_contacts(self, role: str, thing: str) -> list[Floats]:
-        return [np.array(s.contacts.get((role, thing), []), float).reshape(-1, 3) for s in self.states]
+    def gripper_openings(self, arm: str) -> Floats:
+        return np.array([[s.grippers.get(name, 1.0) for name in _arms(s, arm)] for s in self.states])
+
+    def gripper_contacts(self, arm: str, obj: str) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+        rows = [
+            (world, k, spot)
+            for world, s in enumerate(self.states)
+            for k, name in enumerate(_arms(s, arm))
+            for spot in s.contacts.get((name, obj), [])
+        ]
+        world, arms, spots = zip(*rows, strict=True) if rows else ((), (), ())
+        return np.array(world, int), np.array(arms, int), np.array(spots, float).reshape(-1, 3)
 
     def touching(self, a: str, b: str) -> NDArray[np.bool_]:
         return np.array([(a, b) in s.touches for s in self.states])
+
+    def bounds(self, body: str) -> tuple[Floats, Floats]:
+        half = np.array([s.halves[body] for s in self.states])
+        return -half, half
+
+
+FAR_AWAY = (9.0, 9.0, 9.0)
+
+
+def _arms(state: State, arm: str) -> tuple[str, ...]:
+    return state.arms if arm in ("all", "any") else (arm,)
 
 
 def _pose(value: ArrayLike) -> Floats:
@@ -139,6 +168,14 @@ def grip(where: Sequence[float], opening: float = 0.0, thing: str = "bell") -> S
     return State({"bell.top": button}, contacts={("r", thing): spots}, grippers={"r": opening})
 
 
+def boxed(shift: Sequence[float]) -> State:
+    """Return a state where the middle of a can is off the middle of a turned bin by a vector in the bin's frame."""
+    bin_pose = make_pose((0.3, 0.1, 0.8), quat_from_axis_angle((0, 0, 1), pi / 2))
+    x, y, z = shift
+    can = (0.3 - y, 0.1 + x, 0.8 + z)
+    return State({"can": can, "bin": bin_pose}, halves={"can": (0.02, 0.02, 0.05), "bin": (0.1, 0.2, 0.3)})
+
+
 A_B: dict[str, Value] = {"a": "a.p", "b": "b.p"}
 BOX: dict[str, Value] = {"point": "a.p", "x": (0.1, 0.3), "y": (-0.2, 0.2), "z": (-0.1, 0.4)}
 MIDDLE = (0.2, 0.0, 0.0)
@@ -146,8 +183,9 @@ ABOVE: dict[str, Value] = {**A_B, "height": 0.05, "x": 0.02, "y": 0.03, "z": 0.0
 AHEAD: dict[str, Value] = {**A_B, "low": 0.1, "high": 0.3, "x": 0.02, "y": 0.03}
 PILE: dict[str, Value] = {"objs": ("a", "b", "c"), "x": 0.04, "y": 0.05, "heights": (0.01, 0.04, 0.07)}
 BUTTON: dict[str, Value] = {"arm": "r", "point": "bell.top", "xy": 0.02, "z": 0.03}
-TOUCH = State(contacts={("r", "cup"): [(0, 0, 0)]}, touches=frozenset({("cup", "table")}))
-AWAY = State(contacts={("r", "can"): [(0, 0, 0)]}, touches=frozenset({("can", "table")}))
+PLACES = {"cup": (0, 0, 0), "bell": (0, 0, 0), "bell.top": (0, 0, 0)}
+TOUCH = State(PLACES, contacts={("r", "cup"): [(0, 0, 0)]}, touches=frozenset({("cup", "table")}))
+AWAY = State(PLACES, contacts={("r", "can"): [(0, 0, 0)]}, touches=frozenset({("can", "table")}))
 
 
 def inside_box(axis: int, side: float = 1.0) -> At:
@@ -167,14 +205,14 @@ CASES: list[Case] = [
     between("near", "total", {**A_B, "total": 0.1}, 0.04, along(2, (0.03, -0.03, 0.0))),
     between("near", "x", {"a": "a.p", "b": ("far", "b.p"), "x": 0.03}, 0.03, lambda v: State(
         {**apart_by((v, 0, 0)).points, "far": (5, 5, 5)})),
-    *(between("above", key, ABOVE, limit, along(k, (0, 0, 0.05)))
+    *(between("above_by", key, ABOVE, limit, along(k, (0, 0, 0.05)))
       for k, key, limit in ((0, "x", 0.02), (1, "y", 0.03), (2, "z", 0.01))),
-    *(between("above", key, ABOVE, -limit, along(k, (0, 0, 0.05)), below=False)
+    *(between("above_by", key, ABOVE, -limit, along(k, (0, 0, 0.05)), below=False)
       for k, key, limit in ((0, "x", 0.02), (1, "y", 0.03), (2, "z", 0.01))),
-    between("above", "height", ABOVE, 0.06, along(2)),
-    between("above", "height", ABOVE, 0.04, along(2), below=False),
-    between("over", "by", {**A_B, "by": 0.02}, 0.02, along(2), below=False),
-    between("over", "by", {**A_B}, 0.0, along(2), below=False),
+    between("above_by", "height", ABOVE, 0.06, along(2)),
+    between("above_by", "height", ABOVE, 0.04, along(2), below=False),
+    between("higher_than", "by", {**A_B, "by": 0.02}, 0.02, along(2), below=False),
+    between("higher_than", "by", {**A_B}, 0.0, along(2), below=False),
     *(between("within", key, BOX, limits[1], inside_box(k))
       for k, (key, limits) in enumerate((("x", (0.1, 0.3)), ("y", (-0.2, 0.2)), ("z", (-0.1, 0.4))))),
     *(between("within", key, BOX, limits[0], inside_box(k), below=False)
@@ -184,9 +222,9 @@ CASES: list[Case] = [
     between("within", "x", {"point": "a.p", "x": (0.1, 0.3), "mirror": "r"}, -0.1, placed(0, -1.0)),
     between("outside", "x", {"point": "a.p", "x": 0.2}, 0.2, placed(0), below=False),
     between("outside", "x", {"point": "a.p", "x": 0.2}, -0.2, placed(0)),
-    between("risen", "low", {"obj": "a.p", "low": 0.1}, 0.1, lambda v: State(
+    between("raised", "low", {"obj": "a.p", "low": 0.1}, 0.1, lambda v: State(
         {"a.p": (0, 0, 0.7 + v)}, {"a.p": (0, 0, 0.7)}), below=False),
-    between("risen", "high", {"obj": "a.p", "low": 0.1, "high": 0.2}, 0.2, lambda v: State(
+    between("raised", "high", {"obj": "a.p", "low": 0.1, "high": 0.2}, 0.2, lambda v: State(
         {"a.p": (0, 0, 0.7 + v)}, {"a.p": (0, 0, 0.7)})),
     between("apart", "low", {**A_B, "low": 0.05, "high": 0.13}, 0.03, along(0, (0, 0.04, 9.0)), below=False),
     between("apart", "high", {**A_B, "low": 0.05, "high": 0.13}, 0.12, along(1, (0.05, 0, 9.0))),
@@ -201,34 +239,39 @@ CASES: list[Case] = [
             pi / 2 - 0.2, turned, below=False),
     between("pointing", "angle", {"point": "a.p", "along": (1, 0, 0), "angle": 0.2, "axis": (1, 0, 0), "both": True},
             pi - 0.2, turned, below=False),
-    between("turned", "angle", {"a": "a.p", "angle": 0.3, "yaw": 0.2}, 0.5, turned),
-    between("turned", "angle", {"a": "a.p", "angle": 0.3, "yaw": 0.2}, -0.1, turned, below=False),
-    between("turned", "angle", {"a": "a.p", "angle": 0.3, "b": "b.p", "yaw": 0.2}, 1.0, turned),
-    between("turned", "angle", {"a": "a.p", "angle": 0.3, "turns": 2}, pi + 0.3, turned),
-    between("turned", "angle", {"a": "a.p", "angle": 0.3}, 0.3, lambda v: turned(v, axis=(0.6, 0.8, 0))),
-    *(between("ahead", key, AHEAD, limit, lambda v, k=k: ahead(np.array((0, 0, 0.2)) + v * np.eye(3)[k]))
+    between("oriented", "angle", {"a": "a.p", "angle": 0.3, "yaw": 0.2}, 0.5, turned),
+    between("oriented", "angle", {"a": "a.p", "angle": 0.3, "yaw": 0.2}, -0.1, turned, below=False),
+    between("oriented", "angle", {"a": "a.p", "angle": 0.3, "b": "b.p", "yaw": 0.2}, 1.0, turned),
+    between("oriented", "angle", {"a": "a.p", "angle": 0.3, "turns": 2}, pi + 0.3, turned),
+    between("oriented", "angle", {"a": "a.p", "angle": 0.3}, 0.3, lambda v: turned(v, axis=(0.6, 0.8, 0))),
+    *(between("along_axis", key, AHEAD, limit, lambda v, k=k: ahead(np.array((0, 0, 0.2)) + v * np.eye(3)[k]))
       for k, key, limit in ((0, "x", 0.02), (1, "y", 0.03))),
-    between("ahead", "low", AHEAD, 0.1, lambda v: ahead((0, 0, v)), below=False),
-    between("ahead", "high", AHEAD, 0.3, lambda v: ahead((0, 0, v))),
+    between("along_axis", "low", AHEAD, 0.1, lambda v: ahead((0, 0, v)), below=False),
+    between("along_axis", "high", AHEAD, 0.3, lambda v: ahead((0, 0, v))),
     between("stacked", "x", PILE, 0.04, lambda v: pile(x=v)),
     between("stacked", "y", PILE, -0.05, lambda v: pile(y=v), below=False),
     between("stacked", "heights", PILE, 0.01, lambda v: pile(top=v)),
-    ("touching", "", {"a": "cup", "b": "table"}, TOUCH, AWAY),
-    ("clear", "", {"a": "cup", "b": "table"}, AWAY, TOUCH),
-    ("held", "", {"arm": "r", "obj": "cup"}, TOUCH, AWAY),
-    ("loose", "", {"arm": "r", "obj": "cup"}, AWAY, TOUCH),
+    ("in_contact", "", {"a": "cup", "b": "table"}, TOUCH, AWAY),
+    ("not_in_contact", "", {"a": "cup", "b": "table"}, AWAY, TOUCH),
+    ("gripper_touching", "", {"arm": "r", "obj": "cup"}, TOUCH, AWAY),
+    ("gripper_not_touching", "", {"arm": "r", "obj": "cup"}, AWAY, TOUCH),
     *(between(name, key, BUTTON, limit, lambda v, k=k: grip(v * np.eye(3)[k]))
-      for name in ("touched", "pressed") for k, key, limit in ((0, "xy", 0.02), (1, "xy", 0.02), (2, "z", 0.03))),
+      for name in ("gripper_touching_at", "pressed") for k, key, limit in ((0, "xy", 0.02), (1, "xy", 0.02), (2, "z", 0.03))),
     *(between(name, key, BUTTON, -limit, lambda v, k=k: grip(v * np.eye(3)[k]), below=False)
-      for name in ("touched", "pressed") for k, key, limit in ((0, "xy", 0.02), (1, "xy", 0.02), (2, "z", 0.03))),
-    ("touched", "", BUTTON, grip((0, 0, 0), opening=1.0), grip((0, 0, 0), thing="bowl")),
-    between("pressed", "", BUTTON, MAX_CLOSED_FRACTION, lambda v: grip((0, 0, 0), opening=v)),
+      for name in ("gripper_touching_at", "pressed") for k, key, limit in ((0, "xy", 0.02), (1, "xy", 0.02), (2, "z", 0.03))),
+    ("gripper_touching_at", "", BUTTON, grip((0, 0, 0), opening=1.0), grip((0, 0, 0), thing="bowl")),
+    between("pressed", "", BUTTON, MAX_CLOSED, lambda v: grip((0, 0, 0), opening=v)),
+    ("shut", "fraction", {"joint": "a.hinge", "fraction": 0.4},
+     State(joints={"a.hinge": 0.4}), State(joints={"a.hinge": 0.4 + MARGIN})),
+    *(between("inside", "", {"obj": "can", "container": "bin"}, side * limit, lambda v, k=k: boxed(v * np.eye(3)[k]),
+              below=side > 0)
+      for side in (1, -1) for k, limit in enumerate((0.1, 0.2, 0.3))),
     ("opened", "fraction", {"joint": "a.hinge", "fraction": 0.4},
      State(joints={"a.hinge": 0.4}), State(joints={"a.hinge": 0.4 - MARGIN})),
-    between("at", "distance", {"arm": "r", "point": "a.p", "distance": 0.05}, 0.05, lambda v: State(
+    between("tool_near", "distance", {"arm": "r", "point": "a.p", "distance": 0.05}, 0.05, lambda v: State(
         {"a.p": (0.1, 0.2, 0.3)}, tools={"r": np.array((0.1, 0.2, 0.3)) + v * np.array((0.6, 0.0, 0.8))})),
-    between("open", "", {"arm": "r"}, MIN_OPEN_FRACTION, lambda v: State(grippers={"r": v}), below=False),
-    between("closed", "", {"arm": "r"}, MAX_CLOSED_FRACTION, lambda v: State(grippers={"r": v})),
+    between("gripper_open", "", {"arm": "r"}, MIN_OPEN, lambda v: State(grippers={"r": v}), below=False),
+    between("gripper_closed", "", {"arm": "r"}, MAX_CLOSED, lambda v: State(grippers={"r": v})),
 ]  # fmt: skip
 
 
@@ -236,7 +279,7 @@ def label(case: Case) -> str:
     return f"{case[0]}-{case[1]}"
 
 
-def _is_view(view: States) -> SceneState:
+def _is_view(view: States) -> PredicateView:
     return view
 
 
@@ -244,7 +287,10 @@ def _is_view(view: States) -> SceneState:
 def test_a_threshold_is_where_it_is_said_to_be(case: Case) -> None:
     name, _, args, inside, outside = case
     view = _is_view(States((inside, outside, inside)))
-    assert PREDICATES[name](view, **args).tolist() == [True, False, True]
+    slack = PREDICATES[name](view, **args)
+    assert (slack > 0).tolist() == [True, False, True]
+    score = tolerance(slack)
+    assert score[0] == score[2] == 1.0 and 0.0 <= score[1] < 1.0
 
 
 def thresholds(name: str) -> set[str]:
@@ -272,7 +318,10 @@ ONE = Task(
         ),
     ),
     arms=(ArmRole("r", "right"),),
-    success=(Predicate("over", {"a": "cup.top", "b": "cup.bottom"}, latch=True), Predicate("open", {"arm": "r"})),
+    success=(
+        Predicate("higher_than", {"a": "cup.top", "b": "cup.bottom"}, latch=True),
+        Predicate("gripper_open", {"arm": "r"}),
+    ),
     plan=(),
     horizon=10,
 )
@@ -282,18 +331,23 @@ def lifted(height: float, opening: float) -> State:
     return State({"cup.top": (0, 0, height), "cup.bottom": (0, 0, 0)}, grippers={"r": opening})
 
 
+def evaluate(task: Task, view: States, latched: NDArray[np.bool_]) -> tuple[list[bool], NDArray[np.bool_]]:
+    found = SuccessCondition(task).evaluate(view, latched)
+    return found.success.tolist(), found.holds
+
+
 def test_success_is_all_terms_at_once_and_a_latch_remembers() -> None:
     fresh = np.zeros((3, 2), bool)
-    done, latches = evaluate_success(ONE, States((lifted(1, 0), lifted(-1, 1), lifted(1, 1))), fresh)
-    assert done.tolist() == [False, False, True]
+    done, latches = evaluate(ONE, States((lifted(1, 0), lifted(-1, 1), lifted(1, 1))), fresh)
+    assert done == [False, False, True]
     assert latches.tolist() == [[True, False], [False, True], [True, True]]
-    done, latches = evaluate_success(ONE, States((lifted(-1, 1), lifted(-1, 1), lifted(-1, 0))), latches)
-    assert done.tolist() == [True, False, False]
+    done, latches = evaluate(ONE, States((lifted(-1, 1), lifted(-1, 1), lifted(-1, 0))), latches)
+    assert done == [True, False, False]
     assert latches.tolist() == [[True, True], [False, True], [True, False]]
 
 
 def test_a_term_about_an_absent_object_holds() -> None:
-    task = dataclasses.replace(ONE, success=(Predicate("over", {"a": "hat.top", "b": "cup.bottom"}),))
+    task = dataclasses.replace(ONE, success=(Predicate("higher_than", {"a": "hat.top", "b": "cup.bottom"}),))
     there = State({"hat.top": (0, 0, -1), "cup.bottom": (0, 0, 0)})
     nan = np.full(7, np.nan)
 
@@ -302,5 +356,69 @@ def test_a_term_about_an_absent_object_holds() -> None:
             return np.array([not name.startswith("hat") or s is there for s in self.states])
 
     gone = State({"hat.top": nan, "cup.bottom": (0, 0, 0)})
-    done, _ = evaluate_success(task, Absent((there, gone)), np.zeros((2, 1), bool))
-    assert done.tolist() == [False, True]
+    done, _ = evaluate(task, Absent((there, gone)), np.zeros((2, 1), bool))
+    assert done == [False, True]
+
+
+def test_all_means_every_arm_and_any_at_least_one() -> None:
+    """One meaning for every predicate that takes an arm."""
+    one = State(
+        {"cup": (0, 0, 0), "bell": (0, 0, 0), "bell.top": (0, 0, 0)},
+        grippers={"r": 0.0, "l": 1.0},
+        contacts={("r", "cup"): [(0, 0, 0)], ("r", "bell"): [(0, 0, 0)]},
+        tools={"r": (0, 0, 0)},
+        arms=("l", "r"),
+    )
+    args: dict[str, dict[str, Value]] = {
+        "gripper_touching": {"obj": "cup"},
+        "gripper_not_touching": {"obj": "cup"},
+        "gripper_touching_at": {"point": "bell.top", "xy": 0.01, "z": 0.01},
+        "pressed": {"point": "bell.top", "xy": 0.01, "z": 0.01},
+        "tool_near": {"point": "bell.top", "distance": 0.1},
+        "gripper_open": {},
+        "gripper_closed": {},
+    }
+    takes_arm = {name for name, function in PREDICATES.items() if "arm" in inspect.signature(function).parameters}
+    assert set(args) == takes_arm
+    for name, rest in args.items():
+        holds = [bool((PREDICATES[name](States((one,)), arm=arm, **rest) > 0)[0]) for arm in ("l", "r", "all", "any")]
+        assert holds[2] == (holds[0] and holds[1]) and holds[3] == (holds[0] or holds[1]), name
+
+
+def test_a_press_takes_one_gripper_that_touches_and_is_closed() -> None:
+    """Contact of one arm and the closed gripper of another are no press."""
+    mixed = State(
+        {"bell": (0, 0, 0), "bell.top": (0, 0, 0)},
+        grippers={"r": 1.0, "l": 0.0},
+        contacts={("r", "bell"): [(0, 0, 0)]},
+        arms=("l", "r"),
+    )
+    assert not (PREDICATES["pressed"](States((mixed,)), arm="any", point="bell.top", xy=0.1, z=0.1) > 0).any()
+
+
+def test_scores_fall_with_the_distance_from_holding() -> None:
+    gaps = (0.0, 0.05, 0.1, 0.2, 0.5)
+    slack = PREDICATES["near"](States(tuple(apart_by((0.01 + gap, 0, 0)) for gap in gaps)), "a.p", "b.p", x=0.01)
+    score = tolerance(slack - 1e-9)
+    assert (np.diff(score) < 0).all() and score[0] == pytest.approx(1.0) and score[2] == pytest.approx(0.1, abs=1e-6)
+
+
+def test_a_latch_of_an_object_predicate_does_not_hold_before_it_ever_did() -> None:
+    task = dataclasses.replace(
+        ONE, success=(Predicate("higher_than", {"a": "cup.top", "b": "cup.bottom"}, latch=True),)
+    )
+    condition = SuccessCondition(task, SuccessCondition(task).about("cup"))
+    assert condition.predicates and not condition.evaluate(States((lifted(-1, 1),))).success.any()
+    assert SuccessCondition(task).about("hat") == ()
+
+
+def test_an_error_inside_a_predicate_is_not_blamed_on_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(view: PredicateView, arm: str) -> Floats:
+        raise TypeError("inside")
+
+    monkeypatch.setitem(PREDICATES, "gripper_open", broken)
+    condition = SuccessCondition(ONE)
+    with pytest.raises(TypeError, match="inside"):
+        condition.evaluate(States((lifted(1, 1),)))
+    with pytest.raises(SpecError, match="task 'one': predicate 'gripper_open': missing a required argument: 'arm'"):
+        SuccessCondition(dataclasses.replace(ONE, success=(Predicate("gripper_open", {"hand": "r"}),)))

@@ -48,6 +48,15 @@ class KinematicChain:
 
     def forward_kinematics(self, q: Array) -> tuple[Array, Array, Array]:
         """Return tool positions (m 3), rotations (m 3 3) and Jacobians (m 6 joints) in the world, at q (m joints)."""
+        frames = self._compute_frames(q)
+        world_from_tool = frames[:, -1] @ self._flange_from_tool
+        world_axes = (frames[..., :3, :3] @ self._joint_axes[..., None])[..., 0]  # m joints 3
+        lever_arms = world_from_tool[:, None, :3, 3] - frames[..., :3, 3]
+        jacobian = np.swapaxes(np.concatenate([cross(world_axes, lever_arms), world_axes], axis=2), 1, 2)
+        return world_from_tool[:, :3, 3], world_from_tool[:, :3, :3], jacobian
+
+    def _compute_frames(self, q: Array) -> Array:
+        """Return world_from_link (m joints 4 4) at joint values q (m joints)."""
         link_transforms = (
             self._constant_terms
             + np.sin(q)[..., None, None] * self._sine_terms
@@ -57,16 +66,25 @@ class KinematicChain:
         frame = self._world_from_base
         for i in range(self.joint_count):
             frame = np.matmul(frame, link_transforms[:, i], out=frames[:, i])
-        world_from_tool = frame @ self._flange_from_tool
-        world_axes = (frames[..., :3, :3] @ self._joint_axes[..., None])[..., 0]  # m joints 3
-        lever_arms = world_from_tool[:, None, :3, 3] - frames[..., :3, 3]
-        jacobian = np.swapaxes(np.concatenate([cross(world_axes, lever_arms), world_axes], axis=2), 1, 2)
-        return world_from_tool[:, :3, 3], world_from_tool[:, :3, :3], jacobian
+        return frames
 
     def compute_tool_pose(self, q: Array) -> Array:
         """Return world_from_tool (7,) at joint values q (joints,)."""
         position, rotation, _ = self.forward_kinematics(q[None])
         return make_pose(position[0], quat_from_matrix(rotation[0]))
+
+    def compute_link_frames(self, q: Array) -> Array:
+        """Return world_from_link (joints 4 4) of every link at joint values q (joints,)."""
+        return self._compute_frames(q[None])[0]
+
+    def step_tool(self, q: Array, translation: Array, rotation: Array) -> Array:
+        """Return joint values (m joints) after one damped step that moves the tools by translations and rotations.
+
+        Both (m 3) are in the world frame, the latter rotation vectors.
+        """
+        _, _, jacobian = self.forward_kinematics(q)
+        step = self._compute_damped_step(q, np.concatenate([translation, rotation], axis=1), jacobian)
+        return np.clip(q + step, self.lower_limits, self.upper_limits)
 
     def solve_ik(self, goals: Array, starts: Array, iterations: int = MAX_IK_ITERATIONS) -> tuple[Array, BoolArray]:
         """Return joint values (m joints) for tool poses `goals` (m 7), from `starts`, and which are reached (m,)."""

@@ -1,0 +1,132 @@
+"""One contract for every engine: protocol, independence of worlds, and the law of snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from toy_world import ToyWorld
+
+from sim import robots, tasks, world
+from sim.embodiment.model import Embodiment
+from sim.envs.settle import SceneFailure, settle_scenes
+from sim.task.spec import Task
+from sim.world.protocol import World, WorldState
+from sim.world.state import SceneTable, StateView
+
+ENGINES: dict[str, Callable[[Task, Embodiment, int, int], World]] = {
+    "toy": ToyWorld,
+    **{name: (lambda *a, name=name: world.make_world(name, *a)) for name in world.list_engines()},
+}
+TASKS = ("place_empty_cup", "open_laptop", "dump_bin_bigbin")
+LAW_STEPS = 50
+
+
+def start(engine: str, task: str, n: int, robot: str = "panda", seeds: list[int] | None = None) -> World:
+    made = ENGINES[engine](tasks.load_task(task), robots.load_robot(robot), n, 1)
+    wanted = seeds if seeds is not None else list(range(n))
+    settled = settle_scenes(made, dict(enumerate(wanted)), "clean")
+    assert not [s for s in settled.values() if isinstance(s, SceneFailure)]
+    return made
+
+
+def random_targets(made: World, steps: int, seed: int = 0) -> np.ndarray:
+    """Return joint targets (steps n d) that wander about home."""
+    rng = np.random.default_rng(seed)
+    home = np.array(made.robot.home_action)
+    return home + np.cumsum(rng.normal(0.0, 0.02, (steps, made.n, len(home))), axis=0)
+
+
+def all_fields(state: WorldState) -> dict[str, np.ndarray]:
+    return dict(vars(state))
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_state_has_the_shapes_that_the_names_promise(engine: str, task: str) -> None:
+    made = start(engine, task, 3)
+    state, names = made.state(), made.names
+    d, a, b, j = len(made.robot.action_limits), len(names.arms), len(names.bodies), len(names.joints)
+    shapes = {"proprio": (d,), "proprio_velocity": (d,), "command": (d,), "ee_pose": (a, 7), "body_pose": (b, 7),
+              "body_velocity": (b, 3), "joint": (j,)}  # fmt: skip
+    assert {name: value.shape for name, value in all_fields(state).items()} == {
+        name: (3, *shape) for name, shape in shapes.items()
+    }
+    np.testing.assert_allclose(state.command, np.tile(made.robot.home_action, (3, 1)))
+    np.testing.assert_allclose(state.proprio, state.command, atol=0.05)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_commands_are_clipped_to_the_limits(engine: str) -> None:
+    made = start(engine, "click_bell", 2)
+    low, high = np.array(made.robot.action_limits).T
+    made.step(np.stack([low - 1.0, high + 1.0]), np.ones(2, bool))
+    np.testing.assert_array_equal(made.state().command, [low, high])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_world_does_not_depend_on_the_others(engine: str) -> None:
+    together, alone = (
+        start(engine, "place_empty_cup", 3, seeds=[5, 6, 7]),
+        start(engine, "place_empty_cup", 1, seeds=[6]),
+    )
+    targets = random_targets(together, 20)
+    for row in targets:
+        together.step(row, np.ones(3, bool))
+        alone.step(row[1:2], np.ones(1, bool))
+    for name, value in all_fields(together.state()).items():
+        np.testing.assert_array_equal(value[1], all_fields(alone.state())[name][0], err_msg=name)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_world_that_is_not_active_stands_still(engine: str) -> None:
+    made = start(engine, "place_empty_cup", 2)
+    before = all_fields(made.state())
+    for row in random_targets(made, 5):
+        made.step(row, np.array([True, False]))
+    after = all_fields(made.state())
+    assert not np.array_equal(before["proprio"][0], after["proprio"][0])
+    for name, value in before.items():
+        np.testing.assert_array_equal(value[1], after[name][1], err_msg=name)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_world_without_a_scene_is_not_a_number(engine: str) -> None:
+    made = ENGINES[engine](tasks.load_task("click_bell"), robots.load_robot("panda"), 2, 1)
+    settle_scenes(made, {0: 3}, "clean")
+    state = made.state()
+    bell = made.names.bodies.index("bell")
+    assert np.isfinite(state.body_pose[0, bell]).all() and np.isnan(state.body_pose[1, bell]).all()
+    table = SceneTable(made.task, made.robot, 2)
+    assert np.isnan(StateView(table, state, made.contacts).pose("bell.top")).all()
+
+
+@pytest.mark.parametrize("task", tasks.list_tasks())
+@pytest.mark.parametrize("engine", ENGINES)
+def test_restore_then_step_is_equal_to_the_bit(engine: str, task: str) -> None:
+    """Save, random steps, restore, the same steps: every array and every contact is the same."""
+    made = start(engine, task, 1, robot="aloha", seeds=[1])
+    targets = random_targets(made, 10 + LAW_STEPS)
+    for row in targets[:10]:
+        made.step(row, np.ones(1, bool))
+    saved, at_save = made.save(), (all_fields(made.state()), made.contacts())
+
+    def play() -> list[tuple[dict[str, np.ndarray], np.ndarray]]:
+        course = []
+        for row in targets[10:]:
+            made.step(row, np.ones(1, bool))
+            course.append((all_fields(made.state()), made.contacts().copy()))
+        return course
+
+    first = play()
+    made.restore(saved)
+    assert_same([at_save], [(all_fields(made.state()), made.contacts())])
+    assert_same(first, play())
+
+
+def assert_same(one: list, other: list) -> None:
+    for (state, contacts), (again, contacts_again) in zip(one, other, strict=True):
+        for name in state:
+            np.testing.assert_array_equal(state[name], again[name], err_msg=name)
+        np.testing.assert_array_equal(contacts, contacts_again)
