@@ -14,7 +14,7 @@ from sim.embodiment.model import Embodiment
 from sim.scene.sample import SceneSample
 from sim.task.spec import Task
 from sim.types import Images
-from sim.world.protocol import WORLD_CONTACT, Floats, Mask, WorldSnapshot, WorldState
+from sim.world.protocol import WORLD_CONTACT, ArrayWorldState, Floats, Mask, WorldSnapshot, WorldState
 from sim.world.state import world_names
 
 
@@ -54,7 +54,7 @@ class ToyWorld:
             tools.append(np.stack([chain.compute_tool_pose(q) for q in joints]))
             first += chain.joint_count + 1
         still = np.where(np.isnan(self._body_pose[..., :3]), np.nan, 0.0)
-        return WorldState(
+        return ArrayWorldState(
             self._command.copy(),
             np.zeros_like(self._command),
             self._command.copy(),
@@ -67,8 +67,8 @@ class ToyWorld:
     def contacts(self, worlds: Sequence[int] | None = None) -> NDArray[np.void]:
         return np.zeros(0, WORLD_CONTACT)
 
-    def failures(self) -> tuple[str, ...]:
-        return ("",) * self.n
+    def failures(self) -> dict[int, str]:
+        return {}
 
     def save(self, worlds: Sequence[int] | None = None) -> dict[int, WorldSnapshot]:
         chosen = range(self.n) if worlds is None else worlds

@@ -299,8 +299,8 @@ class Env:
     def _account(self, active: Mask) -> NDArray[np.float64]:
         """Update counters, latches and success after a control period, and return its reward (n,)."""
         assert self._remembered is not None
-        for i, failure in enumerate(self.world.failures()):
-            if failure and active[i]:
+        for i, failure in self.world.failures().items():
+            if active[i]:
                 self.failure[i], self.truncated[i] = failure, True
                 active = active & (np.arange(self.n) != i)
         view = self.view
@@ -309,7 +309,8 @@ class Env:
         self._holds = np.where(active[:, None], evaluation.holds, self._holds)
         before, now = self.success, np.where(active, evaluation.success, self.success)
         reward, remembered = self._reward.step(view, evaluation, now & ~before & active, self._remembered)
-        self._remembered = _merge_reward_states(active, remembered, self._remembered)
+        if remembered is not self._remembered:
+            self._remembered = _merge_reward_states(active, remembered, self._remembered)
         self.success = now
         self.steps += active
         if self._stop:

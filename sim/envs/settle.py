@@ -110,7 +110,7 @@ def _settle(world: World, table: SceneTable, scenes: Mapping[int, SceneSample]) 
             np.linalg.norm(final[i, :, :2] - sampled[i, :, :2], axis=-1) >= MAX_SETTLE_DISPLACEMENT_M
         )
         bodies = np.array(table.names.bodies)
-        if failures[i]:
+        if i in failures:
             reasons[i] = failures[i]
         elif moving[i]:
             reasons[i] = "something does not come to rest"

@@ -64,6 +64,8 @@ def _set_options(spec: mujoco.MjSpec, visuals: VisualParams = CLEAN_VISUALS) -> 
     spec.option.impratio = 1.0  # more makes thin walls between two pads unstable at 250 Hz
     spec.option.iterations = 20
     spec.option.ls_iterations = 10
+    # a world that diverges fails with its reason; reset behind everybody's back it would go on as another scene
+    spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
     quality = spec.visual.quality
     quality.shadowsize, quality.numslices, quality.numstacks, quality.numquads = 0, 16, 8, 1
     spec.visual.headlight.ambient, spec.visual.headlight.diffuse = ((light,) * 3 for light in visuals.headlight)
@@ -281,13 +283,18 @@ def _add_gripper(spec: mujoco.MjSpec, hand: mujoco.MjsBody, arm: ArmModel, bit: 
     )
 
 
-def _add_position_servo(spec: mujoco.MjSpec, joint: str, stiffness: float, damping: float, limit: float) -> None:
-    """Add a position servo: force = stiffness·(target - q) - damping·q̇, within ±limit."""
+def _add_position_servo(spec: mujoco.MjSpec, joint: str, stiffness: float, damping: float, max_force: float) -> None:
+    """Add a position servo with an integrated target: force = stiffness·(target - q) - damping·q̇, within ±max_force.
+
+    The control is the target's rate of change; the target is a state of the model (`act`), updated before the force is
+    computed. So a target ramps within a control period in one native call, and snapshots hold it.
+    """
     servo = spec.add_actuator(name=joint, target=joint, trntype=mujoco.mjtTrn.mjTRN_JOINT)
+    servo.dyntype, servo.actearly = mujoco.mjtDyn.mjDYN_INTEGRATOR, True
     servo.gaintype, servo.biastype = mujoco.mjtGain.mjGAIN_FIXED, mujoco.mjtBias.mjBIAS_AFFINE
     servo.gainprm[0] = stiffness
     servo.biasprm[1], servo.biasprm[2] = -stiffness, -damping
-    servo.forcerange, servo.forcelimited = (-limit, limit), mujoco.mjtLimited.mjLIMITED_TRUE
+    servo.forcerange, servo.forcelimited = (-max_force, max_force), mujoco.mjtLimited.mjLIMITED_TRUE
 
 
 GEOM_TYPES = {

@@ -32,6 +32,7 @@ UNBOUNDED = 9.0  # a bound of this size is none
 LENGTH_MARGIN_M, ANGLE_MARGIN_RAD, FRACTION_MARGIN = 0.1, 0.5, 0.3
 SCORE_AT_MARGIN = 0.1
 HOLDS, FAILS = 1.0, -1.0  # slack of what is only true or false
+NOT_FRAMES = ("joint", "container")  # keywords whose names are joints, or bodies that may be parts
 SMALLEST = np.finfo(float).tiny  # slack of a bound that is met exactly
 
 
@@ -41,6 +42,7 @@ class PredicateView(Protocol):
     def present(self, name: str) -> Mask: ...
     def pose(self, name: str) -> Floats: ...
     def position(self, name: str) -> Floats: ...
+    def prefetch(self, names: tuple[str, ...]) -> None: ...
     def initial_pose(self, name: str) -> Floats: ...
     def table_origin(self) -> Floats: ...
     def joint_fraction(self, name: str) -> Floats: ...
@@ -99,10 +101,12 @@ class SuccessCondition:
             tuple(sorted({name for value in item.args.values() for name in _objects_of(value)} & optional))
             for item in self.predicates
         ]
+        self.frames = _frames_of(task, self.predicates)
         self.latches = np.array([item.latch for item in self.predicates], bool)
 
     def evaluate(self, view: PredicateView, latched: NDArray[np.bool_] | None = None) -> Evaluation:
         """Evaluate all predicates; `latched` (n p) says which have held before, where they are latched."""
+        view.prefetch(self.frames)
         columns = []
         for call, optional in zip(self._calls, self._optional, strict=True):
             slack = call(view)
@@ -128,6 +132,19 @@ def _bind(task: Task, item: Predicate) -> Callable[[PredicateView], Slack]:
     except TypeError as error:
         raise SpecError(f"task {task.name!r}: predicate {item.name!r}: {error}") from error
     return lambda view: function(view, **item.args)
+
+
+def _frames_of(task: Task, items: tuple[Predicate, ...]) -> tuple[str, ...]:
+    """Return the frames and bodies whose positions predicates read, each once."""
+    objects = {thing.name for thing in task.objects}
+    words = [
+        (name, word)
+        for item in items
+        for name, value in item.args.items()
+        for word in (value if isinstance(value, tuple) else (value,))
+        if isinstance(word, str) and word.partition(".")[0] in objects
+    ]
+    return tuple(dict.fromkeys(word for name, word in words if name not in NOT_FRAMES))
 
 
 def _objects_of(value: Value) -> set[str]:

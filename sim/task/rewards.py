@@ -76,6 +76,8 @@ class Reward:
         self._plan = PlanProgress(task)
         names = {term.name for term in self.terms}
         self._needs_potential = "potential" in names
+        self._sparse_weight = sum(term.weight for term in self.terms if term.name == "success")
+        self.remembers = track_progress or names != {"success"}
         self.tracks_progress = track_progress or bool(names & {"stage", "potential"})
 
     def begin(self, view: PredicateView, evaluation: Evaluation) -> RewardState:
@@ -91,6 +93,8 @@ class Reward:
         self, view: PredicateView, evaluation: Evaluation, newly_succeeded: Mask, before: RewardState
     ) -> tuple[Floats, RewardState]:
         """Return the reward (n,) of the step that led here from `before`, and what is remembered now."""
+        if not self.remembers:
+            return self._sparse_weight * newly_succeeded, before
         stage, potential = before.stage, before.potential
         if self.tracks_progress:
             stage = self._plan.advance_stage(view, before.applies, before.stage)

@@ -36,6 +36,8 @@ DIVERGENCE_WARNINGS = {
     int(mujoco.mjtWarning.mjWARN_BADCTRL): "control",
 }
 
+WARNING_COLUMNS = np.array(list(DIVERGENCE_WARNINGS))
+
 # divergence is reported as a failure of its world; MuJoCo's own handler would write MUJOCO_LOG.TXT into the user's folder
 mujoco.set_mju_user_warning(lambda message: None)
 
@@ -68,10 +70,10 @@ class MujocoWorld:
         # servo target of an actuator = entry of the command * gain - offset
         self._entry_of_actuator, self._gain, self._offset = _servo_map(robot)
         self._command = np.tile(np.array(robot.home_action, float), (n, 1))
-        self._target = self._servo_targets(self._command)  # (n actuators) where the command leads
-        self._reached = self._target.copy()  # where the ramp of the last command has ended
+        self._reached = self._servo_targets(self._command)  # (n actuators) where the last command has led the targets
+        self._rate = np.zeros_like(self._reached)
         self._contacts: dict[int, NDArray[np.void]] = {}  # read from MuJoCo, or kept by a snapshot
-        self._state: WorldState | None = None
+        self._state: GatheredState | None = None
         self._gather: _Gather | None = None
 
     def compile_scene(self, scene: SceneSample) -> mujoco.MjModel:
@@ -85,30 +87,30 @@ class MujocoWorld:
             model = compiled[i] if compiled and i in compiled else self.compile_scene(scene)
             world = _index_model(model, scene, self.names, self.robot)
             self._command[i] = home
-            self._target[i] = self._reached[i] = self._servo_targets(home[None])[0]
-            _place_robot(world, self.robot, scene, self._target[i])
+            self._reached[i] = self._servo_targets(home[None])[0]
+            _place_robot(world, self.robot, scene, self._reached[i])
             self._worlds[i] = world
             self._contacts.pop(i, None)
         self._gather = None
-        self._state = None
+        self._invalidate_state()
 
     def step(self, targets: Floats, active: Mask) -> None:
         """Advance the active worlds one control period (20 ms); see `World.step`."""
-        self._command[active] = np.clip(targets[active], self._low, self._high)
-        self._target = self._servo_targets(self._command)
-        self._advance(np.flatnonzero(active).tolist(), self._ramp)
-        self._reached[active] = self._target[active]
+        moving = np.flatnonzero(active)
+        self._command[moving] = np.minimum(np.maximum(targets[moving], self._low), self._high)
+        reached = self._servo_targets(self._command)
+        self._rate = (reached - self._reached) * (PHYSICS_HZ / SUBSTEPS)
+        self._reached = reached
+        self._advance(moving.tolist(), self._ramp)
 
     def settle(self, active: Mask) -> None:
         """Advance the active worlds 0.1 s under the command that they hold; see `World.settle`."""
         self._advance(np.flatnonzero(active).tolist(), self._hold)
 
     def state(self) -> WorldState:
-        """Return the present state of all worlds, gathered once a step."""
+        """Return the present state of all worlds; a field is gathered when it is first read."""
         if self._state is None:
-            if self._gather is None:
-                self._gather = _Gather(self._worlds, self.names, self.robot)
-            self._state = self._gather.read(self._command.copy())
+            self._state = GatheredState(self._gathered(), self._command.copy())
         return self._state
 
     def contacts(self, worlds: Sequence[int] | None = None) -> NDArray[np.void]:
@@ -120,10 +122,13 @@ class MujocoWorld:
         rows = [self._contacts[i] for i in chosen]
         return rows[0] if len(rows) == 1 else np.concatenate(rows) if rows else np.zeros(0, WORLD_CONTACT)
 
-    def failures(self) -> tuple[str, ...]:
-        """Return why physics diverged, by world; "" where it did not."""
-        numbers = self._warning_numbers()
-        return tuple(_describe_divergence(row) for row in numbers) if numbers.any() else ("",) * self.n
+    def failures(self) -> dict[int, str]:
+        """Return the worlds whose physics diverged, and why."""
+        gather = self._gathered()
+        numbers = gather.read_warnings()
+        if not numbers.any():
+            return {}
+        return {i: _describe_divergence(numbers[i]) for i in np.flatnonzero(numbers.any(axis=1)).tolist()}
 
     def save(self, worlds: Sequence[int] | None = None) -> dict[int, WorldSnapshot]:
         """Return snapshots of some worlds or of all."""
@@ -145,14 +150,12 @@ class MujocoWorld:
             for warning in world.data.warning:
                 warning.number = 0
             mujoco.mj_setState(world.model, world.data, snapshot.physics, PHYSICS_STATE)
-            _update_kinematics(world.model, world.data)
+            mujoco.mj_kinematics(world.model, world.data)
             self._command[i] = snapshot.command
             self._contacts[i] = snapshot.contacts.copy()
             self._contacts[i]["world"] = i
-        self._target = self._servo_targets(self._command)
-        for i in snapshots:
-            self._reached[i] = self._target[i]
-        self._state = None
+        self._reached = self._servo_targets(self._command)
+        self._invalidate_state()
 
     def render(
         self, cameras: Sequence[str], size: ImageSize, depth: bool = False, worlds: Sequence[int] | None = None
@@ -167,6 +170,7 @@ class MujocoWorld:
                 continue
             for camera in self.robot.cameras:
                 world.model.cam_fovy[world.model.camera(camera.name).id] = degrees(vertical_field(camera.fovx, size))
+            _update_cameras(world)
             ids = [world.model.camera(name).id for name in cameras]
             colour, distance = renderer().render(world.model, world.data, ids, size, depth)
             for k, name in enumerate(cameras):
@@ -182,6 +186,7 @@ class MujocoWorld:
         for row, i in enumerate(chosen):
             world = self._worlds[i]
             if world is not None:
+                _update_cameras(world)
                 for name in cameras:
                     camera = world.data.camera(name)
                     poses[name][row] = compute_extrinsics(camera.xpos, camera.xmat)
@@ -199,8 +204,13 @@ class MujocoWorld:
 
     def invalidate(self) -> None:
         """Read state and contacts anew: somebody has written into MuJoCo's data."""
-        self._state = None
+        self._invalidate_state()
         self._contacts.clear()
+
+    def _invalidate_state(self) -> None:
+        if self._state is not None:
+            self._state.expire()
+            self._state = None
 
     def _loaded(self, i: int) -> _Instance:
         world = self._worlds[i]
@@ -218,7 +228,7 @@ class MujocoWorld:
             list(self._pool.map(advance, [active[k :: self._threads] for k in range(self._threads)]))
         for i in active:
             self._contacts.pop(i, None)
-        self._state = None
+        self._invalidate_state()
 
     def _ramp(self, worlds: list[int]) -> None:
         """Step some worlds by a control period in which the servos' targets ramp from the last command to this one.
@@ -227,29 +237,81 @@ class MujocoWorld:
         """
         for i in worlds:
             world = self._worlds[i]
-            if world is None:
-                continue
-            start, change = self._reached[i], self._target[i] - self._reached[i]
-            for k in range(1, SUBSTEPS + 1):
-                world.data.ctrl[:] = start + change * (k / SUBSTEPS)
-                mujoco.mj_step(world.model, world.data)
-            _update_kinematics(world.model, world.data)
+            if world is not None:
+                world.data.ctrl = self._rate[i]
+                mujoco.mj_step(world.model, world.data, nstep=SUBSTEPS)
+                mujoco.mj_kinematics(world.model, world.data)
 
     def _hold(self, worlds: list[int]) -> None:
+        """Step some worlds by the settling period, their servos' targets at rest."""
         for i in worlds:
             world = self._worlds[i]
-            if world is None:
-                continue
-            clock = world.data.time
-            mujoco.mj_step(world.model, world.data, nstep=SETTLE_STEPS)
-            world.data.time = clock
-            _update_kinematics(world.model, world.data)
+            if world is not None:
+                clock = world.data.time
+                world.data.ctrl = 0.0
+                mujoco.mj_step(world.model, world.data, nstep=SETTLE_STEPS)
+                world.data.time = clock
+                mujoco.mj_kinematics(world.model, world.data)
 
-    def _warning_numbers(self) -> NDArray[np.int64]:
-        """Return how often each divergence warning was raised (n kinds)."""
-        kinds = list(DIVERGENCE_WARNINGS)
-        rows = [np.zeros(len(kinds), int) if w is None else w.data.warning.number[kinds] for w in self._worlds]
-        return np.stack(rows)
+    def _gathered(self) -> _Gather:
+        if self._gather is None:
+            self._gather = _Gather(self._worlds, self.names, self.robot)
+        return self._gather
+
+
+class GatheredState:
+    """The state of all worlds at one step, each field gathered when it is first read; see `WorldState`."""
+
+    def __init__(self, gather: _Gather, command: Floats) -> None:
+        self._command = command
+        self._gather: _Gather | None = gather
+        self._fields: dict[str, Floats] = {}
+
+    def expire(self) -> None:
+        """Refuse to gather what has not been read yet: the worlds move on."""
+        self._gather = None
+
+    @property
+    def command(self) -> Floats:
+        """The last command (n d)."""
+        return self._command
+
+    @property
+    def proprio(self) -> Floats:
+        """Measured joints and gripper openings (n d)."""
+        return self._read("proprio", _Gather.read_proprio)
+
+    @property
+    def proprio_velocity(self) -> Floats:
+        """Rates of change of joints and gripper openings (n d)."""
+        return self._read("proprio_velocity", _Gather.read_proprio_velocity)
+
+    @property
+    def ee_pose(self) -> Floats:
+        """world_from_tool (n a 7)."""
+        return self._read("ee_pose", _Gather.read_tool_poses)
+
+    @property
+    def body_pose(self) -> Floats:
+        """world_from_body (n b 7)."""
+        return self._read("body_pose", _Gather.read_body_poses)
+
+    @property
+    def body_velocity(self) -> Floats:
+        """Linear velocity (n b 3) of free bodies."""
+        return self._read("body_velocity", _Gather.read_body_velocities)
+
+    @property
+    def joint(self) -> Floats:
+        """Joints of objects (n j)."""
+        return self._read("joint", _Gather.read_joints)
+
+    def _read(self, field: str, read: Callable[[_Gather], Floats]) -> Floats:
+        if field not in self._fields:
+            if self._gather is None:
+                raise RuntimeError(f"{field} is of an earlier step; read it before the worlds are stepped on")
+            self._fields[field] = read(self._gather)
+        return self._fields[field]
 
 
 class _Gather:
@@ -275,30 +337,53 @@ class _Gather:
         self._free = self._qvel.index(np.where(free[..., None] < 0, -1, free[..., None] + np.arange(3)))
         self._unmoved = (free < 0) & (stack(lambda w: w.body_ids, (b,)) >= 0)
         self._tool = self._site_pos.index(stack(lambda w: w.tool_sites, (a,)))
+        loaded = [w is not None for w in worlds]
+        self._warning_views = [w.data.warning.number for w in worlds if w is not None]
+        self._loaded = np.flatnonzero(loaded)
+        self._raised = np.zeros((len(worlds), len(WARNING_COLUMNS)), np.int64)
         self._scale = np.array([s for arm in robot.arms for s in (*[1.0] * len(arm.links), arm.gripper.stroke)])
 
-    def read(self, command: Floats) -> WorldState:
-        """Return the present state."""
-        qpos, qvel = self._qpos.read()[:, 0], self._qvel.read()[:, 0]
-        measured, rate = qpos[self._proprio], qvel[self._rate]
-        velocity = qvel[self._free]
-        velocity[self._unmoved] = 0.0
-        return WorldState(
-            proprio=(measured[..., 0] + measured[..., 1]) / 2 / self._scale,
-            proprio_velocity=(rate[..., 0] + rate[..., 1]) / 2 / self._scale,
-            command=command,
-            ee_pose=self._tool_poses(),
-            body_pose=np.concatenate([self._xpos.read()[self._body], self._xquat.read()[self._body]], axis=-1),
-            body_velocity=velocity,
-            joint=qpos[self._joint],
-        )
+    def read_proprio(self) -> Floats:
+        """Return measured joints and gripper openings (n d); a gripper's is the mean of its fingers'."""
+        measured = self._qpos.read()[:, 0][self._proprio]
+        return (measured[..., 0] + measured[..., 1]) / 2 / self._scale
 
-    def _tool_poses(self) -> Floats:
+    def read_proprio_velocity(self) -> Floats:
+        """Return their rates of change (n d)."""
+        rate = self._qvel.read()[:, 0][self._rate]
+        return (rate[..., 0] + rate[..., 1]) / 2 / self._scale
+
+    def read_body_poses(self) -> Floats:
+        """Return world_from_body (n b 7)."""
+        poses = np.empty((*self._body.shape, 7))
+        poses[..., :3] = self._xpos.read()[self._body]
+        poses[..., 3:] = self._xquat.read()[self._body]
+        return poses
+
+    def read_body_velocities(self) -> Floats:
+        """Return linear velocities (n b 3) of free bodies, 0 of all others."""
+        velocity = self._qvel.read()[:, 0][self._free]
+        velocity[self._unmoved] = 0.0
+        return velocity
+
+    def read_joints(self) -> Floats:
+        """Return joints of objects (n j)."""
+        return self._qpos.read()[:, 0][self._joint]
+
+    def read_tool_poses(self) -> Floats:
+        """Return world_from_tool (n a 7)."""
         position, rotation = self._site_pos.read()[self._tool], self._site_mat.read()[self._tool]
         quats = np.empty((*self._tool.shape, 4))
         for row, flat in zip(quats.reshape(-1, 4), rotation.reshape(-1, 9), strict=True):
             mujoco.mju_mat2Quat(row, flat)
         return np.concatenate([position, quats], axis=-1)
+
+    def read_warnings(self) -> NDArray[np.int64]:
+        """Return how often each warning of DIVERGENCE_WARNINGS was raised (n kinds)."""
+        if self._warning_views:
+            numbers = np.concatenate(self._warning_views).reshape(len(self._loaded), -1)
+            self._raised[self._loaded] = numbers[:, WARNING_COLUMNS]
+        return self._raised
 
 
 class _Joined:
@@ -377,15 +462,14 @@ def _place_robot(world: _Instance, robot: Embodiment, scene: SceneSample, target
     for name, built in scene.models.items():
         for part in built.parts:
             data.qpos[model.joint(f"{name}.{part.joint}").qposadr[0]] = part.initial_value
-    data.ctrl[:] = target
-    _update_kinematics(model, data)
-
-
-def _update_kinematics(model: mujoco.MjModel, data: mujoco.MjData) -> None:
-    """Bring body and camera poses up to the integrated state, which mj_step leaves one step behind."""
+    data.act[:] = target
     mujoco.mj_kinematics(model, data)
-    mujoco.mj_comPos(model, data)
-    mujoco.mj_camlight(model, data)
+
+
+def _update_cameras(world: _Instance) -> None:
+    """Bring the poses of cameras and lights up to the bodies', which are those of the integrated state."""
+    mujoco.mj_comPos(world.model, world.data)
+    mujoco.mj_camlight(world.model, world.data)
 
 
 def _read_contacts(i: int, world: _Instance | None) -> NDArray[np.void]:

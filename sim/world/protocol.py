@@ -29,17 +29,63 @@ Mask = NDArray[np.bool_]
 WORLD_CONTACT = np.dtype([("world", "<i4"), ("a", "<i2"), ("b", "<i2"), ("pos", "<f8", 3), ("force", "<f8")])
 
 
-@dataclass(frozen=True)
-class WorldState:
-    """State of n worlds, one row a world; NaN where a world has no such body or joint, or no scene yet."""
+class WorldState(Protocol):
+    """State of n worlds, one row a world; NaN where a world has no such body or joint, or no scene yet.
 
-    proprio: Floats  # (n d) measured joints and gripper openings, order and units of an action
-    proprio_velocity: Floats  # (n d) their rates of change
-    command: Floats  # (n d) the last command, clipped to the robot's limits
-    ee_pose: Floats  # (n a 7) world_from_tool of every arm
-    body_pose: Floats  # (n b 7) world_from_body
-    body_velocity: Floats  # (n b 3) linear velocity of free bodies, m/s; 0 of all others
-    joint: Floats  # (n j) joints of objects, radians or metres
+    An engine may compute a field when it is first read; a field that is first read after the worlds were stepped on is an
+    error, never a later state. The arrays are not to be written to.
+    """
+
+    @property
+    def proprio(self) -> Floats:
+        """Measured joints and gripper openings (n d), order and units of an action."""
+        ...
+
+    @property
+    def proprio_velocity(self) -> Floats:
+        """Their rates of change (n d)."""
+        ...
+
+    @property
+    def command(self) -> Floats:
+        """The last command (n d), clipped to the robot's limits."""
+        ...
+
+    @property
+    def ee_pose(self) -> Floats:
+        """world_from_tool (n a 7) of every arm."""
+        ...
+
+    @property
+    def body_pose(self) -> Floats:
+        """world_from_body (n b 7)."""
+        ...
+
+    @property
+    def body_velocity(self) -> Floats:
+        """Linear velocity (n b 3) of free bodies, m/s; 0 of all others."""
+        ...
+
+    @property
+    def joint(self) -> Floats:
+        """Joints of objects (n j), radians or metres."""
+        ...
+
+
+STATE_FIELDS = ("proprio", "proprio_velocity", "command", "ee_pose", "body_pose", "body_velocity", "joint")
+
+
+@dataclass(frozen=True)
+class ArrayWorldState:
+    """A `WorldState` of arrays that are there already."""
+
+    proprio: Floats
+    proprio_velocity: Floats
+    command: Floats
+    ee_pose: Floats
+    body_pose: Floats
+    body_velocity: Floats
+    joint: Floats
 
 
 @dataclass(frozen=True)
@@ -86,8 +132,8 @@ class World(Protocol):
         """Return the contacts (rows of WORLD_CONTACT) of the last physics step, of some worlds or of all."""
         ...
 
-    def failures(self) -> tuple[str, ...]:
-        """Return for every world why its physics failed ("" where it did not): it is not to be stepped further."""
+    def failures(self) -> Mapping[int, str]:
+        """Return the worlds whose physics failed, and why; they are not to be stepped further."""
         ...
 
     def save(self, worlds: Sequence[int] | None = None) -> dict[int, WorldSnapshot]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.embodiment.model import Embodiment
-from sim.geometry import compose
+from sim.geometry import compose, rotate
 from sim.objects import build_object
 from sim.objects.bounds import compute_bounding_box
 from sim.scene.sample import SceneSample
@@ -80,6 +80,11 @@ class SceneTable:
         body, local = self._cached("frames", name, lambda: self._find_frames(name))
         return body, local
 
+    def stack_frames(self, names: tuple[str, ...]) -> tuple[NDArray[np.int64], Floats]:
+        """Return of several frames or bodies the columns of their bodies (k n) and their positions in them (k n 3)."""
+        body, local = self._cached("stacked", " ".join(names), lambda: self._stack(names))
+        return body, local
+
     def frame(self, world: int, name: str) -> tuple[int, Floats]:
         """Return the column of the body of a frame in one world, and the frame's pose (7,) in that body."""
         body, local = self.frames(name)
@@ -116,10 +121,10 @@ class SceneTable:
             np.array([0 if s is None else self.names.arms.index(s.role_arms[role]) for s in self.scenes]),
         ))[0]  # fmt: skip
 
-    def table_height(self) -> Floats:
-        """Return the height (n,) of the table's top."""
+    def table_origin(self) -> Floats:
+        """Return where heights above the table are counted from (n 3): the world's x and y, the table's top."""
         return self._cached("table", "", lambda: (
-            np.array([np.nan if scene is None else scene.table.top for scene in self.scenes]),
+            np.array([(np.nan,) * 3 if scene is None else (0.0, 0.0, scene.table.top) for scene in self.scenes]),
         ))[0]  # fmt: skip
 
     def object_bodies(self, name: str) -> Mask:
@@ -171,6 +176,10 @@ class SceneTable:
             body[i], local[i] = self._body_index[f"{thing}.{part}" if part else thing], pose
         return body, local
 
+    def _stack(self, names: tuple[str, ...]) -> tuple[NDArray[np.int64], Floats]:
+        bodies, local = zip(*(self.frames(name) for name in names), strict=True)
+        return np.stack(bodies), np.stack(local)[..., :3]
+
     def _find_range(self, name: str) -> tuple[Floats, Floats]:
         thing, _, joint = name.partition(".")
         span = np.full((self.n, 2), np.nan)
@@ -198,6 +207,7 @@ class StateView:
     ) -> None:
         self.table, self.state, self._contacts = table, state, contacts
         self._rows = np.arange(table.n)
+        self._positions: dict[str, Floats] = {}
 
     def present(self, name: str) -> Mask:
         """Return in which worlds (n,) the object of a frame, body or joint stands."""
@@ -210,8 +220,19 @@ class StateView:
         return np.where(np.isnan(local), np.nan, poses) if "." not in name else compose(poses, local)
 
     def position(self, name: str) -> Floats:
-        """Return world positions (n 3) of a named frame, or of a body's base."""
-        return self.pose(name)[:, :3]
+        """Return world positions (n 3) of a named frame, or of a body's base; not to be written to."""
+        if name not in self._positions:
+            self.prefetch((name,))
+        return self._positions[name]
+
+    def prefetch(self, names: tuple[str, ...]) -> None:
+        """Compute the positions of several frames or bodies at once: many small array operations cost more."""
+        if not names:
+            return
+        body, local = self.table.stack_frames(names)
+        poses = self.state.body_pose[self._rows, body]
+        found = poses[..., :3] + rotate(poses[..., 3:], local)
+        self._positions.update(zip(names, found, strict=True))
 
     def initial_pose(self, name: str) -> Floats:
         """Return the world poses (n 7) that a body had when its scene had settled."""
@@ -219,8 +240,7 @@ class StateView:
 
     def table_origin(self) -> Floats:
         """Return where heights above the table are counted from (n 3): the world's x and y, the table's top."""
-        height = self.table.table_height()
-        return np.stack([np.zeros_like(height), np.zeros_like(height), height], axis=1)
+        return self.table.table_origin()
 
     def joint_fraction(self, name: str) -> Floats:
         """Return how far (n,) an object's joint is within its range, 0 to 1."""

@@ -12,7 +12,7 @@ from sim import robots, tasks, world
 from sim.embodiment.model import Embodiment
 from sim.envs.settle import SceneFailure, settle_scenes
 from sim.task.spec import Task
-from sim.world.protocol import World, WorldState
+from sim.world.protocol import STATE_FIELDS, World, WorldState
 from sim.world.state import SceneTable, StateView
 
 ENGINES: dict[str, Callable[[Task, Embodiment, int, int], World]] = {
@@ -39,7 +39,7 @@ def random_targets(made: World, steps: int, seed: int = 0) -> np.ndarray:
 
 
 def all_fields(state: WorldState) -> dict[str, np.ndarray]:
-    return dict(vars(state))
+    return {name: getattr(state, name) for name in STATE_FIELDS}
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -55,6 +55,9 @@ class States:
     def position(self, name: str) -> Floats:
         return self.pose(name)[:, :3]
 
+    def prefetch(self, names: tuple[str, ...]) -> None:
+        pass
+
     def initial_pose(self, name: str) -> Floats:
         return np.stack([_pose(s.starts[name]) for s in self.states])
 
