@@ -13,9 +13,11 @@ from math import atan, tan
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sim.geometry import multiply_matrix_vector
+
 ImageSize = tuple[int, int]  # height, width
 
-MUJOCO_TO_OPENCV = np.diag([1.0, -1.0, -1.0])
+OPENCV_AXIS_SIGNS = np.array([1.0, -1.0, -1.0])  # of MuJoCo's camera axes x, y, z
 
 
 def compute_intrinsics(fovy: float, size: ImageSize) -> NDArray[np.float64]:
@@ -39,10 +41,10 @@ def infer_image_size(k: ArrayLike) -> ImageSize:
 
 def compute_extrinsics(cam_xpos: ArrayLike, cam_xmat: ArrayLike) -> NDArray[np.float64]:
     """Return (4 4) OpenCV extrinsics of MuJoCo's `cam_xpos` (3) and `cam_xmat` (9 or 3 3), metres."""
-    rotation = MUJOCO_TO_OPENCV @ np.asarray(cam_xmat, np.float64).reshape(3, 3).T
+    rotation = OPENCV_AXIS_SIGNS[:, None] * np.asarray(cam_xmat, np.float64).reshape(3, 3).T
     matrix = np.eye(4)
     matrix[:3, :3] = rotation
-    matrix[:3, 3] = -rotation @ np.asarray(cam_xpos, np.float64)
+    matrix[:3, 3] = -multiply_matrix_vector(rotation, np.asarray(cam_xpos, np.float64))
     return matrix
 
 
@@ -51,17 +53,16 @@ def project_points(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return pixels (... p 2) and depth (... p), metres along the axis, of world points (... p 3).
 
-    `extrinsics` (... 4 4) broadcasts against the leading dimensions; pixels are NaN where depth <= 0.
+    `extrinsics` (... 4 4) broadcasts against the leading dimensions; pixels are NaN where depth <= 0. Equal to the bit
+    on every processor.
     """
     camera_from_world = np.asarray(extrinsics, np.float64)
     intrinsics = np.asarray(k, np.float64)
-    camera_points = (
-        np.asarray(points, np.float64) @ camera_from_world[..., :3, :3].swapaxes(-1, -2)
-        + camera_from_world[..., None, :3, 3]
-    )
+    rotation, translation = camera_from_world[..., None, :3, :3], camera_from_world[..., None, :3, 3]
+    camera_points = multiply_matrix_vector(rotation, np.asarray(points, np.float64)) + translation
     depth = camera_points[..., 2]
     normalized = camera_points / np.where(depth > 0.0, depth, np.nan)[..., None]
-    return normalized @ intrinsics[:2].T, depth
+    return multiply_matrix_vector(intrinsics[:2], normalized), depth
 
 
 def vertical_field(horizontal_field: float, size: ImageSize) -> float:

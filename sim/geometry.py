@@ -45,6 +45,16 @@ def cross(a: ArrayLike, b: ArrayLike) -> Array:
     return found
 
 
+def multiply_matrix_vector(matrix: ArrayLike, v: ArrayLike) -> Array:
+    """Return the products (... m) of matrices (... m 3) and vectors (... 3), equal to the bit on every processor.
+
+    The order of the sums is fixed; that of `numpy.matmul` and `numpy.einsum` depends on the processor's vector unit.
+    """
+    matrix, v = np.asarray(matrix, float), np.asarray(v, float)
+    x, y, z = v[..., None, 0], v[..., None, 1], v[..., None, 2]
+    return matrix[..., 0] * x + matrix[..., 1] * y + matrix[..., 2] * z
+
+
 def rotate(q: ArrayLike, v: ArrayLike) -> Array:
     """Return vectors `v` (... 3) turned by unit quaternions `q` (... 4)."""
     q, v = np.asarray(q, float), np.asarray(v, float)
