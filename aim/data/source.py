@@ -128,7 +128,7 @@ class Simulated:
     @property
     def relative(self) -> tuple[bool, ...]:
         """Which channels are joints, as the robot's file says."""
-        return tuple(not name.endswith("/gripper") for name in robots.load_robot(self.robot).action_names)
+        return tuple(not gripper for gripper in robots.load_robot(self.robot).is_gripper)
 
     def motion(self, ref: Ref) -> Motion:
         """Return the numbers of an episode; `UserError` where they are not finite."""

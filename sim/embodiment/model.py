@@ -11,6 +11,7 @@ from typing import Literal
 
 Vector = tuple[float, float, float]
 Quaternion = tuple[float, float, float, float]
+Side = Literal["left", "right"]  # of the table, as the robot's cameras see it: left is x < 0
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ class Gripper:
     force: float = 20.0  # N a finger
     squeeze_margin: float = 0.01  # metres: the closed command asks for this much less than touching
 
+    @property
+    def max_width_m(self) -> float:
+        """Distance between the pads of the fully open gripper, metres: nothing wider can be held."""
+        return 2 * self.stroke
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -73,7 +79,10 @@ class Camera:
 
 @dataclass(frozen=True)
 class ArmModel:
-    """A chain of links from `base` to the flange, with a gripper whose tool frame stands at `tool` in the last link."""
+    """A chain of links from `base` to the flange, with a gripper whose tool frame stands at `tool` in the last link.
+
+    `side` is the half of the table that one of two arms works on; "" for a single arm, which plays every role.
+    """
 
     name: str
     base_pos: Vector
@@ -84,6 +93,8 @@ class ArmModel:
     tool_quat: Quaternion
     gripper: Gripper
     home: tuple[float, ...]
+    shoulder_pos: Vector  # world frame, metres: clutter stays off the straight ways from task objects to here
+    side: Side | Literal[""] = ""
 
 
 @dataclass(frozen=True)
@@ -94,6 +105,11 @@ class Embodiment:
     arms: tuple[ArmModel, ...]
     cameras: tuple[Camera, ...]
     colour: Vector
+    control_hz: float = 50.0  # actions a second
+
+    def select_arm(self, side: Side) -> ArmModel:
+        """Arm that works on a side of the table: the only one, or that of the side."""
+        return self.arms[0] if len(self.arms) == 1 else next(arm for arm in self.arms if arm.side == side)
 
     @property
     def action_names(self) -> tuple[str, ...]:
@@ -103,6 +119,11 @@ class Embodiment:
             for arm in self.arms
             for joint in (*(f"joint{i}" for i in range(len(arm.links))), "gripper")
         )
+
+    @property
+    def is_gripper(self) -> tuple[bool, ...]:
+        """Whether each entry of an action drives a gripper rather than a joint, in order."""
+        return tuple(flag for arm in self.arms for flag in (*(False for _ in arm.links), True))
 
     @property
     def camera_names(self) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ def sample_perturbations(task: Task, robot: Embodiment, seed: int, std_rad: floa
     normal with standard deviation `size`. All arms are pushed at the same times.
     """
     rng = sample.make_rng(task, seed, sample.PERTURBATION_STREAM)
-    is_joint = np.array([not name.endswith("/gripper") for name in robot.action_names])
+    is_joint = ~np.array(robot.is_gripper)
     target_offsets = np.zeros((task.horizon + 1, len(is_joint)), np.float32)
     burst_start_s = rng.exponential(MEAN_PAUSE_S)
     while (first_step := round(burst_start_s * CONTROL_HZ)) < len(target_offsets):

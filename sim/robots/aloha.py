@@ -6,7 +6,7 @@ with the gripper pointing forward.
 
 from math import pi, radians
 
-from sim.embodiment.model import ArmModel, Camera, Embodiment, Geom, Gripper, Link, Vector
+from sim.embodiment.model import ArmModel, Camera, Embodiment, Geom, Gripper, Link, Side, Vector
 
 DARK_LINK_COLOUR: Vector = (0.16, 0.16, 0.18)
 LIGHT_LINK_COLOUR: Vector = (0.75, 0.76, 0.78)
@@ -62,10 +62,10 @@ LINKS = (
 )
 
 
-def make_arm(name: str, base: Vector) -> ArmModel:
-    """Return one of the two arms, standing at `base` (world frame)."""
+def make_arm(side: Side, base: Vector, shoulder: Vector) -> ArmModel:
+    """One of the two arms, named after its side, standing at `base` (world frame)."""
     return ArmModel(
-        name=name,
+        name=side,
         base_pos=base,
         base_quat=FACING_Y_QUATERNION,
         base_geoms=(
@@ -77,6 +77,8 @@ def make_arm(name: str, base: Vector) -> ArmModel:
         tool_quat=(0.7071067811865476, 0, 0.7071067811865476, 0),  # z of the tool along the flange's x
         gripper=Gripper(stroke=0.045, pad_half_size=(0.011, 0.006, 0.03), tip_offset=0.012),
         home=(0.0,) * 6,
+        shoulder_pos=shoulder,
+        side=side,
     )
 
 
@@ -87,7 +89,10 @@ def make_wrist_camera(name: str) -> Camera:
 
 ROBOT = Embodiment(
     name="aloha",
-    arms=(make_arm("left", (-0.297, -0.42, 0.782)), make_arm("right", (0.306, -0.42, 0.781))),
+    arms=(
+        make_arm("left", (-0.297, -0.42, 0.782), shoulder=(-0.30, -0.42, 0.84)),
+        make_arm("right", (0.306, -0.42, 0.781), shoulder=(0.30, -0.42, 0.84)),
+    ),
     cameras=(
         # wide enough for every spawn region in a square picture; a D435 sees 69°
         Camera("head", (-0.032, -0.45, 1.35), (0, 0.6, -0.8), (0, 0.8, 0.6), radians(60)),

@@ -115,6 +115,7 @@ ROBOT = Embodiment(
             tool_quat=(0.9238795325112867, 0, 0, -0.3826834323650898),
             gripper=Gripper(stroke=0.04, pad_half_size=(0.011, 0.008, 0.022), tip_offset=0.009),
             home=(0.0, -0.3, 0.0, -2.2, 0.0, 1.9, pi / 4),
+            shoulder_pos=(0.0, -0.55, 1.073),
         ),
     ),
     cameras=(

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from sim import catalogue
-from sim.embodiment.model import Vector
+from sim.embodiment.model import Embodiment, Vector
 from sim.geometry import Array, make_pose, quat_from_axis_angle
 from sim.objects import ObjectModel, build_object
 from sim.objects.bounds import compute_footprint
@@ -39,8 +39,7 @@ MIN_DISTRACTOR_GAP_M = 0.005  # between two things
 TASK_CLEARANCE_M = 0.10  # around what the task moves
 MAX_FRONT_HEIGHT_M = 0.05  # a thing higher than this stands at the back only, and further from the task
 MIN_TALL_Y_M, TALL_CLEARANCE_M = 0.05, 0.12
-REACH_CORRIDOR_HALF_WIDTH_M = 0.06  # half width of the way from an object to the shoulder on its side
-RIGHT_SHOULDER_XY_M = (0.30, -0.42)
+REACH_CORRIDOR_HALF_WIDTH_M = 0.06  # half width of the way from an object to the shoulder of the arm on its side
 MIN_DISTRACTOR_Y_M = -0.28  # the strip along the robots' bases stays free
 WORK_AREA_M = ((-0.12, 0.12), (-0.25, 0.0))  # and so does the middle, where things are brought to
 DISTRACTOR_RADIUS_RANGE_M, MIN_DISTRACTOR_HEIGHT_M = (
@@ -104,12 +103,13 @@ def sample_visuals(variation: str, rng: np.random.Generator) -> VisualParams:
 
 def sample_distractors(
     task: Task,
+    robot: Embodiment,
     table: TablePlacement,
     models: Mapping[str, ObjectModel],
     poses: Mapping[str, Array],
     rng: np.random.Generator,
 ) -> tuple[Distractor, ...]:
-    """Return up to COUNT things on the table that leave the task's objects and the ways between them free.
+    """Return up to COUNT things on the table that leave the task's objects and the ways to and between them free.
 
     `forms` and `poses` are those of the task's objects that are present. A thing is small, has no moving parts and is
     never of a kind or a family that the task knows in any of its variants.
@@ -125,7 +125,7 @@ def sample_distractors(
     ]
     if rng.random() < PLAIN_PROBABILITY or not candidates:
         return ()
-    keep_out = _build_keep_out_zones(task, table, models, poses)
+    keep_out = _build_keep_out_zones(task, robot, table, models, poses)
     placed: list[Distractor] = []
     circles: list[tuple[float, float, float]] = []
     failures = 0
@@ -183,7 +183,11 @@ class _KeepOutZones:
 
 
 def _build_keep_out_zones(
-    task: Task, table: TablePlacement, models: Mapping[str, ObjectModel], poses: Mapping[str, Array]
+    task: Task,
+    robot: Embodiment,
+    table: TablePlacement,
+    models: Mapping[str, ObjectModel],
+    poses: Mapping[str, Array],
 ) -> _KeepOutZones:
     on_table = {
         name: object_pose for name, object_pose in poses.items() if object_pose[2] > table.top - MAX_FRONT_HEIGHT_M
@@ -198,13 +202,7 @@ def _build_keep_out_zones(
         (*a, *b, TASK_CLEARANCE_M) for i, a in enumerate(object_positions) for b in (*object_positions[i + 1 :], *goals)
     ]
     corridors += [
-        (
-            x,
-            y,
-            RIGHT_SHOULDER_XY_M[0] if x > 0 else -RIGHT_SHOULDER_XY_M[0],
-            RIGHT_SHOULDER_XY_M[1],
-            REACH_CORRIDOR_HALF_WIDTH_M,
-        )
+        (x, y, *robot.select_arm("right" if x > 0 else "left").shoulder_pos[:2], REACH_CORRIDOR_HALF_WIDTH_M)
         for x, y in object_positions
     ]
     return _KeepOutZones(circles, tuple(corridors))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.embodiment.model import Embodiment, Vector
+from sim.embodiment.model import Embodiment, Side, Vector
 from sim.geometry import Array, compose, make_pose, multiply, quat_from_axis_angle, rotate
 from sim.objects import ObjectModel, build_object
 from sim.objects.bounds import compute_lowest_height
@@ -46,7 +46,7 @@ class SceneSample:
     colours: dict[str, Vector]
     poses: dict[str, Array]
     role_arms: dict[str, str]
-    role_sides: dict[str, str]
+    role_sides: dict[str, Side]
     table: TablePlacement
     visuals: VisualParams
     instruction: str
@@ -73,17 +73,18 @@ def sample_scene(task: Task, robot: Embodiment, seed: int, variation: str = "cle
     poses = _sample_poses(task, table, models, rng)
     models = {name: models[name] for name in poses}
     sides = _assign_sides(task, poses)
-    arms = {role: _select_arm(robot, side) for role, side in sides.items()}
+    # a scene without a robot, as of a task that is checked, has sides and no arms
+    arms = {role: robot.select_arm(side).name for role, side in sides.items()} if robot.arms else {}
     if variation != "clean":
         distractor_rng = make_rng(task, seed, DISTRACTOR_STREAM, attempt)
         visuals = dataclasses.replace(
-            visuals, distractors=randomize.sample_distractors(task, table, models, poses, distractor_rng)
+            visuals, distractors=randomize.sample_distractors(task, robot, table, models, poses, distractor_rng)
         )
     descriptions = {
         name: instructions.ObjectDescription(specs[name], colour_names[name], bool(task.find_object(name).colours))
         for name in poses
     }
-    arm_phrases = {role: f"the {name} arm" if len(robot.arms) > 1 else "the arm" for role, name in arms.items()}
+    arm_phrases = {role: f"the {side} arm" if len(robot.arms) > 1 else "the arm" for role, side in sides.items()}
     instruction = instructions.sample_instruction(
         task, descriptions, arm_phrases, variation, make_rng(task, seed, INSTRUCTION_STREAM)
     )
@@ -211,11 +212,11 @@ def _sort_poses(order: ObjectOrder, poses: dict[str, Array]) -> dict[str, Array]
     return dict(zip(present, sorted_poses, strict=True))
 
 
-def _assign_sides(task: Task, poses: dict[str, Array]) -> dict[str, str]:
-    sides: dict[str, str] = {}
+def _assign_sides(task: Task, poses: dict[str, Array]) -> dict[str, Side]:
+    sides: dict[str, Side] = {}
     for arm in task.arms:
         rule_kind, _, name = arm.rule.partition(":")
-        if rule_kind in ("left", "right"):
+        if rule_kind == "left" or rule_kind == "right":
             sides[arm.role] = rule_kind
         elif rule_kind == "side":
             sides[arm.role] = "left" if name in poses and poses[name][0] < 0 else "right"
@@ -227,7 +228,3 @@ def _assign_sides(task: Task, poses: dict[str, Array]) -> dict[str, str]:
             valid = "left, right, side:OBJECT, facing:OBJECT, other:ROLE"
             raise SpecError(f"unknown arm rule {arm.rule!r}; valid: {valid}")
     return sides
-
-
-def _select_arm(robot: Embodiment, side: str) -> str:
-    return robot.arms[0].name if len(robot.arms) == 1 else side

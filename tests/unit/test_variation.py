@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sim import robots
-from sim.embodiment.model import Geom
+from sim.embodiment.model import Geom, Vector
 from sim.geometry import make_pose, quat_from_axis_angle
 from sim.objects import ObjectModel, build_object
 from sim.objects.base import ObjectPart
@@ -43,6 +43,7 @@ FORMS = {"cup": build_object(CUP), "coaster": build_object(COASTER)}
 POSES = {"cup": make_pose((0.2, -0.1, 0.74)), "coaster": make_pose((0.0, -0.1, 0.74))}
 
 TABLE = TablePlacement()
+ALOHA = robots.load_robot("aloha")
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -52,7 +53,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 def things(seed: int, table: TablePlacement = TABLE) -> tuple[Distractor, ...]:
     """Return one draw of clutter around a cup and a coaster."""
-    return sample_distractors(TASK, table, FORMS, POSES, rng(seed))
+    return sample_distractors(TASK, ALOHA, table, FORMS, POSES, rng(seed))
 
 
 def test_pools_share_neither_names_nor_pictures() -> None:
@@ -115,6 +116,22 @@ def test_clutter_keeps_clear() -> None:
     assert bare < 8
 
 
+@pytest.mark.parametrize("shoulder", [(0.7, -0.1, 0.84), (0.2, 0.6, 0.84)])
+def test_clutter_stays_off_the_way_to_the_shoulder_of_the_robot_that_is_there(shoulder: Vector) -> None:
+    arms = tuple(dataclasses.replace(arm, shoulder_pos=shoulder) for arm in ALOHA.arms)
+    robot, cup = dataclasses.replace(ALOHA, arms=arms), POSES["cup"][:2]
+    way = [cup + t * (np.array(shoulder[:2]) - cup) for t in np.linspace(0, 1, 50)]
+    blocked_before = 0
+    for seed in range(40):
+        for thing in sample_distractors(TASK, robot, TABLE, FORMS, POSES, rng(seed)):
+            radius = compute_footprint(thing.model)[0]
+            assert min(hypot(*(thing.pose[:2] - spot)) for spot in way) > radius + 0.0595
+        for thing in things(seed):
+            radius = compute_footprint(thing.model)[0]
+            blocked_before += min(hypot(*(thing.pose[:2] - spot)) for spot in way) < radius
+    assert blocked_before > 0  # clutter of another robot stands there
+
+
 def test_clutter_is_none_of_the_tasks_things() -> None:
     for seed in range(30):
         for thing in things(seed):
@@ -130,7 +147,7 @@ def test_clutter_repeats() -> None:
 
 def test_clutter_follows_the_table() -> None:
     poses = {name: place + np.array([0.3, 0, -0.1, 0, 0, 0, 0]) for name, place in POSES.items()}
-    for thing in sample_distractors(TASK, TablePlacement(x=0.3, top=0.64), FORMS, poses, rng(1)):
+    for thing in sample_distractors(TASK, ALOHA, TablePlacement(x=0.3, top=0.64), FORMS, poses, rng(1)):
         assert thing.pose[2] == 0.64 and -0.3 < thing.pose[0] < 0.9
 
 
