@@ -31,7 +31,7 @@ SPEC_CLASSES = {
 
 
 def run_task_file(load: Callable[[], ModuleType], path: Path) -> Task:
-    """Return the `TASK` that a Python file makes; whatever it raises becomes a `SpecError` of one line, "path:LINE: ..."."""
+    """Return the `TASK` that a Python file makes; what it raises becomes a `SpecError` "path:LINE: ..."."""
     try:
         module = load()
     except (Exception, SystemExit) as error:  # a task file is somebody else's code: any error is its own

@@ -49,13 +49,18 @@ def load_tasks(reference: str | Path) -> tuple[Task, ...]:
 
     Files whose names begin with "_" are helpers of their neighbours.
     """
+    return tuple(load_task(file) for file in list_task_files(reference))
+
+
+def list_task_files(reference: str | Path) -> tuple[str | Path, ...]:
+    """Return the files of a folder of tasks, or the name or file itself."""
     if not (is_path(reference) and Path(reference).is_dir()):
-        return (load_task(reference),)
-    files = sorted(file for file in Path(reference).iterdir() if file.suffix in TASK_FILE_SUFFIXES)
-    tasks = tuple(load_task_file(file) for file in files if not file.name.startswith("_"))
-    if not tasks:
+        return (reference,)
+    files = [file for file in Path(reference).iterdir() if file.suffix in TASK_FILE_SUFFIXES]
+    chosen = sorted(file for file in files if not file.name.startswith("_"))
+    if not chosen:
         raise UserError(f"no tasks in {reference}; valid: a folder of files {', '.join(TASK_FILE_SUFFIXES)}")
-    return tasks
+    return tuple(chosen)
 
 
 def is_path(reference: str | Path) -> bool:
