@@ -109,4 +109,6 @@ def _outcome(verb: Callable[[], Mapping[str, object]]) -> tuple[int, Mapping[str
     except Exception as fault:
         traceback.print_exc()
         return FAULT, {"error": f"{type(fault).__name__}: {fault}".partition("\n")[0]}
+    if result.get("broken"):  # the verb did what it could without what is broken
+        return FAULT, result
     return (MISTAKE if result.get("ok") is False else DONE), result  # something the user is to mend

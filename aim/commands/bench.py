@@ -18,17 +18,17 @@ def sim(
     """Measure physics steps a second of one thread, while the expert's own motion is played.
 
     Args:
-        task: name of the task
+        task: name or file of the task
         robot: name of the robot
         variation: clean or random
         seconds: length of a sample
         samples: how many
     """
     import sim.robots
-    import sim.tasks
+    from aim.commands import parse
     from sim.envs import benchmark
 
-    chosen, body = sim.tasks.load_task(task), sim.robots.load_robot(robot)
+    chosen, body = parse.one_task(task), sim.robots.load_robot(robot)
     return _measure(
         "physics steps/s a thread", samples, lambda _: benchmark.measure_physics(chosen, body, seconds, variation)
     )
@@ -45,7 +45,7 @@ def render(
     """Measure pictures a second of one thread, read back to memory.
 
     Args:
-        task: name of the task
+        task: name or file of the task
         robot: name of the robot
         variation: clean or random
         size: height and width of a picture
@@ -53,12 +53,11 @@ def render(
         samples: how many
     """
     import sim.robots
-    import sim.tasks
     from aim.commands import parse
     from sim.envs import benchmark
 
     os.environ["LP_NUM_THREADS"] = "1"  # the software renderer would take every core
-    chosen, body, shape = sim.tasks.load_task(task), sim.robots.load_robot(robot), parse.size(size)
+    chosen, body, shape = parse.one_task(task), sim.robots.load_robot(robot), parse.size(size)
     return _measure(
         "pictures/s a thread",
         samples,
@@ -72,7 +71,7 @@ def generate(
     """Measure episodes an hour, from the start of the workers to shards on the disk.
 
     Args:
-        task: name of the task
+        task: name or file of the task
         robot: name of the robot
         num: episodes a sample
         workers: processes
@@ -80,18 +79,19 @@ def generate(
         samples: how many
     """
     import sim.robots
-    import sim.tasks
     from aim.commands import parse
     from aim.data import generate as collector
     from aim.data.store import Recipe
 
     cameras = tuple(sim.robots.load_robot(robot).camera_names)
-    name = sim.tasks.load_task(task).name
+    tasks = parse.label([parse.one_task(task)])
 
     def sample(number: int) -> float:
-        recipe = Recipe((name,), robot, cameras, parse.size(size), seed=1000 * number)
+        recipe = Recipe(tuple(tasks), robot, cameras, parse.size(size), seed=1000 * number)
         with tempfile.TemporaryDirectory() as folder:
-            made = collector.generate(recipe, num, Path(folder) / "bench", workers)
+            made = collector.generate(
+                recipe, num, Path(folder) / "bench", workers, definitions=parse.definitions(tasks)
+            )
         return 3600 * made.added / made.seconds
 
     return _measure(f"episodes/h with {workers} workers", samples, sample)

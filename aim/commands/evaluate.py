@@ -28,7 +28,7 @@ def evaluate(
     Args:
         policy: folder of a training or of a checkpoint, or expert, or random
         out: folder of the results; it holds those of one policy in one variation
-        task: names of tasks, or "all" (see aim tasks)
+        task: names of tasks (see aim tasks), "all", files of tasks (.py, .json), or folders of such files
         suite: name of a suite, instead of --task; what the robot has too few arms for is left out
         robot: name of the robot; the policy's own, else aloha, if left out
         variation: clean, or random: looks and words that no training shows
@@ -64,8 +64,9 @@ def evaluate(
     parse.writable(out)
     who = contender(policy, parse.size(size) if size else None, device)
     body = robots.load_robot(resolve_name("robot", robot_of(who, robot, "aloha"), robots.list_robots()))
-    names = parse.chosen(task, suite, body)
-    plan = Plan(names, body.name, seed, episodes, batch, films, film_height, threads, variation)
+    tasks = parse.chosen(task, suite, body)
+    names, given = tuple(tasks), parse.definitions(tasks)
+    plan = Plan(names, body.name, seed, episodes, batch, films, film_height, threads, variation, given)
     left = closed_loop.missing(who, plan, out)
     with console.progress("episodes", len(names) * episodes) as bar:
         bar.step(len(names) * episodes - left)

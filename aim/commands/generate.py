@@ -41,7 +41,7 @@ def generate(
 
     Args:
         out: folder of the dataset
-        task: names of tasks, or "all" (see aim tasks)
+        task: names of tasks (see aim tasks), "all", files of tasks (.py, .json), or folders of such files
         suite: name of a suite, instead of --task; what the robot has too few arms for is left out
         recipe: TOML file that sets any of the flags task, suite, num, seed, robot, variation, cameras, size,
             depth and push; a flag that is given here wins
@@ -62,6 +62,7 @@ def generate(
     from aim.data.store import Recipe
     from sim import robots
     from sim.registry import resolve_name
+    from sim.task.spec import compute_digest
     from sim.types import UserError
 
     given = {
@@ -80,8 +81,10 @@ def generate(
     if not 0.0 <= asked["push"] <= 0.2:
         raise UserError(f"push is {asked['push']:g}; it lies in 0 to 0.2 radians")
     body = robots.load_robot(asked["robot"])
+    tasks = parse.chosen(asked["task"], asked["suite"], body)
     plan = Recipe(
-        tasks=parse.chosen(asked["task"], asked["suite"], body),
+        tasks=tuple(tasks),
+        digests=tuple(map(compute_digest, tasks.values())),
         robot=asked["robot"],
         cameras=tuple(resolve_name("camera", name, body.camera_names) for name in parse.listed(asked["cameras"]))
         or body.camera_names,
@@ -91,7 +94,7 @@ def generate(
         push=asked["push"],
         seed=parse.seed(asked["seed"]),
     )
-    made = collector.generate(plan, asked["num"], out, workers)
+    made = collector.generate(plan, asked["num"], out, workers, definitions=parse.definitions(tasks))
     print(f"{out}: {made.episodes} episodes of {made.attempts} attempts, {made.bytes / 1e6:.1f} MB")
     print(f"{made.added} recorded now in {made.seconds:.1f} s; {made.redraws} scenes were drawn again")
     return {

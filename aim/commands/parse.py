@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from sim.types import UserError
 
 if TYPE_CHECKING:
     from sim.embodiment.model import Embodiment
+    from sim.task.spec import Task
 
 EVERY = "all"
 KINDS = {
@@ -46,38 +47,64 @@ def listed(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def chosen(task: Sequence[str], suite: str, robot: Embodiment) -> tuple[str, ...]:
-    """Return the names of the tasks that are meant, each once.
+def chosen(task: Sequence[str], suite: str, robot: Embodiment) -> dict[str, Task]:
+    """Return the tasks that are meant by their labels, each once: names, files, folders of files, or a suite.
 
-    A task that was named and needs more arms than the robot has is a `UserError`; one of a suite is left out, which a
-    note says.
+    A task that was named and needs more arms than the robot has is a `UserError`; one of a suite or folder is left
+    out, which a note says.
     """
     from sim import tasks
-    from sim.registry import resolve_name
     from sim.scene.sample import check_arm_count
 
     if bool(task) == bool(suite):
         raise UserError(f"give --task or --suite, one of the two; suites: {', '.join((EVERY, *tasks.list_suites()))}")
     if not suite and tuple(task) != (EVERY,):
-        names = tuple(dict.fromkeys(resolve_name("task", name, tasks.list_tasks()) for name in task))
-        for name in names:
-            check_arm_count(tasks.load_task(name), robot)
-        return names
-    return able(tasks.list_suite_tasks(suite or EVERY), robot)
+        found: dict[str, Task] = {}
+        for reference in task:
+            loaded = tasks.load_tasks(reference)
+            if len(loaded) == 1:
+                check_arm_count(loaded[0], robot)
+            found |= able(label(loaded), robot)
+        return found
+    return able(label([tasks.load_task(name) for name in tasks.list_suite_tasks(suite or EVERY)]), robot)
 
 
-def able(names: Sequence[str], robot: Embodiment) -> tuple[str, ...]:
-    """Return the tasks that the robot has arms enough for; a note names the others."""
-    from aim import console
+def label(found: Iterable[Task]) -> dict[str, Task]:
+    """Return tasks by what they are called in files and tables."""
     from sim import tasks
 
-    left_out = [name for name in names if tasks.load_task(name).arms_needed > len(robot.arms)]
+    return {tasks.label_task(task): task for task in found}
+
+
+def one_task(reference: str) -> Task:
+    """Return the one task of a name or a file; `UserError` where it is a folder of several."""
+    from sim import tasks
+
+    found = tasks.load_tasks(reference)
+    if len(found) > 1:
+        raise UserError(f"{reference} holds {len(found)} tasks; valid: one, as a name or a file")
+    return found[0]
+
+
+def definitions(found: Mapping[str, Task]) -> dict[str, str]:
+    """Return the JSON of tasks by label, as worker processes are given them."""
+    from sim.task.spec import to_json
+
+    return {name: to_json(task) for name, task in found.items()}
+
+
+def able(found: Mapping[str, Task], robot: Embodiment) -> dict[str, Task]:
+    """Return the tasks that the robot has arms enough for; a note names the others."""
+    from aim import console
+
+    names = tuple(found)
+    left_out = [name for name in names if found[name].arms_needed > len(robot.arms)]
     if left_out:
         arms = f"{len(robot.arms)} arm{'s' if len(robot.arms) > 1 else ''}"
         console.note(f"left out, as the robot {robot.name} has {arms}: {', '.join(left_out)}")
     if len(left_out) == len(names):
         raise UserError(f"the robot {robot.name!r} can do none of the {len(names)} tasks asked for")
-    return tuple(name for name in names if name not in left_out)
+    return {name: task for name, task in found.items() if name not in left_out}
 
 
 def recipe(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`aim tasks`, `aim task NAME`: the tasks there are, and one of them with its picture."""
+"""`aim tasks`, `aim task NAME|FILE`: the tasks there are, and one of them: its words, its picture, its faults."""
 
 from __future__ import annotations
 
@@ -16,37 +16,43 @@ if TYPE_CHECKING:
     from sim.task.spec import Task, TaskObject
 
 Name = Annotated[str, tyro.conf.Positional]
+Files = Annotated[tuple[str, ...], tyro.conf.Positional]
+CHECKED_SEEDS = 3  # whose scenes `--check` settles
 
 
 def tasks(
+    files: Files = (),
     *,
     suite: str = "all",
     robot: str = "",
     sheet: Path | None = None,
     markdown: Path | None = None,
+    vocabulary: Path | None = None,
     seed: int = 0,
     variation: str = "clean",
 ) -> dict[str, object]:
-    """List the tasks: arms needed, longest duration, suite, an instruction.
+    """List the tasks: arms needed, longest duration, suite, an instruction. Exit code 1 where a file is broken.
 
     Args:
+        files: files of tasks (.py, .json) and folders of such files, instead of the project's tasks
         suite: those of one suite alone
         robot: those that this robot has arms enough for alone; who plays for --sheet, aloha if left out
         sheet: file for one picture of all of them, before and after the expert's run
         markdown: file for a page that says what each is, with its objects and its success
+        vocabulary: file for a page of all words that a task may use
         seed: draws the scenes of --sheet
         variation: clean, random or random-eval, of the scenes of --sheet
     """
     import sim.robots
-    import sim.tasks
+    from aim import console
     from aim.commands import parse
     from sim.task.describe import render_example_instruction
     from sim.types import CONTROL_HZ
 
     body = sim.robots.load_robot(robot) if robot else None
-    names = sim.tasks.list_suite_tasks(suite)
-    chosen = [sim.tasks.load_task(name) for name in (parse.able(names, body) if body else names)]
-    width = max(len(task.name) for task in chosen)
+    loaded, broken = _load(files, suite)
+    chosen = list((parse.able(loaded, body) if body else loaded).values())
+    width = max((len(task.name) for task in chosen), default=0)
     found = []
     for task in chosen:
         found.append(
@@ -63,8 +69,12 @@ def tasks(
         print(
             f"{task.name:{width}} {arms} {task.horizon / CONTROL_HZ:5.1f} s  {task.suite:17} {render_example_instruction(task)}"
         )
+    for error in broken.values():
+        console.note(f"left out: {error}")
     if markdown:
         _write_page(chosen, markdown)
+    if vocabulary:
+        _write_vocabulary(vocabulary)
     failed = (
         _write_sheet(chosen, body or sim.robots.load_robot("aloha"), parse.seed(seed), variation, sheet)
         if sheet
@@ -74,8 +84,39 @@ def tasks(
         "tasks": found,
         "sheet": str(sheet) if sheet else None,
         "markdown": str(markdown) if markdown else None,
+        "vocabulary": str(vocabulary) if vocabulary else None,
         "failed": failed,
+        "broken": broken,
     }
+
+
+def _load(files: tuple[str, ...], suite: str) -> tuple[dict[str, Task], dict[str, str]]:
+    """Return the sound tasks by label and what is wrong with the others, by file or name."""
+    import sim.tasks
+    from aim.commands import parse
+    from sim.task.spec import SpecError
+
+    if files:
+        references = [str(file) for reference in files for file in sim.tasks.list_task_files(reference)]
+        broken: dict[str, str] = {}
+    else:
+        scan = sim.tasks.scan_tasks()
+        references = list(sim.tasks.select_suite(suite, scan.tasks.values()))
+        broken = {name: str(error) for name, error in scan.errors.items()}
+    found: list[Task] = []
+    for reference in references:
+        try:
+            found.append(sim.tasks.load_task(reference))
+        except SpecError as error:
+            broken[reference] = str(error)
+    return parse.label(found), broken
+
+
+def _write_vocabulary(path: Path) -> None:
+    import sim.task.vocabulary_page
+
+    _write(path, sim.task.vocabulary_page.render_vocabulary_page().encode())
+    print(f"vocabulary: {path}")
 
 
 def _write_page(tasks: list[Task], path: Path) -> None:
@@ -93,7 +134,7 @@ def _write_sheet(tasks: list[Task], robot: Embodiment, seed: int, variation: str
     from aim import console
     from aim.commands import parse
 
-    able = parse.able([task.name for task in tasks], robot)
+    able = [task.name for task in parse.able(parse.label(tasks), robot).values()]
     cells = []
     with console.progress("tasks", len(able)) as bar:
         for task in tasks:
@@ -124,32 +165,43 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def task(
-    name: Name,
+    name: Name = "",
+    *,
     robot: str = "aloha",
     seed: int = 0,
     variation: str = "clean",
     png: Path | None = None,
     size: str = "240x320",
+    check: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    schema: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> dict[str, object]:
     """Show a task as data and, with --png, how the head and wrist cameras see it at the start.
 
     Args:
-        name: the task
+        name: name of the task, or its file (.py, .json)
         robot: who stands at the table
         seed: draws the scene
         variation: clean, random, or random-eval, whose looks are kept for evaluation
         png: file for the picture, cameras side by side
         size: height and width of each picture
+        check: settle the scenes of a few seeds: objects stand, and success does not hold before anyone acts
+        schema: print the JSON schema of tasks; with a task, of those with its objects and arms
     """
     import sim.robots
-    import sim.tasks
     from aim.commands import parse
     from sim.task.spec import to_json
+    from sim.types import UserError
 
-    found, body = sim.tasks.load_task(name), sim.robots.load_robot(robot)
+    if schema:
+        return _print_schema(name)
+    if not name:
+        raise UserError("which task? valid: a name (see aim tasks), a file .py or .json")
+    found, body = parse.one_task(name), sim.robots.load_robot(robot)
+    if check:
+        _check_scenes(found, body, parse.seed(seed))
     seed, shape = parse.seed(seed), parse.size(size)
     instruction = _picture(found, body, seed, variation, png, shape) if png else found.instructions[0]
-    print(f"{name}: {instruction}")
+    print(f"{found.name}: {instruction}")
     for thing in found.objects:
         print(f"  object {thing.name}: {_kinds(thing)}")
     for arm in found.arms:
@@ -161,6 +213,24 @@ def task(
     if png:
         print(f"picture: {png}")
     return {"task": json.loads(to_json(found)), "instruction": instruction, "png": str(png) if png else None}
+
+
+def _check_scenes(task: Task, robot: Embodiment, seed: int) -> None:
+    from sim.envs.settle import check_scenes
+    from sim.types import UserError
+
+    if fault := check_scenes(task, robot, range(seed, seed + CHECKED_SEEDS)):
+        raise UserError(f"task {task.name!r}: {fault}")
+    print(f"scenes of seeds {seed} to {seed + CHECKED_SEEDS - 1} stand and are not solved before anyone acts")
+
+
+def _print_schema(name: str) -> dict[str, object]:
+    from aim.commands import parse
+    from sim.task.schema import build_task_schema
+
+    found = build_task_schema(parse.one_task(name) if name else None)
+    print(json.dumps(found, indent=2))
+    return {"schema": found}
 
 
 def _kinds(thing: TaskObject) -> str:

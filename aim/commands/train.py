@@ -139,4 +139,5 @@ def _match(source: Source, tasks: tuple[str, ...], every: int, episodes: int) ->
     if source.own is not None or source.robot not in robots.list_robots():
         there = ", ".join(robots.list_robots())
         raise UserError(f"--eval-task needs a robot of the simulator ({there}), not {source.robot!r}")
-    return Match(parse.chosen(tasks, "", robots.load_robot(source.robot)), every, episodes)
+    found = parse.chosen(tasks, "", robots.load_robot(source.robot))
+    return Match(tuple(found), every, episodes, definitions=parse.definitions(found))

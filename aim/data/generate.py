@@ -28,6 +28,7 @@ from sim.types import UserError
 
 PART = ".part"  # a shard that is not whole yet, or not wanted
 LISTEN_S = 0.2
+NO_DEFINITIONS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,17 @@ class Line:
         return not self.finished and self.tried >= 100 + 10 * self.want
 
 
-def generate(recipe: Recipe, num: int, out: Path, workers: int, source: Source = simulated) -> Collected:
+def generate(
+    recipe: Recipe,
+    num: int,
+    out: Path,
+    workers: int,
+    source: Source = simulated,
+    definitions: Mapping[str, str] = NO_DEFINITIONS,
+) -> Collected:
     """Bring every task of the dataset at `out` to `num` episodes and return what it holds.
 
+    `definitions` has the JSON of tasks by label; the others are found by name.
     `UserError` where another dataset stands there; `RuntimeError` where a worker fails;
     `KeyboardInterrupt` with a text that says what was kept.
     """
@@ -97,7 +106,7 @@ def generate(recipe: Recipe, num: int, out: Path, workers: int, source: Source =
         before = store.open_dataset(out)
         lines = [_resume(recipe, task, num, before.shards, out) for task in recipe.tasks]
         if not _all_finished(lines):
-            _collect(recipe, lines, out, Pool(workers, functools.partial(write, source)))
+            _collect(recipe, lines, out, Pool(workers, functools.partial(write, source)), definitions)
         held = store.open_dataset(out)
     return Collected(
         episodes=len(held.episodes),
@@ -118,7 +127,9 @@ def _resume(recipe: Recipe, task: str, num: int, shards: Sequence[Shard], out: P
     return line
 
 
-def _collect(recipe: Recipe, lines: list[Line], out: Path, pool: Pool[Order, Shard]) -> None:
+def _collect(
+    recipe: Recipe, lines: list[Line], out: Path, pool: Pool[Order, Shard], definitions: Mapping[str, str]
+) -> None:
     total = sum(line.want for line in lines)
     warned = False
     with heard(patient=True) as stops, console.progress("episodes", total) as bar, _workshop(pool, out):
@@ -126,7 +137,7 @@ def _collect(recipe: Recipe, lines: list[Line], out: Path, pool: Pool[Order, Sha
         bar.step(shown)
         while not _all_finished(lines) and len(stops) < 2:
             if not stops:
-                _dispatch(recipe, lines, out, pool)
+                _dispatch(recipe, lines, out, pool, definitions)
             elif not pool.busy:
                 break
             elif not warned:
@@ -145,7 +156,9 @@ def _collect(recipe: Recipe, lines: list[Line], out: Path, pool: Pool[Order, Sha
         raise KeyboardInterrupt(f"kept {kept} of {total} episodes in {out}; the same command goes on")
 
 
-def _dispatch(recipe: Recipe, lines: list[Line], out: Path, pool: Pool[Order, Shard]) -> None:
+def _dispatch(
+    recipe: Recipe, lines: list[Line], out: Path, pool: Pool[Order, Shard], definitions: Mapping[str, str]
+) -> None:
     for line in lines:
         while pool.free and line.lacks(recipe.block):
             number = line.next
@@ -153,7 +166,8 @@ def _dispatch(recipe: Recipe, lines: list[Line], out: Path, pool: Pool[Order, Sh
             part = out / store.SHARDS / f".{file_name(line.task, first)}{PART}"
             seeds = range(first, first + recipe.block)
             shape = (recipe.robot, recipe.cameras, recipe.size, recipe.depth)
-            pool.submit(Order(line.task, seeds, *shape, part, recipe.variation, recipe.push))
+            definition = definitions.get(line.task, "")
+            pool.submit(Order(line.task, seeds, *shape, part, recipe.variation, recipe.push, definition))
             line.flying[number] = time.monotonic()
 
 

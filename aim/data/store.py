@@ -35,7 +35,7 @@ OPEN_FILES = 64
 class Recipe:
     """All that decides what a dataset holds, apart from how many episodes."""
 
-    tasks: tuple[str, ...]
+    tasks: tuple[str, ...]  # labels: names of the project's tasks, NAME-DIGEST of others
     robot: str
     cameras: tuple[str, ...]
     size: tuple[int, int]  # height, width
@@ -46,6 +46,7 @@ class Recipe:
     block: int = 10  # seeds a shard
     format: int = shard.FORMAT
     version: str = __version__
+    digests: tuple[str, ...] = ()  # SHA-256 of the JSON of each task; none in datasets made before they were kept
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,7 @@ def read_recipe(path: Path) -> Recipe:
             reads = " and ".join(map(str, shard.READS))
             raise UserError(f"{path} is of format {raw['format']}; this version reads formats {reads}")
         lists = {name: tuple(raw[name]) for name in ("tasks", "cameras", "size")}
+        lists["digests"] = tuple(raw.get("digests", ()))
         return Recipe(**{**raw, **lists})
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UserError(f"no dataset at {path}; `aim generate --out {path}` makes one") from error
@@ -183,6 +185,8 @@ def write_recipe(path: Path, recipe: Recipe) -> None:
     if (path / RECIPE).exists():
         there = dataclasses.asdict(read_recipe(path))
         asked = dataclasses.asdict(recipe)
+        if not (there["digests"] and asked["digests"]):  # one of them does not know what its tasks were
+            there["digests"] = asked["digests"]
         other = [f"{name} {there[name]!r}, not {asked[name]!r}" for name in there if there[name] != asked[name]]
         if other:
             raise UserError(f"{path} was made with {'; '.join(other)}; choose another folder")

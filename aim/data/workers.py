@@ -31,6 +31,7 @@ class Order:
     part: Path
     variation: str = "clean"  # one of `aim.data.mix.MIXES`
     push: float = 0.0
+    definition: str = ""  # the task's JSON; "": the project's task of that name
 
     def __str__(self) -> str:
         return f"task {self.task}, seeds {self.seeds.start} to {self.seeds.stop - 1}"
@@ -51,8 +52,10 @@ def simulated(order: Order) -> Iterator[Episode | FailedAttempt]:
     """Return the episodes of an order as the expert plays them in the simulator, in the order of seeds."""
     from sim import robots, tasks
     from sim.episodes import record
+    from sim.task.spec import from_json
 
-    task, robot = tasks.load_task(order.task), robots.load_robot(order.robot)
+    task = from_json(order.definition) if order.definition else tasks.load_task(order.task)
+    robot = robots.load_robot(order.robot)
     kinds = {seed: variation_of(order.variation, seed) for seed in order.seeds}
     streams = {
         kind: record.record_episodes(

@@ -23,7 +23,7 @@ from aim.evaluate.plan import Batch, Plan
 from aim.evaluate.results import Result
 from aim.evaluate.takes import Take, cut, foreseen
 from aim.processes import Broken, Done, Pool, Tell
-from sim import robots, tasks
+from sim import robots
 from sim.envs.env import Env
 from sim.types import CONTROL_HZ, STEPS_PER_IMAGE, ActionChunk, Observation, Policy
 
@@ -94,7 +94,7 @@ def run(contender: Contender, plan: Plan, out: Path, job: Job) -> list[Result]:
     """Return the results of one batch of a task, in the order of its seeds; films land in `out/films`."""
     task, batch = job
     env = Env(
-        tasks.load_task(task),
+        plan.load_task(task),
         robots.load_robot(plan.robot),
         len(batch.seeds),
         contender.cameras,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sim.task.spec import Task
 
 LOOKS = {"clean": "clean", "random": "random-eval"}
 
@@ -21,7 +25,7 @@ class Batch:
 class Plan:
     """The seeds `first` to `first + episodes - 1` of every task, each once; the first `films` of them are filmed."""
 
-    tasks: tuple[str, ...]
+    tasks: tuple[str, ...]  # labels: names of the project's tasks, NAME-DIGEST of others
     robot: str
     first: int
     episodes: int
@@ -30,6 +34,14 @@ class Plan:
     film_height: int = 240  # pixels
     threads: int = 2
     variation: str = "clean"  # one of LOOKS
+    definitions: Mapping[str, str] = field(default_factory=dict)  # JSON of tasks by label; others are found by name
+
+    def load_task(self, label: str) -> Task:
+        """Return a task of the plan, in whatever process."""
+        from sim import tasks
+        from sim.task.spec import from_json
+
+        return from_json(self.definitions[label]) if label in self.definitions else tasks.load_task(label)
 
     @property
     def look(self) -> str:

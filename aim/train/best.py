@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor
@@ -39,6 +39,7 @@ class Match:
     every: int
     episodes: int
     threads: int = 1
+    definitions: Mapping[str, str] = field(default_factory=dict)  # JSON of tasks by label, see `Plan`
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,15 @@ class Judge:
                 raise KeyboardInterrupt
 
         match = self.match
-        plan = Plan(match.tasks, self.run.robot, FIRST_SEED, match.episodes, films=0, threads=match.threads)
+        plan = Plan(
+            match.tasks,
+            self.run.robot,
+            FIRST_SEED,
+            match.episodes,
+            films=0,
+            threads=match.threads,
+            definitions=match.definitions,
+        )
         who = contender(str(policy), device=self.device)
         try:
             closed_loop.missing(who, plan, folder)

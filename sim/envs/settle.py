@@ -6,16 +6,19 @@ thousands records it as a failed attempt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.embodiment.model import Embodiment
 from sim.geometry import rotate
-from sim.scene.sample import NoRoom, SceneSample, sample_scene
+from sim.scene.sample import NoRoom, SceneSample, check_arm_count, sample_scene
 from sim.task.predicates import SuccessCondition
+from sim.task.spec import Task
+from sim.world import make_world
 from sim.world.protocol import Floats, Mask, World, WorldSnapshot
 from sim.world.state import SceneTable, StateView
 
@@ -85,6 +88,21 @@ def settle_scenes(world: World, seeds: Mapping[int, int], variation: str) -> dic
     for i, seed in pending.items():
         results[i] = SceneFailure(seed, f"no stable scene in {MAX_REDRAWS} draws; in the last {reasons[i]}")
     return results
+
+
+def check_scenes(task: Task, robot: Embodiment, seeds: Sequence[int]) -> str:
+    """Settle the scenes of some seeds and say what is wrong with the task, "" where nothing is.
+
+    A task is refused where no seed has a stable scene, or where success holds in them before anyone acts.
+    """
+    check_arm_count(task, robot)
+    world = make_world("mujoco", task, robot, len(seeds), 1)
+    try:
+        results = settle_scenes(world, dict(enumerate(seeds)), "clean")
+    finally:
+        world.close()
+    failures = [result.reason for result in results.values() if isinstance(result, SceneFailure)]
+    return f"none of {len(seeds)} seeds has a usable scene: {failures[0]}" if len(failures) == len(seeds) else ""
 
 
 def _settle(world: World, table: SceneTable, scenes: Mapping[int, SceneSample]) -> dict[int, str]:

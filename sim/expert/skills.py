@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Annotated
 
 import numpy as np
 
@@ -46,6 +47,7 @@ from sim.geometry import Array, compose, invert, make_pose, rotate
 from sim.objects import Grasp
 from sim.objects.bounds import compute_lowest_height
 from sim.task.spec import Skill, SpecError
+from sim.task.values import Bound, Direction, Distance, Fraction, Offset, Pace, Vector3
 
 SKILLS: dict[str, Callable[..., MotionGenerator]] = {}
 COLLISION_PENALTY_RAD = 2.0  # radians that the expert would rather move than reach between other things
@@ -53,7 +55,7 @@ FACING_PENALTY_RAD_PER_RAD = 2.0  # radians that a joint would rather move than 
 MAX_CONTACT_LOSS_STEPS = 5  # control steps for which the solver may lose a contact
 SUFFICIENT_JOINT_FRACTION = 0.9  # of the way that a part should come, which is enough
 ARC_WAYPOINT_COUNT = 10
-NO_POSITION: tuple[float, ...] = ()
+NO_POSITION: tuple[()] = ()
 
 
 def skill(function: Callable[..., MotionGenerator]) -> Callable[..., MotionGenerator]:
@@ -97,10 +99,10 @@ def pick(
     arm: str,
     obj: str,
     grasp: str | tuple[str, ...],
-    pre: float = 0.1,
-    lift: float = 0.08,
-    at: float = 0.0,
-    opening: float = 0.0,
+    pre: Distance = 0.1,
+    lift: Distance = 0.08,
+    at: Offset = 0.0,
+    opening: Fraction = 0.0,
 ) -> MotionGenerator:
     """Take hold of an object by a named grasp, or one of several (`at` metres further up along it) and lift it.
 
@@ -152,15 +154,15 @@ def carry(
     obj: str,
     point: str = "bottom",
     on: str = "",
-    to: tuple[float, ...] = NO_POSITION,
-    up: Vector = (0.0, 0.0, 1.0),
+    to: tuple[()] | Vector3 = NO_POSITION,
+    up: Direction = (0.0, 0.0, 1.0),
     yaw: tuple[float, ...] = (),
     offset: Vector = (0.0, 0.0, 0.0),
     mirror: str = "",
     straight: bool = False,
     flip: bool = False,
-    facing: tuple[float, ...] = (),
-    pace: float = 0.8,
+    facing: tuple[()] | Direction = (),
+    pace: Pace = 0.8,
 ) -> MotionGenerator:
     """Bring a held object's point to a place, its z axis along `up` (or the z of `on`), turned by one of `yaw` or any.
 
@@ -200,19 +202,19 @@ def place(
     obj: str,
     point: str = "bottom",
     on: str = "",
-    to: tuple[float, ...] = NO_POSITION,
-    up: Vector = (0.0, 0.0, 1.0),
+    to: tuple[()] | Vector3 = NO_POSITION,
+    up: Direction = (0.0, 0.0, 1.0),
     yaw: tuple[float, ...] = (),
     offset: Vector = (0.0, 0.0, 0.0),
     mirror: str = "",
     flip: bool = False,
-    pre: float = DEFAULT_APPROACH_DISTANCE_M,
-    stop: float = DEFAULT_RELEASE_DISTANCE_M,
-    retreat: float = 0.08,
+    pre: Distance = DEFAULT_APPROACH_DISTANCE_M,
+    stop: Offset = DEFAULT_RELEASE_DISTANCE_M,
+    retreat: Distance = 0.08,
     hold: bool = False,
-    opening: float = 1.0,
-    slow: float = 0.6,
-    pace: float = 0.8,
+    opening: Fraction = 1.0,
+    slow: Pace = 0.6,
+    pace: Pace = 0.8,
 ) -> MotionGenerator:
     """Set a held object's point on a place from `pre` before it, along the place's z axis; open and draw back.
 
@@ -256,7 +258,12 @@ def place(
 
 @skill
 def move(
-    context: ExpertContext, by: Vector, arm: str = "", arms: tuple[str, ...] = (), mirror: str = "", pace: float = 0.8
+    context: ExpertContext,
+    by: Direction,
+    arm: str = "",
+    arms: tuple[str, ...] = (),
+    mirror: str = "",
+    pace: Pace = 0.8,
 ) -> MotionGenerator:
     """Move the tool of one arm, or of several in phase, straight by a vector (metres, world)."""
     tool_offset = build_move_offset(context, by, mirror)
@@ -286,11 +293,11 @@ def shake(
     context: ExpertContext,
     arm: str,
     obj: str,
-    times: int = 3,
-    height: float = DEFAULT_SHAKE_HEIGHT_M,
+    times: Annotated[int, Bound(ge=1, le=20)] = 3,
+    height: Distance = DEFAULT_SHAKE_HEIGHT_M,
     angle: float = DEFAULT_SHAKE_ANGLE_RAD,
     roll: float = 0.0,
-    pace: float = 1.5,
+    pace: Pace = 1.5,
 ) -> MotionGenerator:
     """Swing a held object up and down by `height` while turning it by `angle` about the approach, and come back.
 
@@ -310,7 +317,7 @@ def shake(
 
 
 @skill
-def release(context: ExpertContext, arm: str, retreat: float = 0.08) -> MotionGenerator:
+def release(context: ExpertContext, arm: str, retreat: Distance = 0.08) -> MotionGenerator:
     """Open the gripper and draw back along its approach."""
     controller = context.find_controller(arm)
     controller.held_body = ""
@@ -347,7 +354,9 @@ def move_home(controller: ArmController) -> MotionGenerator:
 
 
 @skill
-def press(context: ExpertContext, arm: str, point: str, pre: float = 0.1, depth: float = 0.004) -> MotionGenerator:
+def press(
+    context: ExpertContext, arm: str, point: str, pre: Distance = 0.1, depth: Distance = 0.004
+) -> MotionGenerator:
     """Push a point against its z axis with the tips of the closed fingers, `depth` further, and draw back."""
     controller = context.find_controller(arm)
     target_pose = context.world.frame_pose(point)
@@ -380,7 +389,9 @@ def press(context: ExpertContext, arm: str, point: str, pre: float = 0.1, depth:
 
 
 @skill
-def turn(context: ExpertContext, arm: str, joint: str, grasp: str, to: float, pre: float = 0.08) -> MotionGenerator:
+def turn(
+    context: ExpertContext, arm: str, joint: str, grasp: str, to: Fraction, pre: Distance = 0.08
+) -> MotionGenerator:
     """Hold a hinged or sliding part and lead it until the joint has come to a fraction `to` of its range.
 
     Where it has come that far already nothing is done.

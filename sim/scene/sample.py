@@ -53,8 +53,8 @@ class SceneSample:
 
 
 def make_rng(task: Task, seed: int, stream: int, attempt: int = 0) -> np.random.Generator:
-    """Return the random numbers of one seed of one task; streams and attempts are independent of each other."""
-    return np.random.default_rng((zlib.crc32(task.name.encode()), seed, stream, attempt))
+    """Random numbers of one seed of a task's scenes; streams and attempts are independent of each other."""
+    return np.random.default_rng((zlib.crc32((task.scene_id or task.name).encode()), seed, stream, attempt))
 
 
 def sample_scene(task: Task, robot: Embodiment, seed: int, variation: str = "clean", attempt: int = 0) -> SceneSample:

@@ -15,20 +15,29 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import pi
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.geometry import conjugate, invert, multiply, rotate, transform_points
 from sim.task.spec import Predicate, SpecError, Task, Value
+from sim.task.values import (
+    UNBOUNDED,
+    Bound,
+    Direction,
+    Length,
+    Limit,
+    LimitInterval,
+    MaxAngle,
+    MinItems,
+)
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Slack = Floats
 
 MIN_OPEN, MAX_CLOSED = 0.8, 0.2  # commanded gripper openings that count as open and as closed
-UNBOUNDED = 9.0  # a bound of this size is none
 LENGTH_MARGIN_M, ANGLE_MARGIN_RAD, FRACTION_MARGIN = 0.1, 0.5, 0.3
 SCORE_AT_MARGIN = 0.1
 HOLDS, FAILS = 1.0, -1.0  # slack of what is only true or false
@@ -177,11 +186,11 @@ def near(
     view: PredicateView,
     a: str,
     b: str | tuple[str, ...],
-    x: float = np.inf,
-    y: float = np.inf,
-    z: float = np.inf,
-    xy: float = np.inf,
-    total: float = np.inf,
+    x: Limit = np.inf,
+    y: Limit = np.inf,
+    z: Limit = np.inf,
+    xy: Limit = np.inf,
+    total: Limit = np.inf,
 ) -> Slack:
     """Frame `a` is within x, y, z (each axis), xy (planar) and total (sum of axes) of frame `b`, or of one of them."""
     slacks = []
@@ -195,7 +204,7 @@ def near(
 
 
 @predicate
-def above_by(view: PredicateView, a: str, b: str, height: float, x: float, y: float, z: float) -> Slack:
+def above_by(view: PredicateView, a: str, b: str, height: float, x: Length, y: Length, z: Length) -> Slack:
     """Frame `a` is `height` over frame `b`, within x, y, z."""
     gap = view.position(a) - view.position(b) - (0.0, 0.0, height)
     return _below(np.abs(gap), np.array((x, y, z))).min(axis=1)
@@ -211,9 +220,9 @@ def higher_than(view: PredicateView, a: str, b: str, by: float = 0.0) -> Slack:
 def within(
     view: PredicateView,
     point: str,
-    x: tuple[float, float] = (-UNBOUNDED, UNBOUNDED),
-    y: tuple[float, float] = (-UNBOUNDED, UNBOUNDED),
-    z: tuple[float, float] = (-UNBOUNDED, UNBOUNDED),
+    x: LimitInterval = (-UNBOUNDED, UNBOUNDED),
+    y: LimitInterval = (-UNBOUNDED, UNBOUNDED),
+    z: LimitInterval = (-UNBOUNDED, UNBOUNDED),
     mirror: str = "",
 ) -> Slack:
     """A frame lies in a box; with `mirror` the box is given for the right side and mirrored where that role is left."""
@@ -225,7 +234,7 @@ def within(
 
 
 @predicate
-def outside(view: PredicateView, point: str, x: float) -> Slack:
+def outside(view: PredicateView, point: str, x: Length) -> Slack:
     """A frame is farther than `x` from the table's middle line, on either side."""
     return (np.abs(view.position(point)[:, 0]) - x) / LENGTH_MARGIN_M
 
@@ -240,13 +249,15 @@ def inside(view: PredicateView, obj: str, container: str) -> Slack:
 
 
 @predicate
-def raised(view: PredicateView, obj: str, low: float, high: float = UNBOUNDED) -> Slack:
+def raised(
+    view: PredicateView, obj: str, low: Annotated[float, Bound(ge=0.0, lt=UNBOUNDED)], high: float = UNBOUNDED
+) -> Slack:
     """A body is higher than at reset by more than `low` and less than `high`."""
     return _between(view.position(obj)[:, 2] - view.initial_pose(obj)[:, 2], low, high)
 
 
 @predicate
-def apart(view: PredicateView, a: str, b: str, low: float, high: float) -> Slack:
+def apart(view: PredicateView, a: str, b: str, low: Annotated[float, Bound(ge=0.0)], high: Length) -> Slack:
     """Frames are between `low` and `high` apart in the plane."""
     gap = view.position(a) - view.position(b)
     return _between(np.hypot(gap[:, 0], gap[:, 1]), low, high)
@@ -269,9 +280,9 @@ def same_side(view: PredicateView, a: str, b: str) -> Slack:
 def pointing(
     view: PredicateView,
     point: str,
-    along: tuple[float, float, float],
-    angle: float,
-    axis: tuple[float, float, float] = (0.0, 0.0, 1.0),
+    along: Direction,
+    angle: MaxAngle,
+    axis: Direction = (0.0, 0.0, 1.0),
     both: bool = False,
 ) -> Slack:
     """An axis of a frame is within `angle` of a direction of the world; `both`: or of its opposite."""
@@ -282,7 +293,14 @@ def pointing(
 
 
 @predicate
-def oriented(view: PredicateView, a: str, angle: float, b: str = "", yaw: float = 0.0, turns: int = 1) -> Slack:
+def oriented(
+    view: PredicateView,
+    a: str,
+    angle: MaxAngle,
+    b: str = "",
+    yaw: float = 0.0,
+    turns: Annotated[int, Bound(ge=1, le=24)] = 1,
+) -> Slack:
     """The whole orientation of `a` is within `angle` of a heading `yaw` (or of the frame of `b` turned by it).
 
     With `turns` that many equal turns about the vertical are as good.
@@ -298,14 +316,20 @@ def oriented(view: PredicateView, a: str, angle: float, b: str = "", yaw: float 
 
 
 @predicate
-def along_axis(view: PredicateView, a: str, b: str, low: float, high: float, x: float, y: float) -> Slack:
+def along_axis(view: PredicateView, a: str, b: str, low: float, high: float, x: Length, y: Length) -> Slack:
     """Frame `b` lies low to high ahead of frame `a` along its z axis, and off that axis by less than x and y."""
     local = transform_points(invert(view.pose(a)), view.position(b))
     return np.minimum(_below(np.abs(local[:, :2]), np.array((x, y))).min(axis=1), _between(local[:, 2], low, high))
 
 
 @predicate
-def stacked(view: PredicateView, objs: tuple[str, ...], x: float, y: float, heights: tuple[float, ...]) -> Slack:
+def stacked(
+    view: PredicateView,
+    objs: Annotated[tuple[str, ...], MinItems(2)],
+    x: Length,
+    y: Length,
+    heights: tuple[Length, ...],
+) -> Slack:
     """Bodies sorted by height: neighbours within x and y of each other, the k-th no higher than heights[k]."""
     places = np.stack([view.position(obj) - view.table_origin() for obj in objs], axis=1)  # n k 3
     rows = np.arange(len(places))[:, None]
@@ -350,7 +374,7 @@ def _touching(view: PredicateView, arm: str, obj: str) -> NDArray[np.float64]:
 
 
 @predicate
-def gripper_touching_at(view: PredicateView, arm: str, point: str, xy: float, z: float) -> Slack:
+def gripper_touching_at(view: PredicateView, arm: str, point: str, xy: Length, z: Length) -> Slack:
     """The gripper of `arm` touches the object within |dx|, |dy| < xy and |dz| < z of its frame."""
     return _per_arm(arm, _touching_at(view, arm, point, xy, z))
 
@@ -366,25 +390,25 @@ def _touching_at(view: PredicateView, arm: str, point: str, xy: float, z: float)
 
 
 @predicate
-def pressed(view: PredicateView, arm: str, point: str, xy: float, z: float) -> Slack:
+def pressed(view: PredicateView, arm: str, point: str, xy: Length, z: Length) -> Slack:
     """The gripper of `arm` touches the object near its frame, and is closed itself."""
     return _per_arm(arm, np.minimum(_touching_at(view, arm, point, xy, z), _closed(view, arm)))
 
 
 @predicate
-def opened(view: PredicateView, joint: str, fraction: float) -> Slack:
+def opened(view: PredicateView, joint: str, fraction: Annotated[float, Bound(gt=0.0, le=1.0)]) -> Slack:
     """An object's joint has come at least `fraction` of its range."""
     return _at_least(view.joint_fraction(joint), fraction, FRACTION_MARGIN)
 
 
 @predicate
-def shut(view: PredicateView, joint: str, fraction: float = 0.1) -> Slack:
+def shut(view: PredicateView, joint: str, fraction: Annotated[float, Bound(ge=0.0, lt=1.0)] = 0.1) -> Slack:
     """An object's joint has come back to at most `fraction` of its range."""
     return _at_least(-view.joint_fraction(joint), -fraction, FRACTION_MARGIN)
 
 
 @predicate
-def tool_near(view: PredicateView, arm: str, point: str, distance: float) -> Slack:
+def tool_near(view: PredicateView, arm: str, point: str, distance: Length) -> Slack:
     """The tool of `arm` is within `distance` of a frame."""
     away = np.linalg.norm(view.tool_positions(arm) - view.position(point)[:, None], axis=-1)
     return _per_arm(arm, _below(away, distance))

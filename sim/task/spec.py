@@ -1,25 +1,39 @@
-"""Task, Object, Term, Skill: what a task *is*, as frozen values that travel to JSON and back.
+"""Task, TaskObject, Predicate, Skill: what a task *is*, as frozen values that travel to JSON and back.
 
 A task says what stands on the table, what counts as success and which skills reach it. It holds no
-simulator call and no code; scenes, experts and success tests are functions of it.
+simulator call and no code; scenes, experts and success tests are functions of it. Ranges of values stand in the
+annotations (`sim.task.values`); `sim.task.validate` checks them.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
-from sim.types import UserError
+from sim.task.values import Bound, resolve_hints, split_hint
+from sim.types import STEPS_PER_IMAGE, UserError
 
 Range = tuple[float, float]
+NonNegative = Annotated[float, Bound(ge=0.0)]  # metres
+MAX_HORIZON = 100_000  # control steps
+DIGEST_LENGTH = 8  # hexadecimal digits of a task's digest in the names of files
 Value = str | float | int | bool | tuple["Value", ...]
 
 
 class SpecError(UserError):
     """A task, robot or object says something the vocabulary does not know."""
+
+
+class DecodeError(SpecError):
+    """A JSON value is not the task that it should be; `word` is what the text says in the wrong place, or lacks."""
+
+    def __init__(self, message: str, word: str = "", line: int = 0) -> None:
+        super().__init__(f"not a task: {message}")
+        self.word, self.line = word, line
 
 
 @dataclass(frozen=True)
@@ -43,20 +57,20 @@ class Spawn:
 
     x: Range
     y: Range
-    z: float = 0.001  # above the table's top; above the floor where `floor` is set
+    z: Annotated[float, Bound(ge=-1.0, le=1.0)] = 0.001  # above the table's top; above the floor where `floor` is set
     yaw: Range = (0.0, 0.0)
     tilt: tuple[float, float, float] = (0.0, 0.0, 0.0)  # rotation vector applied before yaw: lays a thing on its side
     floor: bool = False
     within: str = ""  # an object placed before: x, y, z and yaw are counted from its base
-    min_abs_x: float = 0.0
+    min_abs_x: NonNegative = 0.0
     # x changes sign, and `tilt` is mirrored with it: "" never, "coin" half of the time, NAME to take its side, "-NAME"
     # the other side
     mirror: str = ""
     when_right: tuple[str, Range] | tuple[()] = ()  # (NAME, range of x that holds instead where NAME stands at x > 0)
-    behind: float = 0.0  # where |x| is less than this, y must be negative
-    clear: tuple[tuple[float, float, float], ...] = ()  # (x, y, least distance)
-    apart: tuple[tuple[str, float], ...] = ()  # least planar distance to objects placed before
-    apart_y: tuple[tuple[str, float], ...] = ()  # least distance in y alone
+    behind: NonNegative = 0.0  # where |x| is less than this, y must be negative
+    clear: tuple[tuple[float, float, NonNegative], ...] = ()  # (x, y, least distance)
+    apart: tuple[tuple[str, NonNegative], ...] = ()  # least planar distance to objects placed before
+    apart_y: tuple[tuple[str, NonNegative], ...] = ()  # least distance in y alone
     optional: bool = False  # left out of the scene where the first draw breaks `apart`
 
 
@@ -69,7 +83,7 @@ class TaskObject:
     spawn: Spawn
     colours: tuple[str, ...] = ()  # names of `sim.objects.palette`; none: the variant's own
     fixed: bool = False
-    mass: float = 0.05
+    mass: Annotated[float, Bound(ge=0.001, le=20.0)] = 0.05  # kg, of its base; parts weigh what their shapes do
     like: str = ""  # an object placed before whose variant (by number) this one shares
     unlike: str = ""  # an object placed before whose kind this one must not share; of one kind, whose variant
 
@@ -89,8 +103,8 @@ class ObjectOrder:
 class TablePlacement:
     """How the table stands: its centre along x and the height of its top (metres, world)."""
 
-    x: float = 0.0
-    top: float = 0.74
+    x: Annotated[float, Bound(ge=-0.5, le=0.5)] = 0.0
+    top: Annotated[float, Bound(ge=0.4, le=1.1)] = 0.74
 
 
 @dataclass(frozen=True)
@@ -143,11 +157,12 @@ class Task:
     arms: tuple[ArmRole, ...]
     success: tuple[Predicate, ...]
     plan: tuple[Skill, ...]
-    horizon: int
+    horizon: Annotated[int, Bound(ge=STEPS_PER_IMAGE, le=MAX_HORIZON, multiple_of=STEPS_PER_IMAGE)]
     unseen: tuple[str, ...] = ()  # instructions kept for evaluation
     suite: str = ""
     table: TablePlacement = field(default_factory=TablePlacement)
     order: tuple[ObjectOrder, ...] = ()
+    scene_id: str = ""  # what its scenes are drawn by, with the seed: tasks of one id share scenes; "": the name
 
     def find_object(self, name: str) -> TaskObject:
         """Return the object called `name`."""
@@ -174,38 +189,51 @@ def to_json(task: Task) -> str:
     return json.dumps(dataclasses.asdict(task), sort_keys=True)
 
 
+def compute_digest(task: Task) -> str:
+    """SHA-256 of a task's JSON, hexadecimal."""
+    return hashlib.sha256(to_json(task).encode()).hexdigest()
+
+
 def from_json(text: str) -> Task:
-    """Return the task that `to_json` wrote; `SpecError` where a key is missing or unknown."""
+    """Return the task that `to_json` wrote; `DecodeError` where a key is missing or unknown."""
     try:
-        raw = _freeze_mapping(json.loads(text))
-        nested = {
-            "objects": tuple(_parse_object(o) for o in raw["objects"]),
-            "arms": tuple(ArmRole(**a) for a in raw["arms"]),
-            "success": tuple(Predicate(**t) for t in raw["success"]),
-            "plan": tuple(_parse_skill(s) for s in raw["plan"]),
-            "table": TablePlacement(**raw.get("table", {})),
-            "order": tuple(ObjectOrder(**o) for o in raw.get("order", ())),
-        }
-        return Task(**{**raw, **nested})
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise SpecError(f"not a task: {error}") from error
+        raw = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DecodeError(str(error), line=error.lineno) from error
+    except RecursionError as error:
+        raise DecodeError("lists or objects are nested too deeply") from error
+    return _decode_dataclass(raw, Task, "task")
 
 
-def _parse_object(raw: dict[str, Any]) -> TaskObject:
-    return TaskObject(
-        **{**raw, "variants": tuple(ObjectSpec(**s) for s in raw["variants"]), "spawn": Spawn(**raw["spawn"])}
-    )
+def _decode_dataclass(raw: object, kind: type, where: str) -> Any:  # noqa: ANN401 - an instance of `kind`
+    """Build a dataclass from a JSON object; types of plain values are left to `sim.task.validate`."""
+    names = tuple(field.name for field in dataclasses.fields(kind))
+    if not isinstance(raw, dict):
+        raise DecodeError(f"{where} is {json.dumps(raw)[:40]}; valid: an object with {', '.join(names)}")
+    for name in raw:
+        if name not in names:
+            raise DecodeError(f"unknown field {name!r} of {where}; valid: {', '.join(names)}", name)
+    for item in dataclasses.fields(kind):
+        has_default = item.default is not dataclasses.MISSING or item.default_factory is not dataclasses.MISSING
+        if not has_default and item.name not in raw:
+            raise DecodeError(f"{where} lacks {item.name!r}; valid: {', '.join(names)}", where)
+    hints = resolve_hints(kind)
+    return kind(**{name: _decode_value(value, hints[name], name) for name, value in raw.items()})
 
 
-def _parse_skill(raw: dict[str, Any]) -> Skill:
-    return Skill(**{**raw, "alongside": tuple(_parse_skill(s) for s in raw.get("alongside", ()))})
-
-
-def _freeze_mapping(raw: dict[str, Any]) -> dict[str, Any]:
-    return {key: _freeze_value(value) for key, value in raw.items()}
+def _decode_value(raw: object, hint: Any, where: str) -> Any:  # noqa: ANN401 - of the type that the hint names
+    base = split_hint(hint)[0]
+    if dataclasses.is_dataclass(base) and isinstance(base, type):
+        return _decode_dataclass(raw, base, where)
+    item = get_args(base)[0] if get_origin(base) is tuple and get_args(base)[-1:] == (...,) else None
+    if dataclasses.is_dataclass(item) and isinstance(item, type):
+        if not isinstance(raw, list):
+            raise DecodeError(f"{where} is {json.dumps(raw)[:40]}; valid: a list", where)
+        return tuple(_decode_dataclass(value, item, where) for value in raw)
+    return _freeze_value(raw)
 
 
 def _freeze_value(value: Any) -> Any:  # noqa: ANN401 - JSON has no narrower type
     if isinstance(value, list):
         return tuple(_freeze_value(v) for v in value)
-    return _freeze_mapping(value) if isinstance(value, dict) else value
+    return {key: _freeze_value(v) for key, v in value.items()} if isinstance(value, dict) else value

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from math import inf
-from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from sim.embodiment.model import Embodiment
 from sim.objects import FAMILIES, build_object
@@ -25,12 +23,16 @@ from sim.task.diagnostics import (
     find_line,
     format_unknown_name,
 )
-from sim.task.spec import SpecError, Task, TaskObject, from_json
-from sim.task.vocabulary import check_keywords, check_vocabulary, flatten_plan
+from sim.task.plan_rules import check_plan
+from sim.task.spec import DecodeError, ObjectSpec, SpecError, Task, TaskObject, from_json
+from sim.task.values import check_value, describe_hint, resolve_hints
+from sim.task.vocabulary import check_arguments, check_vocabulary
 
 OBJECT_ORDER_KEYS = ("side", "y")
 ARM_RULES = ("left", "right", "side:OBJECT", "facing:OBJECT", "other:ROLE")
 RESERVED_NAMES = ("table", "world", "all", "any", "coin")  # names that mean something else already
+SAMPLED_SEEDS = 3  # whose scenes are drawn
+OBJECT_EXTENT_M = (0.001, 2.0)  # the least and the greatest size of a shape of an object
 ARMLESS_ROBOT = Embodiment("nobody", (), (), (0.0, 0.0, 0.0))  # a layout is the same for every robot
 
 
@@ -48,16 +50,12 @@ def validate_task(task: Task, source: str = "", path: str = "") -> None:
 
 
 def parse_task_json(text: str, path: str = "") -> Task:
-    """Return the task of a JSON text; `SpecError` with one line as from `check_task` where it is not sound."""
+    """Return the task of a JSON text; `SpecError` with one line as from `validate_task` where it is not sound."""
     try:
         task = from_json(text)
-    except (SpecError, AttributeError) as error:
-        cause = error.__cause__ or error
-        message = f"not a task: {cause} is missing" if isinstance(cause, KeyError) else f"not a task: {cause}"
-        match = re.search(r"'(\w+)'", message)
-        guessed_line = find_line(text, Diagnostic(message, build_quoted_pattern(match[1]) if match else ""))
-        line = cause.lineno if isinstance(cause, json.JSONDecodeError) else guessed_line or 1
-        raise SpecError(f"{path}:{line}: {message}") from error
+    except DecodeError as error:
+        guess = find_line(text, Diagnostic(str(error), build_quoted_pattern(error.word))) if error.word else 0
+        raise SpecError(f"{path}:{error.line or guess or 1}: {error}") from error
     validate_task(task, text, path)
     return task
 
@@ -72,46 +70,35 @@ def _diagnose_task(task: Task) -> Iterator[Diagnostic]:
     yield from _check_arm_rules(task)
     yield from _check_instructions(task)
     yield from check_vocabulary(task)
-    yield from _check_skill_conditions(task)
+    yield from check_plan(task)
     try:
-        sample_scene(task, ARMLESS_ROBOT, 0)
+        for seed in range(SAMPLED_SEEDS):
+            sample_scene(task, ARMLESS_ROBOT, seed)
     except SpecError as error:
         yield Diagnostic(str(error).removeprefix(f"task {task.name!r}: "), build_field_pattern("objects"))
 
 
-def _check_types(value: object, name: str) -> Iterator[Diagnostic]:
-    """Yield the fields of a frozen value, and of those in it, whose type is not the declared one."""
-    for field, type_hint in _resolve_type_hints(type(value)).items():
+def _check_types(value: object, where: str, location_hints: tuple[str, ...] = ()) -> Iterator[Diagnostic]:
+    """Yield the fields of a frozen value, and of those in it, whose type or range is not the declared one."""
+    name = vars(value).get("name")
+    if isinstance(name, str) and where != "task":
+        location_hints = (*location_hints, build_quoted_pattern(name))
+    for field, hint in resolve_hints(type(value)).items():
         field_value = vars(value)[field]
-        if not _matches_type(field_value, type_hint):
-            expected = (
-                type_hint.__name__ if isinstance(type_hint, type) else str(type_hint).replace("sim.task.spec.", "")
+        if not check_value(field_value, hint):
+            valid = describe_hint(hint)
+            yield Diagnostic(
+                f"{field} of {where} is {field_value!r}; valid: {valid}", build_field_pattern(field), location_hints
             )
-            yield Diagnostic(f"{field} of {name} is {field_value!r}; valid: {expected}", build_field_pattern(field))
         for nested in field_value if isinstance(field_value, tuple) else (field_value,):
             if dataclasses.is_dataclass(nested):
-                yield from _check_types(nested, re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(nested).__name__).lower())
-
-
-def _matches_type(value: object, type_hint: Any) -> bool:  # noqa: ANN401 - a type, or what `typing` makes of several
-    origin, args = get_origin(type_hint), get_args(type_hint)
-    if origin is UnionType:
-        return any(_matches_type(value, option) for option in args)
-    if origin is tuple:
-        element_types = args[:1] * len(value) if isinstance(value, tuple) and args[-1:] == (...,) else args
-        return (
-            isinstance(value, tuple)
-            and len(value) == len(element_types)
-            and all(map(_matches_type, value, element_types))
-        )
-    if type_hint in (int, float):
-        return isinstance(value, (int, type_hint)) and not isinstance(value, bool)
-    return isinstance(value, origin or type_hint)
+                kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(nested).__name__).lower()
+                yield from _check_types(nested, kind, location_hints)
 
 
 def _check_outline(task: Task) -> Iterator[Diagnostic]:
-    if task.horizon < 1:
-        yield Diagnostic(f"horizon {task.horizon} is less than one control step", build_field_pattern("horizon"))
+    if not task.name.isidentifier():
+        yield Diagnostic(f"name {task.name!r}; valid: letters, digits and _", build_field_pattern("name"))
     for field, value in (("instructions", task.instructions), ("objects", task.objects), ("success", task.success)):
         if not value:
             yield Diagnostic(f"{field} is empty", build_field_pattern(field))
@@ -138,21 +125,36 @@ def _check_variants(task_object: TaskObject) -> Iterator[Diagnostic]:
         yield from check_name("colour", colour, PALETTE, location_hints)
     for spec in task_object.variants:
         yield from check_name("family", spec.family, FAMILIES, location_hints)
-        yield from check_keywords("family", spec.family, FAMILIES[spec.family], 0, spec.params, location_hints)
+        yield from check_arguments("family", spec.family, FAMILIES[spec.family], 0, spec.params, location_hints)
         yield from check_name("colour", spec.colour, PALETTE, location_hints)
-        try:
-            model = build_object(spec)
-            geoms = (*model.geoms, *(geom for part in model.parts for geom in part.geoms))
-            is_valid = all(0.0 < size < inf for geom in geoms for size in geom.size)
-            reason = "its sizes are not all lengths above 0"
-        except (ValueError, TypeError, IndexError, KeyError) as error:
-            is_valid, reason = False, str(error)
-        if not is_valid:
+        if reason := _find_shape_fault(spec):
             yield Diagnostic(
                 f"family {spec.family!r} of object {task_object.name!r}: {reason}",
                 build_quoted_pattern(spec.family),
                 location_hints,
             )
+
+
+def _find_shape_fault(spec: ObjectSpec) -> str:
+    """What is wrong with the shapes that a family makes of its numbers, "" where nothing is."""
+    try:
+        with np.errstate(divide="raise", invalid="raise", over="raise"):
+            model = build_object(spec)
+    except (ValueError, TypeError, IndexError, KeyError, ArithmeticError) as error:
+        return str(error).partition("\n")[0] or type(error).__name__
+    geoms = (*model.geoms, *(geom for part in model.parts for geom in part.geoms))
+    if not all(0.0 < size < inf for geom in geoms for size in geom.size):
+        return "its sizes are not all lengths above 0"
+    if not all(abs(value) < inf for geom in geoms for value in (*geom.pos, *geom.quat)):
+        return "its shapes do not all have finite positions"
+    least, most = OBJECT_EXTENT_M
+    largest = [max(map(abs, (*geom.size, *geom.pos))) for geom in geoms]
+    if not largest or not (least <= max(largest) <= most):
+        return f"its largest length is {max(largest, default=0.0):g} m; valid: {least:g} to {most:g}"
+    return next(
+        (f"joint {part.joint!r} has no range" for part in model.parts if not part.joint_range[0] < part.joint_range[1]),
+        "",
+    )
 
 
 def _check_spawn_rules(task: Task) -> Iterator[Diagnostic]:
@@ -246,9 +248,16 @@ def _check_instructions(task: Task) -> Iterator[Diagnostic]:
     objects = [task_object.name for task_object in task.objects]
     valid = (*objects, *(f"{name}.colour" for name in objects), *(arm.role for arm in task.arms))
     optional = {task_object.name for task_object in task.objects if task_object.spawn.optional}
+    said: set[str] = set()
     for field, templates in (("instructions", task.instructions), ("unseen", task.unseen)):
         location_hints = (build_field_pattern(field),)
         for template in templates:
+            if template in said or not template.strip():
+                problem = f"{template!r} is said twice" if template in said else "an instruction is empty"
+                yield Diagnostic(
+                    problem, re.escape(template) if template else "", (*location_hints, re.escape(template))
+                )
+            said.add(template)
             for slot in find_slots(template):
                 if slot not in valid:
                     yield Diagnostic(format_unknown_name("slot", slot, valid), re.escape(f"{{{slot}}}"), location_hints)
@@ -261,18 +270,3 @@ def _check_instructions(task: Task) -> Iterator[Diagnostic]:
         ):
             absent = ", ".join(sorted(optional))
             yield Diagnostic(f"each of {field} names an object that may be absent: {absent}", "", location_hints)
-
-
-def _check_skill_conditions(task: Task) -> Iterator[Diagnostic]:
-    roles = [arm.role for arm in task.arms]
-    for skill in flatten_plan(task.plan):
-        if skill.when and not re.fullmatch(r"\w+!?=\w+", skill.when):
-            message = f"condition {skill.when!r} of skill {skill.name!r}; valid: ROLE=ROLE, ROLE!=ROLE"
-            yield Diagnostic(message, build_quoted_pattern(skill.when), (build_field_pattern("plan"),))
-        for role in re.split("!?=", skill.when) if skill.when else ():
-            yield from check_name("role", role, roles, (build_field_pattern("plan"),), skill.when)
-
-
-@functools.cache
-def _resolve_type_hints(kind: type) -> Mapping[str, Any]:
-    return get_type_hints(kind)

@@ -1,7 +1,7 @@
-"""The keywords of terms, skills and families, and the names that they may say.
+"""The keywords of predicates, skills and families: the values that they take and the names that they may say.
 
-What a keyword refers to is told by its name, in two tables: a new predicate or skill with the usual keywords needs no
-line here.
+Types and ranges are read from the signatures. What a keyword refers to is told by its name, in two tables: a new
+predicate or skill with the usual keywords needs no line here.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ from sim.objects import ObjectModel, build_object
 from sim.task.diagnostics import Diagnostic, build_field_pattern, build_quoted_pattern, check_name
 from sim.task.predicates import PREDICATES
 from sim.task.spec import Predicate, Skill, Task, Value
+from sim.task.values import check_value, describe_hint, is_number, is_one_required, resolve_hints
 
 ALTERNATIVE_KEYWORDS = (("arm", "arms"), ("on", "to"))  # of keywords that a word has both, one must be there
+INCREASING_KEYWORDS = ("low", "high")  # where both are given, the first is less
+DIFFERENT_KEYWORDS = ("a", "b")  # never the same
+EQUALLY_LONG_KEYWORDS = ("objs", "heights")
 
 
 class SymbolTable:
@@ -37,6 +41,10 @@ class SymbolTable:
     def list_joints(self, obj: str) -> tuple[str, ...]:
         """Return the joints of an object."""
         return _intersect_names([[part.joint for part in model.parts] for model in self._models.get(obj, ())])
+
+    def list_parts(self, obj: str) -> tuple[str, ...]:
+        """Return the moving parts of an object."""
+        return _intersect_names([[part.name for part in model.parts] for model in self._models.get(obj, ())])
 
     def list_grasps(self, obj: str, joint: str = "") -> tuple[str, ...]:
         """Return the grasps of an object, with `joint` those of the part that it moves."""
@@ -62,6 +70,10 @@ def _list_joint_names(symbols: SymbolTable, args: Arguments) -> tuple[str, ...]:
     return tuple(f"{obj}.{joint}" for obj in symbols.objects for joint in symbols.list_joints(obj))
 
 
+def _list_body_names(symbols: SymbolTable, args: Arguments) -> tuple[str, ...]:
+    return (*symbols.objects, *(f"{obj}.{part}" for obj in symbols.objects for part in symbols.list_parts(obj)))
+
+
 def _list_grasp_names(symbols: SymbolTable, args: Arguments) -> tuple[str, ...]:
     obj, _, joint = str(args.get("joint", "")).partition(".")
     return symbols.list_grasps(obj, joint) if joint else symbols.list_grasps(str(args.get("obj", "")))
@@ -82,7 +94,7 @@ PREDICATE_KEYWORDS: dict[str, tuple[str, NameLookup]] = {
     **SKILL_KEYWORDS, "arm": ANY_ROLE_REFERENCE, "point": LOCATION_REFERENCE,
     # of a predicate whose keywords mean something else: PREDICATE.KEYWORD
     "in_contact.a": BODY_REFERENCE, "in_contact.b": BODY_REFERENCE, "not_in_contact.a": BODY_REFERENCE, "not_in_contact.b": BODY_REFERENCE,
-    "same_side.a": OBJECT_REFERENCE, "same_side.b": OBJECT_REFERENCE,
+    "same_side.a": OBJECT_REFERENCE, "same_side.b": OBJECT_REFERENCE, "container": ("object", _list_body_names),
 }  # fmt: skip
 
 
@@ -106,33 +118,96 @@ def _check_calls(
         seen.append(call.name)
         location_hints = (build_field_pattern(field), *[build_quoted_pattern(call.name)] * seen.count(call.name))
         yield from check_name(kind, call.name, functions, location_hints)
-        yield from check_keywords(kind, call.name, functions[call.name], 1, call.args, location_hints)
-        accepted = list_parameters(functions[call.name], 1)
-        for key, value in call.args.items():
-            reference = references.get(f"{call.name}.{key}") or references.get(key)
-            if reference is None or (value == "" and accepted[key].default == ""):
+        function, args = functions[call.name], call.args
+        hints = resolve_hints(function)
+        named = {
+            key: reference
+            for key in args
+            if (reference := references.get(f"{call.name}.{key}") or references.get(key)) is not None
+        }
+        names = {key: lookup(symbols, args) for key, (_, lookup) in named.items() if key in hints}
+        yield from check_arguments(kind, call.name, function, 1, args, location_hints, names)
+        accepted = list_parameters(function, 1)
+        for key, valid in names.items():
+            value = args[key]
+            if value == "" and accepted[key].default == "":
                 continue
-            for name in value if isinstance(value, tuple) and "tuple" in str(accepted[key].annotation) else (value,):
-                yield from check_name(reference[0], name, reference[1](symbols, call.args), location_hints)
+            for name in value if isinstance(value, tuple) else (value,):
+                yield from check_name(named[key][0], name, valid, location_hints)
+        if kind == "predicate":
+            yield from _check_vacuous(call.name, function, args, location_hints)
+
+
+def check_arguments(
+    kind: str,
+    name: str,
+    function: Callable,
+    num_skipped: int,
+    args: Arguments,
+    location_hints: tuple[str, ...],
+    names: Mapping[str, tuple[str, ...]] | None = None,
+) -> Iterator[Diagnostic]:
+    """Yield keywords that a function does not know or lacks, and values that its signature does not allow.
+
+    `names` are the names that keywords may say, for the message.
+    """
+    yield from check_keywords(kind, name, function, num_skipped, args, location_hints)
+    hints = resolve_hints(function)
+    for key, value in args.items():
+        if not check_value(value, hints[key]):
+            choices = f": {', '.join(names[key])}" if names and key in names else ""
+            yield Diagnostic(
+                f"{key} of {kind} {name!r} is {value!r}; valid: {describe_hint(hints[key])}{choices}",
+                build_field_pattern(key),
+                location_hints,
+            )
+    low, high = (args.get(key) for key in INCREASING_KEYWORDS)
+    if is_number(low) and is_number(high) and low >= high:
+        message = f"low {low} of {kind} {name!r} is not below high {high}"
+        yield Diagnostic(message, build_field_pattern("low"), location_hints)
+    first, second = (args.get(key) for key in EQUALLY_LONG_KEYWORDS)
+    if isinstance(first, tuple) and isinstance(second, tuple) and len(first) != len(second):
+        message = f"heights of {kind} {name!r} are {len(second)} for {len(first)} objs; valid: one each"
+        yield Diagnostic(message, build_field_pattern("heights"), location_hints)
+
+
+def _check_vacuous(
+    name: str, function: Callable, args: Arguments, location_hints: tuple[str, ...]
+) -> Iterator[Diagnostic]:
+    """Yield where a predicate holds, or fails, whatever happens."""
+    limits = [key for key, hint in resolve_hints(function).items() if is_one_required(hint)]
+    if limits and not set(limits) & set(args):
+        yield Diagnostic(
+            f"predicate {name!r} has no limit and would always hold; valid: one or more of {', '.join(limits)}",
+            build_quoted_pattern(name),
+            location_hints,
+        )
+    a, b = (args.get(key) for key in DIFFERENT_KEYWORDS)
+    if a is not None and a in (b if isinstance(b, tuple) else (b,)):
+        message = f"predicate {name!r} speaks of {a!r} as both a and b; valid: two different ones"
+        yield Diagnostic(message, build_field_pattern("b"), location_hints)
 
 
 def check_keywords(
     kind: str, name: str, function: Callable, num_skipped: int, args: Arguments, location_hints: tuple[str, ...]
 ) -> Iterator[Diagnostic]:
-    """Yield keywords that a function does not know, and those that it lacks."""
+    """Yield keywords that a function does not know, those that it lacks, and alternatives that are both given."""
     accepted = list_parameters(function, num_skipped)
     for key in args:
         yield from check_name(f"keyword of {kind} {name!r}:", key, accepted, location_hints)
     missing = [key for key, parameter in accepted.items() if parameter.default is Parameter.empty and key not in args]
-    missing += [
-        " or ".join(pair) for pair in ALTERNATIVE_KEYWORDS if set(pair) <= set(accepted) and not set(pair) & set(args)
-    ]
+    alternatives = [pair for pair in ALTERNATIVE_KEYWORDS if set(pair) <= set(accepted)]
+    missing += [" or ".join(pair) for pair in alternatives if not set(pair) & set(args)]
     if missing:
         yield Diagnostic(
             f"{kind} {name!r} lacks {', '.join(missing)}; valid: {', '.join(accepted)}",
             build_quoted_pattern(name),
             location_hints,
         )
+    for pair in alternatives:
+        if set(pair) <= set(args):
+            message = f"{kind} {name!r} has both {' and '.join(pair)}; valid: one of them"
+            yield Diagnostic(message, build_quoted_pattern(name), location_hints)
 
 
 def flatten_plan(plan: Iterable[Skill]) -> Iterator[Skill]:

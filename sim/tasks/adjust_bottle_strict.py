@@ -8,6 +8,7 @@ from sim.tasks.adjust_bottle import TASK as WEAK
 TASK = dataclasses.replace(
     WEAK,
     name="adjust_bottle_strict",
+    scene_id=WEAK.name,
     suite="robotwin50_strict",
     success=(
         *WEAK.success,

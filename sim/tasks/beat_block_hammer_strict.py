@@ -8,6 +8,7 @@ from sim.tasks.beat_block_hammer import TASK as WEAK
 TASK = dataclasses.replace(
     WEAK,
     name="beat_block_hammer_strict",
+    scene_id=WEAK.name,
     suite="robotwin50_strict",
     success=(
         *WEAK.success,

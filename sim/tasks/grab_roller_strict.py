@@ -8,6 +8,7 @@ from sim.tasks.grab_roller import TASK as WEAK
 TASK = dataclasses.replace(
     WEAK,
     name="grab_roller_strict",
+    scene_id=WEAK.name,
     suite="robotwin50_strict",
     success=(
         *WEAK.success,

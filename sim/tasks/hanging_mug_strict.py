@@ -8,6 +8,7 @@ from sim.tasks.hanging_mug import TASK as WEAK
 TASK = dataclasses.replace(
     WEAK,
     name="hanging_mug_strict",
+    scene_id=WEAK.name,
     suite="robotwin50_strict",
     success=(
         Predicate("near", {"a": "mug.handle", "b": "rack.hang", "x": 0.05, "y": 0.05}),

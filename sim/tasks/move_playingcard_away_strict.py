@@ -8,6 +8,7 @@ from sim.tasks.move_playingcard_away import TASK as WEAK
 TASK = dataclasses.replace(
     WEAK,
     name="move_playingcard_away_strict",
+    scene_id=WEAK.name,
     suite="robotwin50_strict",
     success=(
         *WEAK.success,

@@ -8,6 +8,7 @@ from sim.tasks.place_a2b_right import TASK as WEAK
 TASK = dataclasses.replace(
     WEAK,
     name="place_a2b_right_strict",
+    scene_id=WEAK.name,
     suite="robotwin50_strict",
     success=(
         *WEAK.success,

@@ -9,6 +9,7 @@ from sim.tasks.place_bread_basket import TASK as WEAK
 TASK = dataclasses.replace(
     WEAK,
     name="place_bread_basket_strict",
+    scene_id=WEAK.name,
     suite="robotwin50_strict",
     success=(
         *WEAK.success,

@@ -8,6 +8,7 @@ from sim.tasks.place_bread_skillet import TASK as WEAK
 TASK = dataclasses.replace(
     WEAK,
     name="place_bread_skillet_strict",
+    scene_id=WEAK.name,
     suite="robotwin50_strict",
     success=(
         *WEAK.success,

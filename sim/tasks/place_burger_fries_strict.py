@@ -8,6 +8,7 @@ from sim.tasks.place_burger_fries import TASK as WEAK
 TASK = dataclasses.replace(
     WEAK,
     name="place_burger_fries_strict",
+    scene_id=WEAK.name,
     suite="robotwin50_strict",
     success=(
         *WEAK.success,

@@ -8,6 +8,7 @@ from sim.tasks.place_can_basket import TASK as WEAK
 TASK = dataclasses.replace(
     WEAK,
     name="place_can_basket_strict",
+    scene_id=WEAK.name,
     suite="robotwin50_strict",
     success=(
         *WEAK.success,

@@ -9,6 +9,7 @@ from sim.tasks.place_cans_plasticbox import TASK as WEAK
 TASK = dataclasses.replace(
     WEAK,
     name="place_cans_plasticbox_strict",
+    scene_id=WEAK.name,
     suite="robotwin50_strict",
     success=(
         *WEAK.success,

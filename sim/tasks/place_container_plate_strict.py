@@ -8,6 +8,7 @@ from sim.tasks.place_container_plate import TASK as WEAK
 TASK = dataclasses.replace(
     WEAK,
     name="place_container_plate_strict",
+    scene_id=WEAK.name,
     suite="robotwin50_strict",
     success=(
         *WEAK.success,

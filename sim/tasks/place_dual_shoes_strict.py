@@ -8,6 +8,7 @@ from sim.tasks.place_dual_shoes import TASK as WEAK
 TASK = dataclasses.replace(
     WEAK,
     name="place_dual_shoes_strict",
+    scene_id=WEAK.name,
     suite="robotwin50_strict",
     success=(
         *WEAK.success,

@@ -8,6 +8,7 @@ from sim.tasks.place_mouse_pad import TASK as WEAK
 TASK = dataclasses.replace(
     WEAK,
     name="place_mouse_pad_strict",
+    scene_id=WEAK.name,
     suite="robotwin50_strict",
     success=(
         *WEAK.success,

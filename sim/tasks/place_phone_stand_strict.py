@@ -8,6 +8,7 @@ from sim.tasks.place_phone_stand import TASK as WEAK
 TASK = dataclasses.replace(
     WEAK,
     name="place_phone_stand_strict",
+    scene_id=WEAK.name,
     suite="robotwin50_strict",
     success=(
         Predicate("near", {"a": "phone.bottom_edge", "b": "stand.ledge", "x": 0.03, "y": 0.02, "z": 0.015}),

@@ -8,6 +8,7 @@ from sim.tasks.place_shoe import TASK as WEAK
 TASK = dataclasses.replace(
     WEAK,
     name="place_shoe_strict",
+    scene_id=WEAK.name,
     suite="robotwin50_strict",
     success=(
         *WEAK.success,

@@ -8,6 +8,7 @@ from sim.tasks.press_stapler import TASK as WEAK
 TASK = dataclasses.replace(
     WEAK,
     name="press_stapler_strict",
+    scene_id=WEAK.name,
     suite="robotwin50_strict",
     success=(Predicate("pressed", {"arm": "a", "point": "stapler.top", "xy": 0.02, "z": 0.01}, latch=True),),
 )

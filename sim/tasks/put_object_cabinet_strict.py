@@ -8,6 +8,7 @@ from sim.tasks.put_object_cabinet import TASK as WEAK
 TASK = dataclasses.replace(
     WEAK,
     name="put_object_cabinet_strict",
+    scene_id=WEAK.name,
     suite="robotwin50_strict",
     success=(
         *WEAK.success,

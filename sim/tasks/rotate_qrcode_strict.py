@@ -8,6 +8,7 @@ from sim.tasks.rotate_qrcode import TASK as WEAK
 TASK = dataclasses.replace(
     WEAK,
     name="rotate_qrcode_strict",
+    scene_id=WEAK.name,
     suite="robotwin50_strict",
     success=(
         *WEAK.success,

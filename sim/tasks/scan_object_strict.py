@@ -8,6 +8,7 @@ from sim.tasks.scan_object import TASK as WEAK
 TASK = dataclasses.replace(
     WEAK,
     name="scan_object_strict",
+    scene_id=WEAK.name,
     suite="robotwin50_strict",
     success=(
         *WEAK.success,

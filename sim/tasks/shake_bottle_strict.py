@@ -8,6 +8,7 @@ from sim.tasks.shake_bottle import TASK as WEAK
 TASK = dataclasses.replace(
     WEAK,
     name="shake_bottle_strict",
+    scene_id=WEAK.name,
     suite="robotwin50_strict",
     success=(
         *WEAK.success,

@@ -8,6 +8,7 @@ from sim.tasks.stamp_seal import TASK as WEAK
 TASK = dataclasses.replace(
     WEAK,
     name="stamp_seal_strict",
+    scene_id=WEAK.name,
     suite="robotwin50_strict",
     success=(
         *WEAK.success,

@@ -65,8 +65,8 @@ TASK = Task(
     ),
     success=(
         Predicate("near", {"a": "cup.bottom", "b": "pad.top", "xy": 0.03}),
-        Predicate("open", {"arm": "all"}),
-        Predicate("touching", {"a": "cup", "b": "table"}),
+        Predicate("gripper_open", {"arm": "all"}),
+        Predicate("in_contact", {"a": "cup", "b": "table"}),
         Predicate("opened", {"joint": "door.door", "fraction": 0.5}),
         Predicate("within", {"point": "cup", "x": (0.0, 1.0), "mirror": "a"}),
     ),
@@ -82,6 +82,7 @@ TASK = Task(
 )
 """
 POINTS = "cup.bottom, cup.centre, cup.top, pad.bottom, pad.centre, pad.top"
+HORIZON = "a whole number a multiple of 4 and at least 4 and at most 100000"
 DOOR = "door.bottom, door.top, door.handle, door.edge"
 
 
@@ -100,20 +101,23 @@ def test_the_sound_file_is_sound() -> None:
 
 MISTAKES = {
     # what to replace, by what, where it is said, the message
-    "term": ('Predicate("open", {', 'Predicate("oben", {', 45, "unknown term 'oben'; did you mean 'open'? valid: {terms}"),
-    "term's keyword": (
-        '"xy": 0.03', '"xyz": 0.03', 44,
-        "unknown keyword of term 'near': 'xyz'; did you mean 'xy'? valid: {near}",
+    "predicate": (
+        'Predicate("gripper_open", {', 'Predicate("gripper_oben", {', 45,
+        "unknown predicate 'gripper_oben'; did you mean 'gripper_open'? valid: {predicates}",
     ),
-    "term's missing keyword": (
+    "predicate's keyword": (
+        '"xy": 0.03', '"xyz": 0.03', 44,
+        "unknown keyword of predicate 'near': 'xyz'; did you mean 'xy'? valid: {near}",
+    ),
+    "predicate's missing keyword": (
         '{"a": "cup.bottom", "b": "pad.top", "xy": 0.03}', '{"a": "cup.bottom"}', 44,
-        "term 'near' lacks b; valid: {near}",
+        "predicate 'near' lacks b; valid: {near}",
     ),
     "second of equal names": (
-        'Predicate("open", {"arm": "all"})', 'Predicate("near", {"a": "cup.bottom"})', 45,
-        "term 'near' lacks b; valid: {near}",
+        'Predicate("gripper_open", {"arm": "all"})', 'Predicate("near", {"a": "cup.bottom"})', 45,
+        "predicate 'near' lacks b; valid: {near}",
     ),
-    "term's point": (
+    "predicate's point": (
         '"a": "cup.bottom"', '"a": "cup.botom"', 44,
         "unknown point 'cup.botom'; did you mean 'cup.bottom'? valid: cup, pad, door, {points}",
     ),
@@ -121,14 +125,14 @@ MISTAKES = {
         '"a": "cup.bottom"', '"a": "cup.shoulder"', 44,
         "unknown point 'cup.shoulder'; valid: cup, pad, door, {points}",
     ),
-    "term's role": ('"arm": "all"', '"arm": "c"', 45, "unknown role 'c'; valid: a, b, all"),
-    "term's object": (
+    "predicate's role": ('"arm": "all"', '"arm": "c"', 45, "unknown role 'c'; valid: a, b, all, any"),
+    "predicate's object": (
         '"a": "cup", "b": "table"', '"a": "cup.top", "b": "table"', 46,
         "unknown object 'cup.top'; did you mean 'cup'? valid: cup, pad, door, table",
     ),
-    "term's joint": ('"door.door", "fraction', '"door.hinge", "fraction', 47,
+    "predicate's joint": ('"door.door", "fraction', '"door.hinge", "fraction', 47,
                      "unknown joint 'door.hinge'; valid: door.door"),
-    "term's mirror": ('"mirror": "a"', '"mirror": "cup"', 48, "unknown role 'cup'; valid: a, b"),
+    "predicate's mirror": ('"mirror": "a"', '"mirror": "cup"', 48, "unknown role 'cup'; valid: a, b"),
     "skill": ('Skill("press"', 'Skill("pres"', 55, "unknown skill 'pres'; did you mean 'press'? valid: {skills}"),
     "skill alongside": (
         'Skill("home"', 'Skill("hone"', 54, "unknown skill 'hone'; did you mean 'home'? valid: {skills}"
@@ -176,7 +180,7 @@ MISTAKES = {
     "no size": ('ObjectSpec("disc", {"radius": 0.05', 'ObjectSpec("disc", {"radius": -0.05', 23,
                 "family 'disc' of object 'pad': its sizes are not all lengths above 0"),
     "no length": ('ObjectSpec("disc", {"radius": 0.05', 'ObjectSpec("disc", {"radius": "wide"', 23,
-                  "family 'disc' of object 'pad': '<' not supported between instances of 'float' and 'str'"),
+                  "radius of family 'disc' is 'wide'; valid: a number"),
     "colour": ('"red", "green"', '"red", "grean"', 30,
                "unknown colour 'grean'; did you mean 'green'? valid: {colours}"),
     "variant's colour": ('colour="blue"', 'colour="blu"', 16,
@@ -186,7 +190,7 @@ MISTAKES = {
     "role named as an object": ('ArmRole("b", "other:a")', 'ArmRole("pad", "right")', 41,
                                 "role 'pad': the name is used twice"),
     "name that is taken": ('            "pad",', '            "table",', 22,
-                           "object 'table': not a name; valid: any word but table, world, all, coin"),
+                           "object 'table': not a name; valid: any word but table, world, all, any, coin"),
     "mirror": ('mirror="cup"', 'mirror="-mug"', 27, "unknown object before 'pad' in mirror 'mug'; valid: cup"),
     "apart from a later one": ('apart=(("cup"', 'apart=(("door"', 28,
                                "unknown object before 'pad' in apart 'door'; valid: cup"),
@@ -212,16 +216,17 @@ MISTAKES = {
                          "spawn.y of 'door': 0.2 to 0.4 is off the table; valid: -0.35 to 0.35"),
     "no room": ('("cup", 0.12)', '("cup", 0.9)', 12,
                 "no layout in 2000 draws; its spawn regions leave no room"),
-    "horizon": ("horizon=500", "horizon=0", 58, "horizon 0 is less than one control step"),
-    "type": ("horizon=500", 'horizon="long"', 58, "horizon of task is 'long'; valid: int"),
+    "horizon": ("horizon=500", "horizon=0", 58, "horizon of task is 0; valid: {horizon}"),
+    "type": ("horizon=500", 'horizon="long"', 58, "horizon of task is 'long'; valid: {horizon}"),
 }  # fmt: skip
 
 
 def message(text: str) -> str:
     """Return a message with the long lists of valid names filled in."""
     lists = {
-        "terms": PREDICATES, "skills": SKILLS, "families": FAMILIES, "colours": PALETTE, "points": (POINTS, DOOR),
+        "predicates": PREDICATES, "skills": SKILLS, "families": FAMILIES, "colours": PALETTE, "points": (POINTS, DOOR),
         "near": list_parameters(PREDICATES["near"], 1), "place": list_parameters(SKILLS["place"], 1),
+        "horizon": (HORIZON,), "fields": [field.name for field in dataclasses.fields(Task)],
         "pick": list_parameters(SKILLS["pick"], 1), "can": list_parameters(FAMILIES["can"], 0),
     }  # fmt: skip
     for name, valid in lists.items():
@@ -247,13 +252,13 @@ def test_json_is_read_like_a_module() -> None:
 
 JSON_MISTAKES = {
     "syntax": ('"horizon": 500', '"horizon": 500 500', "Expecting ',' delimiter"),
-    "missing": ('"horizon"', '"horizons"', "not a task: Task.__init__() got an unexpected keyword argument 'horizons'"),
-    "type": ('"horizon": 500', '"horizon": "500"', "horizon of task is '500'; valid: int"),
-    "horizon": ('"horizon": 500', '"horizon": 0', "horizon 0 is less than one control step"),
-    "term": (
-        '"name": "touching"',
-        '"name": "touchin"',
-        "unknown term 'touchin'; did you mean 'touching'? valid: {terms}",
+    "missing": ('"horizon"', '"horizons"', "not a task: unknown field 'horizons' of task; valid: {fields}"),
+    "type": ('"horizon": 500', '"horizon": "500"', "horizon of task is '500'; valid: {horizon}"),
+    "horizon": ('"horizon": 500', '"horizon": 0', "horizon of task is 0; valid: {horizon}"),
+    "predicate": (
+        '"name": "in_contact"',
+        '"name": "in_contac"',
+        "unknown predicate 'in_contac'; did you mean 'in_contact'? valid: {predicates}",
     ),
     "grasp": ('"grasp": "side"', '"grasp": "rim"', "unknown grasp 'rim'; valid: side, top"),
     "point": ('"point": "bottom"', '"point": "low"', "unknown point 'low'; valid: bottom, centre, top"),
@@ -295,7 +300,7 @@ def test_a_saved_task_loads_from_its_file(tmp_path: Path) -> None:
 
 def test_without_a_source_the_task_is_named() -> None:
     task = dataclasses.replace(read(SOUND), horizon=0)
-    with pytest.raises(SpecError, match=r"^task 'tidy': horizon 0 is less"):
+    with pytest.raises(SpecError, match=r"^task 'tidy': horizon of task is 0; valid: "):
         validate_task(task)
 
 
