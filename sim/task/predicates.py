@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.geometry import conjugate, invert, multiply, rotate, transform_points
+from sim.registry import FunctionRegistry
 from sim.task.spec import SpecError, Task, Value
 
 Flags = NDArray[np.bool_]
@@ -39,13 +40,12 @@ class SceneState(Protocol):
     def touching(self, a: str, b: str) -> Flags: ...
 
 
-PREDICATES: dict[str, Callable[..., Flags]] = {}
+PREDICATES: FunctionRegistry[Callable[..., Flags]] = FunctionRegistry("predicate", "predicates")
 
 
 def register_predicate(function: Callable[..., Flags]) -> Callable[..., Flags]:
     """Register a predicate under its function's name."""
-    PREDICATES[function.__name__] = function
-    return function
+    return PREDICATES.register(function)
 
 
 def evaluate_success(task: Task, view: SceneState, latched: NDArray[np.bool_]) -> tuple[Flags, NDArray[np.bool_]]:
