@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from aim import __version__, console
@@ -65,8 +68,10 @@ VERBS = (
 )
 
 OPTIONS = """options of every verb:
-  --help     flags, with an example
-  --json     the last line of standard output is one JSON object; all else goes to standard error
+  --help          flags, with an example
+  --json          the last line of standard output is one JSON object; all else goes to standard error
+  --plugins DIR   use the robots/, objects/, catalogue/ and predicates/ of a folder too; may be given several times,
+                  as may folders in the environment variable AIM_PLUGINS
 exit codes: 0 done, 1 a fault, 2 a mistake in the command, 130 interrupted"""
 
 
@@ -78,10 +83,46 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words == ["--version"]:
         print(__version__)
         return console.DONE
+    words, plugin_folders = _split_plugins(words)
     if _asks_for_list(words):
         print(overview(words[:1] if words and not words[0].startswith("-") else []))
         return console.DONE
-    return console.run(lambda: _call(words), as_json)
+    return console.run(lambda: _run_verb(words, plugin_folders), as_json)
+
+
+def _split_plugins(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split a command line into what is left of it and the folders of `--plugins DIR`, "" where DIR is missing."""
+    rest, folders, remaining = [], [], iter(words)
+    for word in remaining:
+        option, equals, value = word.partition("=")
+        if option == "--plugins":
+            folders.append(value if equals else next(remaining, ""))
+        else:
+            rest.append(word)
+    return rest, folders
+
+
+@contextlib.contextmanager
+def _use_plugins(folders: Sequence[str]) -> Iterator[None]:
+    """Add plugin folders to AIM_PLUGINS, for this process and its workers; afterwards note the files left out."""
+    from sim import registry
+    from sim.types import UserError
+
+    if "" in folders:
+        raise UserError("--plugins needs a folder, as in --plugins DIR")
+    before = os.environ.get(registry.PLUGINS_VARIABLE)
+    paths = [str(registry.check_plugin_folder(Path(folder))) for folder in folders]
+    if paths:
+        os.environ[registry.PLUGINS_VARIABLE] = os.pathsep.join([*([before] if before else []), *paths])
+    try:
+        yield
+    finally:
+        for error in registry.list_import_errors():
+            console.note(f"left out: {error}")
+        if before is None:
+            os.environ.pop(registry.PLUGINS_VARIABLE, None)
+        else:
+            os.environ[registry.PLUGINS_VARIABLE] = before
 
 
 def _asks_for_list(words: Sequence[str]) -> bool:
@@ -113,8 +154,13 @@ def find(words: Sequence[str]) -> Verb:
     raise UserError(f"unknown verb {asked!r}; {hint}verbs: {', '.join(names)}")
 
 
-def _call(words: Sequence[str]) -> Mapping[str, object]:
+def _run_verb(words: Sequence[str], plugin_folders: Sequence[str]) -> Mapping[str, object]:
     verb = find(words)
+    with _use_plugins(plugin_folders):
+        return _call(verb, words)
+
+
+def _call(verb: Verb, words: Sequence[str]) -> Mapping[str, object]:
     module, _, function = verb.where.partition(":")
     action = vars(importlib.import_module(module))[function]
     import tyro
@@ -123,7 +169,8 @@ def _call(words: Sequence[str]) -> Mapping[str, object]:
         action,
         prog=f"aim {verb.name}",
         description=f"{verb.summary[0].upper()}{verb.summary[1:]}.\n\nExample: {verb.example}\n\n"
-        "--json: the last line of standard output is one JSON object.",
+        "--json: the last line of standard output is one JSON object.\n"
+        "--plugins DIR: use the robots, objects and predicates of a plugin folder too.",
         args=list(words[len(verb.name.split()) :]),
     )
 

@@ -1,33 +1,5 @@
-"""The families of parametric objects, one file a group."""
+"""The families of parametric objects, one file a group, found by file name."""
 
-from sim.objects import (
-    articulated,
-    boxes,
-    desk_and_food,
-    handles,
-    open_boxes,
-    rods,
-    round,
-    stands,
-    tools,
-    vessels,
-)
-from sim.objects.base import FAMILIES, Grasp, ObjectModel, ObjectPart, build_object
+from sim.objects.base import FAMILIES, Grasp, ObjectModel, ObjectPart, build_object, register_family
 
-__all__ = [
-    "FAMILIES",
-    "Grasp",
-    "ObjectModel",
-    "ObjectPart",
-    "articulated",
-    "boxes",
-    "build_object",
-    "desk_and_food",
-    "handles",
-    "open_boxes",
-    "rods",
-    "round",
-    "stands",
-    "tools",
-    "vessels",
-]
+__all__ = ["FAMILIES", "Grasp", "ObjectModel", "ObjectPart", "build_object", "register_family"]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from sim.embodiment.model import Geom, Vector
 from sim.geometry import Array, make_pose
+from sim.registry import FunctionRegistry
 from sim.task.spec import ObjectSpec, SpecError, Value
 
 
@@ -60,28 +61,26 @@ class ObjectModel:
 
 
 ObjectBuilder = Callable[..., ObjectModel]
-FAMILIES: dict[str, ObjectBuilder] = {}
+FAMILIES: FunctionRegistry[ObjectBuilder] = FunctionRegistry("object family", "objects", "sim.objects")
 
 
 def register_family(builder: ObjectBuilder) -> ObjectBuilder:
     """Register a family under its function's name."""
-    FAMILIES[builder.__name__] = builder
-    return builder
+    return FAMILIES.register(builder)
 
 
 def build_object(spec: ObjectSpec) -> ObjectModel:
-    """Return the form of a shape, built once; `SpecError` where the family or one of its parameters is unknown."""
+    """Object model of a spec, built once; `SpecError` where the family or one of its parameters is unknown."""
+    builder = FAMILIES.find(spec.family)
     try:
-        return _build_cached(spec.family, tuple(sorted(spec.params.items())))
+        return _build_cached(builder, tuple(sorted(spec.params.items())))
     except TypeError as error:
         raise SpecError(f"object family {spec.family!r}: {error}") from error
 
 
 @functools.lru_cache(maxsize=1024)
-def _build_cached(family: str, params: tuple[tuple[str, Value], ...]) -> ObjectModel:
-    if family not in FAMILIES:
-        raise SpecError(f"unknown object family {family!r}; valid: {', '.join(sorted(FAMILIES))}")
-    return FAMILIES[family](**dict(params))
+def _build_cached(builder: ObjectBuilder, params: tuple[tuple[str, Value], ...]) -> ObjectModel:
+    return builder(**dict(params))
 
 
 def frame_at_height(z: float) -> tuple[str, Array]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from sim.embodiment.model import Embodiment
-from sim.registry import list_module_names, load_value
+from sim.registry import ModuleRegistry
+
+ROBOT_FILES = ModuleRegistry("robot", "robots", __name__)
 
 
 def list_robots() -> tuple[str, ...]:
-    """Return the names of all robots."""
-    return list_module_names(__path__)
+    """Names of all robots."""
+    return ROBOT_FILES.list_names()
 
 
 def load_robot(name: str) -> Embodiment:
-    """Return the robot called `name`; `UserError` naming the robots there are."""
-    return load_value("robot", __name__, name, list_robots(), "ROBOT")
+    """The robot called `name`; `UserError` naming the robots there are, `SpecError` where its file is not sound."""
+    return ROBOT_FILES.load_attribute(name, "ROBOT", Embodiment)

@@ -114,7 +114,7 @@ def sample_distractors(
     `forms` and `poses` are those of the task's objects that are present. A thing is small, has no moving parts and is
     never of a kind or a family that the task knows in any of its variants.
     """
-    instances_by_category = catalogue.load_catalogue()
+    instances_by_category = catalogue.load_builtin_catalogue()
     task_categories = {
         label for task_object in task.objects for spec in task_object.variants for label in (spec.kind, spec.family)
     }
@@ -152,7 +152,7 @@ def sample_distractors(
 @functools.cache
 def _load_distractor_model(category: str, instance: int) -> tuple[ObjectSpec, ObjectModel, float, float]:
     """Return a shape of the catalogue with its form, radius and height: grasps, which no clutter needs, take long."""
-    spec = catalogue.load_catalogue()[category][instance]
+    spec = catalogue.load_builtin_catalogue()[category][instance]
     model = build_object(spec)
     return spec, model, *compute_footprint(model)
 

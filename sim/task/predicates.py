@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.geometry import conjugate, invert, multiply, rotate, transform_points
+from sim.registry import FunctionRegistry
 from sim.task.spec import Predicate, SpecError, Task, Value
 from sim.task.values import (
     UNBOUNDED,
@@ -66,13 +67,12 @@ class PredicateView(Protocol):
     def bounds(self, body: str) -> tuple[Floats, Floats]: ...
 
 
-PREDICATES: dict[str, Callable[..., Slack]] = {}
+PREDICATES: FunctionRegistry[Callable[..., Slack]] = FunctionRegistry("predicate", "predicates")
 
 
 def predicate(function: Callable[..., Slack]) -> Callable[..., Slack]:
     """Register a predicate under its function's name."""
-    PREDICATES[function.__name__] = function
-    return function
+    return PREDICATES.register(function)
 
 
 def tolerance(slack: Slack) -> Floats:
