@@ -74,7 +74,9 @@ def _render_word(
     lines = []
     for key, parameter in list_parameters(function, num_skipped).items():
         reference = find_reference(references, name, key)
-        phrase = f"{reference.phrase}: {describe_hint(hints[key])}" if reference else describe_hint(hints[key])
+        phrase = describe_hint(hints[key])
+        if reference:
+            phrase = reference.phrase if hints[key] is str else f"{phrase}: {reference.phrase}"
         lines.append(f"- `{key}{_format_default(parameter)}`: {phrase}")
     if limits := [key for key, hint in hints.items() if is_one_required(hint)]:
         lines.append(f"\nAt least one of {_join(limits)} is given.")
