@@ -81,8 +81,13 @@ def sample_scene(task: Task, robot: Embodiment, seed: int, variation: str = "cle
             visuals, distractors=randomize.sample_distractors(task, robot, table, models, poses, distractor_rng)
         )
     descriptions = {
-        name: instructions.ObjectDescription(specs[name], colour_names[name], bool(task.find_object(name).colours))
-        for name in poses
+        name: instructions.ObjectDescription(
+            specs[name],
+            colour_names[name],
+            bool(task.find_object(name).colours),
+            (float(pose[0]), float(pose[1])),
+        )
+        for name, pose in poses.items()
     }
     arm_phrases = {role: f"the {side} arm" if len(robot.arms) > 1 else "the arm" for role, side in sides.items()}
     instruction = instructions.sample_instruction(

@@ -35,13 +35,16 @@ def render_example_instruction(task: Task) -> str:
     for index, task_object in enumerate(task.objects):
         spec = task_object.variants[-1 if task_object.unlike else 0]
         colour = task_object.colours[index % len(task_object.colours)] if task_object.colours else spec.colour
-        descriptions[task_object.name] = ObjectDescription(spec, colour, bool(task_object.colours))
+        spawn = task_object.spawn
+        place = (sum(spawn.x) / 2, sum(spawn.y) / 2)
+        descriptions[task_object.name] = ObjectDescription(spec, colour, bool(task_object.colours), place)
 
     def fill_slot(match: re.Match[str]) -> str:
         slot, _, attribute = match.group(1).partition(".")
         if slot not in descriptions:
             return f"arm {slot}"
-        return descriptions[slot].colour if attribute else descriptions[slot].list_phrases(False)[0]
+        others = [description for name, description in descriptions.items() if name != slot]
+        return descriptions[slot].colour if attribute else descriptions[slot].list_phrases(False, others)[0]
 
     return SLOT_PATTERN.sub(fill_slot, task.instructions[0])
 

@@ -45,7 +45,7 @@ def validate_task(task: Task, source: str = "", path: str = "") -> None:
     if diagnostic is None:
         return
     line = find_line(source, diagnostic)
-    location = (f"{path}:{line}" if line else path) or f"task {task.name!r}"
+    location = f"{path}:{max(line, 1)}" if path else f"task {task.name!r}"
     raise SpecError(f"{location}: {diagnostic.message}")
 
 

@@ -10,6 +10,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from inspect import Parameter
+from typing import NamedTuple
 
 from sim.expert.skills import SKILLS
 from sim.objects import ObjectModel, build_object
@@ -79,22 +80,33 @@ def _list_grasp_names(symbols: SymbolTable, args: Arguments) -> tuple[str, ...]:
     return symbols.list_grasps(obj, joint) if joint else symbols.list_grasps(str(args.get("obj", "")))
 
 
-ROLE_REFERENCE = ("role", lambda names, args: names.roles)
-ANY_ROLE_REFERENCE = ("role", lambda names, args: (*names.roles, "all", "any"))
-OBJECT_REFERENCE = ("object", lambda names, args: names.objects)
-BODY_REFERENCE = ("object", lambda names, args: (*names.objects, "table"))
-LOCATION_REFERENCE = ("point", _list_location_names)
+class Reference(NamedTuple):
+    """What a keyword refers to: the kind of name, the names that it may say, and a phrase for them."""
 
-SKILL_KEYWORDS: dict[str, tuple[str, NameLookup]] = {
-    "arm": ROLE_REFERENCE, "arms": ROLE_REFERENCE, "mirror": ROLE_REFERENCE, "obj": OBJECT_REFERENCE, "objs": OBJECT_REFERENCE,
-    "point": ("point", _list_frame_names), "on": LOCATION_REFERENCE, "a": LOCATION_REFERENCE, "b": LOCATION_REFERENCE,
-    "joint": ("joint", _list_joint_names), "grasp": ("grasp", _list_grasp_names),
+    kind: str
+    list_names: NameLookup
+    phrase: str
+
+
+ROLE = Reference("role", lambda symbols, args: symbols.roles, "a role of `arms`")
+ANY_ROLE = Reference("role", lambda symbols, args: (*symbols.roles, "all", "any"), 'a role of `arms`, "all" or "any"')
+OBJECT = Reference("object", lambda symbols, args: symbols.objects, "an object")
+BODY = Reference("object", lambda symbols, args: (*symbols.objects, "table"), 'an object or "table"')
+CONTAINER = Reference("object", _list_body_names, "an object, or a moving part of one as OBJECT.PART")
+LOCATION = Reference("point", _list_location_names, "a frame as OBJECT.FRAME, or an object")
+OWN_FRAME = Reference("point", _list_frame_names, "a frame of the object, or OBJECT.FRAME where there is no `obj`")
+JOINT = Reference("joint", _list_joint_names, "a joint as OBJECT.JOINT")
+GRASP = Reference("grasp", _list_grasp_names, "a grasp of the object, or of the part that the joint moves")
+
+SKILL_KEYWORDS: dict[str, Reference] = {
+    "arm": ROLE, "arms": ROLE, "mirror": ROLE, "obj": OBJECT, "objs": OBJECT, "point": OWN_FRAME,
+    "on": LOCATION, "a": LOCATION, "b": LOCATION, "joint": JOINT, "grasp": GRASP,
 }  # fmt: skip
-PREDICATE_KEYWORDS: dict[str, tuple[str, NameLookup]] = {
-    **SKILL_KEYWORDS, "arm": ANY_ROLE_REFERENCE, "point": LOCATION_REFERENCE,
+PREDICATE_KEYWORDS: dict[str, Reference] = {
+    **SKILL_KEYWORDS, "arm": ANY_ROLE, "point": LOCATION, "container": CONTAINER,
     # of a predicate whose keywords mean something else: PREDICATE.KEYWORD
-    "in_contact.a": BODY_REFERENCE, "in_contact.b": BODY_REFERENCE, "not_in_contact.a": BODY_REFERENCE, "not_in_contact.b": BODY_REFERENCE,
-    "same_side.a": OBJECT_REFERENCE, "same_side.b": OBJECT_REFERENCE, "container": ("object", _list_body_names),
+    "in_contact.a": BODY, "in_contact.b": BODY, "not_in_contact.a": BODY, "not_in_contact.b": BODY,
+    "same_side.a": OBJECT, "same_side.b": OBJECT,
 }  # fmt: skip
 
 
@@ -108,7 +120,7 @@ def check_vocabulary(task: Task) -> Iterator[Diagnostic]:
 def _check_calls(
     kind: str,
     functions: Mapping[str, Callable],
-    references: Mapping[str, tuple[str, NameLookup]],
+    references: Mapping[str, Reference],
     items: tuple[Predicate, ...] | tuple[Skill, ...],
     field: str,
     symbols: SymbolTable,
@@ -120,12 +132,8 @@ def _check_calls(
         yield from check_name(kind, call.name, functions, location_hints)
         function, args = functions[call.name], call.args
         hints = resolve_hints(function)
-        named = {
-            key: reference
-            for key in args
-            if (reference := references.get(f"{call.name}.{key}") or references.get(key)) is not None
-        }
-        names = {key: lookup(symbols, args) for key, (_, lookup) in named.items() if key in hints}
+        named = {key: found for key in args if (found := find_reference(references, call.name, key)) and key in hints}
+        names = {key: reference.list_names(symbols, args) for key, reference in named.items()}
         yield from check_arguments(kind, call.name, function, 1, args, location_hints, names)
         accepted = list_parameters(function, 1)
         for key, valid in names.items():
@@ -133,9 +141,14 @@ def _check_calls(
             if value == "" and accepted[key].default == "":
                 continue
             for name in value if isinstance(value, tuple) else (value,):
-                yield from check_name(named[key][0], name, valid, location_hints)
+                yield from check_name(named[key].kind, name, valid, location_hints)
         if kind == "predicate":
             yield from _check_vacuous(call.name, function, args, location_hints)
+
+
+def find_reference(references: Mapping[str, Reference], word: str, key: str) -> Reference | None:
+    """What a keyword of a word refers to; none where it takes a value."""
+    return references.get(f"{word}.{key}") or references.get(key)
 
 
 def check_arguments(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from inspect import Parameter
 from typing import Any
 
@@ -15,9 +15,16 @@ from sim.objects.palette import PALETTE
 from sim.task.predicates import PREDICATES
 from sim.task.spec import ObjectSpec, Spawn, Task, TaskObject
 from sim.task.validate import ARM_RULES, OBJECT_ORDER_KEYS
-from sim.task.values import describe_hint, resolve_hints
-from sim.task.vocabulary import list_parameters
+from sim.task.values import describe_hint, is_one_required, resolve_hints
+from sim.task.vocabulary import (
+    PREDICATE_KEYWORDS,
+    SKILL_KEYWORDS,
+    Reference,
+    find_reference,
+    list_parameters,
+)
 
+NO_REFERENCES: Mapping[str, Reference] = {}
 INTRODUCTION = """# Words of a task
 
 Made by `aim tasks --vocabulary docs/vocabulary.md` from signatures and docstrings; do not edit it by hand.
@@ -30,8 +37,8 @@ Lengths are metres, angles radians; x points to the robot's right, y away from i
 
 def render_vocabulary_page() -> str:
     """Markdown page of predicates, skills, object families with their frames and grasps, spawn rules and kinds."""
-    predicates = [_render_word(name, PREDICATES[name], 1) for name in sorted(PREDICATES)]
-    skills = [_render_word(name, SKILLS[name], 1) for name in sorted(SKILLS)]
+    predicates = [_render_word(name, PREDICATES[name], 1, PREDICATE_KEYWORDS) for name in sorted(PREDICATES)]
+    skills = [_render_word(name, SKILLS[name], 1, SKILL_KEYWORDS) for name in sorted(SKILLS)]
     families = [_render_family(name, FAMILIES[name]) for name in sorted(FAMILIES)]
     kinds = [f"`{name}` ({len(specs)})" for name, specs in sorted(load_catalogue().items())]
     sections = [
@@ -41,8 +48,8 @@ def render_vocabulary_page() -> str:
         '## Skills\n\nSteps of `plan`. `alongside=(Skill, ...)` runs others at the same time; `when="a!=b"` does a '
         'skill only where two roles have different arms, `when="a=b"` where they have the same one.\n',
         *skills,
-        "## Object families\n\nShapes of `ObjectSpec`. Frames and grasps are those of the smallest variant in the "
-        "catalogue, or with parameters left out.\n",
+        "## Object families\n\nShapes of `ObjectSpec`. Frames and grasps are those of a variant of the catalogue, or of a "
+        "shape with parameters left out.\n",
         *families,
         "## Kinds\n\n`sim.catalogue.find_specs(KIND)` gives ready shapes with their nouns; the number of variants is "
         "in brackets.\n",
@@ -59,13 +66,20 @@ def render_vocabulary_page() -> str:
     return "\n".join(sections)
 
 
-def _render_word(name: str, function: Callable[..., Any], num_skipped: int) -> str:
+def _render_word(
+    name: str, function: Callable[..., Any], num_skipped: int, references: Mapping[str, Reference] = NO_REFERENCES
+) -> str:
     """Section of a word: its call, its docstring, and a line for each keyword."""
     hints = resolve_hints(function)
-    lines = [
-        f"- `{key}{_format_default(parameter)}`: {describe_hint(hints[key])}"
-        for key, parameter in list_parameters(function, num_skipped).items()
-    ]
+    lines = []
+    for key, parameter in list_parameters(function, num_skipped).items():
+        reference = find_reference(references, name, key)
+        phrase = describe_hint(hints[key])
+        if reference:
+            phrase = reference.phrase if hints[key] is str else f"{phrase}: {reference.phrase}"
+        lines.append(f"- `{key}{_format_default(parameter)}`: {phrase}")
+    if limits := [key for key, hint in hints.items() if is_one_required(hint)]:
+        lines.append(f"\nAt least one of {_join(limits)} is given.")
     return "\n".join([f"### {name}", "", inspect.getdoc(function) or "", "", *lines, ""])
 
 

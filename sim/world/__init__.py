@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
-from sim.registry import list_module_names, load_value
+from sim.registry import list_module_names, resolve_name
 
 if TYPE_CHECKING:
     from sim.embodiment.model import Embodiment
@@ -21,4 +22,5 @@ def list_engines() -> tuple[str, ...]:
 
 def make_world(engine: str, task: Task, robot: Embodiment, n: int, threads: int = 1) -> World:
     """Return n worlds of an engine; `UserError` names the engines there are."""
-    return load_value("engine", __name__, engine, list_engines(), "ENGINE")(task, robot, n, threads)
+    module = importlib.import_module(f"{__name__}.{resolve_name('engine', engine, list_engines())}")
+    return vars(module)["ENGINE"](task, robot, n, threads)
