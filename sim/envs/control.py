@@ -51,7 +51,7 @@ class Controller:
         return np.full(len(self._high), 1.0) if self.normalized else self._high
 
     def check_actions(self, actions: NDArray, n: int) -> Floats:
-        """Return actions as floats (n k d); `UserError` says what their shape must be or which entry is not a number."""
+        """Return actions as floats (n k d); `UserError` says what shape they must have or which entry is not finite."""
         values = np.asarray(actions, float)
         if values.ndim != 3 or values.shape[0] != n or values.shape[2] != len(self.names):
             raise UserError(f"actions have shape {values.shape}; valid: ({n}, steps, {len(self.names)})")

@@ -3,8 +3,8 @@
 An action holds for `action_repeat` control periods (20 ms each). Success terminates; the task's horizon, physics that
 failed and a seed without a usable scene truncate, the latter two with the reason in `info["failure"]`.
 
-Seeds are scenes: `reset(seed=s)` begins in the scene of seed s, every later reset in one that follows from it. World i of
-a vector is, step for step, the single environment that was reset with its seed.
+Seeds are scenes: `reset(seed=s)` begins in the scene of seed s, every later reset in one that follows from it.
+World i of a vector is, step for step, the single environment that was reset with its seed.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def env_id(task: str) -> str:
 
 
 def observation_space(env: Env) -> spaces.Dict:
-    """Return the space of one world's observation: an image a camera, the measured state, and what else was asked for."""
+    """Return the space of one world's observation: images by camera, measured state, and what else was asked for."""
     height, width = env.size
     images = {name: spaces.Box(0, 255, (height, width, 3), np.uint8) for name in env.cameras}
     state = {"state": spaces.Box(-np.inf, np.inf, (len(env.robot.action_limits),), np.float32)}
@@ -126,7 +126,8 @@ class TaskEnv(gymnasium.Env[Any, Any], EzPickle):
         self.render_mode = _check_render_mode(render_mode)
         self.env = Env(
             *load_values(task, robot), 1, cameras, size, variation=variation, depth=depth,
-            reward=reward, control=control, normalized=normalized, privileged=privileged, track_progress=track_progress,
+            reward=reward, control=control, normalized=normalized, privileged=privileged,
+            track_progress=track_progress,
             max_steps=_count_control_steps(max_episode_steps, action_repeat),
         )  # fmt: skip
         self.action_repeat = action_repeat
@@ -166,7 +167,8 @@ class TaskEnv(gymnasium.Env[Any, Any], EzPickle):
         return {name: rows[0] for name, rows in _observe(self.env).items()}
 
     def _info(self) -> dict[str, Any]:
-        return {name: values[0] for name, values in _infos(self.env).items()}
+        rows = _infos(self.env).items()
+        return {name: values.tolist()[0] if values.ndim == 1 else values[0] for name, values in rows}
 
 
 class TaskVectorEnv(VectorEnv[Any, Any, NDArray]):
@@ -206,7 +208,8 @@ class TaskVectorEnv(VectorEnv[Any, Any, NDArray]):
         self.autoreset_mode = _check_autoreset_mode(autoreset_mode)
         self.env = Env(
             *load_values(task, robot), num_envs, cameras, size, threads, variation=variation,
-            depth=depth, reward=reward, control=control, normalized=normalized, privileged=privileged, track_progress=track_progress,
+            depth=depth, reward=reward, control=control, normalized=normalized, privileged=privileged,
+            track_progress=track_progress,
             max_steps=_count_control_steps(max_episode_steps, action_repeat),
         )  # fmt: skip
         self.action_repeat = action_repeat
