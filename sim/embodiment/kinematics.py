@@ -77,14 +77,16 @@ class KinematicChain:
         """Return world_from_link (joints 4 4) of every link at joint values q (joints,)."""
         return self._compute_frames(q[None])[0]
 
-    def step_tool(self, q: Array, translation: Array, rotation: Array) -> Array:
+    def step_tool(self, q: Array, translation: Array, rotation: Array, period: float) -> Array:
         """Return joint values (m joints) after one damped step that moves the tools by translations and rotations.
 
-        Both (m 3) are in the world frame, the latter rotation vectors.
+        Both (m 3) are in the world frame, the latter rotation vectors. Where a joint would have to turn faster than it
+        may within `period` seconds, the whole step is shortened.
         """
         _, _, jacobian = self.forward_kinematics(q)
-        step = self._compute_damped_step(q, np.concatenate([translation, rotation], axis=1), jacobian)
-        return np.clip(q + step, self.lower_limits, self.upper_limits)
+        step = _damped_least_squares(jacobian, np.concatenate([translation, rotation], axis=1))
+        excess = np.abs(step / (self.max_joint_speeds * period)).max(axis=1, keepdims=True)
+        return np.clip(q + step / np.maximum(excess, 1.0), self.lower_limits, self.upper_limits)
 
     def solve_ik(self, goals: Array, starts: Array, iterations: int = MAX_IK_ITERATIONS) -> tuple[Array, BoolArray]:
         """Return joint values (m joints) for tool poses `goals` (m 7), from `starts`, and which are reached (m,)."""
@@ -111,15 +113,13 @@ class KinematicChain:
         return q, reached
 
     def _compute_damped_step(self, q: Array, error: Array, jacobian: Array) -> Array:
-        transposed = np.swapaxes(jacobian, 1, 2)
-        damped_gram = jacobian @ transposed + IK_DAMPING**2 * np.eye(6)
-        joint_step = (transposed @ np.linalg.solve(damped_gram, error[:, :, None]))[:, :, 0]
+        joint_step = _damped_least_squares(jacobian, error)
         if self.joint_count > 6:  # the spare freedom leans home
             null_space_bias = 0.1 * (self.home_joints - q)
             joint_step = (
                 joint_step
                 + null_space_bias
-                - (transposed @ np.linalg.solve(damped_gram, jacobian @ null_space_bias[:, :, None]))[:, :, 0]
+                - _damped_least_squares(jacobian, (jacobian @ null_space_bias[:, :, None])[:, :, 0])
             )
         largest_step = np.abs(joint_step).max(axis=1, keepdims=True)
         return joint_step * np.minimum(1.0, MAX_IK_STEP_RAD / np.maximum(largest_step, 1e-9))
@@ -143,6 +143,13 @@ class KinematicChain:
         best = cost.argmin(axis=1)
         rows = np.arange(len(goals))
         return q.reshape(len(goals), start_count, -1)[rows, best], cost[rows, best]
+
+
+def _damped_least_squares(jacobian: Array, error: Array) -> Array:
+    """Return the joint steps (m joints) that bring tools nearer by `error` (m 6), without a null-space term."""
+    transposed = np.swapaxes(jacobian, 1, 2)
+    damped_gram = jacobian @ transposed + IK_DAMPING**2 * np.eye(6)
+    return (transposed @ np.linalg.solve(damped_gram, error[:, :, None]))[:, :, 0]
 
 
 def build_homogeneous_matrix(position: ArrayLike, rotation: Array) -> Array:

@@ -3,9 +3,11 @@
 * `joint_position`: joint targets in radians and gripper openings, 0 closed to 1 open.
 * `joint_delta`: by how much the joint targets change within a control step; grippers as above.
 * `ee_delta`: by how much each tool's target moves (metres, world frame) and turns (rotation vector, radians, world
-  frame) within a control step; one step of damped least squares makes joint targets of it; grippers as above.
+  frame) within a control step; one step of damped least squares makes joint targets of it, slowed down as a whole
+  where a joint would exceed its greatest speed; grippers as above.
 
-Normalised, every entry lies in [-1, 1], which is mapped linearly to its range.
+Deltas count from the command that the robot holds, not from where it has been measured: a delta of zero holds still.
+Normalised, every entry lies in [-1, 1], which is mapped linearly to its range. Entries beyond their range are clipped.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from sim.registry import resolve_name
 from sim.types import CONTROL_HZ, UserError
 
 CONTROL_MODES = ("joint_position", "joint_delta", "ee_delta")
-EE_SPEED_M_S, EE_SPEED_RAD_S = 0.5, 2.0  # the largest end-effector deltas, a second
+MAX_EE_SPEED_M_S, MAX_EE_SPEED_RAD_S = 0.5, 2.0
 EE_AXES = ("x", "y", "z", "rx", "ry", "rz")
 
 Floats = NDArray[np.float64]
@@ -32,10 +34,11 @@ class Controller:
         self.robot, self.normalized = robot, normalized
         self.mode = resolve_name("control mode", mode, CONTROL_MODES)
         self._chains = [KinematicChain(arm) for arm in robot.arms]
-        self.target_low, self.target_high = (np.array(side, float) for side in zip(*robot.action_limits, strict=True))
-        names, low, high = self._describe()
-        self.names: tuple[str, ...] = tuple(names)
-        self._low, self._high = np.array(low), np.array(high)
+        self._target_low, self._target_high = (np.array(side, float) for side in zip(*robot.action_limits, strict=True))
+        ranges = self._entry_ranges()
+        self.names: tuple[str, ...] = tuple(ranges)
+        self._low, self._high = np.array(list(ranges.values()), float).T
+        self._is_gripper = np.array([entry for arm in robot.arms for entry in (*[False] * len(arm.links), True)])
 
     @property
     def low(self) -> Floats:
@@ -48,7 +51,7 @@ class Controller:
         return np.full(len(self._high), 1.0) if self.normalized else self._high
 
     def check_actions(self, actions: NDArray, n: int) -> Floats:
-        """Return actions as floats (n k d); `UserError` says what their shape must be or which entry is not a number."""
+        """Return actions as floats (n k d); `UserError` says what shape they must have or which entry is not finite."""
         values = np.asarray(actions, float)
         if values.ndim != 3 or values.shape[0] != n or values.shape[2] != len(self.names):
             raise UserError(f"actions have shape {values.shape}; valid: ({n}, steps, {len(self.names)})")
@@ -63,41 +66,40 @@ class Controller:
     def joint_targets(self, actions: Floats, command: Floats) -> Floats:
         """Return joint targets (n d) of actions (n d), given the command (n d) that the robot holds."""
         if self.normalized:
-            actions = self._low + (np.clip(actions, -1.0, 1.0) + 1.0) / 2 * (self._high - self._low)
-        if self.mode == "joint_position":
-            return actions
+            middle, reach = (self._high + self._low) / 2, (self._high - self._low) / 2
+            actions = middle + np.clip(actions, -1.0, 1.0) * reach
         actions = np.clip(actions, self._low, self._high)
-        if self.mode == "joint_delta":
-            gripper = np.array([name.endswith("/gripper") for name in self.names])
-            return np.clip(np.where(gripper, actions, command + actions), self.target_low, self.target_high)
-        return self._move_tools(actions, command)
+        match self.mode:
+            case "joint_position":
+                return actions
+            case "joint_delta":
+                moved = np.where(self._is_gripper, actions, command + actions)
+                return np.clip(moved, self._target_low, self._target_high)
+            case _:
+                return self._move_tools(actions, command)
 
     def _move_tools(self, actions: Floats, command: Floats) -> Floats:
+        """Return joint targets (n d) that move the tools by end-effector deltas."""
         targets, first, entry = command.copy(), 0, 0
         for chain in self._chains:
-            joints = slice(first, first + chain.joint_count)
-            delta, opening = actions[:, entry : entry + 6], actions[:, entry + 6]
-            targets[:, joints] = chain.step_tool(command[:, joints], delta[:, :3], delta[:, 3:])
-            targets[:, first + chain.joint_count] = opening
-            first, entry = first + chain.joint_count + 1, entry + 7
+            joints, gripper = slice(first, first + chain.joint_count), first + chain.joint_count
+            delta = actions[:, entry : entry + len(EE_AXES)]
+            targets[:, joints] = chain.step_tool(command[:, joints], delta[:, :3], delta[:, 3:], 1 / CONTROL_HZ)
+            targets[:, gripper] = actions[:, entry + len(EE_AXES)]
+            first, entry = gripper + 1, entry + len(EE_AXES) + 1
         return targets
 
-    def _describe(self) -> tuple[list[str], list[float], list[float]]:
-        """Return names, low and high ends of the entries of an action."""
+    def _entry_ranges(self) -> dict[str, tuple[float, float]]:
+        """Return the least and the largest value of every entry of an action, by its name."""
         if self.mode == "joint_position":
-            low, high = zip(*self.robot.action_limits, strict=True)
-            return list(self.robot.action_names), list(low), list(high)
-        names: list[str] = []
-        reach: list[float] = []
+            return dict(zip(self.robot.action_names, self.robot.action_limits, strict=True))
+        ranges: dict[str, tuple[float, float]] = {}
         for arm in self.robot.arms:
             if self.mode == "joint_delta":
-                names += [f"{arm.name}/joint{i}" for i in range(len(arm.links))]
-                reach += [link.max_speed / CONTROL_HZ for link in arm.links]
+                reach = {f"joint{i}": link.max_speed / CONTROL_HZ for i, link in enumerate(arm.links)}
             else:
-                names += [f"{arm.name}/ee_{axis}" for axis in EE_AXES]
-                reach += [EE_SPEED_M_S / CONTROL_HZ] * 3 + [EE_SPEED_RAD_S / CONTROL_HZ] * 3
-            names.append(f"{arm.name}/gripper")
-            reach.append(np.nan)
-        low = [0.0 if np.isnan(r) else -r for r in reach]
-        high = [1.0 if np.isnan(r) else r for r in reach]
-        return names, low, high
+                speeds = [MAX_EE_SPEED_M_S] * 3 + [MAX_EE_SPEED_RAD_S] * 3
+                reach = {f"ee_{axis}": speed / CONTROL_HZ for axis, speed in zip(EE_AXES, speeds, strict=True)}
+            ranges |= {f"{arm.name}/{name}": (-most, most) for name, most in reach.items()}
+            ranges[f"{arm.name}/gripper"] = (0.0, 1.0)
+        return ranges

@@ -140,9 +140,14 @@ class Env:
         return tuple("" if scene is None else scene.instruction for scene in self.scenes.scenes)
 
     @property
+    def tracks_progress(self) -> bool:
+        """Whether the way along the plan is measured: asked for, or needed by the reward."""
+        return self._reward.tracks_progress
+
+    @property
     def progress(self) -> NDArray[np.float64]:
         """How far (n,) each world has come along the task's plan, 0 to 1; NaN unless progress is tracked."""
-        if self._remembered is None or not self._reward.tracks_progress:
+        if self._remembered is None or not self.tracks_progress:
             return np.full(self.n, np.nan)
         return np.where(self.success, 1.0, self._remembered.progress)
 
@@ -198,20 +203,26 @@ class Env:
         self.truncated |= np.asarray(mask, bool) & ~self.terminated
 
     def observe(self) -> Observation:
-        """Return images, measured state and instruction of all worlds; with depth also what it takes to read it."""
+        """Return images, measured state and instruction of all worlds; with depth also what it takes to read it.
+
+        Of a world without a scene images are black and numbers 0, whatever it held before.
+        """
         if self._remembered is None:
             raise ResetNeeded("reset the environment before observing it")
-        state = self.world.state()
+        state = self.world.state().proprio.astype(np.float32)
         images, depth = self.world.render(self.cameras, self.size, self.has_depth)
+        privileged = self.privileged_state() if self.has_privileged else None
+        empty = [i for i, scene in enumerate(self.scenes.scenes) if scene is None]
+        for rows in (state, *images.values(), *depth.values(), *(() if privileged is None else (privileged,))):
+            rows[empty] = 0
         if self.has_depth:
             lenses = camera_intrinsics(self.robot, self.cameras, self.size)
             poses = self.world.camera_poses(self.cameras)
         else:
             lenses, poses = {}, {}
         return Observation(
-            images, state.proprio.astype(np.float32), self.instructions, self.steps / CONTROL_HZ,
-            depth=depth, intrinsics=lenses, extrinsics=poses,
-            privileged=self.privileged_state() if self.has_privileged else None,
+            images, state, self.instructions, self.steps / CONTROL_HZ,
+            depth=depth, intrinsics=lenses, extrinsics=poses, privileged=privileged,
         )  # fmt: skip
 
     def privileged_state(self) -> NDArray[np.float32]:
@@ -233,6 +244,8 @@ class Env:
 
     def render_camera(self, camera: str, size: ImageSize) -> NDArray[np.uint8]:
         """Return images (n h w 3) of one camera at any size, for films."""
+        if self._remembered is None:
+            raise ResetNeeded("reset the environment before rendering it")
         images, _ = self.world.render((resolve_name("camera", camera, self.robot.camera_names),), size)
         return images[camera]
 

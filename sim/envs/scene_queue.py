@@ -58,4 +58,4 @@ def _start_worker(task: Task, robot: Embodiment, variation: str, engine: str) ->
 
 def _settle_seed(seed: int) -> SettledScene | SceneFailure:
     assert _world is not None
-    return settle_scenes(_world, {0: seed}, _variation)[0]
+    return settle_scenes(_world, {0: seed}, _variation, keep_compiled=True)[0]

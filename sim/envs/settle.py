@@ -49,10 +49,13 @@ class SceneFailure:
     reason: str
 
 
-def settle_scenes(world: World, seeds: Mapping[int, int], variation: str) -> dict[int, SettledScene | SceneFailure]:
+def settle_scenes(
+    world: World, seeds: Mapping[int, int], variation: str, keep_compiled: bool = False
+) -> dict[int, SettledScene | SceneFailure]:
     """Load the scenes of `seeds` (world index to seed) and bring them to rest; the worlds then stand ready.
 
     The result of a seed depends on nothing but the seed. A world whose seed fails is left with its last draw.
+    With `keep_compiled` the results hold what the engine made of the scenes, for another process to load.
     """
     task, robot = world.task, world.robot
     condition = SuccessCondition(task)
@@ -69,7 +72,8 @@ def settle_scenes(world: World, seeds: Mapping[int, int], variation: str) -> dic
                 del pending[i]
         if not scenes:
             break
-        world.load(scenes)
+        compiled = {i: world.compile_scene(scene) for i, scene in scenes.items()}
+        world.load(scenes, compiled)
         table = SceneTable(task, robot, world.n)
         for i, scene in scenes.items():
             table.set_scene(i, scene)
@@ -80,8 +84,10 @@ def settle_scenes(world: World, seeds: Mapping[int, int], variation: str) -> dic
         for i, scene in scenes.items():
             reasons[i] = unstable[i] or ("it is solved before anyone acts" if solved[i] else "")
             if not reasons[i]:
-                state = view.state
-                results[i] = SettledScene(scene, world.save([i])[i], state.body_pose[i].copy(), state.joint[i].copy())
+                results[i] = SettledScene(
+                    scene, world.save([i])[i], view.state.body_pose[i].copy(), view.state.joint[i].copy(),
+                    compiled[i] if keep_compiled else None,
+                )  # fmt: skip
                 del pending[i]
         if not pending:
             break

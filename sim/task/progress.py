@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.geometry import transform_points
-from sim.task.predicates import Evaluation, Floats, Mask, PredicateView, tolerance
+from sim.task.predicates import Evaluation, Floats, Mask, PredicateView
 from sim.task.spec import Skill, Task
 
-LENGTH_MARGIN_M = 0.1
+HALF_GRADE_M = 0.1  # the distance that earns half of what being there does
 PLACED_M = 0.03  # an object's frame this near to its place counts as placed
 CARRIED_M = 0.06
 PRESSED_M = 0.03
@@ -48,30 +48,44 @@ class PlanProgress:
         self._optional = {thing.name for thing in task.objects if thing.spawn.optional}
 
     def find_applicable(self, view: PredicateView) -> NDArray[np.bool_]:
-        """Return which stages (n k) transform_points to each world's scene: objects present, conditions on arms met."""
+        """Return which stages (n k) are for each world's scene: objects present, conditions on arms met."""
         columns = [np.any([self._applies(view, s) for s in skills], axis=0) for skills in self.stages]
         return np.stack(columns, axis=1) if columns else np.zeros((len(view.table_origin()), 0), bool)
 
-    def advance_stage(
-        self, view: PredicateView, applies: NDArray[np.bool_], stage: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        """Return how many stages (n,) are behind after this step: one more where the present one is done."""
-        done = np.zeros(len(stage), bool)
-        for here, measure in self._present_measures(view, applies, stage):
-            done[here] = measure.done[here]
-        return stage + done
+    def begin(
+        self, view: PredicateView, applies: NDArray[np.bool_], evaluation: Evaluation
+    ) -> tuple[NDArray[np.int64], Floats]:
+        """Return stages behind (n,) and potential (n,) where nobody has acted yet."""
+        stage = np.zeros(len(applies), int)
+        return stage, self._potential(applies, stage, self._grade_stages(view, applies, stage, evaluation)[0])
 
-    def potential(
+    def advance(
         self, view: PredicateView, applies: NDArray[np.bool_], stage: NDArray[np.int64], evaluation: Evaluation
-    ) -> Floats:
-        """Return the potential (n,) in [0, 1]: stages behind, plus the grade of the present one, over all of them.
+    ) -> tuple[NDArray[np.int64], Floats]:
+        """Return stages behind (n,), one more than before where the present one is done, and the potential (n,).
 
-        After the last stage the mean score of the success predicates is the grade.
+        The potential in [0, 1] is the stages behind plus the grade of the present one, over all of them and the end.
         """
-        grade = evaluation.scores.mean(axis=1)
-        for here, measure in self._present_measures(view, applies, stage):
-            grade[here] = measure.grade[here]
+        grade, done = self._grade_stages(view, applies, stage, evaluation)
+        if done.any():
+            stage = stage + done
+            grade = np.where(done, self._grade_stages(view, applies, stage, evaluation)[0], grade)
+        return stage, self._potential(applies, stage, grade)
+
+    def _potential(self, applies: NDArray[np.bool_], stage: NDArray[np.int64], grade: Floats) -> Floats:
         return (stage + grade) / (applies.sum(axis=1) + 1)
+
+    def _grade_stages(
+        self, view: PredicateView, applies: NDArray[np.bool_], stage: NDArray[np.int64], evaluation: Evaluation
+    ) -> tuple[Floats, Mask]:
+        """Return how near each world is to the end of its present stage (n,), and whether it is there (n,).
+
+        After the last stage the mean score of the success predicates is the grade, and no stage is ever done.
+        """
+        grade, done = evaluation.scores.mean(axis=1), np.zeros(len(stage), bool)
+        for here, measure in self._present_measures(view, applies, stage):
+            grade[here], done[here] = measure.grade[here], measure.done[here]
+        return grade, done
 
     def _present_measures(
         self, view: PredicateView, applies: NDArray[np.bool_], stage: NDArray[np.int64]
@@ -134,7 +148,8 @@ def _touches(view: PredicateView, arm: str, obj: str) -> Mask:
 
 
 def _grade_length(distance: Floats) -> Floats:
-    return tolerance(-np.maximum(distance, 0.0) / LENGTH_MARGIN_M)
+    """Return 1 / (1 + d / m): unlike the score of a predicate it has a slope at every distance, which leads from afar."""
+    return 1.0 / (1.0 + np.maximum(distance, 0.0) / HALF_GRADE_M)
 
 
 def measure_pick(view: PredicateView, args: Mapping[str, Any]) -> Measure:

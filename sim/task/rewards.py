@@ -75,7 +75,6 @@ class Reward:
         self._condition = SuccessCondition(task, named) if named else None
         self._plan = PlanProgress(task)
         names = {term.name for term in self.terms}
-        self._needs_potential = "potential" in names
         self._sparse_weight = sum(term.weight for term in self.terms if term.name == "success")
         self.remembers = track_progress or names != {"success"}
         self.tracks_progress = track_progress or bool(names & {"stage", "potential"})
@@ -83,10 +82,9 @@ class Reward:
     def begin(self, view: PredicateView, evaluation: Evaluation) -> RewardState:
         """Return what is remembered of worlds that have just been reset."""
         applies = self._plan.find_applicable(view)
-        stage = np.zeros(len(applies), int)
-        potential = (
-            self._plan.potential(view, applies, stage, evaluation) if self._needs_potential else np.zeros(len(stage))
-        )
+        stage, potential = np.zeros(len(applies), int), np.zeros(len(applies))
+        if self.tracks_progress:
+            stage, potential = self._plan.begin(view, applies, evaluation)
         return RewardState(applies, stage, potential, self._scores(view))
 
     def step(
@@ -97,9 +95,7 @@ class Reward:
             return self._sparse_weight * newly_succeeded, before
         stage, potential = before.stage, before.potential
         if self.tracks_progress:
-            stage = self._plan.advance_stage(view, before.applies, before.stage)
-        if self._needs_potential:
-            potential = self._plan.potential(view, before.applies, stage, evaluation)
+            stage, potential = self._plan.advance(view, before.applies, before.stage, evaluation)
             potential = np.where(newly_succeeded, 1.0, potential)
         after = RewardState(before.applies, stage, potential, self._scores(view))
         total = np.zeros(len(stage))

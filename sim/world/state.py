@@ -19,7 +19,7 @@ from sim.scene.sample import SceneSample
 from sim.task.spec import SpecError, Task
 from sim.world.protocol import Floats, Mask, World, WorldNames, WorldState
 
-NO_POSE = np.full(7, np.nan)
+IDENTITY_POSE = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
 GRIPPER_PARTS = ("hand", "finger0", "finger1")
 
 
@@ -76,7 +76,7 @@ class SceneTable:
         ))[0]  # fmt: skip
 
     def frames(self, name: str) -> tuple[NDArray[np.int64], Floats]:
-        """Return of a named frame, or of a body, the columns of its bodies (n,) and its poses in them (n 7)."""
+        """Return of a named frame, or of a body or its part, the columns of its bodies (n,) and its poses in them (n 7)."""
         body, local = self._cached("frames", name, lambda: self._find_frames(name))
         return body, local
 
@@ -168,11 +168,12 @@ class SceneTable:
         for i, scene in enumerate(self.scenes):
             if scene is None or thing not in scene.models:
                 continue
-            points = scene.models[thing].frames
-            if frame and frame not in points:
-                valid = ", ".join(f"{thing}.{point}" for point in points)
+            frames = {part.name: (part.name, IDENTITY_POSE) for part in scene.models[thing].parts}
+            frames |= {"": ("", IDENTITY_POSE), **scene.models[thing].frames}
+            if frame not in frames:
+                valid = ", ".join(f"{thing}.{point}" for point in frames if point)
                 raise SpecError(f"task {self.task.name!r}: unknown point {name!r}; valid: {valid}")
-            part, pose = points[frame] if frame else ("", np.array([0.0, 0, 0, 1, 0, 0, 0]))
+            part, pose = frames[frame]
             body[i], local[i] = self._body_index[f"{thing}.{part}" if part else thing], pose
         return body, local
 
@@ -214,7 +215,7 @@ class StateView:
         return self.table.present(name)
 
     def pose(self, name: str) -> Floats:
-        """Return world poses (n 7) of a named frame such as "cup.bottom", or of a body."""
+        """Return world poses (n 7) of a named frame such as "cup.bottom", or of a body or its part ("laptop.lid")."""
         body, local = self.table.frames(name)
         poses = self.state.body_pose[self._rows, body]
         return np.where(np.isnan(local), np.nan, poses) if "." not in name else compose(poses, local)

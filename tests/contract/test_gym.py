@@ -1,16 +1,40 @@
-"""The Gymnasium face keeps Gymnasium's own contract."""
+"""The Gymnasium faces keep Gymnasium's own contract, and a vector is its worlds."""
 
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import cloudpickle
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import OrderEnforcing, TimeLimit
 
-import sim.envs.gym
+import sim
 from sim import robots, tasks
-from sim.types import UserError
+from sim.envs.control import CONTROL_MODES
+from sim.envs.gym import SeedStream, TaskEnv, TaskVectorEnv, env_id
+from sim.envs.scene_queue import SceneQueue
+from sim.envs.settle import SceneFailure, SettledScene, settle_scenes
+from sim.expert.policy import ExpertPolicy
+from sim.task.spec import Predicate, Task
+from sim.types import ResetNeeded, UserError
 
 SOME = ("click_bell", "stack_blocks_two", "handover_block")
 EVERY = [pytest.param(name, marks=() if name in SOME else pytest.mark.slow) for name in tasks.list_tasks()]
+FAST = {"robot": "panda", "cameras": ()}
+HOME = np.array(robots.load_robot("panda").home_action, np.float32)
 
 
 def robot_for(task: str) -> str:
@@ -18,81 +42,493 @@ def robot_for(task: str) -> str:
     return "panda" if tasks.load_task(task).arms_needed == 1 else "aloha"
 
 
+@contextmanager
+def vector(num_envs: int = 2, task: str = "click_bell", **options: Any) -> Iterator[TaskVectorEnv]:  # noqa: ANN401
+    """Make a vector and close it."""
+    envs = TaskVectorEnv(num_envs, task, **{**FAST, **options})
+    try:
+        yield envs
+    finally:
+        envs.close()
+
+
+def equal_trees(one: Any, other: Any) -> None:  # noqa: ANN401
+    """Compare observations, infos or scenes: mappings, tuples, arrays, objects and None, of one type everywhere."""
+    assert type(one) is type(other)
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for name in one:
+            equal_trees(one[name], other[name])
+    elif isinstance(one, (tuple, list)) or (isinstance(one, np.ndarray) and one.dtype == object):
+        for a, b in zip(one, other, strict=True):
+            equal_trees(a, b)
+    else:
+        assert not isinstance(one, np.ndarray) or one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.filterwarnings("ignore:.*symmetric and normalized space.*")  # radians are what a robot understands
 @pytest.mark.filterwarnings("ignore:.*Box observation space (minimum|maximum) value is -?inf.*")
 @pytest.mark.parametrize("task", EVERY)
 def test_single_passes_the_checker(task: str) -> None:
-    env = gymnasium.make(sim.envs.gym.env_id(task), robot=robot_for(task), size=(16, 16))
+    env = gymnasium.make(env_id(task), robot=robot_for(task), size=(16, 16))
     check_env(env.unwrapped, skip_render_check=True)
+    env.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*symmetric and normalized space.*")
+@pytest.mark.filterwarnings("ignore:.*Box observation space (minimum|maximum) value is -?inf.*")
+@pytest.mark.parametrize("options", [
+    *({"control": mode, "normalized": scaled} for mode in CONTROL_MODES for scaled in (False, True)),
+    {"privileged": True, "reward": "dense"}, {"cameras": ("head",), "depth": True, "size": (16, 24)},
+    {"action_repeat": 5},
+], ids=str)  # fmt: skip
+def test_single_passes_the_checker_with_options(options: dict[str, Any]) -> None:
+    env = TaskEnv("click_bell", **{**FAST, **options})
+    check_env(env, skip_render_check=True)
     env.close()
 
 
 @pytest.mark.parametrize("task", EVERY)
 def test_two_random_scenes_step_together(task: str) -> None:
-    many = gymnasium.make_vec(
-        sim.envs.gym.env_id(task),
-        num_envs=2,
-        vectorization_mode="vector_entry_point",
-        robot=robot_for(task),
-        size=(16, 16),
-        variation="random",
-    )
-    seen, info = many.reset(seed=3)
-    assert seen in many.observation_space and len(info["instruction"]) == 2
-    many.action_space.seed(0)
-    for _ in range(3):
-        after, reward, ended, cut, _ = many.step(many.action_space.sample())
-        assert after in many.observation_space
-        assert reward.shape == ended.shape == cut.shape == (2,)
-    assert any((after[key] != seen[key]).any() for key in seen)
-    many.close()
+    with vector(task=task, robot=robot_for(task), cameras=None, size=(16, 16), variation="random") as envs:
+        seen, info = envs.reset(seed=3)
+        assert seen in envs.observation_space and len(info["instruction"]) == 2
+        envs.action_space.seed(0)
+        for _ in range(3):
+            after, reward, terminated, truncated, _ = envs.step(envs.action_space.sample())
+            assert after in envs.observation_space
+            assert reward.shape == terminated.shape == truncated.shape == (2,)
+        assert any((after[key] != seen[key]).any() for key in seen)
+
+
+def test_no_cameras_are_none_and_all_is_the_default() -> None:
+    with vector(cameras=()) as envs:
+        assert set(envs.single_observation_space.spaces) == {"state"}
+    env = TaskEnv("click_bell", "panda", (16, 16))
+    assert set(env.observation_space.spaces) == {*robots.load_robot("panda").camera_names, "state"}
+    with pytest.raises(UserError, match="unknown camera 'tail'; valid: head"):
+        TaskEnv("click_bell", "panda", cameras=("tail",))
 
 
 def test_the_variation_is_that_of_the_scene() -> None:
-    said = {}
+    seen = {}
     for variation in ("clean", "random", "random-eval"):
         env = gymnasium.make("aim/ClickBell-v0", robot="panda", size=(16, 16), variation=variation)
-        said[variation], _ = env.reset(seed=4)
+        seen[variation], _ = env.reset(seed=4)
         env.close()
-    pictures = [seen["head"].tobytes() for seen in said.values()]
-    assert len(set(pictures)) == 3
+    assert len({observation["head"].tobytes() for observation in seen.values()}) == 3
     with pytest.raises(UserError, match="unknown variation 'wild'; valid: clean, random, random-eval"):
         gymnasium.make("aim/ClickBell-v0", variation="wild")
 
 
 def test_every_task_has_an_id() -> None:
-    assert {sim.envs.gym.env_id(name) for name in tasks.list_tasks()} <= set(gymnasium.registry)
+    assert {env_id(name) for name in tasks.list_tasks()} <= set(gymnasium.registry)
 
 
-def test_a_seed_is_a_scene_single_and_vector() -> None:
-    single = gymnasium.make("aim/PlaceEmptyCup-v0", robot="panda", size=(32, 32))
-    many = gymnasium.make_vec(
-        "aim/PlaceEmptyCup-v0", num_envs=2, vectorization_mode="vector_entry_point", robot="panda", size=(32, 32)
-    )
-    seen, _ = many.reset(seed=5)
-    for i in range(2):
-        alone, _ = single.reset(seed=5 + i)
-        assert all(np.array_equal(seen[key][i], alone[key]) for key in alone)
-    action = np.array(robots.load_robot("panda").home_action, np.float32)
-    after, *_ = many.step(np.stack([action, action]))
-    single.reset(seed=6)
-    alone, *_ = single.step(action)
-    assert all(np.array_equal(after[key][1], alone[key]) for key in alone)
-    single.close()
+# a vector is its worlds
+
+
+SYNC_SEEDS = [11, [3, None, 8]]
+
+
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP], ids=str)
+def test_a_vector_equals_its_worlds_one_by_one(mode: AutoresetMode, workers: int) -> None:
+    options = {"max_episode_steps": 4, "privileged": True, "reward": "dense", "control": "ee_delta", "normalized": True}
+    worlds = SyncVectorEnv([lambda: TaskEnv("click_bell", **FAST, **options)] * 3, autoreset_mode=mode)
+    with vector(3, **options, autoreset_mode=mode, scene_workers=workers) as envs:
+        envs.action_space.seed(0)
+        scenes: set[int] = set()
+        # reset(None) must go on where the streams stand, which a vector with workers has looked ahead in
+        for seed in (11, [3, None, 8], None):
+            observation, infos = envs.reset(seed=seed)
+            expected, expected_infos = worlds.reset(seed=seed)
+            equal_trees(observation, expected)
+            equal_trees(infos, expected_infos)
+            for _ in range(11):
+                action = envs.action_space.sample()
+                results, expected_results = envs.step(action), worlds.step(action)
+                for one, other in zip(results, expected_results, strict=True):
+                    equal_trees(one, other)
+                scenes |= set(results[4]["scene"].tolist())
+        assert len(scenes) >= 3 * 3 * 2  # several automatic resets in each world
+    worlds.close()
+
+
+def test_a_partial_reset_equals_that_of_gymnasiums_vector() -> None:
+    mode = AutoresetMode.DISABLED
+    worlds = SyncVectorEnv([lambda: TaskEnv("click_bell", **FAST, max_episode_steps=6)] * 3, autoreset_mode=mode)
+    mask = np.array([True, False, True])
+    with vector(3, max_episode_steps=6, autoreset_mode=mode) as envs:
+        equal_trees(envs.reset(seed=5), worlds.reset(seed=5))
+        for seed in (None, [1, 2, 3]):
+            for _ in range(2):
+                equal_trees(envs.step(np.tile(HOME, (3, 1)))[0], worlds.step(np.tile(HOME, (3, 1)))[0])
+            one = envs.reset(seed=seed, options={"reset_mask": mask})
+            other = worlds.reset(seed=seed, options={"reset_mask": mask.copy()})
+            equal_trees(one[0], other[0])
+            equal_trees(one[1], other[1])
+        assert envs.env.steps.tolist() == [0, 4, 0]
+    worlds.close()
+
+
+def test_without_automatic_resets_an_ended_world_stands_still() -> None:
+    with vector(max_episode_steps=2, autoreset_mode="Disabled") as envs:
+        envs.reset(seed=0)
+        for _ in range(2):
+            observation, _, _, truncated, infos = envs.step(np.tile(HOME, (2, 1)))
+        assert truncated.all()
+        again, reward, _, truncated, later = envs.step(np.tile(HOME * 0, (2, 1)))
+        assert truncated.all() and not reward.any()
+        equal_trees(again, observation)
+        equal_trees(later, infos)
+        envs.reset(options={"reset_mask": np.array([False, True])})
+        _, _, _, truncated, _ = envs.step(np.tile(HOME, (2, 1)))
+        assert truncated.tolist() == [True, False]
+
+
+def test_a_world_that_ended_starts_anew_while_others_go_on() -> None:
+    with vector(max_episode_steps=3) as envs:
+        _, infos = envs.reset(seed=0)
+        envs.step(np.tile(HOME, (2, 1)))
+        envs.reset(options={"reset_mask": np.array([True, False])})
+        for _ in range(2):
+            _, _, _, truncated, infos = envs.step(np.tile(HOME, (2, 1)))
+        scenes = infos["scene"]
+        assert truncated.tolist() == [False, True]
+        _, reward, _, truncated, infos = envs.step(np.tile(HOME, (2, 1)))
+        assert truncated.tolist() == [True, False] and not reward.any()
+        assert (infos["scene"] == scenes).tolist() == [True, False]
+
+
+# seeds
+
+
+@pytest.mark.parametrize(("seed", "scenes"), [
+    (7, [7, 8]), (np.int64(7), [7, 8]), (np.array(7), [7, 8]), ([7, 9], [7, 9]), ((7, 9), [7, 9]),
+    (np.array([7, 9]), [7, 9]), ([np.int32(7), 9], [7, 9]),
+], ids=repr)  # fmt: skip
+def test_seeds_in_any_form_are_scenes(seed: Any, scenes: list[int]) -> None:  # noqa: ANN401
+    with vector() as envs:
+        _, infos = envs.reset(seed=seed)
+        assert infos["scene"].tolist() == scenes
+
+
+@pytest.mark.parametrize(("seed", "message"), [
+    ([1], "1 seeds for 2 worlds; give one seed, or one a world"),
+    ([1, 2, 3], "3 seeds for 2 worlds"),
+    (-1, "seed -1 is not valid; valid: whole numbers from 0, or None"),
+    ([1, 2.5], "seed 2.5 is not valid"), ("ab", "seed 'a' is not valid"), ([True, False], "seed True is not valid"),
+], ids=repr)  # fmt: skip
+def test_other_seeds_are_refused(seed: Any, message: str) -> None:  # noqa: ANN401
+    with vector() as envs:
+        envs.reset(seed=0)
+        with pytest.raises(UserError) as caught:
+            envs.reset(seed=seed)
+        assert message in str(caught.value) and "\n" not in str(caught.value)
+        assert envs.env.seeds == (0, 1)
+
+
+@pytest.mark.parametrize("seed", [3, [3, 4], [None, 4]])
+def test_seeds_decide_the_scenes_after_every_reset(seed: Any) -> None:  # noqa: ANN401
+    runs = []
+    for _ in range(2):
+        with vector(max_episode_steps=1) as envs:
+            envs.reset(seed=5)
+            envs.reset(seed=seed)
+            runs.append([envs.step(np.tile(HOME, (2, 1)))[4]["scene"].tolist() for _ in range(4)])
+    assert runs[0] == runs[1] and len({row[1] for row in runs[0]}) == 3
+
+
+def test_a_seed_stream_looks_ahead_without_moving() -> None:
+    one, other = SeedStream(4), SeedStream(4)
+    assert [one.take() for _ in range(3)] == [(other.peek(), other.take())[1] for _ in range(3)]
+    assert SeedStream(4).peek() == 4 and SeedStream().peek() != SeedStream().peek()
+
+
+# what is refused
+
+
+@pytest.mark.parametrize("make", [TaskEnv, partial(TaskVectorEnv, 2)])
+def test_unknown_reset_options_are_refused(make: Callable[..., gymnasium.Env]) -> None:
+    env = make(task="click_bell", **FAST)
+    with pytest.raises(UserError, match=r"^unknown reset option 'variation'; valid: (none|reset_mask)$"):
+        env.reset(options={"variation": "random"})
+    env.reset(seed=0, options={})
+    env.close()
+
+
+@pytest.mark.parametrize("mask", [[True], np.array([1, 0]), np.array([False, False]), "x"], ids=repr)
+def test_a_reset_mask_must_fit(mask: Any) -> None:  # noqa: ANN401
+    with vector() as envs:
+        envs.reset(seed=0)
+        with pytest.raises(UserError, match="reset_mask must hold 2 truth values, at least one of them true"):
+            envs.reset(options={"reset_mask": mask})
+
+
+def test_the_first_reset_must_start_all_worlds() -> None:
+    with vector() as envs, pytest.raises(ResetNeeded, match="the first reset must start all worlds"):
+        envs.reset(seed=0, options={"reset_mask": np.array([True, False])})
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"render_mode": "human"}, "unknown render mode 'human'; valid: rgb_array"),
+    ({"control": "torque"}, "unknown control mode 'torque'; valid: joint_position, joint_delta, ee_delta"),
+    ({"reward": "shaped"}, "unknown reward 'shaped'; did you mean 'staged'? valid: sparse, staged, dense"),
+    ({"max_episode_steps": 0}, "max_episode_steps is 0; valid: 1 and more"),
+    ({"action_repeat": 0}, "action_repeat is 0; valid: 1 and more"),
+    ({"robot": "pandas"}, "unknown robot 'pandas'; did you mean 'panda'"),
+])  # fmt: skip
+def test_options_that_are_not_valid_are_refused(options: dict[str, Any], message: str) -> None:
+    for make in (lambda **o: TaskEnv("click_bell", **o), lambda **o: TaskVectorEnv(2, "click_bell", **o)):
+        with pytest.raises(UserError) as caught:
+            make(**{**FAST, **options})
+        assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_an_unknown_autoreset_mode_is_refused() -> None:
+    with pytest.raises(UserError, match="unknown autoreset mode 'Never'; valid: NextStep, SameStep, Disabled"):
+        TaskVectorEnv(2, "click_bell", **FAST, autoreset_mode="Never")
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("mode", CONTROL_MODES)
+def test_a_number_that_is_none_is_refused_by_the_name_of_its_joint(mode: str, number: float) -> None:
+    env = TaskEnv("click_bell", **FAST, control=mode)
+    env.reset(seed=0)
+    before = env.env.world.state().proprio.copy()
+    for entry, name in enumerate(env.env.controller.names):
+        action = env.action_space.low.copy()
+        action[entry] = number
+        with pytest.raises(UserError, match=f"action of {name} is {number}.*must be finite"):
+            env.step(action)
+    np.testing.assert_array_equal(env.env.world.state().proprio, before)
+    assert env.env.steps.tolist() == [0]
+    env.close()
+
+
+@pytest.mark.parametrize("action", [0.1, [0.1], HOME[None], np.r_[HOME, 0.0]], ids=lambda a: str(np.shape(a)))
+def test_an_action_of_another_shape_is_refused(action: Any) -> None:  # noqa: ANN401
+    env = TaskEnv("click_bell", **FAST)
+    env.reset(seed=0)
+    with pytest.raises(UserError, match=r"^the action has shape \(.*\); valid: \(8,\)$"):
+        env.step(action)
+    env.close()
+    with vector() as envs:
+        envs.reset(seed=0)
+        with pytest.raises(UserError, match=r"^the action has shape \(.*\); valid: \(2, 8\)$"):
+            envs.step(np.asarray(action)[None])
+
+
+def test_steps_and_pictures_before_the_first_reset_are_refused() -> None:
+    env = TaskEnv("click_bell", **FAST, render_mode="rgb_array")
+    with vector(render_mode="rgb_array") as envs:
+        for call in (lambda: env.step(HOME), env.render, lambda: envs.step(np.tile(HOME, (2, 1))), envs.render):
+            for kind in (ResetNeeded, gymnasium.error.ResetNeeded):
+                with pytest.raises(kind, match="reset the environment before"):
+                    call()
+        for call in (env.env.observe, env.env.snapshot, lambda: env.env.render_camera("head", (8, 8))):
+            with pytest.raises(ResetNeeded, match="reset the environment before"):
+                call()
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        OrderEnforcing(env).step(HOME)
+    env.close()
+
+
+# episodes
+
+
+def test_an_episode_ends_after_its_steps_alike_in_every_wrapper() -> None:
+    own = TaskEnv("click_bell", **FAST, max_episode_steps=3)
+    wrapped = gymnasium.make("aim/ClickBell-v0", **FAST, max_episode_steps=3)
+    assert isinstance(wrapped, TimeLimit) and own.max_episode_steps == 3
+    assert TaskEnv("click_bell", **FAST).max_episode_steps == tasks.load_task("click_bell").horizon
+    for env in (own, wrapped):
+        env.reset(seed=0)
+        assert [env.step(HOME)[3] for _ in range(3)] == [False, False, True]
+    many = gymnasium.make_vec("aim/ClickBell-v0", 2, **FAST, max_episode_steps=3)
+    many.reset(seed=0)
+    assert [bool(many.step(np.tile(HOME, (2, 1)))[3].all()) for _ in range(3)] == [False, False, True]
     many.close()
 
 
-def test_a_copy_that_ended_starts_anew_while_others_go_on() -> None:
-    many = gymnasium.make_vec(
-        "aim/ClickBell-v0", num_envs=2, vectorization_mode="vector_entry_point", robot="panda", size=(32, 32)
-    )
-    _, info = many.reset(seed=0)
-    first = info["scene"].copy()
-    home = np.tile(np.array(robots.load_robot("panda").home_action, np.float32), (2, 1))
-    horizon = tasks.load_task("click_bell").horizon
-    for _ in range(horizon):
-        _, _, ended, cut, info = many.step(home)
-    assert cut.all() and not ended.any() and np.array_equal(info["scene"], first)
-    _, reward, ended, cut, info = many.step(home)
-    assert not (cut.any() or ended.any() or reward.any()) and (info["scene"] != first).all()
-    many.close()
+def test_an_action_is_held_as_often_as_asked_for() -> None:
+    once = TaskEnv("click_bell", **FAST, reward="dense")
+    repeated = TaskEnv("click_bell", **FAST, reward="dense", action_repeat=4)
+    for env in (once, repeated):
+        env.reset(seed=0)
+    action = HOME + np.array([0.2, 0.1, 0, 0, 0, 0, 0, -1], np.float32)
+    singles = [once.step(action) for _ in range(4)]
+    observation, reward, *_ = repeated.step(action)
+    equal_trees(observation, singles[-1][0])
+    assert reward == pytest.approx(sum(single[1] for single in singles)) and reward != 0
+    assert repeated.max_episode_steps == once.max_episode_steps / 4
+    assert repeated.metadata["render_fps"] == once.metadata["render_fps"] / 4
+
+
+def test_success_ends_the_episode_and_is_told() -> None:
+    env = TaskEnv("click_bell", **FAST)
+    _, info = env.reset(seed=0)
+    assert info["is_success"] is np.False_ or not info["is_success"]
+    expert, terminated, total = ExpertPolicy(env.env), False, 0.0
+    while not terminated:
+        _, reward, terminated, truncated, info = env.step(expert.act().actions[0, 0])
+        total += reward
+        assert not truncated
+    assert info["is_success"] and info["success"] and info["predicates"].all() and total == 1.0
+    env.close()
+
+
+def test_pictures_are_drawn_where_asked_for() -> None:
+    env = TaskEnv("click_bell", **FAST, render_mode="rgb_array")
+    env.reset(seed=0)
+    assert env.render().shape == (240, 320, 3) and env.render().std() > 5
+    env.close()
+    with vector(render_mode="rgb_array") as envs:
+        envs.reset(seed=0)
+        frames = envs.render()
+        assert len(frames) == 2 and not np.array_equal(*frames)
+    plain = TaskEnv("click_bell", **FAST)
+    plain.reset(seed=0)
+    assert plain.render() is None
+    plain.close()
+
+
+# seeds without a scene
+
+
+def respawned(task: str, **rules: Any) -> Task:  # noqa: ANN401
+    """Return a task whose first object has other spawn rules."""
+    sound = tasks.load_task(task)
+    first, *others = sound.objects
+    other = dataclasses.replace(first, spawn=dataclasses.replace(first.spawn, **rules))
+    return dataclasses.replace(sound, objects=(other, *others))
+
+
+NO_ROOM = respawned("click_bell", clear=((0.0, 0.0, 9.0),))
+SOLVED = dataclasses.replace(tasks.load_task("click_bell"), success=(Predicate("gripper_open", {"arm": "a"}),))
+TILTED = respawned("move_pillbottle_pad", tilt=(0.4, 0.0, 0.0), z=0.05)
+
+
+@pytest.mark.parametrize(("task", "reason"), [
+    (NO_ROOM, "its spawn regions leave no room"), (SOLVED, "it is solved before anyone acts"), (TILTED, "tips over"),
+])  # fmt: skip
+def test_a_seed_without_a_scene_is_an_episode_that_failed(task: Task, reason: str) -> None:
+    env = TaskEnv(task, robot="panda", cameras=("head",), size=(16, 16), privileged=True)
+    observation, info = env.reset(seed=0)
+    assert observation in env.observation_space and not any(values.any() for values in observation.values())
+    assert reason in info["failure"] and info["instruction"] == ""
+    observation, reward, terminated, truncated, info = env.step(HOME)
+    assert observation in env.observation_space and reason in info["failure"]
+    assert (reward, terminated, truncated, info["is_success"]) == (0.0, False, True, False)
+    env.close()
+
+
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP], ids=str)
+def test_a_vector_goes_on_past_seeds_without_a_scene(mode: AutoresetMode, workers: int) -> None:
+    worlds = SyncVectorEnv([lambda: TaskEnv(SOLVED, **FAST)] * 2, autoreset_mode=mode)
+    with vector(task=SOLVED, autoreset_mode=mode, scene_workers=workers) as envs:
+        for one, other in zip(envs.reset(seed=3), worlds.reset(seed=3), strict=True):
+            equal_trees(one, other)
+        for _ in range(4):
+            action = np.tile(HOME, (2, 1))
+            for one, other in zip(envs.step(action), worlds.step(action), strict=True):
+                equal_trees(one, other)
+    worlds.close()
+
+
+# pickles and processes
+
+
+def test_spaces_specs_and_environments_are_pickled() -> None:
+    options = {**FAST, "control": "ee_delta", "normalized": True, "max_episode_steps": 5}
+    env = TaskEnv("click_bell", **options, privileged=True, depth=True)
+    for space in (env.observation_space, env.action_space):
+        assert pickle.loads(pickle.dumps(space)) == space
+    again = pickle.loads(pickle.dumps(env))
+    equal_trees(again.reset(seed=3)[0], env.reset(seed=3)[0])
+    assert again.max_episode_steps == 5 and again.env.controller.mode == "ee_delta"
+    env.close(), again.close()
+    made = gymnasium.make("aim/ClickBell-v0", **options)
+    for spec in (pickle.loads(pickle.dumps(made.spec)), EnvSpec.from_json(made.spec.to_json())):
+        assert spec.kwargs["control"] == "ee_delta" and gymnasium.make(spec).spec.max_episode_steps == 5
+    many = gymnasium.make_vec("aim/ClickBell-v0", 3, **options)
+    assert json.loads(many.spec.to_json())["kwargs"]["num_envs"] == 3
+    assert gymnasium.make_vec(many.spec).num_envs == 3
+    made.close(), many.close()
+
+
+@pytest.mark.slow
+def test_worlds_in_spawned_processes_are_the_same_worlds() -> None:
+    make = cloudpickle.loads(cloudpickle.dumps(lambda: TaskEnv("click_bell", **FAST, max_episode_steps=3)))
+    worlds = AsyncVectorEnv([make] * 2, context="spawn")
+    with vector(max_episode_steps=3) as envs:
+        equal_trees(worlds.reset(seed=3), envs.reset(seed=3))
+        for _ in range(5):
+            for one, other in zip(worlds.step(np.tile(HOME, (2, 1))), envs.step(np.tile(HOME, (2, 1))), strict=True):
+                equal_trees(one, other)
+    worlds.close()
+
+
+@pytest.mark.parametrize("variation", ["clean", "random"])
+@pytest.mark.parametrize("task", ["click_bell", "open_laptop"])
+def test_scenes_of_workers_are_scenes_of_this_process_to_the_bit(task: str, variation: str) -> None:
+    env = sim.make(task, robot="panda", n=2, cameras=(), variation=variation)
+    queue = SceneQueue(env, 1)
+    queue.prefetch([5, 6])
+    settled = settle_scenes(env.world, {0: 5, 1: 6}, variation)
+    prepared = queue.take({0: 5, 1: 6, 2: 7})
+    queue.close()
+    assert prepared.keys() == settled.keys()
+    for i, scene in settled.items():
+        equal_trees(dataclasses.asdict(without_model(prepared[i])), dataclasses.asdict(without_model(scene)))
+    runs = []
+    for scenes in (None, prepared):
+        env.reset([5, 6], scenes=scenes)
+        env.step(np.tile(np.array(env.robot.home_action) + 0.1, (2, 25, 1)))
+        runs.append([(snapshot.physics, snapshot.contacts) for snapshot in env.world.save().values()])
+    for (physics, contacts), (other_physics, other_contacts) in zip(*runs, strict=True):
+        np.testing.assert_array_equal(physics, other_physics)
+        np.testing.assert_array_equal(contacts, other_contacts)
+    env.close()
+
+
+def without_model(scene: SettledScene | SceneFailure) -> SettledScene:
+    """Return a settled scene without what the engine made of it."""
+    assert isinstance(scene, SettledScene)
+    return dataclasses.replace(scene, compiled=None)
+
+
+def test_what_is_asked_for_by_several_worlds_is_prepared_once() -> None:
+    env = sim.make("click_bell", robot="panda", n=2, cameras=())
+    queue = SceneQueue(env, 1)
+    queue.prefetch([5])
+    queue.prefetch([5])
+    ready = queue.take({0: 5, 1: 5})
+    assert ready[0] is ready[1] and queue.take({0: 5}) == {}
+    queue.close()
+    env.close()
+
+
+# making environments
+
+
+def test_make_takes_names_and_values_and_refuses_others() -> None:
+    env = sim.make("click_bell", robot="panda", n=3, cameras=())
+    env.reset([0, 1, 2])
+    assert env.n == 3 and env.robot is robots.load_robot("panda")
+    own = sim.make(tasks.load_task("click_bell"), robot=robots.load_robot("panda"), cameras=())
+    assert own.task == env.task
+    envs = sim.make_vec("click_bell", 2, robot="panda", cameras=())
+    assert envs.reset(seed=0)[0]["state"].shape == (2, 8)
+    for one in (env, own, envs):
+        one.close()
+    with pytest.raises(UserError, match="did you mean 'click_bell'"):
+        sim.make("click_bel")
+
+
+def test_importing_sim_loads_no_engine() -> None:
+    check = "import sys, sim; assert not {'mujoco', 'gymnasium', 'torch', 'numpy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True)
