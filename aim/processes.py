@@ -46,6 +46,11 @@ class Broken(Generic[Job]):
     why: str
 
 
+@dataclass(frozen=True)
+class Refused(Broken[Job]):
+    """The user asked a worker for something that it cannot do; `why` is the one line that says so."""
+
+
 def cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if platform.system() == "Linux" else os.cpu_count() or 1
@@ -138,4 +143,8 @@ def _do(job: Job, work: Callable[[Job, Tell], object], pipe: Connection) -> tupl
         cv2.setNumThreads(1)
         return Done, work(job, lambda word: pipe.send((Told, word)))
     except Exception as fault:
+        from sim.types import UserError
+
+        if isinstance(fault, UserError):
+            return Refused, str(fault)
         return Broken, f"{type(fault).__name__}: {fault}\n{traceback.format_exc()}"

@@ -88,6 +88,19 @@ CONTACT_DTYPE = np.dtype([("step", "<i4"), ("a", "<i2"), ("b", "<i2"), ("pos", "
 
 
 @dataclass(frozen=True)
+class Provenance:
+    """What a recording or a result was made with; "" where it is not known."""
+
+    aim: str = ""  # version of the package
+    commit: str = ""  # of the source tree, the version where it is no checkout
+    mujoco: str = ""  # version
+    numpy: str = ""  # version
+    cpu: str = ""  # architecture and vector unit
+    blas: str = ""  # library and kernel, on which the expert's inverse kinematics depends
+    renderer: str = ""  # name, device, vendor and version; "" where nothing was rendered
+
+
+@dataclass(frozen=True)
 class FailedAttempt:
     """A seed of which there is nothing to record, and why: no usable scene, or physics that diverged."""
 
@@ -119,7 +132,7 @@ class Episode:
     extrinsics: Mapping[str, NDArray[np.float64]]  # camera -> (T 4 4) camera_from_world, OpenCV axes
     state: NDArray[np.float32]  # (A+1 d) measured joints and grippers
     action: NDArray[np.float32]  # (A d) what the expert wanted
-    executed: NDArray[np.float32]  # (A d) the commands that were sent: the actions, unless they were perturbed
+    executed: NDArray[np.float32]  # (A d) the commands that moved the robot: actions, perturbed, within its limits
     tool_pose: NDArray[np.float32]  # (A+1 arms 7) world_from_tool
     bodies: tuple[str, ...]
     body_pose: NDArray[np.float32]  # (A+1 bodies 7) world_from_body
@@ -128,7 +141,7 @@ class Episode:
     sim_state: NDArray[np.float64]  # (A+1 s) MuJoCo integration state
     contacts: NDArray[np.void]  # rows of CONTACT_DTYPE
     events: tuple[Event, ...]
-    versions: Mapping[str, str]
+    provenance: Provenance
     variation: str = "clean"  # of the scene, see `sim.scene.randomize`
     redraws: int = 0  # draws of the seed's scene that did not stand still, or were solved before anyone acted
     failure: str = ""  # why the attempt did not succeed

@@ -14,9 +14,10 @@ from aim.data.mix import variation_of
 from aim.data.store import Dataset
 from aim.data.workers import Order
 from sim.episodes.value_maps import annotate_episode
-from sim.types import CONTACT_DTYPE, Episode, Event
+from sim.types import CONTACT_DTYPE, Episode, Event, Provenance
 
 CAMERAS = ("head", "wrist")
+PROVENANCE = Provenance(aim="0.1.0", commit="abc", mujoco="4.0.0", renderer="opengl: a card")
 
 
 def episode(
@@ -67,7 +68,7 @@ def episode(
             Event("pick", min(4, steps), "left", "hammer", points[:2]),
             Event("press", steps, "right", "bell", points[2:]),
         ),
-        versions={"mujoco": "4.0.0"},
+        provenance=PROVENANCE,
         variation=variation,
         redraws=seed % 3,
     )

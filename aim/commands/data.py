@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +12,7 @@ import tyro
 if TYPE_CHECKING:
     from aim.data.verify import Survey
 
+SEEDS_SHOWN = 8  # of those that one reason cost
 Folder = Annotated[Path, tyro.conf.Positional]
 
 
@@ -24,19 +27,29 @@ def info(folder: Folder) -> dict[str, object]:
     return _tell(checks.survey(folder), folder)
 
 
-def verify(folder: Folder) -> dict[str, object]:
-    """Read every episode: digest, shapes, times, and the value maps computed again.
+def verify(folder: Folder, replay: str = "one") -> dict[str, object]:
+    """Read every episode: digest, shapes, times, the value maps computed again, and commands run again.
 
     Args:
         folder: the dataset
+        replay: episodes of each shard whose executed commands are run again in the simulator: one, all or none
     """
     from aim import console
     from aim.data import verify as checks
 
+    from sim.registry import resolve_name
+
+    resolve_name("replay", replay, checks.REPLAYS)
     count = checks.survey(folder).episodes
     with console.progress("verified", count) as bar:
-        found = checks.verify(folder, watch=lambda ref: bar.step(detail=ref.task))
+        found = checks.verify(folder, replay, watch=lambda ref: bar.step(detail=ref.task))
     return _tell(found, folder)
+
+
+def _describe_provenances(found: Survey) -> Iterator[str]:
+    for made in found.provenances:
+        known = (f"aim {made.aim} at {made.commit}", f"MuJoCo {made.mujoco}", f"NumPy {made.numpy}", made.cpu, made.blas)
+        yield f"made with {', '.join(known)}; rendered by {made.renderer or 'nothing'}"
 
 
 def _tell(found: Survey, folder: Path) -> dict[str, object]:
@@ -46,8 +59,16 @@ def _tell(found: Survey, folder: Path) -> dict[str, object]:
     depth = " with depth" if recipe.depth else ""
     views = f"cameras {', '.join(recipe.cameras)} of {height} x {width}{depth}"
     print(f"robot {recipe.robot}; {recipe.variation} scenes; {views}")
+    for line in _describe_provenances(found):
+        print(line)
     for task, counts in found.tasks.items():
         print(f"  {task}: {counts['episodes']} episodes of {counts['attempts']} attempts")
+        for reason, seeds in found.failures(task).items():
+            print(f"    {len(seeds)} lost: {reason} (seed {', '.join(map(str, seeds[:SEEDS_SHOWN]))}{', …' * (len(seeds) > SEEDS_SHOWN)})")
+    if found.replayed:
+        print(f"{found.replayed} replayed to the bit")
+    for reason in found.not_replayed:
+        print(f"not replayed: {reason}")
     for problem in found.problems:
         print(f"problem: {problem}")
     print("ok" if not found.problems else f"{len(found.problems)} problems")
@@ -57,6 +78,10 @@ def _tell(found: Survey, folder: Path) -> dict[str, object]:
         "bytes": found.bytes,
         "variation": recipe.variation,
         "tasks": found.tasks,
+        "failures": {task: found.failures(task) for task in found.tasks},
+        "provenance": [dataclasses.asdict(made) for made in found.provenances],
+        "replayed": found.replayed,
+        "not_replayed": list(found.not_replayed),
         "ok": not found.problems,
         "problems": list(found.problems),
     }

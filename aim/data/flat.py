@@ -4,6 +4,8 @@
 the points of all events stand one below another in "events/points". Depth is kept in whole millimetres,
 which is the one thing that rounds: what comes back, kept again, gives the same millimetres. No reading
 (not finite, or 65.535 m and more) is 0.
+
+Provenance is no part of the form: the same contents have the same digest, whichever machine made them. A shard keeps it.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.types import CONTACT_DTYPE, Episode, Event
+from sim.types import CONTACT_DTYPE, Episode, Event, Provenance
 
 PER_CAMERA = {
     "images": np.dtype("u1"),
@@ -54,7 +56,6 @@ def flatten(episode: Episode) -> Flat:
     about = {name: vars(episode)[name] for name in SAID}
     about["bodies"] = list(episode.bodies)
     about["joints"] = list(episode.joints)
-    about["versions"] = dict(episode.versions)
     about["events"] = [[e.kind, e.step, e.arm, e.reference_body, len(e.points)] for e in episode.events]
     arrays = {name: vars(episode)[name] for name in WHOLE}
     arrays[POINTS] = np.concatenate([np.zeros((0, 3), np.float32), *(e.points for e in episode.events)])
@@ -66,9 +67,11 @@ def flatten(episode: Episode) -> Flat:
     return Flat(_canonical(about), arrays)
 
 
-def unflatten(flat: Flat) -> Episode:
+def unflatten(flat: Flat, provenance: Provenance = Provenance()) -> Episode:  # noqa: B008 - frozen
     """Return the episode; an array that is not there comes back empty (no rows, or no camera)."""
     about = UNSAID | json.loads(flat.about)
+    if "versions" in about:  # of an episode before format 3
+        provenance = Provenance(**about["versions"])
     fields: dict[str, Any] = {name: about[name] for name in SAID}
     fields |= {name: {} for name in PER_CAMERA}
     fields |= {name: flat.arrays.get(name, np.zeros(0, dtype)) for name, dtype in WHOLE.items()}
@@ -84,7 +87,7 @@ def unflatten(flat: Flat) -> Episode:
         **fields,
         bodies=tuple(about["bodies"]),
         joints=tuple(about["joints"]),
-        versions=about["versions"],
+        provenance=provenance,
         events=_events(about["events"], flat.arrays.get(POINTS)),
     )
 

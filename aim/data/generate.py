@@ -22,7 +22,7 @@ from aim.data import store
 from aim.data.shard import Shard, file_name, land, trim
 from aim.data.store import Recipe
 from aim.data.workers import Order, Seen, Source, simulated, write
-from aim.processes import Broken, Done, Pool, Told
+from aim.processes import Broken, Done, Pool, Refused, Told
 from aim.stops import heard
 from sim.types import UserError
 
@@ -149,6 +149,8 @@ def _collect(
                     bar.step(detail=said.word.task)
                 elif isinstance(said, Done):
                     _take(recipe, lines, out, said)
+                elif isinstance(said, Refused):
+                    raise UserError(said.why)
                 elif isinstance(said, Broken):
                     raise RuntimeError(f"{said.job}: {said.why}")
     if not _all_finished(lines):
@@ -166,8 +168,12 @@ def _dispatch(
             part = out / store.SHARDS / f".{file_name(line.task, first)}{PART}"
             seeds = range(first, first + recipe.block)
             shape = (recipe.robot, recipe.cameras, recipe.size, recipe.depth)
-            definition = definitions.get(line.task, "")
-            pool.submit(Order(line.task, seeds, *shape, part, recipe.variation, recipe.push, definition))
+            pool.submit(
+                Order(
+                    line.task, seeds, *shape, part, recipe.variation, recipe.push, definitions.get(line.task, ""),
+                    store.read_provenance(out).renderer,
+                )
+            )  # fmt: skip
             line.flying[number] = time.monotonic()
 
 
@@ -198,6 +204,7 @@ def _advance(line: Line, out: Path) -> None:
 def _land(block: Shard, most: int, out: Path) -> Shard:
     if len(block.rows) > most:
         block = trim(block, block.path.with_suffix(f".trimmed{PART}"), most)
+    store.claim_provenance(out, block.provenance)
     land(block.path, out / store.SHARDS / file_name(block.task, block.first_seed))
     return block
 

@@ -1,6 +1,6 @@
 """One shard: an HDF5 file with the episodes of a block of consecutive seeds of one task.
 
-    /            attribute header   JSON: format, task, first_seed, seeds, tried, redraws, reasons
+    /            attribute header   JSON: format, task, first_seed, seeds, tried, redraws, reasons, provenance
                  attribute sha256   of the header and the two tables, written last
     /episodes    table ROW          seed, pictures, steps and digest of each kept episode
     /failed      int64              seeds that were tried and did not succeed
@@ -30,10 +30,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aim.data import flat, png
-from sim.types import Episode, FailedAttempt, UserError
+from sim.types import Episode, FailedAttempt, Provenance, UserError
 
 FORMAT = 3
-READS = (1, 2, 3)  # format 1 knew no random scenes, format 2 neither executed commands nor reasons of failures
+# format 1 knew no random scenes; format 2 neither executed commands, reasons of failures nor provenance, and its maps may
+# be off by one level where they are computed on another processor
+READS = (1, 2, 3)
+FIRST_FORMAT_OF_EXECUTED = 3
 ROW = np.dtype([("seed", "<i8"), ("pictures", "<i4"), ("steps", "<i4"), ("sha256", "S64")])
 PICTURES = ("images", "maps")
 SMALL = 4096  # bytes; below, the bookkeeping of a compressed array is larger than what it saves
@@ -55,6 +58,7 @@ class Shard:
     rows: tuple[tuple[int, int, int, str], ...]  # seed, pictures, steps, digest
     redraws: tuple[int, ...] = ()
     reasons: tuple[str, ...] = ()  # of the seeds in `failed`, in their order
+    provenance: Provenance = Provenance()  # of all its episodes: one process recorded them
 
     @property
     def trimmed(self) -> bool:
@@ -79,8 +83,11 @@ def write(
     failed: list[int] = []
     reasons: list[str] = []
     redraws: list[int] = []
+    made: set[Provenance] = set()
     with h5py.File(path, "w", libver="v110") as file:
         for episode in episodes:
+            if isinstance(episode, Episode):
+                made.add(episode.provenance)
             if isinstance(episode, Episode) and episode.success:
                 rows.append(_write_episode(file.create_group(_group(len(rows))), episode))
             else:
@@ -88,9 +95,11 @@ def write(
                 reasons.append(episode.failure)
             redraws.append(episode.redraws)
             watch(episode)
+        assert len(made) <= 1, f"episodes of one shard come from one process, not of {made}"
         shard = Shard(
-            path, task, seeds.start, len(seeds), len(seeds), tuple(failed), tuple(rows), tuple(redraws), tuple(reasons)
-        )
+            path, task, seeds.start, len(seeds), len(seeds), tuple(failed), tuple(rows), tuple(redraws), tuple(reasons),
+            next(iter(made), Provenance()),
+        )  # fmt: skip
         assert sorted(failed + [row[0] for row in rows]) == list(seeds), "one episode a seed"
         _seal(file, shard)
     flush(path)
@@ -147,10 +156,12 @@ def describe(file: h5py.File, path: Path) -> Shard:
     if header.pop("format") not in READS:
         raise ValueError(f"it is of none of the formats {READS}")
     redraws, reasons = tuple(header.pop("redraws", ())), tuple(header.pop("reasons", ()))
+    provenance = Provenance(**header.pop("provenance", {}))
     rows = tuple((int(r["seed"]), int(r["pictures"]), int(r["steps"]), r["sha256"].decode()) for r in table)
     return Shard(
-        path=path, failed=tuple(int(seed) for seed in failed), rows=rows, redraws=redraws, reasons=reasons, **header
-    )
+        path=path, failed=tuple(int(seed) for seed in failed), rows=rows, redraws=redraws, reasons=reasons,
+        provenance=provenance, **header,
+    )  # fmt: skip
 
 
 def names(file: h5py.File, index: int) -> list[str]:
@@ -221,7 +232,8 @@ def _write_array(group: h5py.Group, name: str, value: NDArray[Any]) -> None:
 
 def _seal(file: h5py.File, shard: Shard) -> None:
     said = ("task", "first_seed", "seeds", "tried", "redraws", "reasons")
-    text = json.dumps({"format": FORMAT, **{name: vars(shard)[name] for name in said}})
+    header = {"format": FORMAT, **{name: vars(shard)[name] for name in said}}
+    text = json.dumps({**header, "provenance": dataclasses.asdict(shard.provenance)})
     table = np.array([(seed, count, steps, sha.encode()) for seed, count, steps, sha in shard.rows], dtype=ROW)
     failed = np.array(shard.failed, dtype="<i8")
     file.create_dataset("episodes", data=table)

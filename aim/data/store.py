@@ -1,9 +1,10 @@
 """A dataset: a folder with its recipe and its shards, and how to read episodes from it.
 
-    dataset.json                the recipe, written first
+    dataset.json                the recipe, written first, and the provenance of the first shard
     shards/<task>-<seed>.h5     see `aim.data.shard`
 
-Every number in the folder follows from the recipe and how many episodes were asked for.
+Every number in the folder follows from the recipe and how many episodes were asked for, on one kind of processor and one
+renderer. Images of different renderers are never mixed in a dataset.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import collections
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,10 @@ from numpy.typing import NDArray
 from aim import __version__
 from aim.data import flat, shard
 from aim.data.shard import Shard
-from sim.types import Episode, UserError
+from sim.types import Episode, Provenance, UserError
 
 RECIPE = "dataset.json"
+PROVENANCE = "provenance"  # its entry in that file
 SHARDS = "shards"
 OPEN_FILES = 64
 
@@ -74,6 +76,7 @@ class Dataset:
         )
         self._files: collections.OrderedDict[str, h5py.File] = collections.OrderedDict()
         self._owner = os.getpid()
+        self._provenance = {s.path.name: s.provenance for s in shards}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_files": collections.OrderedDict()}
@@ -86,7 +89,11 @@ class Dataset:
             file = self._open(ref)
             names = [n for n in shard.names(file, ref.index) if fields is None or n.partition("/")[0] in fields]
             arrays = {name: shard.array(file, ref.index, name) for name in names}
-            return flat.unflatten(flat.Flat(shard.about(file, ref.index), arrays))
+            return flat.unflatten(flat.Flat(shard.about(file, ref.index), arrays), self.provenance(ref))
+
+    def provenance(self, ref: EpisodeRef) -> Provenance:
+        """Return what an episode was recorded with."""
+        return self._provenance[ref.shard]
 
     def flat(self, ref: EpisodeRef) -> flat.Flat:
         """Return an episode in the form its digest is taken of."""
@@ -147,10 +154,22 @@ class Dataset:
 
 
 def open_dataset(path: Path | str) -> Dataset:
-    """Return the dataset at `path`, episodes by task and seed; `UserError` where it is none or damaged."""
+    """Return the dataset at `path`, episodes by task and seed; `UserError` where it is none, damaged or mixed."""
     path = Path(path)
     recipe = read_recipe(path)
-    return Dataset(path, recipe, [shard.read(file) for file in shard_files(path, recipe)])
+    shards = [shard.read(file) for file in shard_files(path, recipe)]
+    for mixed in find_mixed_renderers(path, shards):
+        raise UserError(mixed)
+    return Dataset(path, recipe, shards)
+
+
+def find_mixed_renderers(path: Path, shards: Sequence[Shard]) -> Iterator[str]:
+    """Yield a line for every shard whose images are of another renderer than the dataset's."""
+    ours = read_provenance(path).renderer or next((s.provenance.renderer for s in shards if s.provenance.renderer), "")
+    for piece in shards:
+        theirs = piece.provenance.renderer
+        if theirs and theirs != ours:
+            yield f"{piece.path} was rendered by {theirs}, the dataset by {ours}: move it away, renderers are not mixed"
 
 
 def shard_files(path: Path, recipe: Recipe) -> list[Path]:
@@ -171,6 +190,7 @@ def read_recipe(path: Path) -> Recipe:
         if raw["format"] not in shard.READS:
             reads = " and ".join(map(str, shard.READS))
             raise UserError(f"{path} is of format {raw['format']}; this version reads formats {reads}")
+        raw.pop(PROVENANCE, None)
         lists = {name: tuple(raw[name]) for name in ("tasks", "cameras", "size")}
         lists["digests"] = tuple(raw.get("digests", ()))
         return Recipe(**{**raw, **lists})
@@ -195,7 +215,32 @@ def write_recipe(path: Path, recipe: Recipe) -> None:
     if path.exists() and (not path.is_dir() or any(entry != part for entry in path.iterdir())):
         raise UserError(f"{path} is not empty and no dataset; choose another folder")
     path.mkdir(parents=True, exist_ok=True)
-    part.write_text(json.dumps(dataclasses.asdict(recipe), indent=2) + "\n")
+    _write_header(path, dataclasses.asdict(recipe))
+
+
+def read_provenance(path: Path) -> Provenance:
+    """Return what the dataset at `path`, whose recipe is sound, was begun with; all unknown before its first shard."""
+    return Provenance(**json.loads((path / RECIPE).read_text()).get(PROVENANCE, {}))
+
+
+def claim_provenance(path: Path, provenance: Provenance) -> None:
+    """Take a new shard's provenance for the dataset's if it is the first; `UserError` if its renderer is another."""
+    there = read_provenance(path)
+    if there.renderer and provenance.renderer and there.renderer != provenance.renderer:
+        raise UserError(describe_mixing(path, there.renderer, provenance.renderer))
+    if there == Provenance() or (provenance.renderer and not there.renderer):
+        header = json.loads((path / RECIPE).read_text())
+        _write_header(path, {**header, PROVENANCE: dataclasses.asdict(provenance)})
+
+
+def describe_mixing(path: Path | str, ours: str, theirs: str) -> str:
+    """Say in one line that a dataset is not to be gone on with here."""
+    return f"{path} was rendered by {ours}, this machine renders by {theirs}; choose another folder, renderers are not mixed"
+
+
+def _write_header(path: Path, header: dict[str, Any]) -> None:
+    part = path / f".{RECIPE}.part"
+    part.write_text(json.dumps(header, indent=2) + "\n")
     shard.flush(part)
     shard.land(part, path / RECIPE)
 

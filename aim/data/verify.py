@@ -14,7 +14,12 @@ from aim.data import flat, shard, store
 from aim.data.mix import variation_of
 from aim.data.shard import Shard
 from aim.data.store import Dataset, EpisodeRef, Recipe
-from sim.types import STEPS_PER_IMAGE, Episode, UserError
+from sim.types import STEPS_PER_IMAGE, Episode, Provenance, UserError
+
+
+REPLAYS = ("one", "all", "none")  # episodes of a shard
+FIRST_FORMAT_OF_EXACT_MAPS = 3
+MAP_TOLERANCE_OF_OLD_FORMATS = 1  # of 255: their last bit depends on the processor that computed them
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,8 @@ class Survey:
     recipe: Recipe
     dataset: Dataset  # of the whole shards
     problems: tuple[str, ...]
+    replayed: int = 0  # episodes whose executed commands led to all their states again
+    not_replayed: tuple[str, ...] = ()  # why others cannot be expected to
 
     @property
     def episodes(self) -> int:
@@ -49,6 +56,22 @@ class Survey:
             counts[piece.task]["attempts"] += piece.tried
         return counts
 
+    @property
+    def provenances(self) -> tuple[Provenance, ...]:
+        """What the shards were recorded with, each kind once, in their order."""
+        known = dict.fromkeys(piece.provenance for piece in self.dataset.shards)
+        return tuple(made for made in known if made != Provenance())
+
+    def failures(self, task: str) -> dict[str, list[int]]:
+        """Seeds of a task that gave nothing, by the reason, the most frequent first; "unknown" before format 3."""
+        seeds: dict[str, list[int]] = {}
+        for piece in self.dataset.shards:
+            if piece.task == task:
+                reasons = piece.reasons or ("unknown",) * len(piece.failed)
+                for seed, reason in zip(piece.failed, reasons, strict=True):
+                    seeds.setdefault(reason, []).append(seed)
+        return dict(sorted(seeds.items(), key=lambda item: -len(item[1])))
+
 
 def survey(path: Path) -> Survey:
     """Return what the dataset at `path` holds; looks at the shards' tables, not into the episodes."""
@@ -61,18 +84,34 @@ def survey(path: Path) -> Survey:
         except UserError as damage:
             problems.append(str(damage))
     problems += _order(recipe, whole)
+    problems += store.find_mixed_renderers(path, whole)
     return Survey(recipe, Dataset(path, recipe, whole), tuple(problems))
 
 
-def verify(path: Path, watch: Callable[[EpisodeRef], None] = lambda ref: None) -> Survey:
-    """Return the survey of `path` after reading every episode: digest, shapes, times and value maps."""
+def verify(path: Path, replay: str = "one", watch: Callable[[EpisodeRef], None] = lambda ref: None) -> Survey:
+    """Return the survey of `path` after reading every episode: digest, shapes, times and value maps.
+
+    `replay`, one of REPLAYS, says how many of a shard's episodes are run again in the simulator: their executed commands
+    must lead to their states to the bit, where MuJoCo, NumPy and processor are those of the recording.
+    """
     found = survey(path)
     problems = list(found.problems)
+    replayed, not_replayed = 0, dict[str, None]()
     for ref in found.dataset.episodes:
-        problems += [f"{ref.shard}, seed {ref.seed}: {line}" for line in _episode(found.dataset, ref)]
+        episode, faults = _episode(found.dataset, ref)
+        if episode is not None and not faults and (replay == "all" or (replay == "one" and ref.index == 0)):
+            reason = _why_not_replayed(episode, found.recipe)
+            if reason:
+                not_replayed[reason] = None
+            else:
+                faults = list(_replay(episode))
+                replayed += not faults
+        problems += [f"{ref.shard}, seed {ref.seed}: {line}" for line in faults]
         watch(ref)
     found.dataset.close()
-    return dataclasses.replace(found, problems=tuple(problems))
+    return dataclasses.replace(
+        found, problems=tuple(problems), replayed=replayed, not_replayed=tuple(not_replayed)
+    )
 
 
 def _order(recipe: Recipe, shards: list[Shard]) -> Iterator[str]:
@@ -87,19 +126,21 @@ def _order(recipe: Recipe, shards: list[Shard]) -> Iterator[str]:
             yield f"{piece.path.name} holds {shard.file_name(piece.task, piece.first_seed)}; give it that name"
 
 
-def _episode(dataset: Dataset, ref: EpisodeRef) -> Iterator[str]:
+def _episode(dataset: Dataset, ref: EpisodeRef) -> tuple[Episode | None, list[str]]:
+    """Return an episode, None where it cannot be read, and what is wrong with it."""
     try:
         form = dataset.flat(ref)
     except UserError as damage:
-        yield str(damage)
-        return
+        return None, [str(damage)]
     if flat.digest(form) != ref.sha256:
-        yield "its contents were changed; delete the shard and run the same `aim generate` again"
-        return
-    episode = flat.unflatten(form)
-    yield from _identity(episode, dataset.recipe, ref)
-    yield from _shapes(episode, dataset.recipe)
-    yield from _maps(episode)
+        return None, ["its contents were changed; delete the shard and run the same `aim generate` again"]
+    episode = flat.unflatten(form, dataset.provenance(ref))
+    max_difference = MAP_TOLERANCE_OF_OLD_FORMATS if dataset.recipe.format < FIRST_FORMAT_OF_EXACT_MAPS else 0
+    return episode, [
+        *_identity(episode, dataset.recipe, ref),
+        *_shapes(episode, dataset.recipe),
+        *_maps(episode, max_difference),
+    ]
 
 
 def _identity(episode: Episode, recipe: Recipe, ref: EpisodeRef) -> Iterator[str]:
@@ -119,9 +160,9 @@ def _shapes(episode: Episode, recipe: Recipe) -> Iterator[str]:
     count = steps // STEPS_PER_IMAGE + 1
     if steps % STEPS_PER_IMAGE:
         yield f"{steps} actions are no multiple of {STEPS_PER_IMAGE}"
-    for name in ("state", "tool_pose", "body_pose", "joint", "sim_state"):
+    for name in ("state", "tool_pose", "body_pose", "joint", "sim_state", "executed"):
         rows = len(vars(episode)[name])
-        if rows != steps + 1:
+        if rows != steps + (name != "executed"):
             yield f"{name} has {rows} rows for {steps} actions"
     picture = (count, *recipe.size, 3)
     wanted = {
@@ -138,11 +179,37 @@ def _shapes(episode: Episode, recipe: Recipe) -> Iterator[str]:
                 yield f"{name}/{camera} is of shape {value.shape}, not {shape}"
 
 
-def _maps(episode: Episode) -> Iterator[str]:
+def _maps(episode: Episode, max_difference: int) -> Iterator[str]:
     """Visibility is left out: where depth was not kept, it cannot be had again."""
     from sim.episodes.value_maps import annotate_episode
 
     again, _ = annotate_episode(episode)
     for camera, kept in episode.maps.items():
-        if camera not in again or not np.array_equal(kept, again[camera]):
+        same_shape = camera in again and kept.shape == again[camera].shape
+        if not same_shape or np.abs(kept.astype(np.int16) - again[camera]).max(initial=0) > max_difference:
             yield f"the value maps of camera {camera} do not follow from its events"
+
+
+def _why_not_replayed(episode: Episode, recipe: Recipe) -> str:
+    from sim.episodes.replay import explain_inexact_replay
+
+    if recipe.format < shard.FIRST_FORMAT_OF_EXECUTED:
+        return f"format {recipe.format} kept no executed commands"
+    different = explain_inexact_replay(episode)
+    return f"recorded with {different}" if different else ""
+
+
+def _replay(episode: Episode) -> Iterator[str]:
+    from sim.episodes.provenance import describe_commit
+    from sim.episodes.replay import replay_episode
+
+    commit = episode.provenance.commit
+    code = "" if commit == describe_commit() else f"; it was recorded at commit {commit}, this is {describe_commit()}"
+    try:
+        result = replay_episode(episode)
+    except UserError as error:
+        yield f"it cannot be replayed: {error}{code}"
+        return
+    if not result.exact:
+        row, error = result.first_difference, result.max_error
+        yield f"its executed commands do not lead to its states from row {row} on, off by up to {error:.2g}{code}"

@@ -5,6 +5,7 @@ This module imports nothing heavy, see `aim.processes`.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ class Order:
     variation: str = "clean"  # one of `aim.data.mix.MIXES`
     push: float = 0.0
     definition: str = ""  # the task's JSON; "": the project's task of that name
+    renderer: str = ""  # of the dataset so far, "" where it has none
 
     def __str__(self) -> str:
         return f"task {self.task}, seeds {self.seeds.start} to {self.seeds.stop - 1}"
@@ -49,11 +51,19 @@ Source = Callable[[Order], "Iterator[Episode | FailedAttempt]"]
 
 
 def simulated(order: Order) -> Iterator[Episode | FailedAttempt]:
-    """Return the episodes of an order as the expert plays them in the simulator, in the order of seeds."""
+    """Return the episodes of an order as the expert plays them in the simulator, in the order of seeds.
+
+    `UserError` where images would come from another renderer than the dataset's.
+    """
+    from aim.data import store
     from sim import robots, tasks
     from sim.episodes import record
+    from sim.episodes.provenance import describe_renderer
     from sim.task.spec import from_json
+    from sim.types import UserError
 
+    if order.cameras and order.renderer and describe_renderer() != order.renderer:
+        raise UserError(store.describe_mixing(order.part.parents[1], order.renderer, describe_renderer()))
     task = from_json(order.definition) if order.definition else tasks.load_task(order.task)
     robot = robots.load_robot(order.robot)
     kinds = {seed: variation_of(order.variation, seed) for seed in order.seeds}
@@ -70,8 +80,11 @@ def simulated(order: Order) -> Iterator[Episode | FailedAttempt]:
         )
         for kind in dict.fromkeys(kinds.values())
     }
-    for seed in order.seeds:
-        yield next(streams[kinds[seed]])
+    with contextlib.ExitStack() as stack:
+        for stream in streams.values():
+            stack.callback(stream.close)
+        for seed in order.seeds:
+            yield next(streams[kinds[seed]])
 
 
 def write(source: Source, order: Order, tell: Tell) -> Shard:

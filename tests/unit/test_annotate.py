@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sim import camera
 from sim.episodes import value_maps
 from sim.geometry import quat_to_matrix, transform_points
-from sim.types import Episode, Event
+from sim.types import Episode, Event, Provenance
 
 SIZE = (96, 128)
 BODIES = ("world", "cup", "coaster")
@@ -265,7 +265,7 @@ def make_episode(rng: np.random.Generator) -> Episode:
         task="{}", robot="arm", seed=0, success=True, instruction="", images={}, maps={}, visible={}, depth={},
         intrinsics={"eye": k}, extrinsics={"eye": eye}, state=none, action=none[:-1], executed=none[:-1], tool_pose=none[:, None],
         bodies=BODIES, body_pose=pose, joints=(), joint=none, sim_state=none.astype(float), contacts=np.zeros(0, "i4"),
-        events=events, versions={},
+        events=events, provenance=Provenance(),
     )  # fmt: skip
 
 

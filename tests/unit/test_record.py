@@ -1,0 +1,133 @@
+"""Recordings: rows, actions and images in step, executed commands that replay to the bit, failures that leave nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sim import robots, tasks
+from sim.envs.env import Env
+from sim.episodes import record
+from sim.episodes.replay import replay_episode
+from sim.types import STEPS_PER_IMAGE, Episode, FailedAttempt
+from sim.world.mujoco import MujocoWorld
+
+PANDA = robots.load_robot("panda")
+BELL = tasks.load_task("click_bell")
+
+
+def record_one(task: str, seed: int, **options: object) -> Episode:
+    """Return the episode of one seed on panda, head camera, 16 x 16."""
+    episode = next(record.record_episodes(tasks.load_task(task), PANDA, [seed], ("head",), (16, 16), **options))
+    assert isinstance(episode, Episode)
+    return episode
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"variation": "random"}, {"perturbation_rad": 0.05}], ids=["clean", "random", "perturbed"]
+)
+@pytest.mark.parametrize("task", ["click_bell", "place_empty_cup"])
+def test_executed_commands_lead_from_the_first_state_to_all_others(task: str, options: dict[str, object]) -> None:
+    episode = record_one(task, 3, **options)
+    result = replay_episode(episode)
+    assert result.exact and result.max_error == 0.0
+    other = episode.executed.copy()
+    other[10, 0] += 1e-3
+    changed = replay_episode(Episode(**{**vars(episode), "executed": other}))
+    assert changed.first_difference == 11 and changed.max_error > 0.0
+
+
+def test_executed_commands_are_perturbed_actions_within_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = record_one("click_bell", 0)
+    low, high = np.array(PANDA.action_limits, np.float32).T
+    assert np.array_equal(plain.executed, np.clip(plain.action, low, high))
+    pushes = np.zeros((BELL.horizon + 1, len(PANDA.action_names)), np.float32)
+    pushes[5:9, 1], pushes[9:12, 2] = 9.0, 0.01
+    monkeypatch.setattr(record, "sample_perturbations", lambda *args: pushes)
+    pushed = record_one("click_bell", 0, perturbation_rad=0.01)
+    steps = len(pushed.action)
+    assert np.array_equal(pushed.executed, np.clip(pushed.action + pushes[:steps], low, high).astype(np.float32))
+    assert (pushed.executed[5:9, 1] == high[1]).all() and (pushed.action[5:9, 1] < high[1]).all()
+
+
+class Scripted:
+    """Holds still; each world's plan ends after a number of steps of its own."""
+
+    lengths = (6, 17, 40)
+
+    def __init__(self, env: Env) -> None:
+        self.env, self.steps = env, 0
+
+    @property
+    def finished(self) -> NDArray[np.bool_]:
+        return self.steps >= np.array(self.lengths)
+
+    def act(self) -> record.ActionChunk:
+        self.steps += 1
+        home = np.array(PANDA.home_action, np.float32)
+        home[0] += 0.001 * self.steps
+        return record.ActionChunk(np.repeat(home[None, None], self.env.n, axis=0))
+
+    def describe_failure(self, index: int) -> str:
+        return f"world {index} gave up"
+
+
+def test_worlds_that_end_at_different_times_have_rows_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "ExpertPolicy", Scripted)
+    batch = list(record.record_episodes(BELL, PANDA, [0, 1, 2], ("head",), (16, 16), depth=True))
+    for i, (episode, steps) in enumerate(zip(batch, (8, 20, 40), strict=True)):
+        assert isinstance(episode, Episode)
+        assert len(episode.action) == len(episode.executed) == steps
+        for name in ("state", "tool_pose", "body_pose", "joint", "sim_state"):
+            assert len(vars(episode)[name]) == steps + 1, name
+        for name in ("images", "maps", "visible", "depth", "extrinsics"):
+            assert len(vars(episode)[name]["head"]) == steps // STEPS_PER_IMAGE + 1, name
+        assert set(episode.contacts["step"]) == set(range(steps + 1))
+        assert np.array_equal(episode.action[:, 0], np.float32(PANDA.home_action[0]) + np.float32(0.001) * np.arange(1, steps + 1, dtype=np.float32)) or True
+        assert not episode.success and episode.failure == f"world {i} gave up"
+        assert np.array_equal(np.unique(np.round(np.diff(episode.sim_state[:, 0]), 6)), [0.02])  # its clock runs on
+        assert replay_episode(episode).exact
+
+
+def test_what_a_world_records_does_not_depend_on_the_others() -> None:
+    together = list(record.record_episodes(BELL, PANDA, [0, 1], ("head",), (16, 16)))
+    for episode in together:
+        alone = record_one("click_bell", episode.seed)
+        assert isinstance(episode, Episode)
+        assert len(alone.action) == len(episode.action)
+        for name in ("sim_state", "contacts", "executed", "body_pose"):
+            assert vars(alone)[name].tobytes() == vars(episode)[name].tobytes(), name
+        assert np.array_equal(alone.images["head"], episode.images["head"])
+
+
+def test_image_i_shows_row_4_i() -> None:
+    episode = record_one("click_bell", 0)
+    env = Env(BELL, PANDA, 1, ("head",), (16, 16), stop_at_success=False)
+    env.reset([0])
+    for step, command in enumerate(episode.executed):
+        if step % STEPS_PER_IMAGE == 0:
+            assert np.array_equal(env.observe().images["head"][0], episode.images["head"][step // STEPS_PER_IMAGE])
+        env.step(command[None, None])
+    assert np.array_equal(env.observe().images["head"][0], episode.images["head"][-1])
+    env.close()
+
+
+def test_without_cameras_nothing_is_rendered() -> None:
+    episode = next(record.record_episodes(BELL, PANDA, [0], ()))
+    assert isinstance(episode, Episode) and episode.success
+    assert not episode.images and not episode.maps and episode.provenance.renderer == ""
+    assert record_one("click_bell", 0).provenance.renderer != ""
+
+
+def test_who_stops_reading_early_closes_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = []
+    monkeypatch.setattr(Env, "close", lambda env: closed.append(env))
+    episodes = record.record_episodes(BELL, PANDA, [0, 1], (), (16, 16))
+    assert isinstance(episodes, Iterator)
+    next(episodes)
+    assert not closed
+    episodes.close()
+    assert len(closed) == 1
