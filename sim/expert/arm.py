@@ -121,7 +121,7 @@ class ArmController:
         held_object = self.held_body.partition(".")[0]
         ignored_objects = (held_object, *find_contained_objects(self.context.world, held_object)) if held_object else ()
         obstacles = self.context.obstacles.collect(self.arm_model.name, ignored_objects)
-        collision_points = build_gripper_points(self.arm_model, opening)
+        collision_points = build_gripper_points(self.arm_model, opening * self.arm_model.gripper.max_width_m)
         if held_object:
             collision_points = np.concatenate(
                 [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.embodiment.model import ArmModel
+from sim.embodiment.model import ArmModel, Gripper
 from sim.geometry import Array, compose, invert, make_pose, transform_points
 from sim.objects.bounds import compute_bounding_box, compute_geom_corners
 from sim.world.state import WorldView
@@ -16,26 +16,31 @@ from sim.world.state import WorldView
 HELD_POINT_SPACING_M = 0.05  # metres between the points of what is held
 
 
-def build_gripper_points(arm: ArmModel, opening: float) -> Array:
-    """Return the points (p 3) of a hand in its tool frame, the fingers open by a fraction."""
-    gripper = arm.gripper
-    finger_gap = opening * gripper.stroke
-    half_width, half_thickness, pad_length = gripper.pad_half_size
-    fingers = [
-        (x, side * y, z)
-        for side in (-1, 1)
-        for x in (-half_width, half_width)
-        for y in (finger_gap, finger_gap + 2 * half_thickness)
-        for z in (gripper.tip_offset, gripper.tip_offset - pad_length)
-    ]
+def build_gripper_points(arm: ArmModel, opening_m: float) -> Array:
+    """Points (p 3) of a hand in its tool frame, its fingers `opening_m` apart: corners of fingers and palm."""
+    return np.concatenate([build_finger_points(arm.gripper, opening_m), build_palm_points(arm)])
+
+
+def build_finger_points(gripper: Gripper, opening_m: float) -> Array:
+    """Corners (16 3) of the lower halves of two fingers `opening_m` apart, in the tool frame."""
+    half_width, half_thickness, half_length = gripper.pad_half_size
+    return np.array(
+        [
+            (x, side * y, z)
+            for side in (-1, 1)
+            for x in (-half_width, half_width)
+            for y in (opening_m / 2, opening_m / 2 + 2 * half_thickness)
+            for z in (gripper.tip_offset, gripper.tip_offset - half_length)
+        ]
+    )
+
+
+def build_palm_points(arm: ArmModel) -> Array:
+    """Corners (p 3) of the bounding boxes of what collides of the last link, in the tool frame."""
     tool_from_flange = invert(make_pose(arm.tool_pos, arm.tool_quat))
-    palm = [
-        point
-        for geom in arm.links[-1].geoms
-        if geom.collide
-        for point in transform_points(tool_from_flange, compute_geom_corners(geom))
-    ]
-    return np.concatenate([np.array(fingers), np.stack(palm)])
+    return np.concatenate(
+        [transform_points(tool_from_flange, compute_geom_corners(geom)) for geom in arm.links[-1].geoms if geom.collide]
+    )
 
 
 def build_held_object_points(world: WorldView, obj: str, tool_pose: Array) -> Array:

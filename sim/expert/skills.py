@@ -44,10 +44,9 @@ from sim.expert.lookahead import (
     solve_offset_poses,
 )
 from sim.geometry import Array, compose, invert, make_pose, rotate
-from sim.objects import Grasp
 from sim.objects.bounds import compute_lowest_height
 from sim.task.spec import Skill, SpecError
-from sim.task.values import Bound, Direction, Distance, Fraction, Offset, Pace, Vector3
+from sim.task.values import Bound, Direction, Distance, FingerOpening, Fraction, Offset, Pace, Vector3
 
 SKILLS: dict[str, Callable[..., MotionGenerator]] = {}
 COLLISION_PENALTY_RAD = 2.0  # radians that the expert would rather move than reach between other things
@@ -102,19 +101,21 @@ def pick(
     pre: Distance = 0.1,
     lift: Distance = 0.08,
     at: Offset = 0.0,
-    opening: Fraction = 0.0,
+    opening: FingerOpening = 0.0,
 ) -> MotionGenerator:
     """Take hold of an object by a named grasp, or one of several (`at` metres further up along it) and lift it.
 
     A grasp that could not do what the plan does next with the object is taken only if there is no other.
-    `opening` (0 to 1) overrides the grasp's own. What the hand holds already it keeps.
+    `opening` is how far apart the fingers are on the approach, metres; 0: as far as the grasp says. What the hand
+    holds already it keeps.
     """
     controller = context.find_controller(arm)
     if controller.held_body == obj and controller.both_fingers_touch(obj):
         return
-    tool_poses, grasp_options = build_grasp_candidates(context, obj, grasp, at, controller)
-    penalty = np.array([option.cost for option in grasp_options])
-    penalty += COLLISION_PENALTY_RAD * find_colliding_grasps(context, controller, obj, tool_poses, grasp_options, pre)
+    candidates = build_grasp_candidates(context, obj, grasp, at, controller)
+    tool_poses = candidates.tool_poses
+    is_colliding = find_colliding_grasps(context, controller, obj, tool_poses, candidates.openings_m, pre)
+    penalty = candidates.costs + COLLISION_PENALTY_RAD * is_colliding
     subgoals = [build_subgoal(use, context) for use in find_remaining_uses(context, arm, obj)]
 
     def lookahead_cost(candidate_poses: Array, q: Array) -> Array:
@@ -128,7 +129,7 @@ def pick(
         )
     except MotionFailed:
         best, joint_values = controller.choose_candidate(tool_poses, *offsets, penalty=penalty)
-    approach_opening = opening or grasp_options[best].opening
+    approach_opening = _to_gripper_command(controller, opening or candidates.openings_m[best])
     yield from run_parallel(
         controller.move_joints(joint_values[1], opening=approach_opening), controller.drive_gripper(approach_opening)
     )
@@ -212,14 +213,15 @@ def place(
     stop: Offset = DEFAULT_RELEASE_DISTANCE_M,
     retreat: Distance = 0.08,
     hold: bool = False,
-    opening: Fraction = 1.0,
+    opening: FingerOpening = 0.0,
     slow: Pace = 0.6,
     pace: Pace = 0.8,
 ) -> MotionGenerator:
     """Set a held object's point on a place from `pre` before it, along the place's z axis; open and draw back.
 
-    `stop`: how far before the place it ends; `hold`: keep it in the fingers; `opening`: open so far only until the
-    hand is away. `pace` and `slow`: how fast it goes there and down. `yaw`, `up`, … as in `carry`.
+    `stop`: how far before the place it ends; `hold`: keep it in the fingers; `opening`: how far apart the fingers
+    are until the hand is away, metres; 0: as far as they go. `pace` and `slow`: how fast it goes there and down.
+    `yaw`, `up`, … as in `carry`.
     """
     controller = context.find_controller(arm)
     yield from _require_held(context, controller, obj)
@@ -230,14 +232,11 @@ def place(
         translation_offset(pre * approach_axis)(object_poses), invert(context.measure_tool_from_body(controller, obj))
     )
     descent_offset = translation_offset((stop - pre) * approach_axis)
-    release_grasps = [Grasp(release_pose, opening) for release_pose in descent_offset(approach_poses)]
-    penalty = np.where(
-        find_colliding_grasps(
-            context, controller, obj, descent_offset(approach_poses), release_grasps, 0.0 if hold else retreat
-        ),
-        COLLISION_PENALTY_RAD,
-        0.0,
-    )
+    release_opening = opening or controller.arm_model.gripper.max_width_m
+    release_poses = descent_offset(approach_poses)
+    openings = np.full(len(release_poses), release_opening)
+    is_colliding = find_colliding_grasps(context, controller, obj, release_poses, openings, 0.0 if hold else retreat)
+    penalty = np.where(is_colliding, COLLISION_PENALTY_RAD, 0.0)
     best, (q, _) = controller.choose_candidate(approach_poses, descent_offset, penalty=penalty)
     yield from controller.move_joints(q, pace=pace)
     yield from controller.wait_until_at_command()
@@ -251,9 +250,9 @@ def place(
     yield from controller.wait_until_at_command()
     if not hold:
         controller.held_body = ""
-        yield from controller.drive_gripper(opening)
+        yield from controller.drive_gripper(_to_gripper_command(controller, release_opening))
         yield from controller.retreat_along_approach(retreat)
-        yield from controller.drive_gripper(1.0) if opening < 1.0 else iter(())
+        yield from controller.drive_gripper(1.0) if opening else iter(())
 
 
 @skill
@@ -401,7 +400,8 @@ def turn(
         return
     obj, _, joint_name = joint.partition(".")
     part = next(p for p in world.scene.models[obj].parts if p.joint == joint_name)
-    tool_poses, grasp_options = build_grasp_candidates(context, obj, grasp, 0.0, controller)
+    candidates = build_grasp_candidates(context, obj, grasp, 0.0, controller)
+    tool_poses = candidates.tool_poses
     joint_frame = compose(world.body_pose(obj), make_pose(part.pos))
     initial_value = world.joint_value(joint)
     target_value = part.joint_range[0] + to * (part.joint_range[1] - part.joint_range[0])
@@ -413,11 +413,10 @@ def turn(
             can_lead_part(controller, part, joint_frame, joint_steps, candidate_poses, q, joint_paths), 0.0, np.inf
         )
 
-    penalty = np.array([option.cost for option in grasp_options])
     best, (q, approach_joints) = controller.choose_candidate(
-        tool_poses, retreat_offset(pre), penalty=penalty, lookahead_cost=lookahead_cost
+        tool_poses, retreat_offset(pre), penalty=candidates.costs, lookahead_cost=lookahead_cost
     )
-    approach_opening = grasp_options[best].opening
+    approach_opening = _to_gripper_command(controller, candidates.openings_m[best])
     yield from run_parallel(
         controller.move_joints(approach_joints, opening=approach_opening), controller.drive_gripper(approach_opening)
     )
@@ -442,6 +441,11 @@ def _require_held(context: ExpertContext, controller: ArmController, obj: str) -
             return
         yield
     raise ObjectDropped(f"{obj} is not in the hand")
+
+
+def _to_gripper_command(controller: ArmController, opening_m: float) -> float:
+    """Gripper command, 0 closed to 1 open, at which the fingers are a distance apart, or as far as they go."""
+    return min(1.0, opening_m / controller.arm_model.gripper.max_width_m)
 
 
 def _release_and_retreat(controller: ArmController, retreat: float) -> MotionGenerator:

@@ -11,7 +11,12 @@ from sim.objects.boxes import DARK_GREY_RGB, collision_box, visual_box
 
 BRIGHT_STEEL_RGB, GLASS_RGB, LIGHT_WOOD_RGB = (0.72, 0.73, 0.75), (0.55, 0.62, 0.65), (0.80, 0.68, 0.52)
 MOVING_PART_GAP_M = 0.002  # air between a moving part and what it moves along
-HANDLE_RADIUS_M = 0.007  # radius of a handle
+HANDLE_RADIUS_M = 0.007
+HANDLE_OPENING_M, NARROW_HANDLE_OPENING_M = 0.055, 0.030  # between the fingers that come to a handle
+LID_GRASP_DEPTH_M, LID_OPENING_MARGIN_M = (
+    0.012,
+    0.043,
+)  # how far from its edge a lid is held; how much wider fingers come
 HANDLE_YAWS_RAD = (
     0.0,
     -0.25,
@@ -36,14 +41,17 @@ def laptop(width: float, depth: float, thickness: float = 0.014, lid: float = 0.
         Geom("box", (width / 2, depth / 2, lid / 2), (0, -hinge_y, lid / 2 + 0.002)),
         Geom("box", (width * 0.45, depth * 0.43, 0.001), (0, -hinge_y, 0.0015), colour=(0.1, 0.16, 0.3), collide=False),
     )
-    edge_centre = (0.0, -depth + 0.012, lid / 2 + 0.002)
+    edge_centre = (0.0, -depth + LID_GRASP_DEPTH_M, lid / 2 + 0.002)
     opening_axis = (0.0, 0.0, 1.0)
     # a lid is held well enough by fingers that meet it at a slant
     grasps = tuple(
         Grasp(
             make_pose((side * width, *edge_centre[1:]), quat_from_axes((0, cos(lean), -sin(lean)), opening_axis)),
-            opening=0.6,
+            lid,
+            lid + LID_OPENING_MARGIN_M,
             cost=abs(lean) + abs(side),
+            depth_m=LID_GRASP_DEPTH_M,
+            min_reach_m=-LID_GRASP_DEPTH_M / 2,
         )
         for side in (0.0, -0.25, 0.25)
         for lean in (0.0, -0.25, 0.25, -0.5, 0.5, -0.75, 0.75)
@@ -68,8 +76,10 @@ def _build_vertical_bar_grasps(centre: Vector) -> tuple[Grasp, ...]:
                 centre,
                 quat_from_axes((sin(yaw) * cos(lean), cos(yaw) * cos(lean), -sin(lean)), (cos(yaw), -sin(yaw), 0.0)),
             ),
-            opening=0.65,
+            2 * HANDLE_RADIUS_M,
+            HANDLE_OPENING_M,
             cost=0.5 * (abs(yaw) + lean),
+            depth_m=HANDLE_RADIUS_M,
         )
         for yaw in HANDLE_YAWS_RAD
         for lean in (0.0, 0.3, 0.6, 0.9)
@@ -84,9 +94,11 @@ def _build_horizontal_bar_grasps(centre: Vector) -> tuple[Grasp, ...]:
                 (centre[0] + offset, *centre[1:]),
                 quat_from_axes((0.0, cos(lean), -sin(lean)), (0.0, sin(lean), cos(lean))),
             ),
+            2 * HANDLE_RADIUS_M,
             # a steep hand has a finger between bar and face: it must not open further than there is room
-            opening=0.65 if lean < 0.7 else 0.35,
+            HANDLE_OPENING_M if lean < 0.7 else NARROW_HANDLE_OPENING_M,
             cost=2 * abs(offset) + 0.5 * lean,
+            depth_m=HANDLE_RADIUS_M,
         )
         for offset in (0.0, -0.02, 0.02)
         for lean in (0.0, 0.3, 0.6, 0.9, 1.2, 1.5)

@@ -1,9 +1,8 @@
-"""Parametric objects: a family turns a few numbers into bodies, named points and ways to grasp.
+"""Parametric objects: a family turns a few numbers into bodies, named frames and grasp candidates.
 
-Every form stands with its base centre at the origin, z up and its front towards -y. A named point is a
-pose in the frame of its body, its z axis the way the point faces (out of a surface that is pushed, up from
-one that things are set on, up through the body from its "bottom"); a grasp is a tool pose (z approach,
-y opening) in the frame of its body.
+Every object model stands with its base centre at the origin, z up and its front towards -y. A named frame is a
+pose in the frame of its body, its z axis the way that it faces (out of a surface that is pushed, up from
+one that objects are set on, up through the body from its "bottom"). Lengths in metres, angles in radians.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 
 from sim.embodiment.model import Geom, Vector
 from sim.geometry import Array, make_pose
@@ -20,14 +20,20 @@ from sim.task.spec import ObjectSpec, SpecError, Value
 
 @dataclass(frozen=True)
 class Grasp:
-    """A tool pose (7,) in a body's frame, the finger opening to approach with (0 closed to 1 open), and a cost.
+    """Parallel-jaw grasp candidate: a pose (7,) in its body's frame, z the approach, y from finger to finger.
 
-    Costs are radians of joint movement that the expert would rather make than take this grasp.
+    The origin lies midway between the contacts. A grasp knows of no gripper: `sim.expert.grasps` leaves out what a
+    gripper is too small for, and moves its tool off the origin, as far as its pads allow, where its palm would meet
+    the object or its fingers what is under them.
     """
 
-    tool_pose: Array
-    opening: float = 1.0
-    cost: float = 0.0
+    pose: Array
+    width_m: float  # of what is held, from finger to finger
+    opening_m: float = inf  # between the fingers on the approach; inf: as wide as the gripper opens
+    cost: float = 0.0  # radians of joint movement that the expert would rather make than take this grasp
+    depth_m: float = 0.0  # how far the object reaches from the origin back towards the palm
+    min_reach_m: float = 0.0  # how far beyond the origin fingertips must reach; below 0: they may end before it
+    floor_m: float = -inf  # height in the body's frame that fingers stay above: what the object has under the grasp
 
 
 @dataclass(frozen=True)

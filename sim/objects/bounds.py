@@ -28,7 +28,8 @@ def compute_footprint(
 ) -> tuple[float, float]:
     """Return the radius about the vertical through a form's origin and its height above it, metres.
 
-    `orientation` is the model's quaternion. What a moving part can reach counts whole. The radius is at most 0.1 % too large.
+    `orientation` is the model's quaternion. What a moving part can reach counts whole. The radius is at most 0.1 %
+    too large.
     """
     rotation = quat_to_matrix(orientation)
     angles = 2 * pi / FOOTPRINT_DIRECTIONS * np.arange(FOOTPRINT_DIRECTIONS)

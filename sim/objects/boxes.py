@@ -10,17 +10,9 @@ from sim.objects.base import Grasp, ObjectModel, frame_at_height, register_famil
 from sim.objects.palette import PALETTE
 from sim.task.spec import SpecError
 
-MAX_GRASP_WIDTH_M = 0.075  # what a gripper of 0.080 m gets around
-MIN_SIDE_GRASP_HEIGHT_M, MIN_PALM_HEIGHT_M = (
-    0.03,
-    0.021,
-)  # lower boxes leave no room for a hand from the side; how high its middle must be
-FINGERTIP_REACH_M, FINGER_PAD_HALF_WIDTH_M = (
-    0.012,
-    0.011,
-)  # how far fingertips reach beyond the tool's origin; half their width
-FINGERTIP_CLEARANCE_M = 0.002  # air between fingertips and the table
-TOP_GRASP_DEPTH_M = 0.02  # how far under the upper edge the tool's origin goes
+TOP_GRASP_DEPTH_M = 0.02  # how far under the upper edge a grasp from above holds
+MAX_TOP_GRASP_DEPTH_FRACTION = 0.6  # of the height: what is flat is held nearer to its upper edge
+MIN_SIDE_GRASP_OVERLAP_M = 0.015  # how much of what is held from the side must be between the fingers
 WRIST_LEANS_RAD = (0.0, -0.3, 0.3, -0.6, 0.6)
 FLAT_OBJECT_LEANS_RAD = (0.0, -0.3, 0.3)  # a leaning finger has only a corner on a flat thing
 PRINT_THICKNESS_M = 0.0005  # how far print stands out of a face
@@ -46,64 +38,62 @@ def visual_box(x: float, y: float, z: float, centre: Vector, colour: Vector | No
 
 def build_top_grasps(
     height: float,
+    width: float,
     opening_yaw: float = 0.0,
     leans: tuple[float, ...] = (),
     positions: tuple[tuple[float, float], ...] = ((0.0, 0.0),),
     cost: float = 0.0,
 ) -> tuple[Grasp, ...]:
-    """Return grasps from above of a thing whose top is at `height`, fingers opening along the yaw `opening_yaw`.
+    """Grasps from above of flat sides `width` apart whose upper edge is at `height`, fingers along `opening_yaw`.
 
-    A leaning wrist keeps the fingers flat on the sides; it costs 1.5 rad a radian. Other spots than the first
-    cost 4 rad a metre away from it.
+    A leaning wrist keeps the fingers flat on the sides; it costs 1.5 rad a radian. Other positions (x, y) than the
+    first cost 4 rad a metre away from it.
     """
-    opening, lean_direction = (cos(opening_yaw), sin(opening_yaw), 0.0), (-sin(opening_yaw), cos(opening_yaw))
+    closing_axis, lean_direction = (cos(opening_yaw), sin(opening_yaw), 0.0), (-sin(opening_yaw), cos(opening_yaw))
     leans = leans or (FLAT_OBJECT_LEANS_RAD if height < 0.03 else WRIST_LEANS_RAD)
+    depth = min(TOP_GRASP_DEPTH_M, MAX_TOP_GRASP_DEPTH_FRACTION * height)
     return tuple(
         Grasp(
             make_pose(
-                (x, y, _compute_tool_height(height, lean)),
-                quat_from_axes((lean_direction[0] * sin(lean), lean_direction[1] * sin(lean), -cos(lean)), opening),
+                (x, y, height - depth),
+                quat_from_axes(
+                    (lean_direction[0] * sin(lean), lean_direction[1] * sin(lean), -cos(lean)), closing_axis
+                ),
             ),
+            width,
             cost=cost + 1.5 * abs(lean) + 4.0 * hypot(x - positions[0][0], y - positions[0][1]),
+            depth_m=depth,
+            min_reach_m=-depth,
         )
         for x, y in positions
         for lean in leans
     )
 
 
-def _compute_tool_height(height: float, lean: float) -> float:
-    """Return how high the tool's origin stands so that no corner of the fingers meets the table."""
-    return max(
-        height - TOP_GRASP_DEPTH_M,
-        FINGERTIP_REACH_M * cos(lean) + FINGER_PAD_HALF_WIDTH_M * sin(abs(lean)) + FINGERTIP_CLEARANCE_M,
-    )
-
-
 def build_box_grasps(size: Vector) -> dict[str, tuple[str, tuple[Grasp, ...]]]:
-    """Return "top" and "side" grasps of a box across those widths that fit; the thinner one is cheaper."""
+    """Grasps of a box across its two widths, "top" from above, the thinner one cheaper, and "side"."""
     x, y, z = size
     min_width = min(x, y)
     top_grasps = tuple(
         grasp
-        for width, opening_axis in ((x, 0.0), (y, pi / 2))
-        if width <= MAX_GRASP_WIDTH_M
-        for grasp in build_top_grasps(z, opening_axis, cost=4.0 * (width - min_width))
+        for width, opening_yaw in ((x, 0.0), (y, pi / 2))
+        for grasp in build_top_grasps(z, width, opening_yaw, cost=4.0 * (width - min_width))
     )
     side_grasps = tuple(
         Grasp(
             make_pose(
-                (0, 0, max(z / 2, MIN_PALM_HEIGHT_M)),
-                quat_from_axes((-cos(a) * cos(tilt), -sin(a) * cos(tilt), -sin(tilt)), opening_yaw),
-            )
+                (0, 0, z / 2),
+                quat_from_axes((-cos(a) * cos(tilt), -sin(a) * cos(tilt), -sin(tilt)), (-sin(a), cos(a), 0)),
+            ),
+            width,
+            depth_m=length / 2,
+            min_reach_m=min(0.0, MIN_SIDE_GRASP_OVERLAP_M - length / 2),
         )
-        for k, width in enumerate((y, x, y, x))
+        for k, (width, length) in enumerate(((y, x), (x, y)) * 2)
         for a in [k * pi / 2]
-        for opening_yaw in [(-sin(a), cos(a), 0)]
-        if width <= MAX_GRASP_WIDTH_M and z >= MIN_SIDE_GRASP_HEIGHT_M
         for tilt in (0.0, 0.3)
     )
-    grasps_by_name = {"side": ("", side_grasps), "top": ("", top_grasps)}
-    return {name: grasp for name, grasp in grasps_by_name.items() if grasp[1]}
+    return {"side": ("", side_grasps), "top": ("", top_grasps)}
 
 
 def build_box_frames(height: float) -> dict[str, tuple[str, Array]]:
@@ -289,10 +279,10 @@ def phone(size: Vector, screen: str = "navy", lenses: int = 2) -> ObjectModel:
         grasp
         for lean in (-0.6, -0.45, -0.75, -0.3, -0.9, -0.15, 0.0, 0.3)
         for grasp in build_top_grasps(
-            z, leans=(lean,), positions=grasp_positions, cost=1.5 * (abs(lean + 0.6) - abs(lean))
+            z, x, leans=(lean,), positions=grasp_positions, cost=1.5 * (abs(lean + 0.6) - abs(lean))
         )
     )
-    grasps = {"top": ("", build_top_grasps(z, positions=((0.0, 0.0), (0.0, 0.15 * y)))), "sides": ("", side_grasps)}
+    grasps = {"top": ("", build_top_grasps(z, x, positions=((0.0, 0.0), (0.0, 0.15 * y)))), "sides": ("", side_grasps)}
     frames = {**build_box_frames(z), "bottom_edge": ("", bottom_edge)}
     return ObjectModel(
         (collision_box(x, y, z, (0, 0, z / 2)), screen_panel, home_bar, *icons, *lens_geoms), frames, grasps
@@ -312,7 +302,7 @@ def remote(size: Vector, keys: str = "grey", rows: int = 3) -> ObjectModel:
         visual_box(0.7 * x, 0.035 * y, 0.002, (0, (-0.05 - 0.11 * k) * y, z), lookup_colour(keys)) for k in range(rows)
     )
     infrared_window = visual_box(0.5 * x, 2 * PRINT_THICKNESS_M, 0.4 * z, (0, y / 2, z / 2), INK_BLACK_RGB)
-    grasps = {"top": ("", build_top_grasps(z, positions=((0.0, 0.0), (0.0, -0.2 * y), (0.0, 0.2 * y))))}
+    grasps = {"top": ("", build_top_grasps(z, x, positions=((0.0, 0.0), (0.0, -0.2 * y), (0.0, 0.2 * y))))}
     return ObjectModel(
         (collision_box(x, y, z, (0, 0, z / 2)), power, *ring, *buttons, infrared_window), build_box_frames(z), grasps
     )

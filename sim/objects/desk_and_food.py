@@ -70,7 +70,9 @@ def stapler(length: float, width: float, height: float, base: str = "charcoal") 
     frames = {**build_box_frames(height), "top": ("", make_pose((press_x, 0, press_z)))}
     # by the arm, not by the gap under it
     grasp_height = arm_z - arm_thickness / 2 + TOP_GRASP_DEPTH_M + 0.008
-    grasps = {"top": ("", build_top_grasps(grasp_height, pi / 2, positions=((0.0, 0.0), (-0.015, 0.0), (0.015, 0.0))))}
+    grasps = {
+        "top": ("", build_top_grasps(grasp_height, width, pi / 2, positions=((0.0, 0.0), (-0.015, 0.0), (0.015, 0.0))))
+    }
     return ObjectModel((foot, hinge, arm, round_nose, rail, anvil), frames, grasps)
 
 
@@ -105,7 +107,7 @@ def mouse(length: float, width: float, height: float, wheel: str = "grey") -> Ob
     return ObjectModel(
         (body, core, *ends, shell, button_gap, wheel_geom),
         build_box_frames(height),
-        {"top": ("", build_top_grasps(height))},
+        {"top": ("", build_top_grasps(height, width))},
     )
 
 
@@ -116,7 +118,7 @@ def soap(size: Vector, emboss: str = "cream") -> ObjectModel:
     ends = tuple(_visual_post(y / 2, z, (side * (x - y) / 2, 0, 0)) for side in (-1, 1))
     body = collision_box(x - 0.8 * y, y, z, (0, 0, z / 2))
     oval = Geom("ellipsoid", (0.3 * x, 0.3 * y, 0.0015), (0, 0, z), colour=lookup_colour(emboss), collide=False)
-    grasps = {"top": ("", build_top_grasps(z, pi / 2))}
+    grasps = {"top": ("", build_top_grasps(z, y, pi / 2))}
     return ObjectModel((body, *ends, oval), build_box_frames(z), grasps, yaw_symmetry=2)
 
 
@@ -180,7 +182,12 @@ def toy_car(
         )
         for side in (-1, 1)
     )
-    grasps = {"top": ("", build_top_grasps(height, positions=((0.0, back * length), (0.0, back * length + 0.01))))}
+    grasps = {
+        "top": (
+            "",
+            build_top_grasps(height, 0.92 * width, positions=((0.0, back * length), (0.0, back * length + 0.01))),
+        )
+    }
     return ObjectModel(
         (chassis, body, top, *glass, panes, lamps, grille, *wheels, *hubs), build_box_frames(height), grasps
     )
@@ -220,7 +227,7 @@ def shoe(
     grasp_positions = ((0.0, ankle_y), (0.0, ankle_y + 0.015), (0.0, ankle_y - 0.015))
     # it is high and turned far: a wrist that fits where it is taken and where it is set down is hard to find
     leans = (*WRIST_LEANS_RAD, *(side * lean for lean in (0.15, 0.45, 0.9) for side in (-1, 1)))
-    grasps = {"top": ("", build_top_grasps(height - 0.01, leans=leans, positions=grasp_positions))}
+    grasps = {"top": ("", build_top_grasps(height - 0.01, collar, leans=leans, positions=grasp_positions))}
     return ObjectModel(
         (sole_box, toe, upper, *sole_ends, heel, *collar_opening, *instep), build_box_frames(height), grasps
     )
@@ -291,7 +298,7 @@ def fries(width: float, length: float, height: float, sticks: int = 6, stripe: s
             collide=False,
         ),
     )
-    grasps = {"top": ("", build_top_grasps(height, positions=((0.0, carton_y), (0.0, carton_y - 0.012))))}
+    grasps = {"top": ("", build_top_grasps(height, width, positions=((0.0, carton_y), (0.0, carton_y - 0.012))))}
     return ObjectModel((body, stick_core, *stick_geoms, *badge), build_box_frames(height), grasps)
 
 
@@ -301,7 +308,10 @@ def bread(size: Vector, look: str = "loaf") -> ObjectModel:
     if look not in BREAD_BUILDERS:
         raise SpecError(f"unknown bread {look!r}; valid: {', '.join(BREAD_BUILDERS)}")
     return ObjectModel(
-        BREAD_BUILDERS[look](*size), build_box_frames(size[2]), {"top": ("", build_top_grasps(size[2]))}, yaw_symmetry=2
+        BREAD_BUILDERS[look](*size),
+        build_box_frames(size[2]),
+        {"top": ("", build_top_grasps(size[2], size[0]))},
+        yaw_symmetry=2,
     )
 
 

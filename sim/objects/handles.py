@@ -11,7 +11,9 @@ from sim.objects.base import Grasp, ObjectModel, frame_at_height, register_famil
 from sim.objects.revolution import visual_cylinder
 from sim.objects.vessels import build_rim_grasps, build_wall_ring
 
-PALM_EXTENT_M = (0.056, 0.060)  # metres: how far the gripper's body is behind the tool's origin, and its half width
+HANDLE_OPENING_MARGIN_M = 0.026  # how much wider than a handle the fingers come
+POT_HANDLE_OPENING_MARGIN_M = 0.016  # a finger goes between a pot's handle and its wall
+HANDLE_HALF_WIDTH_M = 0.012  # of a skillet
 DARK_RGB: Vector = (0.10, 0.10, 0.11)
 
 
@@ -67,7 +69,7 @@ def mug(
                 for name, axis in facing_axes.items()
             },
         },
-        {"rim": ("", build_rim_grasps(radius - wall / 2, height, excluded_angle=pi / 5))},
+        {"rim": ("", build_rim_grasps(radius - wall / 2, height, wall, excluded_angle=pi / 5))},
     )
 
 
@@ -88,7 +90,7 @@ def skillet(
         *build_wall_ring((base_radius, 0.002), (radius, height), 0.004),
         Geom(
             "box",
-            (0.012, (handle_root_y - handle_end_y) / 2, 0.007),
+            (HANDLE_HALF_WIDTH_M, (handle_root_y - handle_end_y) / 2, 0.007),
             (0, (handle_root_y + handle_end_y) / 2, handle_height),
             colour=wood,
         ),
@@ -107,8 +109,10 @@ def skillet(
                 (0.0, handle_centre[1] + offset, handle_height - 0.002),
                 quat_from_axes((0, sin(lean), -cos(lean)), (1, 0, 0)),
             ),
-            opening=0.6,
+            2 * HANDLE_HALF_WIDTH_M,
+            2 * HANDLE_HALF_WIDTH_M + HANDLE_OPENING_MARGIN_M,
             cost=0.3 * abs(lean) + 10 * abs(offset),
+            depth_m=0.009,
         )
         for lean in (0.0, 0.3, 0.6, 0.9, -0.3)
         for offset in (0.0, 0.015, -0.015)
@@ -145,8 +149,11 @@ def pot(
             **{name: ("", make_pose((side * reach, 0.0, level))) for name, side in handle_sides.items()},
         },
         {
-            **{name: ("", _build_handle_grasps(side, reach, level, height)) for name, side in handle_sides.items()},
-            "rim": ("", build_rim_grasps(radius - wall / 2, height)),
+            **{
+                name: ("", _build_handle_grasps(side, reach, level, bar, (radius, height)))
+                for name, side in handle_sides.items()
+            },
+            "rim": ("", build_rim_grasps(radius - wall / 2, height, wall)),
         },
         yaw_symmetry=2,
     )
@@ -166,20 +173,28 @@ def _build_handle(
     )
 
 
-def _build_handle_grasps(side: float, reach: float, level: float, height: float) -> tuple[Grasp, ...]:
-    """Return grasps of a bar along y: fingers on both sides of it, leaning back along it and outwards around it.
+def _build_handle_grasps(
+    side: float, reach: float, level: float, bar: float, rim: tuple[float, float]
+) -> tuple[Grasp, ...]:
+    """Grasps of a bar along y: fingers on both sides of it, leaning back along it and rolled outwards around it.
 
-    Left out are those whose palm would meet the pot's rim at `height`.
+    What the palm must stay behind is the pot's `rim` (radius, height).
     """
+    rim_inwards, rim_above = reach - rim[0], rim[1] - level
     return tuple(
         Grasp(
-            make_pose((side * reach, 0.0, level), quat_from_axes(approach, (cos(roll), 0, -side * sin(roll)))),
-            opening=0.35,
+            make_pose(
+                (side * reach, 0.0, level),
+                quat_from_axes(
+                    (-side * sin(roll) * cos(lean), sin(lean), -cos(roll) * cos(lean)),
+                    (cos(roll), 0, -side * sin(roll)),
+                ),
+            ),
+            2 * bar,
+            2 * bar + POT_HANDLE_OPENING_MARGIN_M,
             cost=0.3 * abs(lean) + 0.3 * abs(roll),
+            depth_m=max(bar, (rim_above * cos(roll) - rim_inwards * sin(roll)) / cos(lean)),
         )
         for roll in (0.0, 0.3, 0.6, 0.9)
         for lean in (0.0, 0.3, 0.6, 0.9, -0.3)
-        if level + PALM_EXTENT_M[0] * cos(lean) * cos(roll) + PALM_EXTENT_M[1] * sin(roll) > height + 0.004
-        for down in [(-side * sin(roll), 0.0, -cos(roll))]
-        for approach in [(cos(lean) * down[0], sin(lean), cos(lean) * down[2])]
     )

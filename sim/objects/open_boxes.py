@@ -9,10 +9,13 @@ from sim.embodiment.model import Geom, Vector
 from sim.geometry import make_pose, quat_from_axes
 from sim.objects.base import Grasp, ObjectModel, frame_at_height, register_family
 from sim.objects.boxes import WRIST_LEANS_RAD, collision_box, lookup_colour, visual_box
+from sim.objects.vessels import MIN_RIM_OVERLAP_M, RIM_GRASP_DEPTH_M, RIM_OPENING_MARGIN_M
 
 WALL_LIFT_M = 0.001  # walls end above the ground: a box stands on the four corners of its floor
-MIN_RIM_GRASP_HEIGHT_M = 0.045  # lower walls leave no room between fingertips and floor
-RIM_GRASP_DEPTH_M = 0.018
+MAX_RIM_GRASP_DEPTH_FRACTION = 0.6  # of the height: low walls are pinched nearer to their rim
+BASKET_OPENING_MARGIN_M = (
+    0.030  # how much wider than its handle the fingers come to a basket: it is among what it holds
+)
 
 Slot = tuple[str, float, float]
 
@@ -50,7 +53,7 @@ def open_box(
         "floor": frame_at_height(floor),
     }
     slot_frames = {name: ("", make_pose((at_x, at_y, floor))) for name, at_x, at_y in slots}
-    grasps = {"rim": ("", _build_wall_grasps(size, wall))} if z >= MIN_RIM_GRASP_HEIGHT_M else {}
+    grasps = {"rim": ("", _build_wall_grasps(size, wall, floor))}
     return ObjectModel((base, *walls, *trim_geoms, *lining_geoms), {**frames, **slot_frames}, grasps, yaw_symmetry=2)
 
 
@@ -87,16 +90,21 @@ def _build_band(size: Vector, fraction: float, trim: str) -> tuple[Geom, ...]:
     )
 
 
-def _build_wall_grasps(size: Vector, wall: float) -> tuple[Grasp, ...]:
-    """Return pinches of the four walls from above, the wrist leaning along the wall."""
+def _build_wall_grasps(size: Vector, wall: float, floor: float) -> tuple[Grasp, ...]:
+    """Pinches of the four walls from above, the wrist leaning along the wall."""
+    depth = min(RIM_GRASP_DEPTH_M, MAX_RIM_GRASP_DEPTH_FRACTION * size[2])
     return tuple(
         Grasp(
             make_pose(
-                (cos(a) * (size[0] - wall) / 2, sin(a) * (size[1] - wall) / 2, size[2] - RIM_GRASP_DEPTH_M),
+                (cos(a) * (size[0] - wall) / 2, sin(a) * (size[1] - wall) / 2, size[2] - depth),
                 quat_from_axes((-sin(a) * sin(lean), cos(a) * sin(lean), -cos(lean)), (cos(a), sin(a), 0)),
             ),
-            opening=0.6,
+            wall,
+            wall + RIM_OPENING_MARGIN_M,
             cost=2 * abs(lean),
+            depth_m=depth,
+            min_reach_m=MIN_RIM_OVERLAP_M - depth,
+            floor_m=floor + 0.002,
         )
         for a in (k * pi / 2 for k in range(4))
         for lean in WRIST_LEANS_RAD
@@ -130,8 +138,10 @@ def handled_basket(
     handle_grasps = tuple(
         Grasp(
             make_pose((0, offset, handle_height), quat_from_axes((0, sin(lean), -cos(lean)), (1, 0, 0))),
-            0.5,
-            abs(lean) + 4 * abs(offset),
+            bar,
+            bar + BASKET_OPENING_MARGIN_M,
+            cost=abs(lean) + 4 * abs(offset),
+            depth_m=bar / 2,
         )
         for offset in (0.0, -0.02, 0.02)
         for lean in WRIST_LEANS_RAD

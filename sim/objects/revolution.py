@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from math import cos, pi, sin, tan
+from math import cos, inf, pi, sin, tan
 
 from sim.embodiment.model import Geom, Vector
 from sim.geometry import IDENTITY_POSE, Array, compose, make_pose, quat_from_axes, quat_from_axis_angle
 from sim.objects.base import Grasp
 
-SMALLEST_GRIPPER_STROKE_M = 0.08  # metres: the least of the robots' largest openings
-OPENING_MARGIN_M = 0.024  # metres: how much wider than the thing the fingers come
-MAX_PAD_DEPTH_M = 0.034  # metres: deeper than this between the pads, a round thing would meet the palm
+OPENING_MARGIN_M = 0.027  # how much wider than a round object the fingers come
 PRISM_APOTHEM_RATIO = 0.94  # the apothem of the eight-sided stand-in: just hidden under the round surface that is drawn
 PRISM_SIDES = 8
-
-
-def compute_opening(width: float) -> float:
-    """Return the opening (0 to 1) to come with for a thing `width` metres wide."""
-    return min(1.0, (width + OPENING_MARGIN_M) / SMALLEST_GRIPPER_STROKE_M)
 
 
 def build_prism(
@@ -68,36 +61,39 @@ def build_side_grasps(
     frame: Array = IDENTITY_POSE,
     num_directions: int = PRISM_SIDES,
 ) -> tuple[Grasp, ...]:
-    """Return grasps of a column about z of `frame` (7,) from all sides, `tilts` radians down from level."""
-    retreat = max(0.0, radius - MAX_PAD_DEPTH_M)
+    """Grasps of a column about z of `frame` (7,) from all sides at a height, `tilts` radians down from level."""
     return tuple(
         Grasp(
             compose(
                 frame,
                 make_pose(
-                    tuple(s - retreat * a for s, a in zip((0.0, 0.0, height), approach, strict=True)),
-                    quat_from_axes(approach, (-sin(a), cos(a), 0)),
+                    (0.0, 0.0, height),
+                    quat_from_axes((-cos(a) * cos(tilt), -sin(a) * cos(tilt), -sin(tilt)), (-sin(a), cos(a), 0)),
                 ),
             ),
-            opening=compute_opening(2 * radius),
+            2 * radius,
+            2 * radius + OPENING_MARGIN_M,
+            depth_m=radius,
         )
         for k in range(num_directions)
         for a in [2 * pi * k / num_directions]
         for tilt in tilts
-        for approach in [(-cos(a) * cos(tilt), -sin(a) * cos(tilt), -sin(tilt))]
     )
 
 
 def build_round_top_grasps(
     width: float,
     height: float,
+    depth: float,
+    min_reach: float = 0.0,
+    floor: float = -inf,
     leans: tuple[float, ...] = (0.0, -0.3, 0.3, -0.6, 0.6),
     num_directions: int = PRISM_SIDES,
 ) -> tuple[Grasp, ...]:
-    """Return grasps from above of a round thing `width` wide, the tool's origin at `height`.
+    """Grasps from above of a round object `width` wide that hold it at `height`, `depth` under its top.
 
-    `leans` (radians) turn the hand about the line between the fingers; half of the `num_directions` are listed, as every
-    grasp may be made with the fingers exchanged.
+    `min_reach` and `floor` as in `Grasp`. `leans` (radians) turn the hand about the line between the fingers; half of
+    the `num_directions` are listed, as every grasp may be made with the fingers exchanged.
     """
     return tuple(
         Grasp(
@@ -105,8 +101,12 @@ def build_round_top_grasps(
                 (0, 0, height),
                 quat_from_axes((-sin(a) * sin(lean), cos(a) * sin(lean), -cos(lean)), (cos(a), sin(a), 0)),
             ),
-            opening=compute_opening(width),
+            width,
+            width + OPENING_MARGIN_M,
             cost=0.5 * abs(lean),
+            depth_m=depth,
+            min_reach_m=min_reach,
+            floor_m=floor,
         )
         for k in range(num_directions // 2)
         for a in [2 * pi * k / num_directions]

@@ -7,10 +7,9 @@ from math import atan2, cos, sin
 from sim.embodiment.model import Geom, Vector
 from sim.geometry import Array, compose, make_pose, multiply, quat_from_axes, quat_from_axis_angle, transform_points
 from sim.objects.base import Grasp, ObjectModel, frame_at_height, register_family
-from sim.objects.revolution import PRISM_APOTHEM_RATIO, build_prism, build_side_grasps, compute_opening, transform_geom
+from sim.objects.revolution import OPENING_MARGIN_M, PRISM_APOTHEM_RATIO, build_prism, build_side_grasps, transform_geom
 
-WRIST_ROLLS_RAD = (-0.3, 0.3, -0.15, 0.15)  # radians
-ROLL_RETREAT_M_PER_RAD = 0.032  # metres nearer the tips for each radian of roll
+WRIST_ROLLS_RAD = (-0.3, 0.3, -0.15, 0.15)
 Z_TO_X_QUAT = (0.7071067811865476, 0.0, 0.7071067811865476, 0.0)  # z along the world's x
 
 
@@ -55,26 +54,21 @@ def roller(
 
 
 def _build_bar_grasps(x: float, z: float, width: float) -> tuple[Grasp, ...]:
-    """Return grasps from above of a round bar along x, leaning along it or rolled around it.
-
-    The rolled ones hold it nearer the fingertips, which keeps the lower finger off the table.
-    """
+    """Grasps from above of a round bar along x, `width` thick, its axis at (x, 0, z), leaning along it or rolled."""
     lean_roll_pairs = [(lean, 0.0) for lean in (0.0, -0.3, 0.3, -0.6, 0.6)]
     lean_roll_pairs += [(lean, roll) for roll in WRIST_ROLLS_RAD for lean in (0.0, -0.3, 0.3)]
     return tuple(
         Grasp(
             make_pose(
-                tuple(
-                    coordinate - ROLL_RETREAT_M_PER_RAD * abs(roll) * direction
-                    for coordinate, direction in zip((x, 0.0, max(z, 0.016)), approach, strict=True)
-                ),
-                quat_from_axes(approach, (0.0, cos(roll), sin(roll))),
+                (x, 0.0, z),
+                quat_from_axes((sin(lean), cos(lean) * sin(roll), -cos(lean) * cos(roll)), (0.0, cos(roll), sin(roll))),
             ),
-            opening=compute_opening(width),
+            width,
+            width + OPENING_MARGIN_M,
             cost=0.3 * abs(lean) + abs(roll),
+            depth_m=width / 2,
         )
         for lean, roll in lean_roll_pairs
-        for approach in [(sin(lean), cos(lean) * sin(roll), -cos(lean) * cos(roll))]
     )
 
 

@@ -12,8 +12,7 @@ from sim.objects.revolution import (
     visual_cylinder,
 )
 
-FINGERTIP_REACH_M = 0.012  # metres: how far fingertips reach beyond the tool's origin
-MAX_ROUND_GRASP_WIDTH_M = 0.072  # metres: wider things are not held across
+FINGER_CLEARANCE_M = 0.003  # between the fingers and a wider part under what they hold
 LID_METAL_RGB: Vector = (0.74, 0.75, 0.77)
 WHITE_RGB: Vector = (0.92, 0.92, 0.90)
 
@@ -32,12 +31,7 @@ def disc(radius: float, height: float) -> ObjectModel:
 @register_family
 def ball(radius: float) -> ObjectModel:
     """Return a small smooth sphere."""
-    grasps = {
-        "top": (
-            "",
-            build_round_top_grasps(2 * radius, max(radius, FINGERTIP_REACH_M + 0.002), leans=(0.0,), num_directions=12),
-        )
-    }
+    grasps = {"top": ("", build_round_top_grasps(2 * radius, radius, radius, leans=(0.0,), num_directions=12))}
     frames = {"bottom": frame_at_height(0.0), "centre": frame_at_height(radius), "top": frame_at_height(2 * radius)}
     return ObjectModel((Geom("sphere", (radius,), (0, 0, radius), smooth=True),), frames, grasps, yaw_symmetry=0)
 
@@ -53,10 +47,17 @@ def bell(radius: float, height: float) -> ObjectModel:
         Geom("ellipsoid", (skirt_radius, skirt_radius, dome_height), (0, 0, skirt_top)),
         Geom("cylinder", (0.007, 0.006), (0, 0, height - 0.006), colour=(0.2, 0.2, 0.22)),
     )
-    # a leaning finger reaches 3 mm lower by one corner, and must not pinch the foot
-    grasps = {"top": ("", build_round_top_grasps(2 * skirt_radius, 0.0155 + FINGERTIP_REACH_M, leans=(0.0, -0.3, 0.3)))}
+    grasp_height, foot_top = (0.009 + skirt_top) / 2, 0.010
+    top_grasps = build_round_top_grasps(
+        2 * skirt_radius,
+        grasp_height,
+        height - grasp_height,
+        min_reach=grasp_height - skirt_top,
+        floor=foot_top + FINGER_CLEARANCE_M,
+        leans=(0.0, -0.3, 0.3),
+    )
     frames = {"bottom": frame_at_height(0.0), "centre": frame_at_height(height / 2), "top": frame_at_height(height)}
-    return ObjectModel(geoms, frames, grasps if 2 * skirt_radius <= MAX_ROUND_GRASP_WIDTH_M else {}, yaw_symmetry=0)
+    return ObjectModel(geoms, frames, {"top": ("", top_grasps)}, yaw_symmetry=0)
 
 
 @register_family
@@ -74,7 +75,7 @@ def can(radius: float, height: float, label: Vector = WHITE_RGB, band: float = 0
         {"bottom": frame_at_height(0.0), "centre": frame_at_height(height / 2), "top": frame_at_height(height)},
         {
             "side": ("", build_side_grasps(radius, 0.55 * height)),
-            "top": ("", build_round_top_grasps(2 * radius, height - 0.02, leans=(0.0, -0.3, 0.3, -0.6, 0.6))),
+            "top": ("", build_round_top_grasps(2 * radius, height - 0.02, 0.02, min_reach=-0.01)),
         },
         yaw_symmetry=0,
     )
@@ -112,7 +113,16 @@ def bottle(
         {
             "side": ("", build_side_grasps(radius, 0.55 * body_height, tilts=(0.0, -0.4, 0.4, 0.8))),
             "level": ("", build_side_grasps(radius, 0.55 * body_height, tilts=(0.0,))),
-            "top": ("", build_round_top_grasps(2 * neck, neck_bottom + FINGERTIP_REACH_M + 0.003)),
+            "top": (
+                "",
+                build_round_top_grasps(
+                    2 * neck,
+                    neck_bottom + 0.4 * neck_height,
+                    0.6 * neck_height,
+                    min_reach=-0.4 * neck_height,
+                    floor=neck_bottom + FINGER_CLEARANCE_M,
+                ),
+            ),
         },
         yaw_symmetry=0,
     )
@@ -136,8 +146,11 @@ def seal(
         geoms,
         {"bottom": frame_at_height(0.0), "centre": frame_at_height(height / 2), "top": frame_at_height(height)},
         {
-            "top": ("", build_round_top_grasps(2 * knob, height - 0.022, leans=(0.0, -0.3, 0.3))),
-            "side": ("", build_side_grasps(radius, max(0.024, 0.5 * body_height), tilts=(0.4, 0.8))),
+            "top": (
+                "",
+                build_round_top_grasps(2 * knob, height - 0.022, 0.022, min_reach=-0.004, leans=(0.0, -0.3, 0.3)),
+            ),
+            "side": ("", build_side_grasps(radius, 0.6 * body_height, tilts=(0.4, 0.8))),
         },
         yaw_symmetry=0,
     )
@@ -147,6 +160,7 @@ def seal(
 def burger(radius: float, height: float, filling: Vector = (0.35, 0.62, 0.20)) -> ObjectModel:
     """Return a round bun in layers: bread, meat, a `filling` and a domed top."""
     bread_top, meat_top, filling_top = 0.32 * height, 0.52 * height, 0.6 * height
+    grasp_depth = min(0.02, 0.6 * height)
     geoms = (
         *build_prism(0.96 * radius, 0.0, 0.7 * height),
         visual_cylinder(radius * 0.97, 0.0005, bread_top),
@@ -161,10 +175,10 @@ def burger(radius: float, height: float, filling: Vector = (0.35, 0.62, 0.20)) -
             "top": (
                 "",
                 build_round_top_grasps(
-                    2 * radius, max(height - 0.02, FINGERTIP_REACH_M + 0.003), leans=(0.0, -0.3, 0.3)
+                    2 * radius, height - grasp_depth, grasp_depth, min_reach=-0.4 * grasp_depth, leans=(0.0, -0.3, 0.3)
                 ),
             ),
-            "side": ("", build_side_grasps(radius, max(0.5 * height, 0.02), tilts=(0.6, 0.9, 1.2))),
+            "side": ("", build_side_grasps(radius, 0.5 * height, tilts=(0.6, 0.9, 1.2))),
         },
         yaw_symmetry=0,
     )

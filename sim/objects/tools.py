@@ -11,8 +11,7 @@ from sim.objects.boxes import DARK_GREY_RGB, INK_BLACK_RGB, PRINT_WHITE_RGB, col
 
 TOOL_STEEL_RGB, RUBBER_RGB, LENS_RGB = (0.62, 0.63, 0.66), (0.10, 0.10, 0.11), (0.75, 0.08, 0.08)
 TOOL_WRIST_LEANS_RAD = (0.0, 0.3, -0.3, 0.6, -0.6)
-MIN_TOOL_HEIGHT_M = 0.014  # a tool's origin nearer to the table pushes the fingertips into it
-FINGER_PAD_HALF_WIDTH_M = 0.011  # half the width of a finger pad
+SHAFT_OPENING_MARGIN_M, EDGE_OPENING_MARGIN_M = 0.038, 0.036  # how much wider the fingers come
 Z_TO_FRONT_QUAT = tuple(quat_from_axis_angle((1, 0, 0), pi / 2).tolist())  # turns a cylinder's axis to the front
 
 
@@ -60,18 +59,13 @@ def hammer(length: float, head: Vector, grip: float = 0.022, claw: bool = False,
     grasps = tuple(
         Grasp(
             make_pose(
-                (
-                    0,
-                    locate_on_shaft(fraction)[1],
-                    max(
-                        locate_on_shaft(fraction)[2] + 0.002,
-                        MIN_TOOL_HEIGHT_M + FINGER_PAD_HALF_WIDTH_M * abs(sin(lean)),
-                    ),
-                ),
+                (0, locate_on_shaft(fraction)[1], locate_on_shaft(fraction)[2] + 0.002),
                 quat_from_axes((0, sin(lean), -cos(lean)), (1, 0, 0)),
             ),
-            opening=0.7,
+            grip,
+            grip + SHAFT_OPENING_MARGIN_M,
             cost=abs(lean) + abs(fraction - 0.5),
+            depth_m=grip / 2,
         )
         for fraction in (0.5, 0.35, 0.65)
         for lean in TOOL_WRIST_LEANS_RAD
@@ -142,7 +136,10 @@ def scanner(wide: float = 0.046, muzzle: float = 0.061, back: float = 0.099, hei
     top_grasps = tuple(
         Grasp(
             make_pose((0, y, height - 0.016), quat_from_axes((0, sin(lean), -cos(lean)), (1, 0, 0))),
+            wide,
             cost=abs(lean) + 2 * abs(y - 0.012),
+            depth_m=0.016,
+            min_reach_m=-0.008,
         )
         for y in (0.012, -0.012, 0.032)
         for lean in (*TOOL_WRIST_LEANS_RAD, 0.9, -0.9)
@@ -150,7 +147,10 @@ def scanner(wide: float = 0.046, muzzle: float = 0.061, back: float = 0.099, hei
     handle_grasps = tuple(
         Grasp(
             make_pose((0, head_rear_y - 0.012, head_z), quat_from_axes((0, -cos(pitch), -sin(pitch)), (1, 0, 0))),
+            wide,
             cost=0.3 * pitch,
+            depth_m=0.012,
+            min_reach_m=-0.006,
         )
         for pitch in (0.0, 0.3, 0.6)
     )
@@ -165,19 +165,24 @@ def scanner(wide: float = 0.046, muzzle: float = 0.061, back: float = 0.099, hei
     return ObjectModel(geoms, frames, {"top": ("", top_grasps), "handle": ("", handle_grasps)}, yaw_symmetry=1)
 
 
-def _build_edge_grasps(width: float, thickness: float, height: float, depth: float, y: float) -> tuple[Grasp, ...]:
-    """Return grasps of an upright edge along x, `depth` under its top: fingers across y, the wrist leaning along x."""
-    reach = max(0.0, width / 2 - FINGER_PAD_HALF_WIDTH_M)
+def _build_edge_grasps(
+    width: float, thickness: float, height: float, edge_height: float, depth: float, y: float
+) -> tuple[Grasp, ...]:
+    """Grasps of an upright edge along x, `depth` under its top: fingers across y, the wrist leaning along x.
+
+    `height` is that of its top, `edge_height` how far down from there it is free.
+    """
     return tuple(
         Grasp(
-            make_pose(
-                (x, y, height - depth + FINGER_PAD_HALF_WIDTH_M * abs(sin(lean))),
-                quat_from_axes((sin(lean), 0, -cos(lean)), (0, 1, 0)),
-            ),
-            opening=min(1.0, 0.45 + 10 * thickness),
+            make_pose((x, y, height - depth), quat_from_axes((sin(lean), 0, -cos(lean)), (0, 1, 0))),
+            thickness,
+            thickness + EDGE_OPENING_MARGIN_M,
             cost=abs(lean) + 2 * abs(x),
+            depth_m=depth,
+            min_reach_m=-depth / 2,
+            floor_m=height - edge_height + 0.002,
         )
-        for x in (0.0, -0.5 * reach, 0.5 * reach)
+        for x in (0.0, -0.2 * width, 0.2 * width)
         for lean in TOOL_WRIST_LEANS_RAD
     )
 
@@ -240,7 +245,10 @@ def qr_sign(
     )
     frames = {"bottom": frame_at_height(0.0), "top": frame_at_height(height), "centre": frame_at_height(height / 2)}
     return ObjectModel(
-        geoms, frames, {"top": ("", _build_edge_grasps(width, edge, height, 0.010, rail_y))}, yaw_symmetry=1
+        geoms,
+        frames,
+        {"top": ("", _build_edge_grasps(width, edge, height, rail_height, 0.010, rail_y))},
+        yaw_symmetry=1,
     )
 
 
@@ -275,7 +283,7 @@ def fan(width: float = 0.112, height: float = 0.155, depth: float = 0.084, blade
     )
     frames = {"bottom": frame_at_height(0.0), "top": frame_at_height(height), "centre": frame_at_height(height / 2)}
     return ObjectModel(
-        geoms, frames, {"top": ("", _build_edge_grasps(0.052, 0.018, height, 0.011, 0.0))}, yaw_symmetry=1
+        geoms, frames, {"top": ("", _build_edge_grasps(0.052, 0.018, height, 0.026, 0.011, 0.0))}, yaw_symmetry=1
     )
 
 

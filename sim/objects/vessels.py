@@ -12,6 +12,10 @@ from sim.objects.base import Grasp, ObjectModel, frame_at_height, register_famil
 from sim.objects.boxes import WRIST_LEANS_RAD
 from sim.objects.revolution import visual_cylinder
 
+RIM_GRASP_DEPTH_M = 0.018  # how far under its rim a wall is pinched
+RIM_OPENING_MARGIN_M = 0.047  # how much wider than a wall the fingers come
+MIN_RIM_OVERLAP_M = 0.006  # how far under the rim fingertips must reach
+
 
 def build_wall_ring(
     bottom: tuple[float, float], top: tuple[float, float], wall: float, sides: int = 12, colour: Vector | None = None
@@ -38,16 +42,17 @@ def build_wall_ring(
 def build_rim_grasps(
     radius: float,
     height: float,
-    depth: float = 0.018,
+    wall: float,
+    depth: float = RIM_GRASP_DEPTH_M,
     slope: float = 0.0,
     sides: int = 12,
     leans: tuple[float, ...] = WRIST_LEANS_RAD,
     excluded_angle: float = 0.0,
 ) -> tuple[Grasp, ...]:
-    """Return pinches of a wall from above, one finger within: `radius` of the wall's middle at `height`.
+    """Pinches of a wall from above, one finger within: `radius` of the wall's middle at `height`, `wall` its thickness.
 
-    The tool's origin is `depth` down along a wall that opens by `slope` radians. Leaning along the wall keeps
-    both fingers flat on it and lets the arm reach further out. Walls nearer than `excluded_angle` radians to +x are left out.
+    They hold it `depth` down along a wall that opens by `slope` radians. Leaning along the wall keeps both fingers flat
+    on it and lets the arm reach further out. Walls nearer than `excluded_angle` radians to +x are left out.
     """
     return tuple(
         Grasp(
@@ -55,8 +60,11 @@ def build_rim_grasps(
                 (grasp_radius * cos(a), grasp_radius * sin(a), height - depth * cos(slope)),
                 quat_from_axes(approach, across),
             ),
-            opening=0.6,
+            wall,
+            wall + RIM_OPENING_MARGIN_M,
             cost=2 * abs(lean),
+            depth_m=depth,
+            min_reach_m=MIN_RIM_OVERLAP_M - depth,
         )
         for grasp_radius in [radius - depth * sin(slope)]
         for a in (2 * pi * k / sides for k in range(sides))
@@ -85,7 +93,7 @@ def cup(radius: float, height: float, wall: float = 0.004, sides: int = 12) -> O
     return ObjectModel(
         (foot, floor, *walls),
         frames,
-        {"rim": ("", build_rim_grasps(radius - wall / 2, height, sides=sides))},
+        {"rim": ("", build_rim_grasps(radius - wall / 2, height, wall, sides=sides))},
         yaw_symmetry=sides,
     )
 
@@ -118,7 +126,7 @@ def bowl(
         visual_cylinder(floor_radius + 0.002, floor - 0.003, floor + 0.0004, lining),
         *build_wall_ring(wall_bottom, (radius, height - wall * sin(lean)), wall),
     )
-    rim_grasps = build_rim_grasps(radius - wall / 2, height, depth=0.009, slope=lean)
+    rim_grasps = build_rim_grasps(radius - wall / 2, height, wall, depth=0.009, slope=lean)
     frames = {
         "bottom": frame_at_height(0.0),
         "centre": frame_at_height(height / 2),
@@ -152,7 +160,7 @@ def desk_bin(radius: float, height: float, base: float = 0.065, wall: float = 0.
         Geom("cylinder", (base - 0.001, 0.002), (0, 0, 0.004)),
         *build_wall_ring((base, 0.002), (radius, height - wall * sin(lean)), wall),
     )
-    rim_grasps = build_rim_grasps(radius - wall / 2, height, slope=lean)
+    rim_grasps = build_rim_grasps(radius - wall / 2, height, wall, slope=lean)
     frames = {
         "bottom": frame_at_height(0.0),
         "centre": frame_at_height(height / 2),

@@ -103,6 +103,7 @@ Limit = Annotated[float, Bound(gt=0.0, lt=UNBOUNDED), ONE_REQUIRED]  # metres
 LimitInterval = Annotated[tuple[float, float], Interval(), ONE_REQUIRED]  # metres
 Offset = Annotated[float, Bound(ge=-0.5, le=0.5)]  # metres that a motion goes further or less far
 Distance = Annotated[float, Bound(ge=0.0, le=0.5)]  # metres that a motion begins or ends away from a thing
+FingerOpening = Annotated[float, Bound(ge=0.0, le=0.3)]  # metres from finger to finger; 0 leaves it to the word
 Fraction = Annotated[float, Bound(ge=0.0, le=1.0)]
 MaxAngle = Annotated[float, Bound(gt=0.0, lt=math.pi)]  # radians
 Pace = Annotated[float, Bound(gt=0.0, le=3.0)]  # of the expert's usual speed

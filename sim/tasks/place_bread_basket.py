@@ -11,7 +11,7 @@ from sim.task.spec import ArmRole, ObjectOrder, Predicate, Skill, Spawn, Task, T
 
 BREADS = ("first", "second")
 HOW = {"grasp": "top", "pre": 0.06, "lift": 0.08}
-WHERE = {"yaw": (0.0,), "pre": 0.09, "opening": 0.84}  # wider, and the fingers would push the other bread
+WHERE = {"yaw": (0.0,), "pre": 0.09, "opening": 0.072}  # wider, and the fingers would push the other bread
 
 TASK = Task(
     name="place_bread_basket",

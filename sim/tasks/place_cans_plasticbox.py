@@ -39,11 +39,11 @@ TASK = Task(
         ),
         Skill(
             "place",
-            {"arm": "a", "obj": "left", "on": "box.near", "pre": 0.12, "opening": 0.84, "retreat": 0.12},
+            {"arm": "a", "obj": "left", "on": "box.near", "pre": 0.12, "opening": 0.076, "retreat": 0.12},
         ),
         Skill(
             "place",
-            {"arm": "b", "obj": "right", "on": "box.far", "pre": 0.12, "opening": 0.84, "retreat": 0.12},
+            {"arm": "b", "obj": "right", "on": "box.far", "pre": 0.12, "opening": 0.076, "retreat": 0.12},
         ),
     ),
     horizon=800,
