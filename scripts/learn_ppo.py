@@ -91,7 +91,10 @@ class Progress(BaseCallback):
     def _on_rollout_end(self) -> None:
         if self._ended:
             minutes = (time.monotonic() - self._begun) / 60
-            print(f"{minutes:5.1f} min {self.num_timesteps:8d} steps {np.mean(self._ended):6.1%} of {len(self._ended)}", flush=True)
+            print(
+                f"{minutes:5.1f} min {self.num_timesteps:8d} steps {np.mean(self._ended):6.1%} of {len(self._ended)}",
+                flush=True,
+            )
             self._ended = []
 
 

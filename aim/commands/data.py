@@ -36,7 +36,6 @@ def verify(folder: Folder, replay: str = "one") -> dict[str, object]:
     """
     from aim import console
     from aim.data import verify as checks
-
     from sim.registry import resolve_name
 
     resolve_name("replay", replay, checks.REPLAYS)
@@ -48,7 +47,13 @@ def verify(folder: Folder, replay: str = "one") -> dict[str, object]:
 
 def _describe_provenances(found: Survey) -> Iterator[str]:
     for made in found.provenances:
-        known = (f"aim {made.aim} at {made.commit}", f"MuJoCo {made.mujoco}", f"NumPy {made.numpy}", made.cpu, made.blas)
+        known = (
+            f"aim {made.aim} at {made.commit}",
+            f"MuJoCo {made.mujoco}",
+            f"NumPy {made.numpy}",
+            made.cpu,
+            made.blas,
+        )
         yield f"made with {', '.join(known)}; rendered by {made.renderer or 'nothing'}"
 
 
@@ -64,7 +69,9 @@ def _tell(found: Survey, folder: Path) -> dict[str, object]:
     for task, counts in found.tasks.items():
         print(f"  {task}: {counts['episodes']} episodes of {counts['attempts']} attempts")
         for reason, seeds in found.failures(task).items():
-            print(f"    {len(seeds)} lost: {reason} (seed {', '.join(map(str, seeds[:SEEDS_SHOWN]))}{', …' * (len(seeds) > SEEDS_SHOWN)})")
+            print(
+                f"    {len(seeds)} lost: {reason} (seed {', '.join(map(str, seeds[:SEEDS_SHOWN]))}{', …' * (len(seeds) > SEEDS_SHOWN)})"
+            )
     if found.replayed:
         print(f"{found.replayed} replayed to the bit")
     for reason in found.not_replayed:

@@ -16,7 +16,6 @@ from aim.data.shard import Shard
 from aim.data.store import Dataset, EpisodeRef, Recipe
 from sim.types import STEPS_PER_IMAGE, Episode, Provenance, UserError
 
-
 REPLAYS = ("one", "all", "none")  # episodes of a shard
 FIRST_FORMAT_OF_EXACT_MAPS = 3
 MAP_TOLERANCE_OF_OLD_FORMATS = 1  # of 255: their last bit depends on the processor that computed them
@@ -109,9 +108,7 @@ def verify(path: Path, replay: str = "one", watch: Callable[[EpisodeRef], None] 
         problems += [f"{ref.shard}, seed {ref.seed}: {line}" for line in faults]
         watch(ref)
     found.dataset.close()
-    return dataclasses.replace(
-        found, problems=tuple(problems), replayed=replayed, not_replayed=tuple(not_replayed)
-    )
+    return dataclasses.replace(found, problems=tuple(problems), replayed=replayed, not_replayed=tuple(not_replayed))
 
 
 def _order(recipe: Recipe, shards: list[Shard]) -> Iterator[str]:

@@ -79,7 +79,5 @@ def describe_renderer() -> str:
         return "raytrace"
     from OpenGL import GL
 
-    device, vendor, release = (
-        GL.glGetString(name).decode() for name in (GL.GL_RENDERER, GL.GL_VENDOR, GL.GL_VERSION)
-    )
+    device, vendor, release = (GL.glGetString(name).decode() for name in (GL.GL_RENDERER, GL.GL_VENDOR, GL.GL_VERSION))
     return f"opengl: {device}, {vendor}, {release}"

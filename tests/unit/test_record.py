@@ -12,8 +12,7 @@ from sim import robots, tasks
 from sim.envs.env import Env
 from sim.episodes import record
 from sim.episodes.replay import replay_episode
-from sim.types import STEPS_PER_IMAGE, Episode, FailedAttempt
-from sim.world.mujoco import MujocoWorld
+from sim.types import STEPS_PER_IMAGE, Episode
 
 PANDA = robots.load_robot("panda")
 BELL = tasks.load_task("click_bell")
@@ -86,7 +85,13 @@ def test_worlds_that_end_at_different_times_have_rows_of_their_own(monkeypatch: 
         for name in ("images", "maps", "visible", "depth", "extrinsics"):
             assert len(vars(episode)[name]["head"]) == steps // STEPS_PER_IMAGE + 1, name
         assert set(episode.contacts["step"]) == set(range(steps + 1))
-        assert np.array_equal(episode.action[:, 0], np.float32(PANDA.home_action[0]) + np.float32(0.001) * np.arange(1, steps + 1, dtype=np.float32)) or True
+        assert (
+            np.array_equal(
+                episode.action[:, 0],
+                np.float32(PANDA.home_action[0]) + np.float32(0.001) * np.arange(1, steps + 1, dtype=np.float32),
+            )
+            or True
+        )
         assert not episode.success and episode.failure == f"world {i} gave up"
         assert np.array_equal(np.unique(np.round(np.diff(episode.sim_state[:, 0]), 6)), [0.02])  # its clock runs on
         assert replay_episode(episode).exact
