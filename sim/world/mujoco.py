@@ -8,7 +8,6 @@ one kinematics call.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import degrees
 
@@ -25,6 +24,7 @@ from sim.types import CONTROL_HZ, PHYSICS_HZ, Images
 from sim.world.protocol import WORLD_CONTACT, Floats, Mask, WorldNames, WorldSnapshot, WorldState
 from sim.world.render_gl import renderer
 from sim.world.state import world_names
+from sim.world.threads import StepThreads
 
 SUBSTEPS = PHYSICS_HZ // CONTROL_HZ
 SETTLE_STEPS = PHYSICS_HZ // 10
@@ -65,7 +65,7 @@ class MujocoWorld:
         self.names: WorldNames = world_names(task, robot)
         self._worlds: list[_Instance | None] = [None] * n
         self._threads = min(threads, n)
-        self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
+        self._pool = StepThreads(self._threads - 1) if self._threads > 1 else None
         self._low, self._high = (np.array(side) for side in zip(*robot.action_limits, strict=True))
         # servo target of an actuator = entry of the command * gain - offset
         self._entry_of_actuator, self._gain, self._offset = _servo_map(robot)
@@ -193,9 +193,9 @@ class MujocoWorld:
         return poses
 
     def close(self) -> None:
-        """Shut down the thread pool."""
+        """End the threads."""
         if self._pool is not None:
-            self._pool.shutdown()
+            self._pool.close()
 
     def mujoco_pair(self, i: int) -> tuple[mujoco.MjModel, mujoco.MjData]:
         """Return MuJoCo's own model and data of a world, for viewers and engine tests."""
@@ -225,7 +225,7 @@ class MujocoWorld:
         if self._pool is None or len(active) < 2:
             advance(active)
         else:
-            list(self._pool.map(advance, [active[k :: self._threads] for k in range(self._threads)]))
+            self._pool.run(advance, [active[k :: self._threads] for k in range(self._threads)])
         for i in active:
             self._contacts.pop(i, None)
         self._invalidate_state()
