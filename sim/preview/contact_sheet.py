@@ -9,11 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.camera import ImageSize
 from sim.embodiment.model import Embodiment
 from sim.envs.env import Env
 from sim.expert.policy import ExpertPolicy
 from sim.task.spec import Task
-from sim.world.render_gl import ImageSize
 
 RgbImage = NDArray[np.uint8]  # (h w 3)
 Verdict = Literal["done", "failed", "no scene"]

@@ -6,13 +6,16 @@ import importlib
 from typing import TYPE_CHECKING
 
 from sim.registry import list_module_names, resolve_name
+from sim.world.render import check_gl_backend
 
 if TYPE_CHECKING:
     from sim.embodiment.model import Embodiment
     from sim.task.spec import Task
     from sim.world.protocol import World
 
-NOT_ENGINES = ("protocol", "state", "threads", "render_gl", "render_raytrace")
+NOT_ENGINES = ("protocol", "state", "threads", "render", "render_gl", "render_process", "render_raytrace")
+
+check_gl_backend()  # before a module of this package imports MuJoCo, which fails at the import
 
 
 def list_engines() -> tuple[str, ...]:

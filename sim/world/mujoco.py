@@ -22,7 +22,7 @@ from sim.scene.sample import SceneSample
 from sim.task.spec import Task
 from sim.types import CONTROL_HZ, PHYSICS_HZ, Images
 from sim.world.protocol import WORLD_CONTACT, Floats, Mask, WorldNames, WorldSnapshot, WorldState
-from sim.world.render_gl import renderer
+from sim.world.render import get_renderer
 from sim.world.state import world_names
 from sim.world.threads import StepThreads
 
@@ -172,7 +172,7 @@ class MujocoWorld:
                 world.model.cam_fovy[world.model.camera(camera.name).id] = degrees(vertical_field(camera.fovx, size))
             _update_cameras(world)
             ids = [world.model.camera(name).id for name in cameras]
-            colour, distance = renderer().render(world.model, world.data, ids, size, depth)
+            colour, distance = get_renderer().render(world.model, world.data, ids, size, depth)
             for k, name in enumerate(cameras):
                 images[name][row] = colour[k]
                 if distance is not None:

@@ -1,16 +1,18 @@
-"""Pictures of scenes: one OpenGL context a process, or a ray tracer where there is no GL.
+"""Rasterised images through OpenGL: one context a process, shared by all models and threads.
 
-Making a context costs more than a hundred pictures, and scenes of primitives need nothing of their
-own in it, so every model of the process shares one. Textures live in the context alone: a geom of a scene
-carries a texture's number (`sim.scene.textures`) and, as its colour, what stands for it in the ray tracer.
+Making a context costs more than a hundred images, and scenes of primitives need nothing of their own in it, so every
+model of the process shares one. Textures live in the context alone: a geom of a scene carries a texture's number
+(`sim.scene.textures`) and, as its colour, what stands for it in the ray tracer.
 """
 
 from __future__ import annotations
 
-import functools
+import ctypes
+import os
 import platform
+import threading
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import mujoco
 import numpy as np
@@ -18,46 +20,52 @@ from numpy.typing import NDArray
 
 from sim.camera import ImageSize
 from sim.scene import textures
+from sim.types import UserError
+from sim.world.render import RendererInfo
 
-MAX_GEOMS = 2000
-EVERYTHING = mujoco.mjtCatBit.mjCAT_ALL
-FLAGS_OFF = (
+if TYPE_CHECKING:
+    from mujoco.egl import GLContext
+
+MAX_SCENE_GEOMS = 2000
+ALL_CATEGORIES = mujoco.mjtCatBit.mjCAT_ALL
+DISABLED_RENDER_FLAGS = (
     mujoco.mjtRndFlag.mjRND_SHADOW,
     mujoco.mjtRndFlag.mjRND_REFLECTION,
     mujoco.mjtRndFlag.mjRND_SKYBOX,
     mujoco.mjtRndFlag.mjRND_HAZE,
 )
+GL_VENDOR, GL_RENDERER, GL_VERSION = 0x1F00, 0x1F01, 0x1F02
+DEVICE_VARIABLE = "MUJOCO_EGL_DEVICE_ID"
+EGL_LIBRARIES = ("libEGL.so.1",)
+GL_LIBRARIES = ("libOpenGL.so.0", "libGL.so.1")  # any of them
 
 
-class Renderer(Protocol):
-    """Draws cameras of a model: uint8 (c h w 3) and, on request, float32 (c h w) metres along the optical axis.
-
-    Depth is 0 where nothing was drawn.
-    """
-
-    def render(
-        self, model: mujoco.MjModel, data: mujoco.MjData, cameras: Sequence[int], size: ImageSize, depth: bool = False
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
-        """Return pictures and depths of `cameras` (indices into the model)."""
-        ...
+class OpenGlUnavailable(Exception):
+    """No OpenGL context can be made on this machine, and why."""
 
 
 class GlRenderer:
-    """OpenGL through EGL on Linux (hardware or Mesa's software rasteriser), the platform's own elsewhere."""
+    """OpenGL off screen: EGL on Linux (a GPU or Mesa's software rasteriser), the platform's own elsewhere."""
+
+    info: RendererInfo
 
     def __init__(self) -> None:
-        if platform.system() == "Linux":
-            from mujoco.egl import GLContext
-        else:
-            from mujoco import GLContext
-        self._gl = GLContext(64, 64)
-        self._gl.make_current()
-        self._bank: mujoco.MjModel | None = None  # made for the first scene with a texture
-        self._drawn: set[int] = set()  # textures that the context has been given
-        model = _bare().compile()
-        self._context = _context(model)
-        self._scene = mujoco.MjvScene(model, MAX_GEOMS)
-        for flag in FLAGS_OFF:
+        self._lock = threading.Lock()
+        self._owner = os.getpid()
+        self._texture_bank: mujoco.MjModel | None = None  # built for the first scene with a texture
+        self._uploaded_textures: set[int] = set()
+        model = _build_blank_spec().compile()
+        try:
+            self._gl = _create_gl_context()
+            with self._gl.as_current():
+                self._context = _create_mjr_context(model)
+                self.info = _read_driver_info()
+        except _list_opengl_errors() as error:
+            if DEVICE_VARIABLE in os.environ:  # who asks for one GPU does not want another renderer
+                raise UserError(f"cannot draw with GPU {os.environ[DEVICE_VARIABLE]}: {error}") from error
+            raise OpenGlUnavailable(str(error)) from error
+        self._scene = mujoco.MjvScene(model, MAX_SCENE_GEOMS)
+        for flag in DISABLED_RENDER_FLAGS:
             self._scene.flags[flag] = 0
         self._option = mujoco.MjvOption()
         self._camera = mujoco.MjvCamera()
@@ -66,53 +74,129 @@ class GlRenderer:
     def render(
         self, model: mujoco.MjModel, data: mujoco.MjData, cameras: Sequence[int], size: ImageSize, depth: bool = False
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
+        """Images (c h w 3) and depths (c h w), metres along the optical axis, 0 where nothing was drawn."""
+        if os.getpid() != self._owner:
+            raise RuntimeError(
+                f"this OpenGL context belongs to process {self._owner}; a forked process takes its renderer "
+                "from sim.world.render.get_renderer()"
+            )
+        # a context is current in one thread at a time; whoever else uses OpenGL in this one finds theirs as it was
+        with self._lock, self._gl.as_current():
+            return self._draw(model, data, cameras, size, depth)
+
+    def _draw(
+        self, model: mujoco.MjModel, data: mujoco.MjData, cameras: Sequence[int], size: ImageSize, depth: bool
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
         """Draw all cameras beside each other and read them back at once."""
-        self._gl.make_current()  # another user of GL in this process may have taken its place
-        painted = _painted(model)
-        self._prepare(painted)
-        h, w = size
-        wide = w * len(cameras)
-        if (self._context.offWidth, self._context.offHeight) != (wide, h):
-            mujoco.mjr_resizeOffscreen(wide, h, self._context)
+        materials = _find_textured_geoms(model)
+        self._upload_textures(materials)
+        height, width = size
+        strip_width = width * len(cameras)
+        if (self._context.offWidth, self._context.offHeight) != (strip_width, height):
+            mujoco.mjr_resizeOffscreen(strip_width, height, self._context)
         for i, camera in enumerate(cameras):
             self._camera.fixedcamid = camera
             # the whole scene, not just the camera: the headlight belongs to it
-            mujoco.mjv_updateScene(model, data, self._option, None, self._camera, EVERYTHING, self._scene)
-            self._paint(painted)
-            mujoco.mjr_render(mujoco.MjrRect(i * w, 0, w, h), self._scene, self._context)
-        rgb = np.empty((h, wide, 3), np.uint8)
-        z = np.empty((h, wide), np.float32) if depth else None
-        mujoco.mjr_readPixels(rgb, z, mujoco.MjrRect(0, 0, wide, h), self._context)
-        return _split(rgb, w), None if z is None else _metres(_split(z, w), model)
+            mujoco.mjv_updateScene(model, data, self._option, None, self._camera, ALL_CATEGORIES, self._scene)
+            self._assign_materials(materials)
+            mujoco.mjr_render(mujoco.MjrRect(i * width, 0, width, height), self._scene, self._context)
+        rgb = np.empty((height, strip_width, 3), np.uint8)
+        z = np.empty((height, strip_width), np.float32) if depth else None
+        mujoco.mjr_readPixels(rgb, z, mujoco.MjrRect(0, 0, strip_width, height), self._context)
+        images = _split_strip(rgb, width)
+        return images, None if z is None else _convert_depth_buffer(_split_strip(z, width), model)
 
-    def _prepare(self, painted: dict[int, int]) -> None:
-        """Give the context the textures that it does not have yet."""
-        if painted and self._bank is None:
-            self._bank = _bank()
+    def _upload_textures(self, materials: dict[int, int]) -> None:
+        """Give the context the textures of `materials` that it does not have yet."""
+        if materials and self._texture_bank is None:
+            self._texture_bank = _build_texture_bank()
             self._context.free()
-            self._context = _context(self._bank)
-        for material in painted.values():
+            self._context = _create_mjr_context(self._texture_bank)
+        for material in materials.values():
             texture = material // len(textures.SURFACE_TILE_SIZES_M)
-            if self._bank is not None and texture not in self._drawn:
-                picture = textures.render_texture(textures.list_textures()[texture]).ravel()
-                start = self._bank.tex_adr[texture]
-                self._bank.tex_data[start : start + len(picture)] = picture
-                mujoco.mjr_uploadTexture(self._bank, self._context, texture)
-                self._drawn.add(texture)
+            if self._texture_bank is not None and texture not in self._uploaded_textures:
+                texels = textures.render_texture(textures.list_textures()[texture]).ravel()
+                start = self._texture_bank.tex_adr[texture]
+                self._texture_bank.tex_data[start : start + len(texels)] = texels
+                mujoco.mjr_uploadTexture(self._texture_bank, self._context, texture)
+                self._uploaded_textures.add(texture)
 
-    def _paint(self, painted: dict[int, int]) -> None:
+    def _assign_materials(self, materials: dict[int, int]) -> None:
         """Put the bank's materials on the scene's geoms; their own colour would tint them."""
-        waiting, i = len(painted), 0
-        while waiting and i < self._scene.ngeom:
+        remaining, i = len(materials), 0
+        while remaining and i < self._scene.ngeom:
             geom = self._scene.geoms[i]
-            if geom.objtype == mujoco.mjtObj.mjOBJ_GEOM and geom.objid in painted:
-                geom.matid = painted[geom.objid]
+            if geom.objtype == mujoco.mjtObj.mjOBJ_GEOM and geom.objid in materials:
+                geom.matid = materials[geom.objid]
                 geom.rgba[:] = 1.0
-                waiting -= 1
+                remaining -= 1
             i += 1
 
 
-def _bare() -> mujoco.MjSpec:
+def _create_gl_context() -> GLContext:
+    if platform.system() != "Linux":
+        return mujoco.GLContext(64, 64)
+    chosen = os.environ.get("PYOPENGL_PLATFORM", "")
+    if chosen.lower() not in ("", "egl"):
+        raise UserError(f"environment variable PYOPENGL_PLATFORM is {chosen!r}; valid: unset, egl")
+    device = os.environ.get(DEVICE_VARIABLE, "0")
+    if not device.isdecimal():
+        raise UserError(
+            f"environment variable {DEVICE_VARIABLE} is {device!r}; valid: unset, the number of a GPU from 0"
+        )
+    # without them PyOpenGL fails much later, at the first function that it looks for in None
+    _load_any_library(EGL_LIBRARIES)
+    _load_any_library(GL_LIBRARIES)
+    from mujoco.egl import GLContext
+
+    return GLContext(64, 64)
+
+
+def _list_opengl_errors() -> tuple[type[Exception], ...]:
+    """What the making of a context raises where there is no OpenGL, or none that can draw MuJoCo's scenes."""
+    # imported late: PyOpenGL settles on a platform at its first import, and `mujoco.egl` says which
+    from OpenGL.error import Error as PyOpenGlError
+
+    return (
+        OSError,  # a library is not installed
+        ImportError,  # EGL lacks an extension, or has no device that can be opened
+        RuntimeError,  # no frame buffer configuration, or no context, or it cannot be made current
+        PyOpenGlError,  # a call of EGL or OpenGL failed
+        mujoco.FatalError,  # OpenGL is older than MuJoCo needs, or lacks an extension
+    )
+
+
+def _load_any_library(names: Sequence[str]) -> None:
+    """Load the first shared library of `names` that is installed; OSError where none is."""
+    for name in names[:-1]:
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            continue
+        return
+    ctypes.CDLL(names[-1])
+
+
+def _read_driver_info() -> RendererInfo:
+    """The names that the driver of the current context gives itself."""
+    from OpenGL.raw.GL.VERSION.GL_1_0 import glGetString  # imported late, as all of PyOpenGL
+
+    vendor, renderer, version = (
+        ctypes.cast(glGetString(name), ctypes.c_char_p).value for name in (GL_VENDOR, GL_RENDERER, GL_VERSION)
+    )
+    if vendor is None or renderer is None or version is None:
+        raise OSError("the OpenGL driver does not say what it is")
+    return RendererInfo("opengl", vendor.decode(), renderer.decode(), version.decode())
+
+
+def _create_mjr_context(model: mujoco.MjModel) -> mujoco.MjrContext:
+    context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50)
+    mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, context)
+    return context
+
+
+def _build_blank_spec() -> mujoco.MjSpec:
+    """A model of one geom, with the rendering quality of all contexts."""
     spec = mujoco.MjSpec()
     quality = spec.visual.quality
     quality.shadowsize, quality.offsamples = 0, 0
@@ -121,64 +205,41 @@ def _bare() -> mujoco.MjSpec:
     return spec
 
 
-def _context(model: mujoco.MjModel) -> mujoco.MjrContext:
-    context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50)
-    mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, context)
-    return context
-
-
-def _bank() -> mujoco.MjModel:
-    """Return a model with a blank texture for every name and a material for every number of a texture, from 0."""
-    spec = _bare()
+def _build_texture_bank() -> mujoco.MjModel:
+    """A model with a blank texture for every name, and a material for every number of a texture, from 0."""
+    spec = _build_blank_spec()
     for name in textures.list_textures():
-        blank = spec.add_texture(
+        texture = spec.add_texture(
             name=name,
             type=mujoco.mjtTexture.mjTEXTURE_2D,
             nchannel=3,
             width=textures.TEXTURE_SIZE_PX,
             height=textures.TEXTURE_SIZE_PX,
         )
-        blank.data = bytes(3 * textures.TEXTURE_SIZE_PX**2)
+        texture.data = bytes(3 * textures.TEXTURE_SIZE_PX**2)
         for surface, metres in textures.SURFACE_TILE_SIZES_M.items():
             material = spec.add_material(name=f"{name}/{surface}", texuniform=True, texrepeat=(2 / metres, 2 / metres))
             material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
     return spec.compile()
 
 
-def _painted(model: mujoco.MjModel) -> dict[int, int]:
-    """Return the bank's material of every geom that has a texture."""
+def _find_textured_geoms(model: mujoco.MjModel) -> dict[int, int]:
+    """The bank's material of every geom that has a texture, by geom."""
     if not model.nuser_geom:
         return {}
     numbers = model.geom_user[:, 0]
     return {int(geom): int(numbers[geom]) - 1 for geom in np.flatnonzero(numbers)}
 
 
-def _split(wide: NDArray, w: int) -> NDArray:
-    """Part a strip of pictures (h c·w ...) into (c h w ...); GL counts rows from below."""
-    h, total = wide.shape[:2]
-    return np.ascontiguousarray(np.moveaxis(wide[::-1].reshape(h, total // w, w, *wide.shape[2:]), 1, 0))
+def _split_strip(strip: NDArray, width: int) -> NDArray:
+    """Images (c h w ...) of a strip (h c·w ...) whose rows OpenGL counts from below."""
+    height, total = strip.shape[:2]
+    images = strip[::-1].reshape(height, total // width, width, *strip.shape[2:])
+    return np.ascontiguousarray(np.moveaxis(images, 1, 0))
 
 
-def _metres(z: NDArray[np.float32], model: mujoco.MjModel) -> NDArray[np.float32]:
-    """Return distance along the optical axis from a depth buffer (c h w), 0 where it is still clear."""
+def _convert_depth_buffer(z: NDArray[np.float32], model: mujoco.MjModel) -> NDArray[np.float32]:
+    """Distances along the optical axis (metres) of a depth buffer (c h w), 0 where it is still clear."""
     extent = model.stat.extent
     near, far = model.vis.map.znear * extent, model.vis.map.zfar * extent
     return np.where(z < 1.0, near / (1 - z * (1 - near / far)), 0.0).astype(np.float32)
-
-
-@functools.cache
-def renderer() -> Renderer:
-    """Return the process's renderer: OpenGL, or the ray tracer where no context can be made."""
-    try:
-        return GlRenderer()
-    except (ImportError, AttributeError, OSError, RuntimeError, mujoco.FatalError) as error:
-        return _ray_tracer(error)
-
-
-def _ray_tracer(error: Exception) -> Renderer:
-    import sys
-
-    from sim.world.render_raytrace import RayRenderer
-
-    print(f"no OpenGL here ({error}); drawing with the ray tracer. `aim doctor` says how to mend it", file=sys.stderr)
-    return RayRenderer()

@@ -85,7 +85,7 @@ def test_what_the_expert_does_not_do_is_marked() -> None:
 def test_doctor_says_what_is_and_how_to_mend_it() -> None:
     done = subprocess.run([AIM, "doctor", "--json"], capture_output=True, text=True)
     result = json.loads(done.stdout.splitlines()[-1])
-    assert done.returncode == (0 if result["ok"] else 1)
+    assert done.returncode == (console.DONE if result["ok"] else console.MISTAKE)
     names = [check["name"] for check in result["checks"]]
     assert {"python", "drawing", "torch", "torchvision", "sentence encoder", "disk", "name"} <= set(names)
     for check in result["checks"]:
@@ -96,7 +96,7 @@ def test_doctor_is_loud_about_the_other_aim(tmp_path: Path) -> None:
     tracker = tmp_path / "aim-3.29.1.dist-info"
     tracker.mkdir()
     (tracker / "METADATA").write_text("Metadata-Version: 2.1\nName: aim\nVersion: 3.29.1\n")
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom aim.commands import doctor\nprint(doctor.names())"
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom aim.commands import doctor\nprint(doctor.check_package_names())"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "ok=False" in said and "experiment tracker 3.29.1" in said and "uninstall -y aim" in said
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sim import camera
 from sim.geometry import quat_to_matrix
-from sim.world.render_gl import renderer
+from sim.world.render import get_renderer
 
 RADIUS = 0.004
 SCENE = """<mujoco><visual><headlight ambient="1 1 1" diffuse="0 0 0"
@@ -90,7 +90,7 @@ def test_mujoco_draws_a_ball_where_we_project_it(size: tuple[int, int], fovy: fl
         extrinsics = camera.compute_extrinsics(data.cam_xpos[0], data.cam_xmat[0])
         data.mocap_pos[0] = (local - extrinsics[:3, 3]) @ extrinsics[:3, :3]
         mujoco.mj_forward(model, data)
-        bright = renderer().render(model, data, (0,), size)[0][0, ..., 0].astype(float)
+        bright = get_renderer().render(model, data, (0,), size)[0][0, ..., 0].astype(float)
         rows, columns = np.mgrid[: size[0], : size[1]]
         centroid = [(bright * columns).sum() / bright.sum(), (bright * rows).sum() / bright.sum()]
         uv, z = camera.project_points(data.mocap_pos[:1], k, extrinsics)

@@ -14,7 +14,8 @@ from sim.envs.env import Env, camera_intrinsics
 from sim.episodes import record
 from sim.scene.sample import TABLE_HEIGHT_M
 from sim.types import Observation
-from sim.world.render_gl import GlRenderer, Renderer, renderer
+from sim.world.render import Renderer, get_renderer
+from sim.world.render_gl import GlRenderer
 
 SIZE = (96, 128)
 ROBOT = robots.load_robot("aloha")
@@ -25,7 +26,7 @@ CAMERAS = ("head", "left_wrist")
 def engine(request: pytest.FixtureRequest) -> Renderer:
     """Return either renderer."""
     if request.param == "opengl":
-        return renderer()
+        return get_renderer()
     pytest.importorskip("mujoco_warp", reason="the raytrace extra is not installed")
     from sim.world.render_raytrace import RayRenderer
 

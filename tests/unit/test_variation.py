@@ -23,7 +23,8 @@ from sim.scene.randomize import CLEAN_VISUALS, Distractor, VisualParams, sample_
 from sim.scene.sample import sample_scene
 from sim.task.spec import ArmRole, ObjectSpec, Spawn, TablePlacement, Task, TaskObject
 from sim.types import UserError
-from sim.world.render_gl import GlRenderer, renderer
+from sim.world.render import get_renderer
+from sim.world.render_gl import GlRenderer
 
 CUP = ObjectSpec("cup", {"radius": 0.0435, "height": 0.09}, kind="cup")
 COASTER = ObjectSpec("disc", {"radius": 0.0745, "height": 0.008}, kind="coaster")
@@ -191,7 +192,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch, given: VisualParams) -> tuple[mujoco.
     model = compile_model(TASK, robot, sample_scene(TASK, robot, 0))
     data = mujoco.MjData(model)
     mujoco.mj_forward(model, data)
-    return model, renderer().render(model, data, [model.camera("head").id], (120, 160))[0][0]
+    return model, get_renderer().render(model, data, [model.camera("head").id], (120, 160))[0][0]
 
 
 def share(picture: NDArray[np.uint8], name: str) -> float:
@@ -202,7 +203,7 @@ def share(picture: NDArray[np.uint8], name: str) -> float:
 
 
 def test_each_surface_shows_its_own_texture(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not isinstance(renderer(), GlRenderer):
+    if not isinstance(get_renderer(), GlRenderer):
         pytest.skip("no OpenGL here")
     _, plain = drawn(monkeypatch, VisualParams(**LIT))
     for wall, table in (("eval/dots-00", "eval/chevrons-01"), ("eval/chevrons-01", "eval/dots-01")):
