@@ -80,10 +80,10 @@ def one_task(reference: str) -> Task:
     """Return the one task of a name or a file; `UserError` where it is a folder of several."""
     from sim import tasks
 
-    found = tasks.load_tasks(reference)
-    if len(found) > 1:
-        raise UserError(f"{reference} holds {len(found)} tasks; valid: one, as a name or a file")
-    return found[0]
+    found, *others = tasks.load_tasks(reference)
+    if others:
+        raise UserError(f"{reference} holds {1 + len(others)} tasks; valid: one, as a name or a file")
+    return found
 
 
 def definitions(found: Mapping[str, Task]) -> dict[str, str]:

@@ -24,10 +24,11 @@ from sim.task.spec import (
 )
 from sim.types import UserError
 
-SPEC_CLASSES = {
-    kind.__name__: kind
-    for kind in (Task, TaskObject, ObjectSpec, Spawn, ObjectOrder, TablePlacement, ArmRole, Predicate, Skill)
-}
+SPEC_CLASSES = (Task, TaskObject, ObjectSpec, Spawn, ObjectOrder, TablePlacement, ArmRole, Predicate, Skill)
+FIELDS_BY_CALL = {kind.__name__: tuple(field.name for field in dataclasses.fields(kind)) for kind in SPEC_CLASSES}
+FIELDS_BY_CALL["dataclasses.replace"] = tuple(
+    dict.fromkeys(name for fields in FIELDS_BY_CALL.values() for name in fields)
+)
 
 
 def run_task_file(load: Callable[[], ModuleType], path: Path) -> Task:
@@ -58,17 +59,12 @@ def describe_file_error(error: BaseException, path: Path) -> str:
 def find_unknown_keyword(path: Path, first_line: int) -> tuple[int, str] | None:
     """Line and complaint of the first keyword that a class of `sim.task.spec` does not have, in calls around a line."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in SPEC_CLASSES):
+        if not isinstance(node, ast.Call) or not node.lineno <= first_line <= (node.end_lineno or node.lineno):
             continue
-        fields = tuple(field.name for field in dataclasses.fields(SPEC_CLASSES[node.func.id]))
-        for keyword in node.keywords:
-            if keyword.arg is not None and keyword.arg not in fields and node.lineno <= first_line <= _end(node):
-                try:
-                    resolve_name(f"keyword of {node.func.id}", keyword.arg, fields)
-                except UserError as error:
-                    return keyword.value.lineno, str(error)
+        called = ast.unparse(node.func)
+        for keyword in node.keywords if called in FIELDS_BY_CALL else ():
+            try:
+                resolve_name(f"keyword of {called}", keyword.arg or FIELDS_BY_CALL[called][0], FIELDS_BY_CALL[called])
+            except UserError as error:
+                return keyword.value.lineno, str(error)
     return None
-
-
-def _end(node: ast.Call) -> int:
-    return node.end_lineno or node.lineno

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from sim.geometry import make_pose, quat_from_axis_angle
 from sim.task.predicates import MAX_CLOSED, MIN_OPEN, PREDICATES, PredicateView, SuccessCondition, tolerance
 from sim.task.spec import ArmRole, ObjectSpec, Predicate, Spawn, SpecError, Task, TaskObject, Value
+from sim.task.values import resolve_hints
 
 MARGIN = 1e-6
 FREE = {"along", "axis", "both", "yaw", "turns"}  # numbers of a term that are no thresholds
@@ -298,8 +299,9 @@ def test_a_threshold_is_where_it_is_said_to_be(case: Case) -> None:
 
 def thresholds(name: str) -> set[str]:
     """Return the keywords of a term that are lengths, angles or fractions to compare with; "" for one without."""
-    parameters = list(inspect.signature(PREDICATES[name]).parameters.values())[1:]
-    return {p.name for p in parameters if "float" in str(p.annotation) and p.name not in FREE} or {""}
+    hints = resolve_hints(PREDICATES[name])
+    keywords = list(inspect.signature(PREDICATES[name]).parameters)[1:]
+    return {key for key in keywords if "float" in str(hints[key]) and key not in FREE} or {""}
 
 
 @pytest.mark.parametrize("name", PREDICATES)

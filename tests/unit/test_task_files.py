@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from aim import cli, console
 from sim import robots, tasks
+from sim.envs.settle import check_scenes
 from sim.scene.sample import sample_scene
 from sim.task.spec import Predicate, SpecError, Task, compute_digest, to_json
 from sim.types import UserError
@@ -42,12 +44,12 @@ BROKEN_FILES = {
         "unknown keyword of Spawn 'mirrors'; did you mean 'mirror'? valid: x, ",
     ),
     "unknown keyword of replace": (
-        PYTHON_TASK.replace("horizon=300", "horizn=300"), 9, "unknown keyword of Task 'horizn'; did you mean 'horizon'?",
+        PYTHON_TASK.replace("horizon=300", "horizn=300"), 9, "unknown keyword of dataclasses.replace 'horizn'; did you mean 'horizon'?",
     ),
     "missing keywords": (
         PYTHON_TASK + "SPAWN = Spawn()\n", 11, "TypeError: Spawn.__init__() missing 2 required positional arguments"),
     "unknown kind": (
-        "from sim.catalogue import find_specs\n\nfind_specs('cann')\n", 3, "unknown kind 'cann'; "),
+        "from sim.catalogue import find_specs\n\nfind_specs('cann')\n", 3, "unknown category 'cann'; "),
     "unknown module": ("import nowhere_to_be_found\n", 1, "ModuleNotFoundError: No module named 'nowhere_to_be_found'"),
     "exit": ("import sys\nsys.exit(3)\n", 2, "SystemExit: 3"),
     "values": (PYTHON_TASK.replace("horizon=300", "horizon='long'"), 9, "horizon of task is 'long'; valid: "),
@@ -218,3 +220,12 @@ def test_a_strict_task_has_the_scenes_of_its_weak_twin(name: str) -> None:
         assert {k: v.tolist() for k, v in ours.poses.items()} == {k: v.tolist() for k, v in theirs.poses.items()}
         assert (ours.specs, ours.colours, ours.role_arms) == (theirs.specs, theirs.colours, theirs.role_arms)
         assert (ours.instruction, ours.table) == (theirs.instruction, theirs.table)
+
+
+def test_the_task_of_the_documentation_can_be_used(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    page = (pytestconfig.rootpath / "docs" / "add_a_task.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    file = tmp_path / "can_on_coaster.py"
+    file.write_text(code)
+    task = tasks.load_task(file)
+    assert task.name == "can_on_coaster" and not check_scenes(task, robots.load_robot("panda"), range(3))

@@ -1,4 +1,4 @@
-"""Mutated tasks: each is refused with one line that has file and line, or its scene is sampled, compiled and settled."""
+"""Mutated tasks: each is refused with one line that has file and line, or its scene is sampled and settled."""
 
 from __future__ import annotations
 
