@@ -8,60 +8,73 @@ from __future__ import annotations
 import argparse
 import pickle
 import time
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.envs.env import Env
-from sim.envs.gym import TaskVectorEnv
+from sim.envs.gym import TaskVectorEnv, load_values
 from sim.envs.settle import settle_scenes
 
 
-class TimedResets:
-    """Adds up the time that an environment spends between asking for scenes and having reset to them."""
+class Stopwatch:
+    """Adds up wall time and this process's own processor time over several laps; waiting is in the former alone."""
 
-    def __init__(self, envs: TaskVectorEnv) -> None:
-        self.seconds, self.worlds = 0.0, 0
-        self._begin = envs._begin
-        envs._begin = self.begin
+    def __init__(self) -> None:
+        self.wall = self.processor = 0.0
 
-    def begin(self, mask: np.ndarray) -> None:
-        """Reset as the vector does."""
-        begun = time.perf_counter()
-        self._begin(mask)
-        self.seconds += time.perf_counter() - begun
-        self.worlds += int(mask.sum())
+    def __enter__(self) -> Self:
+        self._begun = time.perf_counter(), time.process_time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.wall += time.perf_counter() - self._begun[0]
+        self.processor += time.process_time() - self._begun[1]
+
+
+class TimedVectorEnv(TaskVectorEnv):
+    """A vector that measures its resets, from asking for scenes to having asked for the next ones."""
+
+    def __init__(self, num_envs: int, task: str, **options: Any) -> None:  # noqa: ANN401 - those of TaskVectorEnv
+        super().__init__(num_envs, task, **options)
+        self.resets, self.reset_count = Stopwatch(), 0
+
+    def begin_scenes(self, mask: NDArray[np.bool_]) -> None:
+        """Reset as the vector does, and measure."""
+        with self.resets:
+            super().begin_scenes(mask)
+        self.reset_count += int(mask.sum())
 
 
 def measure(options: argparse.Namespace, workers: int) -> None:
     """Print the figures of one vector."""
-    envs = TaskVectorEnv(
-        options.worlds, options.task, options.robot, cameras=(), variation=options.variation, threads=options.threads,
-        max_episode_steps=options.episode, scene_workers=workers,
+    envs = TimedVectorEnv(
+        options.worlds, options.task, robot=options.robot, cameras=(), variation=options.variation,
+        threads=options.threads, max_episode_steps=options.episode, scene_workers=workers,
     )  # fmt: skip
     envs.reset(seed=0)
     envs.action_space.seed(0)
-    resets = TimedResets(envs)
+    envs.resets, envs.reset_count = Stopwatch(), 0
     actions = [envs.action_space.sample() for _ in range(64)]
     # episodes of one length would all end together: shorter first ones spread the resets, as in training
     for i in range(options.worlds):
         envs.env.steps[i] = i * options.episode // options.worlds
-    begun = time.perf_counter()
-    for step in range(options.steps):
-        envs.step(actions[step % len(actions)])
-    seconds = time.perf_counter() - begun
+    with Stopwatch() as whole:
+        for step in range(options.steps):
+            envs.step(actions[step % len(actions)])
     envs.close()
+    resets = envs.resets
     print(
-        f"{workers} scene workers: {options.worlds * options.steps / seconds:7.0f} control steps/s, "
-        f"{resets.seconds / seconds:5.1%} of {seconds:.1f} s in {resets.worlds} resets "
-        f"({1e3 * resets.seconds / max(resets.worlds, 1):.1f} ms each)",
+        f"{workers} scene workers: {options.worlds * options.steps / whole.wall:6.0f} control steps/s; {envs.reset_count} "
+        f"resets take {resets.wall / whole.wall:.1%} of {whole.wall:.1f} s and {resets.processor / whole.processor:.1%} "
+        f"of {whole.processor:.1f} s of processor time ({1e3 * resets.processor / envs.reset_count:.1f} ms each)",
         flush=True,
     )
 
 
 def print_payload(options: argparse.Namespace) -> None:
     """Print what is sent for a scene."""
-    from sim.envs.gym import load_values
-
     env = Env(*load_values(options.task, options.robot), cameras=(), variation=options.variation)
     sizes = [len(pickle.dumps(settle_scenes(env.world, {0: k}, options.variation, True)[0])) for k in range(8)]
     env.close()

@@ -237,7 +237,7 @@ class TaskVectorEnv(VectorEnv[Any, Any, NDArray]):
         for i, given in enumerate(self._check_seeds(seed)):
             if given is not None and mask[i]:
                 self._seeds[i] = SeedStream(given)
-        self._begin(mask)
+        self.begin_scenes(mask)
         return _observe(self.env), _vector_infos(self.env, mask)
 
     def step(self, actions: ArrayLike) -> tuple[dict, NDArray, NDArray, NDArray, dict]:
@@ -247,14 +247,14 @@ class TaskVectorEnv(VectorEnv[Any, Any, NDArray]):
         fresh = np.zeros(self.num_envs, bool)
         if self.autoreset_mode == AutoresetMode.NEXT_STEP and self._ended.any():
             fresh = self._ended.copy()
-            self._begin(fresh)
+            self.begin_scenes(fresh)
         step = _step(self.env, values, self.action_repeat, hold=fresh)
         terminated, truncated = step.terminated & ~fresh, step.truncated & ~fresh
         self._ended = terminated | truncated
         final: dict[str, Any] = {}
         if self.autoreset_mode == AutoresetMode.SAME_STEP and self._ended.any():
             final = self._final(self._ended)
-            self._begin(self._ended)
+            self.begin_scenes(self._ended)
         infos = _vector_infos(self.env, np.ones(self.num_envs, bool)) | final
         return _observe(self.env), step.reward.sum(axis=1), terminated, truncated, infos
 
@@ -269,7 +269,7 @@ class TaskVectorEnv(VectorEnv[Any, Any, NDArray]):
             self._queue.close()
         self.env.close()
 
-    def _begin(self, mask: NDArray[np.bool_]) -> None:
+    def begin_scenes(self, mask: NDArray[np.bool_]) -> None:
         """Reset the worlds where `mask` (n,) is true to their next scenes, and have those that follow prepared."""
         if not self.env.seeds and not mask.all():
             raise EpisodeNotBegun("the first reset must start all worlds")

@@ -57,6 +57,8 @@ def settle_scenes(
     The result of a seed depends on nothing but the seed. A world whose seed fails is left with its last draw.
     With `keep_compiled` the results hold what the engine made of the scenes, for another process to load.
     """
+    if not seeds:
+        return {}
     task, robot = world.task, world.robot
     condition = SuccessCondition(task)
     results: dict[int, SettledScene | SceneFailure] = {}

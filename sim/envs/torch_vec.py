@@ -38,8 +38,12 @@ class TorchVecEnv:
 
     @property
     def episode_length_buf(self) -> Tensor:
-        """Control steps (n,) of the running episodes."""
-        return torch.as_tensor(self.vector.env.steps, device=self.device)
+        """Steps (n,) of the running episodes; may be set, so that worlds do not all run out of time together."""
+        return torch.as_tensor(self.vector.env.steps // self.vector.action_repeat, device=self.device)
+
+    @episode_length_buf.setter
+    def episode_length_buf(self, lengths: Tensor) -> None:
+        self.vector.env.steps[:] = lengths.cpu().numpy() * self.vector.action_repeat
 
     def get_observations(self) -> TensorDict:
         """Return the present observations."""
@@ -49,19 +53,18 @@ class TorchVecEnv:
         return TensorDict(groups, batch_size=[self.num_envs], device=self.device)
 
     def step(self, actions: Tensor) -> tuple[TensorDict, Tensor, Tensor, dict[str, Any]]:
-        """Advance 20 ms; returns observations, rewards (n,), dones (n,) and extras with "time_outs" (n,)."""
+        """Advance as `TaskVectorEnv.step`.
+
+        Returns observations, rewards (n,), dones (n,), and extras with "time_outs" (n,) and "log".
+        """
         self._seen, reward, terminated, truncated, info = self.vector.step(actions.detach().cpu().numpy())
         dones = torch.as_tensor(terminated | truncated, device=self.device)
         last = info.get("final_info", info)
         extras: dict[str, Any] = {"time_outs": torch.as_tensor(truncated, device=self.device), "log": {}}
         if dones.any():
             extras["log"]["/success"] = float(last["success"][terminated | truncated].mean())
-        return (
-            self.get_observations(),
-            torch.as_tensor(reward, dtype=torch.float32, device=self.device),
-            dones.long(),
-            extras,
-        )
+        rewards = torch.as_tensor(reward, dtype=torch.float32, device=self.device)
+        return self.get_observations(), rewards, dones.long(), extras
 
     def close(self) -> None:
         """Release everything."""

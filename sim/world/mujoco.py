@@ -91,7 +91,8 @@ class MujocoWorld:
             _place_robot(world, self.robot, scene, self._reached[i])
             self._worlds[i] = world
             self._contacts.pop(i, None)
-        self._gather = None
+            if self._gather is not None and not self._gather.replace(i, world):
+                self._gather = None
         self._invalidate_state()
 
     def step(self, targets: Floats, active: Mask) -> None:
@@ -119,8 +120,11 @@ class MujocoWorld:
         for i in chosen:
             if i not in self._contacts:
                 self._contacts[i] = _read_contacts(i, self._worlds[i])
-        rows = [self._contacts[i] for i in chosen]
-        return rows[0] if len(rows) == 1 else np.concatenate(rows) if rows else np.zeros(0, WORLD_CONTACT)
+        rows = [self._contacts[i] for i in chosen if len(self._contacts[i])]
+        if len(rows) < 2:
+            return rows[0] if rows else np.zeros(0, WORLD_CONTACT)
+        # joined as bytes: NumPy compares the fields of every pair of structured arrays that it joins
+        return np.concatenate([contacts.view(np.uint8) for contacts in rows]).view(WORLD_CONTACT)
 
     def failures(self) -> dict[int, str]:
         """Return the worlds whose physics diverged, and why."""
@@ -324,24 +328,44 @@ class _Gather:
         self._qvel = _Joined([w and w.data.qvel for w in worlds], 1)
         self._site_pos = _Joined([w and w.data.site_xpos for w in worlds], 3)
         self._site_mat = _Joined([w and w.data.site_xmat for w in worlds], 9)
-        d, a, b, j = len(robot.action_limits), len(robot.arms), len(names.bodies), len(names.joints)
-
-        def stack(read: Callable[[_Instance], NDArray[np.int64]], shape: tuple[int, ...]) -> NDArray[np.int64]:
-            return np.stack([np.full(shape, -1) if w is None else read(w) for w in worlds])
-
-        self._body = self._xpos.index(stack(lambda w: w.body_ids, (b,)))
-        self._joint = self._qpos.index(stack(lambda w: w.joint_qpos, (j,)))
-        self._proprio = self._qpos.index(stack(lambda w: w.proprio_qpos, (d, 2)))
-        self._rate = self._qvel.index(stack(lambda w: w.proprio_dof, (d, 2)))
-        free = stack(lambda w: w.free_dof, (b,))
-        self._free = self._qvel.index(np.where(free[..., None] < 0, -1, free[..., None] + np.arange(3)))
-        self._unmoved = (free < 0) & (stack(lambda w: w.body_ids, (b,)) >= 0)
-        self._tool = self._site_pos.index(stack(lambda w: w.tool_sites, (a,)))
-        loaded = [w is not None for w in worlds]
-        self._warning_views = [w.data.warning.number for w in worlds if w is not None]
-        self._loaded = np.flatnonzero(loaded)
-        self._raised = np.zeros((len(worlds), len(WARNING_COLUMNS)), np.int64)
+        n, d, a = len(worlds), len(robot.action_limits), len(robot.arms)
+        b, j = len(names.bodies), len(names.joints)
+        self._body = np.full((n, b), self._xpos.absent)
+        self._joint = np.full((n, j), self._qpos.absent)
+        self._proprio = np.full((n, d, 2), self._qpos.absent)
+        self._rate = np.full((n, d, 2), self._qvel.absent)
+        self._free = np.full((n, b, 3), self._qvel.absent)
+        self._unmoved = np.zeros((n, b), bool)
+        self._tool = np.full((n, a), self._site_pos.absent)
+        self._warning_views = {i: w.data.warning.number for i, w in enumerate(worlds) if w is not None}
+        self._raised = np.zeros((n, len(WARNING_COLUMNS)), np.int64)
         self._scale = np.array([s for arm in robot.arms for s in (*[1.0] * len(arm.links), arm.gripper.stroke)])
+        for i, world in enumerate(worlds):
+            if world is not None:
+                self._set_indices(i, world)
+
+    def replace(self, i: int, world: _Instance) -> bool:
+        """Read another instance as world i; False, and this gather is of no more use, where its arrays differ in size."""
+        data = world.data
+        if not (
+            self._xpos.replace(i, data.xpos) and self._xquat.replace(i, data.xquat)
+            and self._qpos.replace(i, data.qpos) and self._qvel.replace(i, data.qvel)
+            and self._site_pos.replace(i, data.site_xpos) and self._site_mat.replace(i, data.site_xmat)
+        ):  # fmt: skip
+            return False
+        self._warning_views[i] = data.warning.number
+        self._set_indices(i, world)
+        return True
+
+    def _set_indices(self, i: int, world: _Instance) -> None:
+        free = world.free_dof
+        self._body[i] = self._xpos.index(i, world.body_ids)
+        self._joint[i] = self._qpos.index(i, world.joint_qpos)
+        self._proprio[i] = self._qpos.index(i, world.proprio_qpos)
+        self._rate[i] = self._qvel.index(i, world.proprio_dof)
+        self._free[i] = self._qvel.index(i, np.where(free[:, None] < 0, -1, free[:, None] + np.arange(3)))
+        self._unmoved[i] = (free < 0) & (world.body_ids >= 0)
+        self._tool[i] = self._site_pos.index(i, world.tool_sites)
 
     def read_proprio(self) -> Floats:
         """Return measured joints and gripper openings (n d); a gripper's is the mean of its fingers'."""
@@ -381,31 +405,38 @@ class _Gather:
     def read_warnings(self) -> NDArray[np.int64]:
         """Return how often each warning of DIVERGENCE_WARNINGS was raised (n kinds)."""
         if self._warning_views:
-            numbers = np.concatenate(self._warning_views).reshape(len(self._loaded), -1)
-            self._raised[self._loaded] = numbers[:, WARNING_COLUMNS]
+            numbers = np.concatenate(list(self._warning_views.values())).reshape(len(self._warning_views), -1)
+            self._raised[list(self._warning_views)] = numbers[:, WARNING_COLUMNS]
         return self._raised
 
 
 class _Joined:
-    """State arrays (k_i c) of all worlds, joined into one buffer (sum k_i + 1, c) whose last row is NaN."""
+    """State arrays (k_i c) of all worlds, joined into one buffer (sum k_i + 1, c) whose last row, `absent`, is NaN."""
 
     def __init__(self, arrays: Sequence[NDArray | None], columns: int) -> None:
-        self._views = [view.reshape(-1) for view in arrays if view is not None]  # views: MuJoCo writes into them
+        # views: MuJoCo writes into them
+        self._views = {i: view.reshape(-1) for i, view in enumerate(arrays) if view is not None}
         counts = [0 if view is None else view.size // columns for view in arrays]
         self._starts = np.concatenate([[0], np.cumsum(counts)])[:-1]
-        self._total = sum(counts)
-        self._buffer = np.full((self._total + 1, columns), np.nan)
-        self._flat = self._buffer.reshape(-1)[: self._total * columns]
+        self.absent = sum(counts)
+        self._buffer = np.full((self.absent + 1, columns), np.nan)
+        self._flat = self._buffer.reshape(-1)[: self.absent * columns]
 
-    def index(self, local: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return rows of the buffer for rows of the worlds' own arrays (n ...); -1, absent, is the row of NaN."""
-        start = self._starts.reshape(-1, *[1] * (local.ndim - 1))
-        return np.where(local < 0, self._total, start + local)
+    def index(self, i: int, local: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return rows of the buffer for rows of world i's own array; -1, absent, is the row of NaN."""
+        return np.where(local < 0, self.absent, self._starts[i] + local)
+
+    def replace(self, i: int, array: NDArray) -> bool:
+        """Read world i from another array; False where it is not of the same size."""
+        if i not in self._views or self._views[i].size != array.size:
+            return False
+        self._views[i] = array.reshape(-1)
+        return True
 
     def read(self) -> Floats:
         """Return the buffer, brought up to date."""
         if self._views:
-            np.concatenate(self._views, out=self._flat)
+            np.concatenate(list(self._views.values()), out=self._flat)
         return self._buffer
 
 

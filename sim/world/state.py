@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from sim.embodiment.model import Embodiment
 from sim.geometry import compose, rotate
@@ -19,6 +19,9 @@ from sim.scene.sample import SceneSample
 from sim.task.spec import SpecError, Task
 from sim.world.protocol import Floats, Mask, World, WorldNames, WorldState
 
+Row = tuple[ArrayLike, ...]
+
+NO_POSE = np.full(7, np.nan)
 IDENTITY_POSE = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
 GRIPPER_PARTS = ("hand", "finger0", "finger1")
 
@@ -45,7 +48,8 @@ class SceneTable:
         self.initial_joint = np.full((n, len(self.names.joints)), np.nan)
         self._body_index = {name: i for i, name in enumerate(self.names.bodies)}
         self._joint_index = {name: i for i, name in enumerate(self.names.joints)}
-        self._cache: dict[tuple[str, str], tuple[NDArray, ...]] = {}
+        self._columns: dict[tuple[str, str], _SceneColumns] = {}
+        self._bodies_of_object: dict[str, Mask] = {}
         self.gripper_entries = np.cumsum([len(arm.links) + 1 for arm in robot.arms]) - 1  # of an action
         arm_of_body = [name.partition("/")[0] if "/" in name else "" for name in self.names.bodies]
         self.arm_of_gripper_body = np.array([self.names.arms.index(arm) if arm else -1 for arm in arm_of_body])
@@ -55,7 +59,8 @@ class SceneTable:
         self.scenes[world] = scene
         self.initial_body_pose[world] = np.nan
         self.initial_joint[world] = np.nan
-        self._cache.clear()
+        for columns in self._columns.values():
+            columns.set_row(world, scene)
 
     def scene(self, world: int) -> SceneSample:
         """Return the scene of a world that has one."""
@@ -71,19 +76,23 @@ class SceneTable:
 
     def present(self, name: str) -> Mask:
         """Return in which worlds (n,) the object of a frame, body or joint such as "cup.bottom" stands."""
-        return self._cached("present", name, lambda: (
-            np.array([scene is not None and name.partition(".")[0] in scene.models for scene in self.scenes]),
-        ))[0]  # fmt: skip
+        thing = name.partition(".")[0]
+        return self._of_scenes("present", name, lambda scene: (scene is not None and thing in scene.models,))[0]
 
     def frames(self, name: str) -> tuple[NDArray[np.int64], Floats]:
-        """Return of a named frame, or of a body or its part, the columns of its bodies (n,) and its poses in them (n 7)."""
-        body, local = self._cached("frames", name, lambda: self._find_frames(name))
+        """Return of a named frame, a body or its part the columns of its bodies (n,) and its poses in them (n 7)."""
+        body, local = self._of_scenes("frames", name, lambda scene: self._find_frame(scene, name))
         return body, local
 
     def stack_frames(self, names: tuple[str, ...]) -> tuple[NDArray[np.int64], Floats]:
         """Return of several frames or bodies the columns of their bodies (k n) and their positions in them (k n 3)."""
-        body, local = self._cached("stacked", " ".join(names), lambda: self._stack(names))
-        return body, local
+
+        def find(scene: SceneSample | None) -> tuple[NDArray, NDArray]:
+            bodies, local = zip(*(self._find_frame(scene, name) for name in names), strict=True)
+            return np.array(bodies), np.array(local)[:, :3]
+
+        body, local = self._of_scenes("stacked", " ".join(names), find)
+        return body.T, local.swapaxes(0, 1)
 
     def frame(self, world: int, name: str) -> tuple[int, Floats]:
         """Return the column of the body of a frame in one world, and the frame's pose (7,) in that body."""
@@ -95,7 +104,7 @@ class SceneTable:
         if name not in self._joint_index:
             valid = ", ".join(self.names.joints) or "none"
             raise SpecError(f"task {self.task.name!r}: unknown joint {name!r}; valid: {valid}")
-        low, high = self._cached("range", name, lambda: self._find_range(name))
+        low, high = self._of_scenes("range", name, lambda scene: _find_range(scene, name))
         return self._joint_index[name], low, high
 
     def part_of_joint(self, name: str) -> str:
@@ -110,32 +119,30 @@ class SceneTable:
     def side_sign(self, role: str) -> Floats:
         """Return -1 (n,) where a role acts on the left of the table, 1 on the right."""
         self._require_role(role)
-        return self._cached("side", role, lambda: (
-            np.array([np.nan if s is None else -1.0 if s.role_sides[role] == "left" else 1.0 for s in self.scenes]),
-        ))[0]  # fmt: skip
+        signs = {"left": -1.0, "right": 1.0}
+        return self._of_scenes("side", role, lambda s: (np.nan if s is None else signs[s.role_sides[role]],))[0]
 
     def arm_of_role(self, role: str) -> NDArray[np.int64]:
         """Return the column (n,) of the arm that plays a role."""
         self._require_role(role)
-        return self._cached("arm", role, lambda: (
-            np.array([0 if s is None else self.names.arms.index(s.role_arms[role]) for s in self.scenes]),
-        ))[0]  # fmt: skip
+        arms = self.names.arms
+        return self._of_scenes("arm", role, lambda s: (0 if s is None else arms.index(s.role_arms[role]),))[0]
 
     def table_origin(self) -> Floats:
         """Return where heights above the table are counted from (n 3): the world's x and y, the table's top."""
-        return self._cached("table", "", lambda: (
-            np.array([(np.nan,) * 3 if scene is None else (0.0, 0.0, scene.table.top) for scene in self.scenes]),
-        ))[0]  # fmt: skip
+        return self._of_scenes(
+            "table", "", lambda s: ((np.nan,) * 3 if s is None else (0.0, 0.0, s.table.top),)
+        )[0]  # fmt: skip
 
     def object_bodies(self, name: str) -> Mask:
         """Return which columns are bodies of an object: its base and its parts; the table is one."""
-        return self._cached("bodies", name, lambda: (
-            np.array([body.partition(".")[0] == name for body in self.names.bodies]),
-        ))[0]  # fmt: skip
+        if name not in self._bodies_of_object:
+            self._bodies_of_object[name] = np.array([body.partition(".")[0] == name for body in self.names.bodies])
+        return self._bodies_of_object[name]
 
     def bounds(self, body: str) -> tuple[Floats, Floats]:
         """Return the bounding box of a body's collision geometry in its own frame: low and high corners (n 3)."""
-        low, high = self._cached("bounds", body, lambda: self._find_bounds(body))
+        low, high = self._of_scenes("bounds", body, lambda scene: _find_bounds(scene, body))
         return low, high
 
     def body_types(self, world: int) -> dict[str, str]:
@@ -153,51 +160,60 @@ class SceneTable:
         if role not in roles:
             raise SpecError(f"task {self.task.name!r}: unknown arm {role!r}; valid: {', '.join([*roles, 'all'])}")
 
-    def _cached(self, kind: str, name: str, make: Callable[[], tuple[NDArray, ...]]) -> tuple[NDArray, ...]:
+    def _of_scenes(self, kind: str, name: str, find: Callable[[SceneSample | None], Row]) -> tuple[NDArray, ...]:
+        """Return what `find` says of every world's scene, one array (n ...) a value; each scene is asked once."""
         key = (kind, name)
-        if key not in self._cache:
-            self._cache[key] = make()
-        return self._cache[key]
+        if key not in self._columns:
+            self._columns[key] = _SceneColumns(find, self.scenes)
+        return self._columns[key].arrays
 
-    def _find_frames(self, name: str) -> tuple[NDArray[np.int64], Floats]:
+    def _find_frame(self, scene: SceneSample | None, name: str) -> tuple[int, Floats]:
+        """Return the column of the body of a frame in a scene, and the frame's pose (7,) in that body."""
         thing, _, frame = name.partition(".")
         objects = [one.name for one in self.task.objects]
         if thing not in objects:
             raise SpecError(f"task {self.task.name!r}: unknown point {name!r}; objects: {', '.join(objects)}")
-        body, local = np.zeros(self.n, int), np.full((self.n, 7), np.nan)
-        for i, scene in enumerate(self.scenes):
-            if scene is None or thing not in scene.models:
-                continue
-            frames = {part.name: (part.name, IDENTITY_POSE) for part in scene.models[thing].parts}
-            frames |= {"": ("", IDENTITY_POSE), **scene.models[thing].frames}
-            if frame not in frames:
-                valid = ", ".join(f"{thing}.{point}" for point in frames if point)
-                raise SpecError(f"task {self.task.name!r}: unknown point {name!r}; valid: {valid}")
-            part, pose = frames[frame]
-            body[i], local[i] = self._body_index[f"{thing}.{part}" if part else thing], pose
-        return body, local
+        if scene is None or thing not in scene.models:
+            return 0, NO_POSE
+        frames = {part.name: (part.name, IDENTITY_POSE) for part in scene.models[thing].parts}
+        frames |= {"": ("", IDENTITY_POSE), **scene.models[thing].frames}
+        if frame not in frames:
+            valid = ", ".join(f"{thing}.{point}" for point in frames if point)
+            raise SpecError(f"task {self.task.name!r}: unknown point {name!r}; valid: {valid}")
+        part, pose = frames[frame]
+        return self._body_index[f"{thing}.{part}" if part else thing], pose
 
-    def _stack(self, names: tuple[str, ...]) -> tuple[NDArray[np.int64], Floats]:
-        bodies, local = zip(*(self.frames(name) for name in names), strict=True)
-        return np.stack(bodies), np.stack(local)[..., :3]
 
-    def _find_range(self, name: str) -> tuple[Floats, Floats]:
-        thing, _, joint = name.partition(".")
-        span = np.full((self.n, 2), np.nan)
-        for i, scene in enumerate(self.scenes):
-            if scene is not None and thing in scene.models:
-                span[i] = next((part.joint_range for part in scene.models[thing].parts if part.joint == joint), np.nan)
-        return span[:, 0], span[:, 1]
+class _SceneColumns:
+    """Arrays (n ...) of what a function says of each world's scene; a new scene changes its row alone."""
 
-    def _find_bounds(self, body: str) -> tuple[Floats, Floats]:
-        thing, _, part = body.partition(".")
-        corners = np.full((self.n, 2, 3), np.nan)
-        for i, scene in enumerate(self.scenes):
-            if scene is not None and thing in scene.models:
-                form = scene.models[thing]
-                geoms = form.geoms if not part else next(p.geoms for p in form.parts if p.name == part)
-                corners[i] = compute_bounding_box(geoms)
-        return corners[:, 0], corners[:, 1]
+    def __init__(self, find: Callable[[SceneSample | None], Row], scenes: Sequence[SceneSample | None]) -> None:
+        self._find = find
+        self.arrays = tuple(np.array(column) for column in zip(*(find(scene) for scene in scenes), strict=True))
+
+    def set_row(self, world: int, scene: SceneSample | None) -> None:
+        """Ask about the scene that a world holds now."""
+        for array, value in zip(self.arrays, self._find(scene), strict=True):
+            array[world] = value
+
+
+def _find_range(scene: SceneSample | None, name: str) -> tuple[float, float]:
+    thing, _, joint = name.partition(".")
+    if scene is not None and thing in scene.models:
+        for part in scene.models[thing].parts:
+            if part.joint == joint:
+                low, high = part.joint_range
+                return float(low), float(high)
+    return np.nan, np.nan
+
+
+def _find_bounds(scene: SceneSample | None, body: str) -> tuple[Floats, Floats]:
+    thing, _, part = body.partition(".")
+    if scene is None or thing not in scene.models:
+        return np.full(3, np.nan), np.full(3, np.nan)
+    form = scene.models[thing]
+    low, high = compute_bounding_box(form.geoms if not part else next(p.geoms for p in form.parts if p.name == part))
+    return np.asarray(low), np.asarray(high)
 
 
 class StateView:

@@ -450,14 +450,16 @@ def test_spaces_specs_and_environments_are_pickled() -> None:
     again = pickle.loads(pickle.dumps(env))
     equal_trees(again.reset(seed=3)[0], env.reset(seed=3)[0])
     assert again.max_episode_steps == 5 and again.env.controller.mode == "ee_delta"
-    env.close(), again.close()
+    env.close()
+    again.close()
     made = gymnasium.make("aim/ClickBell-v0", **options)
     for spec in (pickle.loads(pickle.dumps(made.spec)), EnvSpec.from_json(made.spec.to_json())):
         assert spec.kwargs["control"] == "ee_delta" and gymnasium.make(spec).spec.max_episode_steps == 5
     many = gymnasium.make_vec("aim/ClickBell-v0", 3, **options)
     assert json.loads(many.spec.to_json())["kwargs"]["num_envs"] == 3
     assert gymnasium.make_vec(many.spec).num_envs == 3
-    made.close(), many.close()
+    made.close()
+    many.close()
 
 
 @pytest.mark.slow
