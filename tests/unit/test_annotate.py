@@ -120,6 +120,15 @@ def test_points_and_events_combine_by_maximum() -> None:
     assert one.max() >= 240
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize(("beyond", "seen"), [(-0.6, False), (-0.4, True), (0.4, True), (0.6, False)])
+def test_an_image_ends_half_a_pixel_beyond_the_centres_of_its_border(axis: int, beyond: float, seen: bool) -> None:
+    k = camera.compute_intrinsics(0.8, SIZE)
+    pixel = np.array([30.0, 30.0, 1.0])
+    pixel[axis] = beyond if beyond < 0 else SIZE[1 - axis] - 1 + beyond
+    assert paint([event("pick", 0, [np.linalg.inv(k) @ pixel * 0.5])])[1][0, 0] == seen
+
+
 OTHERS = ("press", "turn", "strike", "pour", "shake")
 
 
