@@ -1,8 +1,9 @@
 """The results of an evaluation on disk: every episode, and what they come to.
 
 `results.json` names whose results they are (policy, its digest, robot, variation, settings). A folder holds those of
-one such identity: the same evaluation again adds only what is missing, and another one is refused. It also says what they
-were made with, a record for every machine and commit that took part; policies that see images see those of one renderer.
+one such identity: the same evaluation again adds only what is missing, and another one is refused. It also says what
+they were made with, once for every machine and commit that took part; a policy that sees images sees those of one
+renderer.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def read_provenances(folder: Path) -> tuple[Provenance, ...]:
 
 
 def add_provenance(folder: Path, new: Provenance) -> tuple[Provenance, ...]:
-    """Return what the results in `folder` are made with once more are added; `UserError` if renderers would be mixed."""
+    """Return what the results in `folder` are made with once others are added; `UserError` if renderers would mix."""
     known = read_provenances(folder)
     for there in known:
         if there.renderer and new.renderer and there.renderer != new.renderer:
@@ -89,9 +90,7 @@ def read(path: Path) -> dict[str, Any]:
     return {"variation": "clean", **record}
 
 
-def save(
-    folder: Path, identity: Identity, results: Iterable[Result], provenances: Iterable[Provenance] = ()
-) -> None:
+def save(folder: Path, identity: Identity, results: Iterable[Result], provenances: Iterable[Provenance] = ()) -> None:
     """Write `folder/results.json`, episodes in order of task and seed; it is replaced whole or not at all."""
     rows = sorted(results, key=lambda row: (row.task, row.seed))
     record = {

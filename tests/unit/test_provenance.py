@@ -14,10 +14,12 @@ import pytest
 import synthetic
 from synthetic import CAMERAS, PROVENANCE
 
+from aim import cli
 from aim.data import shard, store, verify
 from aim.data.generate import generate
 from aim.data.store import Recipe
 from aim.data.workers import Order, simulated
+from aim.evaluate import results
 from sim.episodes import provenance
 from sim.types import Episode, UserError
 
@@ -132,3 +134,22 @@ def test_the_header_of_a_dataset_says_it_in_json(tmp_path: Path) -> None:
     generate(RECIPE, 3, tmp_path / "set", 1, synthetic.recorded)
     header = json.loads((tmp_path / "set" / store.RECIPE).read_text())
     assert header["provenance"] == dataclasses.asdict(PROVENANCE)
+
+
+def test_results_say_what_they_were_made_with_and_renderers_are_not_mixed(tmp_path: Path) -> None:
+    identity = results.Identity("policy", "digest", "panda", "clean", {})
+    newer = dataclasses.replace(PROVENANCE, commit="def")
+    unseen = dataclasses.replace(PROVENANCE, renderer="")
+    for made in (PROVENANCE, newer, PROVENANCE, unseen):
+        results.save(tmp_path, identity, (), results.add_provenance(tmp_path, made))
+    assert results.read_provenances(tmp_path) == (PROVENANCE, newer, unseen)
+    with pytest.raises(UserError, match="holds results seen through opengl: a card, this machine renders by raytrace"):
+        results.add_provenance(tmp_path, OTHER)
+    assert results.read_provenances(tmp_path / "new") == ()
+
+
+def test_an_evaluation_records_its_provenance(tmp_path: Path) -> None:
+    arguments = ["eval", "--policy", "expert", "--task", "click_bell", "--robot", "panda", "--episodes", "1"]
+    assert cli.main([*arguments, "--films", "0", "--out", str(tmp_path / "out")]) == 0
+    (made,) = results.read_provenances(tmp_path / "out")
+    assert made == provenance.collect_provenance(rendered=False) and made.commit == provenance.describe_commit()

@@ -1,4 +1,4 @@
-"""Recordings: rows, actions and images in step, executed commands that replay to the bit, failures that leave nothing."""
+"""Recording: rows, actions and images in step; executed commands replay to the bit; failures leave nothing."""
 
 from __future__ import annotations
 
