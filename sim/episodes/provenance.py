@@ -39,7 +39,7 @@ def collect_provenance(rendered: bool) -> Provenance:
 
 @functools.cache
 def describe_commit(root: Path = SOURCE_ROOT) -> str:
-    """Commit of the source tree, "-dirty" where files differ, as `git describe` has it; the version if not a checkout."""
+    """Commit of the source tree as `git describe` has it, "-dirty" where files differ; the version if no checkout."""
     if (root / ".git").exists():
         command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--tags", "--abbrev=12"]
         try:
