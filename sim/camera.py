@@ -29,7 +29,7 @@ def compute_intrinsics(fovy: float, size: ImageSize) -> NDArray[np.float64]:
 
 
 def infer_image_size(k: ArrayLike) -> ImageSize:
-    """Return the (height, width) of the picture whose middle is the principal point of K: undoes `compute_intrinsics`."""
+    """Return the (height, width) of the image whose middle is the principal point of K: undoes `compute_intrinsics`."""
     matrix = np.asarray(k)
     unrounded = 2.0 * matrix[1, 2] + 1.0, 2.0 * matrix[0, 2] + 1.0
     height, width = round(unrounded[0]), round(unrounded[1])

@@ -44,7 +44,8 @@ def episode(seed: int, side: int = 64, pictures: int = 17) -> Episode:
         maps=maps, visible={c: np.ones((pictures, 3), bool) for c in CAMERAS}, depth={},
         intrinsics=dict.fromkeys(CAMERAS, np.eye(3)),
         extrinsics=dict.fromkeys(CAMERAS, np.tile(np.eye(4), (pictures, 1, 1))),
-        state=state, action=action, executed=action, tool_pose=np.zeros((steps + 1, 2, 7), np.float32), bodies=("spot",),
+        state=state, action=action, executed=action, tool_pose=np.zeros((steps + 1, 2, 7), np.float32),
+        bodies=("spot",),
         body_pose=np.zeros((steps + 1, 1, 7), np.float32), joints=(), joint=np.zeros((steps + 1, 0), np.float32),
         sim_state=np.zeros((steps + 1, 1)), contacts=np.zeros(0, CONTACT_DTYPE), events=(), provenance=Provenance(),
     )  # fmt: skip

@@ -69,9 +69,8 @@ def _tell(found: Survey, folder: Path) -> dict[str, object]:
     for task, counts in found.tasks.items():
         print(f"  {task}: {counts['episodes']} episodes of {counts['attempts']} attempts")
         for reason, seeds in found.failures(task).items():
-            print(
-                f"    {len(seeds)} lost: {reason} (seed {', '.join(map(str, seeds[:SEEDS_SHOWN]))}{', …' * (len(seeds) > SEEDS_SHOWN)})"
-            )
+            shown = ", ".join(map(str, seeds[:SEEDS_SHOWN])) + (", …" if len(seeds) > SEEDS_SHOWN else "")
+            print(f"    {len(seeds)} lost: {reason} (seed {shown})")
     if found.replayed:
         print(f"{found.replayed} replayed to the bit")
     for reason in found.not_replayed:

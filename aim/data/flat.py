@@ -5,7 +5,7 @@ the points of all events stand one below another in "events/points". Depth is ke
 which is the one thing that rounds: what comes back, kept again, gives the same millimetres. No reading
 (not finite, or 65.535 m and more) is 0.
 
-Provenance is no part of the form: the same contents have the same digest, whichever machine made them. A shard keeps it.
+Provenance is no part of the form: the same contents have the same digest, whoever made them. A shard keeps it.
 """
 
 from __future__ import annotations

@@ -33,11 +33,12 @@ from aim.data import flat, png
 from sim.types import Episode, FailedAttempt, Provenance, UserError
 
 FORMAT = 3
-# format 1 knew no random scenes; format 2 neither executed commands, reasons of failures nor provenance, and its maps may
-# be off by one level where they are computed on another processor
+# format 1 knew no random scenes; format 2 neither executed commands, reasons of failures nor provenance, and its maps
+# may be off by one level where they are computed again on another processor
 READS = (1, 2, 3)
 FIRST_FORMAT_OF_EXECUTED = 3
 ROW = np.dtype([("seed", "<i8"), ("pictures", "<i4"), ("steps", "<i4"), ("sha256", "S64")])
+UNKNOWN = Provenance()
 PICTURES = ("images", "maps")
 SMALL = 4096  # bytes; below, the bookkeeping of a compressed array is larger than what it saves
 
@@ -58,7 +59,7 @@ class Shard:
     rows: tuple[tuple[int, int, int, str], ...]  # seed, pictures, steps, digest
     redraws: tuple[int, ...] = ()
     reasons: tuple[str, ...] = ()  # of the seeds in `failed`, in their order
-    provenance: Provenance = Provenance()  # of all its episodes: one process recorded them
+    provenance: Provenance = UNKNOWN  # of all its episodes: one process recorded them
 
     @property
     def trimmed(self) -> bool:
@@ -98,7 +99,7 @@ def write(
         assert len(made) <= 1, f"episodes of one shard come from one process, not of {made}"
         shard = Shard(
             path, task, seeds.start, len(seeds), len(seeds), tuple(failed), tuple(rows), tuple(redraws), tuple(reasons),
-            next(iter(made), Provenance()),
+            next(iter(made), UNKNOWN),
         )  # fmt: skip
         assert sorted(failed + [row[0] for row in rows]) == list(seeds), "one episode a seed"
         _seal(file, shard)

@@ -3,8 +3,8 @@
     dataset.json                the recipe, written first, and the provenance of the first shard
     shards/<task>-<seed>.h5     see `aim.data.shard`
 
-Every number in the folder follows from the recipe and how many episodes were asked for, on one kind of processor and one
-renderer. Images of different renderers are never mixed in a dataset.
+Every number in the folder follows from the recipe and how many episodes were asked for, on one kind of processor and
+with one renderer. Images of different renderers are never mixed in a dataset.
 """
 
 from __future__ import annotations
@@ -235,7 +235,8 @@ def claim_provenance(path: Path, provenance: Provenance) -> None:
 
 def describe_mixing(path: Path | str, ours: str, theirs: str) -> str:
     """Say in one line that a dataset is not to be gone on with here."""
-    return f"{path} was rendered by {ours}, this machine renders by {theirs}; choose another folder, renderers are not mixed"
+    choose = "choose another folder, renderers are not mixed"
+    return f"{path} was rendered by {ours}, this machine renders by {theirs}; {choose}"
 
 
 def _write_header(path: Path, header: dict[str, Any]) -> None:

@@ -90,8 +90,8 @@ def survey(path: Path) -> Survey:
 def verify(path: Path, replay: str = "one", watch: Callable[[EpisodeRef], None] = lambda ref: None) -> Survey:
     """Return the survey of `path` after reading every episode: digest, shapes, times and value maps.
 
-    `replay`, one of REPLAYS, says how many of a shard's episodes are run again in the simulator: their executed commands
-    must lead to their states to the bit, where MuJoCo, NumPy and processor are those of the recording.
+    `replay`, one of REPLAYS, says how many of a shard's episodes are run again in the simulator: their executed
+    commands must lead to their states to the bit, where MuJoCo, NumPy and processor are those of the recording.
     """
     found = survey(path)
     problems = list(found.problems)

@@ -25,6 +25,7 @@ from aim.evaluate.takes import Take, cut, foreseen
 from aim.processes import Broken, Done, Pool, Tell
 from sim import robots
 from sim.envs.env import Env
+from sim.episodes.provenance import collect_provenance
 from sim.types import CONTROL_HZ, STEPS_PER_IMAGE, ActionChunk, Observation, Policy
 
 Watch = Callable[[Result], None]
@@ -47,11 +48,12 @@ def evaluate(
         (task, batch) for task in plan.tasks for batch in plan.batches({seed for name, seed in known if name == task})
     ]
     do = functools.partial(run, contender, plan, out)
+    provenances = results.add_provenance(out, collect_provenance(rendered=bool(contender.cameras))) if left else ()
     try:
         with contextlib.closing(crew(do, left, workers)) as finished:
             for rows in finished:
                 known |= {(row.task, row.seed): row for row in rows}
-                results.save(out, identity, known.values())
+                results.save(out, identity, known.values(), provenances)
                 for row in rows:
                     watch(row)
     except KeyboardInterrupt as stop:

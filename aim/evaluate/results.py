@@ -1,7 +1,9 @@
 """The results of an evaluation on disk: every episode, and what they come to.
 
 `results.json` names whose results they are (policy, its digest, robot, variation, settings). A folder holds those of
-one such identity: the same evaluation again adds only what is missing, and another one is refused.
+one such identity: the same evaluation again adds only what is missing, and another one is refused. It also says what
+they were made with, once for every machine and commit that took part; a policy that sees images sees those of one
+renderer.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from aim.evaluate.intervals import wilson
-from sim.types import UserError
+from sim.types import Provenance, UserError
 
 FILE = "results.json"
 VERSION = 2
@@ -59,6 +61,24 @@ def load(folder: Path, identity: Identity) -> tuple[Result, ...]:
     return tuple(Result(**row) for row in record["episodes"])
 
 
+def read_provenances(folder: Path) -> tuple[Provenance, ...]:
+    """Return what the results in `folder` were made with, in the order of their making; none if it is new."""
+    path = folder / FILE
+    return tuple(Provenance(**made) for made in read(path).get("provenance", ())) if path.exists() else ()
+
+
+def add_provenance(folder: Path, new: Provenance) -> tuple[Provenance, ...]:
+    """Return what the results in `folder` are made with once others are added; `UserError` if renderers would mix."""
+    known = read_provenances(folder)
+    for there in known:
+        if there.renderer and new.renderer and there.renderer != new.renderer:
+            raise UserError(
+                f"{folder} holds results seen through {there.renderer}, this machine renders by {new.renderer}; "
+                "give another --out, renderers are not mixed"
+            )
+    return tuple(dict.fromkeys((*known, new)))
+
+
 def read(path: Path) -> dict[str, Any]:
     """Return the record in a results file; `UserError` if it is none that this version reads."""
     try:
@@ -70,13 +90,14 @@ def read(path: Path) -> dict[str, Any]:
     return {"variation": "clean", **record}
 
 
-def save(folder: Path, identity: Identity, results: Iterable[Result]) -> None:
+def save(folder: Path, identity: Identity, results: Iterable[Result], provenances: Iterable[Provenance] = ()) -> None:
     """Write `folder/results.json`, episodes in order of task and seed; it is replaced whole or not at all."""
     rows = sorted(results, key=lambda row: (row.task, row.seed))
     record = {
         "version": VERSION,
         **dataclasses.asdict(identity),
         **summary(rows),
+        "provenance": [dataclasses.asdict(made) for made in provenances],
         "episodes": [dataclasses.asdict(row) for row in rows],
     }
     folder.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class ContactHistory:
-    """One run. `in_contact` (b b A+1) says which bodies touch at which step; `body_pose` (A+1 b 7) is in double precision."""
+    """Contacts and poses of a run: `in_contact` (b b A+1) by bodies and step, `body_pose` (A+1 b 7) world_from_body."""
 
     bodies: tuple[str, ...]
     arms: tuple[str, ...]
@@ -78,7 +78,7 @@ def build_contact_history(
     arms: Sequence[str],
     body_types: Mapping[str, str],
 ) -> ContactHistory:
-    """Return the facts of a run; the arguments are those of `sim.episodes.events.find_events`."""
+    """Return the contact history of a run; the arguments are those of `sim.episodes.events.find_events`."""
     step, body_a, body_b = (np.ascontiguousarray(contacts[name]) for name in ("step", "a", "b"))
     in_contact = np.zeros((len(bodies), len(bodies), len(body_pose)), np.bool_)
     in_contact[body_a, body_b, step] = True

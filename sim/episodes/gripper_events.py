@@ -40,7 +40,7 @@ MAX_CLOSED_GRIPPER_COMMAND = 0.2  # of the gripper's command, 0 closed to 1 open
 
 @dataclass(frozen=True)
 class GraspInterval:
-    """An arm's hold of a free body: from the first step of the grasp to the arm's last touch; `pinch_span` is the grasp."""
+    """An arm's hold of a free body, from the first step of the pinch to the arm's last touch."""
 
     body: str
     arm: str
@@ -187,7 +187,7 @@ def _is_base_higher(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> Ma
 
 
 def _compute_at_rest_mask(history: ContactHistory, body: str, support: str) -> Mask:
-    """Return the steps (A+1) from which on `body` lies still on `support`, which may itself be carried, for MIN_REST_STEPS."""
+    """Return from which steps (A+1) on `body` lies still for MIN_REST_STEPS on `support`, carried or not."""
     relative_path = transform_points(
         invert(history.body_pose[:, history.body_index(support)]), history.body_pose[:, history.body_index(body), :3]
     )
@@ -201,7 +201,7 @@ def _compute_at_rest_mask(history: ContactHistory, body: str, support: str) -> M
 
 
 def _compute_oscillation_mask(history: ContactHistory, body: str, support: str) -> Mask:
-    """Return the steps (A+1) from which on `body` swings to and fro within MAX_SWAY_EXTENT_M on `support`, for SWAY_WINDOW_STEPS."""
+    """Return from which steps (A+1) on `body` swings within MAX_SWAY_EXTENT_M on `support` for SWAY_WINDOW_STEPS."""
     relative_path = transform_points(
         invert(history.body_pose[:, history.body_index(support)]), history.body_pose[:, history.body_index(body), :3]
     )

@@ -21,10 +21,10 @@ from sim.world.protocol import WorldState
 
 
 class EpisodeRecorder:
-    """Records the worlds of an environment that start together, row by row: one before every action, one after the last.
+    """Records worlds of an environment that start together, row by row: one before every action, one after the last.
 
-    A world's last row is the first that is captured after it has ended; every `STEPS_PER_IMAGE`-th row has an image, the
-    last one included, so worlds are to end at a multiple of it. A world whose physics failed has no more rows.
+    A world's last row is the first that is captured after it has ended; every `STEPS_PER_IMAGE`-th row has an image,
+    the last one included, so worlds are to end at a multiple of it. A world whose physics failed has no more rows.
     """
 
     def __init__(self, env: Env) -> None:
@@ -38,7 +38,7 @@ class EpisodeRecorder:
         self._images: list[_CameraStreams] = [_CameraStreams(env.cameras) for _ in range(env.n)]
 
     def capture_row(self) -> None:
-        """Capture the present state of all worlds that run or have just ended, with images where it is the row's turn."""
+        """Capture the state of all worlds that run or have just ended, with images where it is the row's turn."""
         env, row = self._env, len(self._states)
         self._open &= np.array([not failure for failure in env.failure])
         worlds = np.flatnonzero(self._open).tolist()

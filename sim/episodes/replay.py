@@ -48,8 +48,8 @@ def replay_episode(
         size = len(world.save()[0].physics)
         if size != episode.sim_state.shape[1]:
             raise UserError(
-                f"seed {episode.seed} gives a scene of {size} state variables, {episode.sim_state.shape[1]} were stored: "
-                "task, robot or the sampling of scenes have changed since"
+                f"seed {episode.seed} gives a scene of {size} state variables, {episode.sim_state.shape[1]} were "
+                "stored: task, robot or the sampling of scenes have changed since"
             )
         home = np.array(robot.home_action, float)
         world.restore({0: WorldSnapshot(episode.sim_state[0], home, np.zeros(0, WORLD_CONTACT))})

@@ -5,10 +5,9 @@ image and no physics enters: body poses, cameras and events are enough.
 
 When an event is shown: in every picture after the previous event of the same arm (or from the start), up to
 and including the event's own step; a pick also not before the previous event of another arm on the same
-thing, at least BIMANUAL_EVENT_WINDOW_STEPS earlier. Two arms that work at once thus do not hide each other's intent, nor where
-both will set things down, while a block that is handed over shows where it will be taken first, and only
-then where the other hand will take it. After an arm's last event
-it has no intent, and paints nothing.
+thing, at least BIMANUAL_EVENT_WINDOW_STEPS earlier. Two arms that work at once thus do not hide each other's intent,
+nor where both will set things down, while a block that is handed over shows where it will be taken first, and only
+then where the other hand will take it. After an arm's last event it has no intent, and paints nothing.
 
 What is painted: each contact point, carried by its body's pose in that picture, becomes a Gaussian of
 sigma_px = f_px * BLOB_SIGMA_M / depth whose peak is 1 (255). Points and events combine by maximum. A point
@@ -16,8 +15,8 @@ outside the picture still shows the tail that reaches inside, so that a map does
 crosses the border; a point nearer than MIN_POINT_DEPTH_M, or behind the camera, gives nothing.
 
 A map is a function of the stored fields to the bit, on every processor: nothing but elementwise IEEE 754 additions,
-multiplications, divisions and comparisons is used. `numpy.exp` and matrix products, whose last bit depends on the vector
-unit, are not.
+multiplications, divisions and comparisons is used. `numpy.exp` and matrix products, whose last bit depends on the
+vector unit, are not.
 """
 
 from __future__ import annotations
@@ -158,7 +157,7 @@ def _compute_gaussian_profile(
 
 
 def _exp_negative(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return exp(-x) of x >= 0, off by less than 1e-5: the cubic Taylor polynomial of exp(-x / 32), squared five times."""
+    """Return exp(-x) of x >= 0 within 1e-5: the cubic Taylor polynomial of exp(-x / 32), squared five times."""
     u = np.minimum(x, np.float32(MAX_EXPONENT))
     u *= np.float32(-(0.5**EXP_HALVINGS))
     power = u * np.float32(1.0 / 6.0)

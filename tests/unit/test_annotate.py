@@ -120,6 +120,15 @@ def test_points_and_events_combine_by_maximum() -> None:
     assert one.max() >= 240
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize(("beyond", "seen"), [(-0.6, False), (-0.4, True), (0.4, True), (0.6, False)])
+def test_an_image_ends_half_a_pixel_beyond_the_centres_of_its_border(axis: int, beyond: float, seen: bool) -> None:
+    k = camera.compute_intrinsics(0.8, SIZE)
+    pixel = np.array([30.0, 30.0, 1.0])
+    pixel[axis] = beyond if beyond < 0 else SIZE[1 - axis] - 1 + beyond
+    assert paint([event("pick", 0, [np.linalg.inv(k) @ pixel * 0.5])])[1][0, 0] == seen
+
+
 OTHERS = ("press", "turn", "strike", "pour", "shake")
 
 
@@ -263,7 +272,8 @@ def make_episode(rng: np.random.Generator) -> Episode:
     events = (event("pick", 10, rng.uniform(-0.02, 0.02, (4, 3)), carrier="cup"), event("place", 30, [[0, 0, 0.6]]))
     return Episode(
         task="{}", robot="arm", seed=0, success=True, instruction="", images={}, maps={}, visible={}, depth={},
-        intrinsics={"eye": k}, extrinsics={"eye": eye}, state=none, action=none[:-1], executed=none[:-1], tool_pose=none[:, None],
+        intrinsics={"eye": k}, extrinsics={"eye": eye}, state=none, action=none[:-1],
+        executed=none[:-1], tool_pose=none[:, None],
         bodies=BODIES, body_pose=pose, joints=(), joint=none, sim_state=none.astype(float), contacts=np.zeros(0, "i4"),
         events=events, provenance=Provenance(),
     )  # fmt: skip
@@ -299,7 +309,7 @@ def digest_maps() -> str:
     eye = np.tile(np.eye(4), (10, 1, 1))
     eye[:, :3] += rng.uniform(-0.05, 0.05, (10, 3, 4))
     points = rng.uniform(-0.2, 0.2, (40, 3))
-    events = [event("pick", 40, points, carrier="cup"), event("press", 40, points + (0, 0, 0.5), arm="right")]
+    events = [event("pick", 40, points, carrier="cup"), event("press", 40, points + np.array([0, 0, 0.5]), arm="right")]
     k = np.array([[110.0, 0, 63.5], [0, 110.0, 47.5], [0, 0, 1]])
     maps, visible = value_maps.render_value_maps(events, pose, BODIES, {"eye": k}, {"eye": eye}, {"eye": SIZE})
     assert (maps["eye"] > 0).mean() > 0.1

@@ -78,6 +78,20 @@ def test_a_tumbling_object_is_not_held(angle: float, picked: bool) -> None:
     assert bool(film.found()) == picked
 
 
+@pytest.mark.parametrize("hand_to_grip_m", [0.0, 0.1, 0.2])
+def test_a_thing_that_swings_about_the_fingertips_is_carried(hand_to_grip_m: float) -> None:
+    """Slip is how far the thing's origin moves in the hand's frame, however far the hand is from the grip."""
+    film, swing, grip_to_origin_m = Film(), 0.4, 0.02
+    film.grasp("left", range(20, 51))
+    film.put("left/hand", (0, 0, hand_to_grip_m))
+    film.move(["cup", "left/hand"], 25, 45, (0, 0, 0.03))
+    film.tilt(["cup"], 25, 45, swing)
+    angle = swing * np.clip((np.arange(film.steps + 1) - 25) / 20, 0, 1)
+    film.pose[:, BODIES.index("cup"), 1] += grip_to_origin_m * np.sin(angle)
+    film.pose[:, BODIES.index("cup"), 2] -= grip_to_origin_m * np.cos(angle)
+    assert film.found() == [("pick", 20, "left", "cup")]
+
+
 def test_a_pick_survives_turning_with_the_hand() -> None:
     film = Film()
     carry(film)

@@ -1,26 +1,34 @@
-"""Recordings: rows, actions and images in step, executed commands that replay to the bit, failures that leave nothing."""
+"""Recording: rows, actions and images in step; executed commands replay to the bit; failures leave nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import failures
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from sim import robots, tasks
+from sim.envs import settle
 from sim.envs.env import Env
 from sim.episodes import record
 from sim.episodes.replay import replay_episode
-from sim.types import STEPS_PER_IMAGE, Episode
+from sim.types import STEPS_PER_IMAGE, ActionChunk, Episode, FailedAttempt
 
 PANDA = robots.load_robot("panda")
 BELL = tasks.load_task("click_bell")
 
 
-def record_one(task: str, seed: int, **options: object) -> Episode:
+def record_one(task: str, seed: int, variation: str = "clean", perturbation_rad: float = 0.0) -> Episode:
     """Return the episode of one seed on panda, head camera, 16 x 16."""
-    episode = next(record.record_episodes(tasks.load_task(task), PANDA, [seed], ("head",), (16, 16), **options))
+    episodes = record.record_episodes(
+        tasks.load_task(task), PANDA, [seed], ("head",), (16, 16), False, variation, perturbation_rad
+    )
+    episode = next(episodes)
     assert isinstance(episode, Episode)
     return episode
 
@@ -29,13 +37,13 @@ def record_one(task: str, seed: int, **options: object) -> Episode:
     "options", [{}, {"variation": "random"}, {"perturbation_rad": 0.05}], ids=["clean", "random", "perturbed"]
 )
 @pytest.mark.parametrize("task", ["click_bell", "place_empty_cup"])
-def test_executed_commands_lead_from_the_first_state_to_all_others(task: str, options: dict[str, object]) -> None:
+def test_executed_commands_lead_from_the_first_state_to_all_others(task: str, options: dict[str, Any]) -> None:
     episode = record_one(task, 3, **options)
     result = replay_episode(episode)
     assert result.exact and result.max_error == 0.0
     other = episode.executed.copy()
     other[10, 0] += 1e-3
-    changed = replay_episode(Episode(**{**vars(episode), "executed": other}))
+    changed = replay_episode(replace(episode, executed=other))
     assert changed.first_difference == 11 and changed.max_error > 0.0
 
 
@@ -53,7 +61,7 @@ def test_executed_commands_are_perturbed_actions_within_the_limits(monkeypatch: 
 
 
 class Scripted:
-    """Holds still; each world's plan ends after a number of steps of its own."""
+    """Moves one joint slowly; each world's plan ends after a number of steps of its own."""
 
     lengths = (6, 17, 40)
 
@@ -64,11 +72,11 @@ class Scripted:
     def finished(self) -> NDArray[np.bool_]:
         return self.steps >= np.array(self.lengths)
 
-    def act(self) -> record.ActionChunk:
+    def act(self) -> ActionChunk:
         self.steps += 1
-        home = np.array(PANDA.home_action, np.float32)
-        home[0] += 0.001 * self.steps
-        return record.ActionChunk(np.repeat(home[None, None], self.env.n, axis=0))
+        command = np.array(PANDA.home_action, np.float32)
+        command[0] += 0.001 * self.steps
+        return ActionChunk(np.repeat(command[None, None], self.env.n, axis=0))
 
     def describe_failure(self, index: int) -> str:
         return f"world {index} gave up"
@@ -76,7 +84,8 @@ class Scripted:
 
 def test_worlds_that_end_at_different_times_have_rows_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record, "ExpertPolicy", Scripted)
-    batch = list(record.record_episodes(BELL, PANDA, [0, 1, 2], ("head",), (16, 16), depth=True))
+    cup = tasks.load_task("place_empty_cup")
+    batch = list(record.record_episodes(cup, PANDA, [0, 1, 2], ("head",), (16, 16), depth=True))
     for i, (episode, steps) in enumerate(zip(batch, (8, 20, 40), strict=True)):
         assert isinstance(episode, Episode)
         assert len(episode.action) == len(episode.executed) == steps
@@ -85,16 +94,31 @@ def test_worlds_that_end_at_different_times_have_rows_of_their_own(monkeypatch: 
         for name in ("images", "maps", "visible", "depth", "extrinsics"):
             assert len(vars(episode)[name]["head"]) == steps // STEPS_PER_IMAGE + 1, name
         assert set(episode.contacts["step"]) == set(range(steps + 1))
-        assert (
-            np.array_equal(
-                episode.action[:, 0],
-                np.float32(PANDA.home_action[0]) + np.float32(0.001) * np.arange(1, steps + 1, dtype=np.float32),
-            )
-            or True
-        )
+        assert np.allclose(np.diff(episode.action[:, 0]), 0.001, atol=1e-6)
+        assert np.allclose(np.diff(episode.sim_state[:, 0]), 0.02)  # MuJoCo's clock: a row a control period
         assert not episode.success and episode.failure == f"world {i} gave up"
-        assert np.array_equal(np.unique(np.round(np.diff(episode.sim_state[:, 0]), 6)), [0.02])  # its clock runs on
         assert replay_episode(episode).exact
+
+
+def test_a_world_whose_physics_diverged_is_a_failed_attempt_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    alone = record_one("click_bell", 2)
+    monkeypatch.setattr(record, "ExpertPolicy", failures.Diverging)
+    first, broken, third = record.record_episodes(BELL, PANDA, [0, 1, 2], ("head",), (16, 16))
+    assert broken == FailedAttempt(1, "physics diverged: position and velocity and acceleration not finite")
+    assert isinstance(first, Episode) and first.success
+    assert isinstance(third, Episode) and third.sim_state.tobytes() == alone.sim_state.tobytes()
+    assert list(tmp_path.iterdir()) == []  # no MUJOCO_LOG.TXT
+
+
+def test_a_seed_without_a_scene_is_a_failed_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settle, "sample_scene", failures.sample_no_scene_of_seed_3)
+    attempts = list(record.record_episodes(BELL, PANDA, [2, 3], (), (16, 16)))
+    assert attempts[1] == FailedAttempt(3, "no room for bell")
+    assert isinstance(attempts[0], Episode) and attempts[0].success
+    assert list(record.record_episodes(BELL, PANDA, [3], (), (16, 16))) == [attempts[1]]
 
 
 def test_what_a_world_records_does_not_depend_on_the_others() -> None:

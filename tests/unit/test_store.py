@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import multiprocessing
+import os
 import pickle
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from synthetic import CAMERAS, brightness, episode, succeeds
 
 from aim.data import flat, png, shard, store, verify
 from aim.data.store import Dataset, Recipe
-from sim.types import Episode, UserError
+from sim.types import Episode, Provenance, UserError
 
 RECIPE = Recipe(tasks=("bell",), robot="aloha", cameras=CAMERAS, size=(12, 16))
 
@@ -106,11 +107,13 @@ def test_the_digest_sees_every_field() -> None:
             raw.reshape(-1).view(np.uint8)[0] ^= 1
             digests.add(flat.digest(flat.Flat(form.about, {**form.arrays, name: raw})))
     changes = {"task": "{}", "robot": "x", "seed": 1, "success": False, "instruction": "", "bodies": ("x",)}
-    changes |= {"joints": ("x",), "versions": {}, "events": made.events[:1], "variation": "random", "redraws": 9}
+    changes |= {"joints": ("x",), "events": made.events[:1], "variation": "random", "redraws": 9, "failure": "slipped"}
     for name, value in changes.items():
         digests.add(flat.digest(flat.flatten(dataclasses.replace(made, **{name: value}))))
     expected = 1 + sum(value.size > 0 for value in form.arrays.values()) + len(changes)
     assert len(digests) == expected
+    elsewhere = dataclasses.replace(made, provenance=Provenance(commit="other"))
+    assert flat.digest(flat.flatten(elsewhere)) in digests  # the same contents, whoever made them
 
 
 def test_a_wrong_dtype_is_our_mistake() -> None:
@@ -244,6 +247,66 @@ def test_times_that_do_not_fit_are_found(tmp_path: Path) -> None:
     _one_shard(tmp_path / "set", [wrong])
     text = "\n".join(verify.verify(tmp_path / "set").problems)
     assert "11 actions are no multiple of 4" in text and "state has 13 rows for 11 actions" in text
+
+
+@pytest.mark.parametrize("name", ["state", "tool_pose", "body_pose", "joint", "sim_state", "executed"])
+@pytest.mark.parametrize("change", ["short", "long"])
+def test_one_array_of_another_length_is_named(tmp_path: Path, name: str, change: str) -> None:
+    made = episode(0)
+    rows = vars(made)[name]
+    other = rows[:-1] if change == "short" else np.concatenate([rows, rows[-1:]])
+    _one_shard(tmp_path / "set", [dataclasses.replace(made, **{name: other})])
+    steps = len(made.action)
+    assert f"{name} has {len(other)} rows for {steps} actions" in "\n".join(verify.verify(tmp_path / "set").problems)
+
+
+@pytest.mark.parametrize("name", ["images", "visible", "extrinsics", "intrinsics"])
+def test_a_camera_array_of_another_shape_is_named(tmp_path: Path, name: str) -> None:
+    made = episode(0)
+    other = {camera: value[:-1] for camera, value in vars(made)[name].items()}
+    shapes = dataclasses.replace(made, **{name: other}), {camera: value.shape for camera, value in other.items()}
+    text = "\n".join(verify._shapes(shapes[0], RECIPE))
+    assert all(f"{name}/{camera} is of shape {shape}" in text for camera, shape in shapes[1].items())
+
+
+def test_a_shard_is_on_the_disk_before_it_has_its_name(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    fsync, rename = os.fsync, os.replace
+
+    def see_fsync(handle: int) -> None:
+        calls.append(f"flush {Path(os.readlink(f'/proc/self/fd/{handle}')).name}")
+        fsync(handle)
+
+    def see_replace(source: Path, target: Path) -> None:
+        calls.append(f"rename {Path(source).name}")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", see_fsync)
+    monkeypatch.setattr(os, "replace", see_replace)
+    part = tmp_path / "a.part"
+    whole = shard.write(part, "bell", range(4), (episode(seed, success=succeeds(seed)) for seed in range(4)))
+    assert calls == ["flush a.part"]
+    shard.trim(whole, tmp_path / "b.part", 2)
+    assert calls == ["flush a.part", "flush b.part"]
+    shard.land(part, folder / "c.h5")
+    assert calls[2:] == ["rename a.part", f"flush {folder.name}"]
+
+
+@pytest.mark.parametrize(("kept_by", "levels", "is_sound"), [(3, 1, False), (2, 1, True), (2, 2, False)])
+def test_maps_are_exact_but_those_of_old_formats_which_may_be_a_level_off(
+    tmp_path: Path, kept_by: int, levels: int, is_sound: bool
+) -> None:
+    made = episode(0)
+    maps = {camera: values.copy() for camera, values in made.maps.items()}
+    at = np.unravel_index(np.argmax(maps["head"]), maps["head"].shape)
+    maps["head"][at] -= levels
+    _one_shard(tmp_path / "set", [dataclasses.replace(made, maps=maps)])
+    recipe = dataclasses.replace(RECIPE, format=kept_by)
+    (tmp_path / "set" / store.RECIPE).write_text(json.dumps(dataclasses.asdict(recipe)))
+    problems = verify.verify(tmp_path / "set").problems
+    assert (problems == ()) == is_sound and all("value maps of camera head" in line for line in problems)
 
 
 @pytest.mark.parametrize(("asked", "kept"), [(True, ()), (True, ("head",)), (False, CAMERAS)])

@@ -8,6 +8,7 @@ from event_film import BODIES, Film, carry
 
 from sim.episodes import tool_events as rules
 from sim.episodes.contact_history import find_turning_points
+from sim.episodes.gripper_events import MIN_REST_STEPS
 from sim.geometry import compose, make_pose, quat_from_axis_angle, transform_points
 
 BLOCK = {"cup": "free", "tray": "fixed", "coaster": "free"}
@@ -107,6 +108,14 @@ def test_brushing_a_neighbour_while_setting_down_is_no_strike(early: int, struck
     film.touch("cup", "coaster", [150 - early])
     drop(film, 150, "table")
     assert kinds_and_steps(film) == [("strike", 150 - early, "coaster")] * struck + [("place", 155, "table")]
+
+
+def test_a_touch_that_lasts_into_the_set_down_is_no_strike() -> None:
+    film = wield(last=150)
+    window_start = 150 - rules.SET_DOWN_WINDOW_STEPS
+    film.touch("cup", "coaster", range(window_start - 10, window_start + 1))
+    drop(film, 150, "table")
+    assert kinds_and_steps(film) == [("place", 155, "table")]
 
 
 def test_a_hammer_may_be_taken_again_and_be_laid_on_what_it_struck() -> None:
@@ -232,6 +241,16 @@ def test_a_rattling_load_is_not_struck() -> None:
     film = load(0.0)
     film.touch("marble", "pan", range(200, 210))
     assert kinds_and_steps(film) == []
+
+
+@pytest.mark.parametrize(("before", "struck"), [(3, False), (MIN_REST_STEPS, False), (MIN_REST_STEPS + 1, True)])
+def test_what_lay_in_the_pan_shortly_before_it_was_taken_is_its_load(before: int, struck: bool) -> None:
+    """The contact of a ball that rolls in the pan flickers; at the first step of the grasp there is none."""
+    film = Film(steps=300, kinds={"pan": "free", "ball": "free"})
+    film.grasp("left", range(20, 301), body="pan")
+    film.move(["pan", "left/hand", "ball"], 25, 95, (0, 0, 0.2))
+    film.touch("ball", "pan", [20 - before, *range(200, 210)])
+    assert kinds_and_steps(film) == [("strike", 200, "ball")] * struck
 
 
 def shake(ways: int, swing: float = 0.05, beat: int = 20, by: tuple[float, float, float] = (0, 0, 1)) -> Film:
