@@ -89,22 +89,22 @@ def fit_grasps(arm: ArmModel, grasps: Sequence[Grasp], body_pose: Array, table_h
     narrow = [grasp for grasp in grasps if grasp.width_m + 2 * MIN_FINGER_GAP_M <= gripper.max_width_m]
     if not narrow:
         return FittedGrasps(np.empty((0, 7)), np.empty(0), np.empty(0))
+    narrow = [grasp for grasp in narrow for _ in range(2)]  # each is followed by itself with the fingers swapped
     openings = np.array([min(grasp.opening_m, gripper.max_width_m) for grasp in narrow])
     fingers = _stack_by_opening(openings, lambda opening: build_finger_points(gripper, opening))
     hands = _stack_by_opening(openings, lambda opening: build_gripper_points(arm, opening))
     origins = np.stack([grasp.pose for grasp in narrow])
+    origins[1::2] = compose(origins[1::2], FINGERS_SWAPPED)
     tool_poses = _keep_palm_behind(origins, np.array([grasp.depth_m for grasp in narrow]), arm)
     tool_poses = _raise_above(tool_poses, fingers, np.array([grasp.floor_m for grasp in narrow]))
     tool_poses = _raise_above(compose(body_pose, tool_poses), hands, table_height + FINGERTIP_CLEARANCE_M)
-    contacts = rotate(
-        conjugate(tool_poses[:, 3:]), compose(body_pose, origins)[:, :3] - tool_poses[:, :3]
-    )  # tool frame
+    offsets = compose(body_pose, origins)[:, :3] - tool_poses[:, :3]
+    contacts = rotate(conjugate(tool_poses[:, 3:]), offsets)  # of the origins, in the tool frame
     reaches = contacts[:, 2] + [grasp.min_reach_m for grasp in narrow]
     fits = (reaches <= gripper.tip_offset) & (abs(contacts[:, 0]) <= gripper.pad_half_size[0])
     fits &= _find_lowest(tool_poses, hands) > table_height + MIN_TABLE_CLEARANCE_M
     costs = [grasp.cost for grasp in narrow] + OFFSET_COST_RAD_PER_M * np.linalg.norm(contacts, axis=1)
-    both = np.stack([tool_poses, compose(tool_poses, FINGERS_SWAPPED)], axis=1)[fits].reshape(-1, 7)
-    return FittedGrasps(both, np.repeat(openings[fits], 2), np.repeat(costs[fits], 2))
+    return FittedGrasps(tool_poses[fits], openings[fits], costs[fits])
 
 
 def _keep_palm_behind(poses: Array, depths: Array, arm: ArmModel) -> Array:

@@ -47,7 +47,7 @@ def laptop(width: float, depth: float, thickness: float = 0.014, lid: float = 0.
     grasps = tuple(
         Grasp(
             make_pose((side * width, *edge_centre[1:]), quat_from_axes((0, cos(lean), -sin(lean)), opening_axis)),
-            lid,
+            lid / cos(lean),
             lid + LID_OPENING_MARGIN_M,
             cost=abs(lean) + abs(side),
             depth_m=LID_GRASP_DEPTH_M,

@@ -26,7 +26,6 @@ from sim.types import PHYSICS_HZ
 
 KINDS = {**drinks.SPECS_BY_CATEGORY, **kitchen.SPECS_BY_CATEGORY, **oddments.SPECS_BY_CATEGORY}
 LYING = ("bottle", "big_bottle", "pill_bottle", "can", "sauce_can")
-NARROWEST, WIDEST, TIP = 0.080, 0.090, 0.012  # of the robots' grippers: opening, opening, reach beyond the tool
 
 
 def world(things: list[tuple[ObjectSpec, Array]], seconds: float, mass: float = 0.05) -> tuple[Array, Array]:
@@ -154,31 +153,6 @@ def test_bin_holds_balls() -> None:
     _, late = world([(bin_, make_pose((0, 0, 0.001))), *((ball, spot) for spot in spots)], 0.8)
     assert (np.hypot(late[1:, 0], late[1:, 1]) < bin_.params["base"]).all()
     assert (np.abs(late[1:, 2] - build_object(bin_).frames["inside"][1][2]) < 0.001).all()
-
-
-@pytest.mark.parametrize("name", [name for name in KINDS if build_object(KINDS[name][0]).grasps])
-def test_grasps_fit_both_grippers(name: str) -> None:
-    for shape in KINDS[name]:
-        form = build_object(shape)
-        for _, options in form.grasps.values():
-            tips = np.array([g.tool_pose[:3] + TIP * quat_to_matrix(g.tool_pose[3:])[:, 2] for g in options])
-            assert (tips[:, 2] > 0.001).any()
-            assert all(0.1 < g.opening <= 1.0 for g in options)
-            assert max(thickness(form, g.tool_pose) for g in options) < 0.072
-
-
-def thickness(form: ObjectModel, tool: Array) -> float:
-    """Return metres between the fingers that boxes around the tool's line of closing take up."""
-    line = quat_to_matrix(tool[3:])[:, 1]
-    ends = [0.0]
-    for geom in form.geoms:
-        if geom.type == "box" and geom.collide:
-            turn = quat_to_matrix(np.array(geom.quat))
-            start, way = turn.T @ (tool[:3] - np.array(geom.pos)), turn.T @ line
-            if (np.abs(start) <= np.array(geom.size) + 1e-6).all():  # the tool's origin lies in it
-                reach = np.array(geom.size) / np.maximum(np.abs(way), 1e-9)
-                ends.append(float(2 * reach.min()))
-    return max(ends)
 
 
 @pytest.mark.parametrize("shape", KINDS["mug"], ids=lambda s: s.colour)
