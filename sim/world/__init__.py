@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sim.task.spec import Task
     from sim.world.protocol import World
 
-NOT_ENGINES = ("protocol", "state", "render_gl", "render_raytrace")
+NOT_ENGINES = ("protocol", "state", "render_gl", "render_raytrace", "render_robot")
 
 
 def list_engines() -> tuple[str, ...]:
