@@ -34,6 +34,12 @@ VERBS = (
         "aim task click_bell --robot aloha --seed 3 --png bell.png",
     ),
     Verb(
+        "robot",
+        "aim.commands.robot:robot",
+        "check one robot, with a picture of its home posture and its reach",
+        "aim robot ur5e --png ur5e.png",
+    ),
+    Verb(
         "generate",
         "aim.commands.generate:generate",
         "record demonstrations with value maps",

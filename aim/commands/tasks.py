@@ -115,7 +115,7 @@ def _load(files: tuple[str, ...], suite: str) -> tuple[dict[str, Task], dict[str
 def _write_vocabulary(path: Path) -> None:
     import sim.task.vocabulary_page
 
-    _write(path, sim.task.vocabulary_page.render_vocabulary_page().encode())
+    write_file(path, sim.task.vocabulary_page.render_vocabulary_page().encode())
     print(f"vocabulary: {path}")
 
 
@@ -124,7 +124,7 @@ def _write_page(tasks: list[Task], path: Path) -> None:
     import sim.task.describe
 
     robots = [sim.robots.load_robot(name) for name in sim.robots.list_robots()]
-    _write(path, sim.task.describe.render_task_page(tasks, robots).encode())
+    write_file(path, sim.task.describe.render_task_page(tasks, robots).encode())
     print(f"page: {path}")
 
 
@@ -141,7 +141,7 @@ def _write_sheet(tasks: list[Task], robot: Embodiment, seed: int, variation: str
             if task.name in able:
                 cells.append(sim.preview.contact_sheet.build_task_panel(task, robot, seed, variation=variation))
                 bar.step(detail=task.name)
-    _write(path, _png(sim.preview.contact_sheet.tile_panels(cells)))
+    write_file(path, encode_png(sim.preview.contact_sheet.tile_panels(cells)))
     failed = {cell.name: cell.verdict for cell in cells if cell.verdict != "done"}
     for name, verdict in failed.items():
         print(f"{name}: {verdict}")
@@ -149,13 +149,13 @@ def _write_sheet(tasks: list[Task], robot: Embodiment, seed: int, variation: str
     return failed
 
 
-def _png(picture: NDArray[np.uint8]) -> bytes:
+def encode_png(picture: NDArray[np.uint8]) -> bytes:
     import cv2
 
     return cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes) -> None:
     from sim.types import UserError
 
     try:
@@ -253,5 +253,5 @@ def _picture(task: Task, robot: Embodiment, seed: int, variation: str, png: Path
     seen = env.observe()
     env.close()
     wide = np.concatenate([seen.images[camera][0] for camera in robot.camera_names], axis=1)
-    _write(png, _png(wide))
+    write_file(png, encode_png(wide))
     return seen.instruction[0]

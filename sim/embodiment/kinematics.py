@@ -5,10 +5,13 @@ Step: dq = Jᵀ (J Jᵀ + λ² I)⁻¹ e (Nakamura and Hanafusa 1986), e the pos
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sim.embodiment.model import ArmModel, Link
+from sim.embodiment.shapes import list_bounding_spheres
 from sim.geometry import Array, cross, make_pose, quat_from_matrix, quat_to_matrix
 
 IK_DAMPING = 0.02
@@ -38,6 +41,11 @@ class KinematicChain:
         self.upper_limits = np.array([link.range[1] for link in arm.links])
         self.home_joints = np.array(arm.home)
         self.max_joint_speeds = np.array([link.max_speed for link in arm.links])
+        # spheres at the ends of all links but the last, which carries the hand: link, centre in its frame, radius
+        spheres = [(i, *sphere) for i, link in enumerate(arm.links[:-1]) for sphere in list_bounding_spheres(link.geoms)]
+        self._sphere_links = np.array([i for i, _, _ in spheres], int)
+        self._sphere_centres = np.array([centre for _, centre, _ in spheres], float).reshape(-1, 3)
+        self.sphere_radii = np.array([radius for _, _, radius in spheres], float)
         rng = np.random.default_rng(0)
         spread = (self.upper_limits - self.lower_limits) * 0.35
         self._restart_joints = np.clip(
@@ -88,6 +96,11 @@ class KinematicChain:
         excess = np.abs(step / (self.max_joint_speeds * period)).max(axis=1, keepdims=True)
         return np.clip(q + step / np.maximum(excess, 1.0), self.lower_limits, self.upper_limits)
 
+    def compute_sphere_centres(self, q: Array) -> Array:
+        """Centres (m s 3), world frame, of the spheres that bound the links before the hand, at q (m joints)."""
+        frames = self._compute_frames(q)[:, self._sphere_links]
+        return (frames[..., :3, :3] @ self._sphere_centres[..., None])[..., 0] + frames[..., :3, 3]
+
     def solve_ik(self, goals: Array, starts: Array, iterations: int = MAX_IK_ITERATIONS) -> tuple[Array, BoolArray]:
         """Return joint values (m joints) for tool poses `goals` (m 7), from `starts`, and which are reached (m,)."""
         q = np.clip(starts, self.lower_limits, self.upper_limits)
@@ -124,21 +137,30 @@ class KinematicChain:
         largest_step = np.abs(joint_step).max(axis=1, keepdims=True)
         return joint_step * np.minimum(1.0, MAX_IK_STEP_RAD / np.maximum(largest_step, 1e-9))
 
-    def solve_candidates(self, goals: Array, reference_joints: Array) -> tuple[Array, Array]:
+    def solve_candidates(
+        self, goals: Array, reference_joints: Array, is_allowed: Callable[[Array], BoolArray] | None = None
+    ) -> tuple[Array, Array]:
         """Return, for each of `goals` (c 7), the solution nearest to `near` and its cost (c,), infinite where none is.
+
+        `is_allowed` tells which joint values (m joints) count as a solution (m,); all do where it is left out.
 
         The cost is the length of the joint move in radians: the largest move alone leaves the other joints free, and
         like scenes would be solved in unlike ways, which nobody can learn from. Restarts are spent only
         where the two natural starts (from here, from home) reach nothing at all.
         """
-        q, cost = self._solve_nearest(goals, reference_joints, np.stack([reference_joints, self.home_joints]))
+        natural_starts = np.stack([reference_joints, self.home_joints])
+        q, cost = self._solve_nearest(goals, reference_joints, natural_starts, is_allowed)
         if not np.isfinite(cost).any():
-            q, cost = self._solve_nearest(goals, reference_joints, self._restart_joints)
+            q, cost = self._solve_nearest(goals, reference_joints, self._restart_joints, is_allowed)
         return q, cost
 
-    def _solve_nearest(self, goals: Array, reference_joints: Array, starts: Array) -> tuple[Array, Array]:
+    def _solve_nearest(
+        self, goals: Array, reference_joints: Array, starts: Array, is_allowed: Callable[[Array], BoolArray] | None
+    ) -> tuple[Array, Array]:
         start_count = len(starts)
         q, reached = self.solve_ik(np.repeat(goals, start_count, axis=0), np.tile(starts, (len(goals), 1)))
+        if is_allowed is not None:
+            reached &= is_allowed(q)
         cost = np.where(reached, np.linalg.norm(q - reference_joints, axis=1), np.inf).reshape(len(goals), start_count)
         best = cost.argmin(axis=1)
         rows = np.arange(len(goals))

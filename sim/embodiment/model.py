@@ -7,10 +7,18 @@ the origin lies between the finger pads.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from math import pi
+from typing import Annotated, Literal
+
+from sim.task.values import Bound, Direction, Fraction
+from sim.types import CONTROL_HZ
 
 Vector = tuple[float, float, float]
 Quaternion = tuple[float, float, float, float]
+Rgb = tuple[Fraction, Fraction, Fraction]
+Positive = Annotated[float, Bound(gt=0.0, le=1e5)]
+NotNegative = Annotated[float, Bound(ge=0.0, le=1e5)]
+HalfLength = Annotated[float, Bound(gt=0.0, le=0.5)]  # metres
 Side = Literal["left", "right"]  # of the table, as the robot's cameras see it: left is x < 0
 
 
@@ -19,10 +27,10 @@ class Geom:
     """A primitive body part; `size` as MuJoCo counts it (half lengths; radius, half length)."""
 
     type: Literal["box", "sphere", "capsule", "cylinder", "ellipsoid"]
-    size: tuple[float, ...]
+    size: tuple[Positive, ...]
     pos: Vector = (0.0, 0.0, 0.0)
     quat: Quaternion = (1.0, 0.0, 0.0, 0.0)
-    colour: Vector | None = None  # None: the colour of the whole
+    colour: Rgb | None = None  # None: the colour of the whole
     collide: bool = True
     smooth: bool = False  # slides easily and lands softly
     ends: tuple[Vector, Vector] | None = None  # of a capsule or cylinder, instead of pos, quat and half length
@@ -33,28 +41,29 @@ class Link:
     """A body turned by one hinge; pose in the parent's frame, `range` in radians, gains in N·m/rad and N·m·s/rad."""
 
     pos: Vector
-    axis: Vector
+    axis: Direction
     range: tuple[float, float]
     geoms: tuple[Geom, ...]
     quat: Quaternion = (1.0, 0.0, 0.0, 0.0)
-    mass: float = 1.0
-    stiffness: float = 1500.0
-    damping: float = 90.0
-    max_torque: float = 100.0
-    max_speed: float = 2.4  # rad/s, the fastest the expert may ask for
+    mass: Annotated[float, Bound(ge=0.01, le=100.0)] = 1.0  # kg
+    stiffness: Positive = 1500.0
+    damping: NotNegative = 90.0
+    max_torque: Positive = 100.0  # N·m
+    max_speed: Annotated[float, Bound(gt=0.0, le=20.0)] = 2.4  # rad/s, the fastest the expert may ask for
 
 
 @dataclass(frozen=True)
 class Gripper:
     """Two fingers that slide along ±y of the tool frame; the pad of each is `pad` (half lengths along x y z)."""
 
-    stroke: float  # metres a finger
-    pad_half_size: Vector
-    tip_offset: float  # how far the pads reach beyond the tool's origin
-    stiffness: float = 800.0  # N/m
-    damping: float = 25.0
-    force: float = 20.0  # N a finger
-    squeeze_margin: float = 0.01  # metres: the closed command asks for this much less than touching
+    stroke: HalfLength  # metres a finger
+    pad_half_size: tuple[HalfLength, HalfLength, HalfLength]
+    tip_offset: Annotated[float, Bound(ge=0.0, le=0.1)]  # metres that the pads reach beyond the tool's origin
+    stiffness: Positive = 800.0  # N/m
+    damping: NotNegative = 25.0  # N·s/m
+    force: Positive = 20.0  # N a finger
+    # metres: the closed command asks for this much less than touching
+    squeeze_margin: Annotated[float, Bound(ge=0.0, le=0.05)] = 0.01
 
     @property
     def max_width_m(self) -> float:
@@ -71,9 +80,9 @@ class Camera:
 
     name: str
     pos: Vector
-    forward: Vector
-    up: Vector
-    fovx: float  # horizontal field of view, radians
+    forward: Direction
+    up: Direction
+    fovx: Annotated[float, Bound(gt=0.0, lt=pi)]  # horizontal field of view, radians
     arm: str = ""
 
 
@@ -104,8 +113,8 @@ class Embodiment:
     name: str
     arms: tuple[ArmModel, ...]
     cameras: tuple[Camera, ...]
-    colour: Vector
-    control_hz: float = 50.0  # actions a second
+    colour: Rgb
+    control_hz: Positive = CONTROL_HZ  # actions a second; the engine knows one rate
 
     def select_arm(self, side: Side) -> ArmModel:
         """Arm that works on a side of the table: the only one, or that of the side."""

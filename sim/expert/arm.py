@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from sim.embodiment.kinematics import KinematicChain
 from sim.expert.collision import (
@@ -22,7 +22,7 @@ from sim.expert.collision import (
 from sim.expert.obstacles import ObstacleSet
 from sim.geometry import Array, compose, invert, make_pose, slerp
 from sim.task.predicates import SuccessCondition
-from sim.task.spec import Skill, SpecError
+from sim.task.spec import TABLE_HALF_EXTENTS_M, Skill, SpecError
 from sim.types import CONTROL_HZ
 from sim.world.state import WorldView
 
@@ -266,7 +266,7 @@ class ArmController:
         radians: from here, and `onward` for what comes after (infinite: not possible), looked at for the CONSIDERED
         nearest ones; `penalty` (c,) adds to them.
         """
-        q, joint_distance = self.chain.solve_candidates(tool_poses, self.commanded_joints)
+        q, joint_distance = self.chain.solve_candidates(tool_poses, self.commanded_joints, self._links_clear_table)
         total_cost = joint_distance + penalty
         candidate_order = np.argsort(total_cost, kind="stable")
         candidate_order = candidate_order[np.isfinite(joint_distance[candidate_order])][:MAX_CANDIDATES]
@@ -300,6 +300,14 @@ class ArmController:
         if feasible_candidates:
             return min(feasible_candidates, key=lambda candidate: candidate[0])[1:]
         raise MotionFailed("no grasp or place is within reach")
+
+
+    def _links_clear_table(self, q: Array) -> NDArray[np.bool_]:
+        """Tell at which joint values (m joints) no link reaches into the table (m,)."""
+        table, (half_x, half_y, _) = self.context.world.scene.table, TABLE_HALF_EXTENTS_M
+        centres, radii = self.chain.compute_sphere_centres(q), self.chain.sphere_radii
+        over_table = (np.abs(centres[..., 0] - table.x) < half_x) & (np.abs(centres[..., 1]) < half_y)
+        return ~(over_table & (centres[..., 2] - radii < table.top)).any(axis=1)
 
 
 class ExpertContext:

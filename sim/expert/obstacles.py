@@ -18,7 +18,7 @@ from sim.geometry import (
     quat_from_matrix,
     quat_to_matrix,
 )
-from sim.scene.sample import TABLE_HALF_EXTENTS_M
+from sim.task.spec import TABLE_HALF_EXTENTS_M
 from sim.world.state import WorldView
 
 OBSTACLE_MARGIN_M = 0.006  # kept from everything but the table

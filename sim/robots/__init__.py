@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from sim.embodiment.model import Embodiment
+from sim.embodiment.validate import validate_robot
 from sim.registry import ModuleRegistry
+from sim.task.spec import SpecError
 
 ROBOT_FILES = ModuleRegistry("robot", "robots", __name__)
 
@@ -15,4 +17,14 @@ def list_robots() -> tuple[str, ...]:
 
 def load_robot(name: str) -> Embodiment:
     """The robot called `name`; `UserError` naming the robots there are, `SpecError` where its file is not sound."""
-    return ROBOT_FILES.load_attribute(name, "ROBOT", Embodiment)
+    robot = read_robot(name)
+    validate_robot(robot)
+    return robot
+
+
+def read_robot(name: str) -> Embodiment:
+    """The robot called `name` as its file has it, not yet validated, for those who show what is wrong with it."""
+    robot = ROBOT_FILES.load_attribute(name, "ROBOT", Embodiment)
+    if robot.name != name:
+        raise SpecError(f"the robot of the file {name}.py calls itself {robot.name!r}; valid: {name!r}")
+    return robot

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from math import degrees, pi
 
 import mujoco
@@ -11,8 +13,8 @@ from sim.embodiment.model import ArmModel, Camera, Embodiment, Geom, Vector
 from sim.geometry import Array, make_pose, multiply, quat_from_axis_angle, quat_from_matrix
 from sim.scene import textures
 from sim.scene.randomize import CLEAN_VISUALS, Distractor, VisualParams
-from sim.scene.sample import TABLE_HALF_EXTENTS_M, TABLE_HEIGHT_M, SceneSample
-from sim.task.spec import TablePlacement, Task
+from sim.scene.sample import SceneSample
+from sim.task.spec import TABLE_HALF_EXTENTS_M, TABLE_HEIGHT_M, TablePlacement, Task
 from sim.types import PHYSICS_HZ
 
 TABLE_COLOUR, FLOOR_COLOUR, WALL_COLOUR = (0.72, 0.60, 0.46), (0.42, 0.44, 0.47), (0.78, 0.78, 0.76)
@@ -52,6 +54,17 @@ def compile_robot(robot: Embodiment) -> mujoco.MjModel:
     """Return the robot alone, for pictures and kinematics."""
     spec = mujoco.MjSpec()
     _set_options(spec)
+    _add_robot(spec, robot)
+    return spec.compile()
+
+
+def compile_robot_scene(robot: Embodiment, decorations: Sequence[Geom]) -> mujoco.MjModel:
+    """Compile the robot at an empty table, with geoms in the world frame that are seen and not felt."""
+    spec = mujoco.MjSpec()
+    _set_options(spec)
+    _add_room(spec, TablePlacement(), CLEAN_VISUALS)
+    for geom in decorations:
+        _add_geom(spec.worldbody, replace(geom, collide=False), robot.colour, 0, 0, OBJECT_FRICTION, mass=0.0)
     _add_robot(spec, robot)
     return spec.compile()
 

@@ -18,8 +18,6 @@ from sim.scene.randomize import VisualParams
 from sim.task.spec import ObjectOrder, ObjectSpec, Spawn, SpecError, TablePlacement, Task, TaskObject
 from sim.types import UserError
 
-TABLE_HEIGHT_M = 0.74  # of the top, unless a task says otherwise
-TABLE_HALF_EXTENTS_M = (0.6, 0.35, 0.025)
 MAX_SAMPLING_ATTEMPTS = 2000
 # independent streams of random numbers
 SCENE_STREAM, INSTRUCTION_STREAM, VISUALS_STREAM, DISTRACTOR_STREAM, PERTURBATION_STREAM = range(5)

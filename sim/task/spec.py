@@ -20,6 +20,8 @@ from sim.types import STEPS_PER_IMAGE, UserError
 Range = tuple[float, float]
 NonNegative = Annotated[float, Bound(ge=0.0)]  # metres
 MAX_HORIZON = 100_000  # control steps
+TABLE_HEIGHT_M = 0.74  # of the table's top, unless a task says otherwise
+TABLE_HALF_EXTENTS_M = (0.6, 0.35, 0.025)
 DIGEST_LENGTH = 8  # hexadecimal digits of a task's digest in the names of files
 Value = str | float | int | bool | tuple["Value", ...]
 
@@ -104,7 +106,7 @@ class TablePlacement:
     """How the table stands: its centre along x and the height of its top (metres, world)."""
 
     x: Annotated[float, Bound(ge=-0.5, le=0.5)] = 0.0
-    top: Annotated[float, Bound(ge=0.4, le=1.1)] = 0.74
+    top: Annotated[float, Bound(ge=0.4, le=1.1)] = TABLE_HEIGHT_M
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from sim.embodiment.model import Embodiment
 from sim.objects import FAMILIES, build_object
 from sim.objects.palette import PALETTE
 from sim.scene.instructions import SLOT_PATTERN, find_slots
-from sim.scene.sample import TABLE_HALF_EXTENTS_M, sample_scene
+from sim.scene.sample import sample_scene
 from sim.task.diagnostics import (
     Diagnostic,
     build_field_pattern,
@@ -24,7 +24,7 @@ from sim.task.diagnostics import (
     format_unknown_name,
 )
 from sim.task.plan_rules import check_plan
-from sim.task.spec import DecodeError, ObjectSpec, SpecError, Task, TaskObject, from_json
+from sim.task.spec import TABLE_HALF_EXTENTS_M, DecodeError, ObjectSpec, SpecError, Task, TaskObject, from_json
 from sim.task.values import check_value, describe_hint, resolve_hints
 from sim.task.vocabulary import check_arguments, check_vocabulary
 

@@ -12,7 +12,7 @@ from sim import robots, tasks
 from sim.camera import ImageSize, compute_intrinsics, project_points
 from sim.envs.env import Env, camera_intrinsics
 from sim.episodes import record
-from sim.scene.sample import TABLE_HEIGHT_M
+from sim.task.spec import TABLE_HEIGHT_M
 from sim.types import Observation
 from sim.world.render import Renderer, get_renderer
 from sim.world.render_gl import GlRenderer
