@@ -8,10 +8,11 @@ raises `Failed`; the expert then plans again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from sim.embodiment.kinematics import KinematicChain
 from sim.expert.collision import (
@@ -23,7 +24,7 @@ from sim.expert.obstacles import ObstacleSet
 from sim.geometry import Array, compose, invert, make_pose, slerp
 from sim.task.predicates import SuccessCondition
 from sim.task.spec import Skill, SpecError
-from sim.types import CONTROL_HZ
+from sim.types import CONTROL_HZ, FailureCause
 from sim.world.state import WorldView
 
 MotionGenerator = Iterator[None]
@@ -44,11 +45,18 @@ MAX_JOINT_JUMP_RAD = 1.2  # radians a joint may turn between neighbours of a str
 
 
 class MotionFailed(Exception):
-    """A motion that cannot be done from here."""
+    """A motion that cannot be done from here: its cause, and the reason as one phrase without numbers."""
+
+    def __init__(self, cause: FailureCause, reason: str) -> None:
+        super().__init__(reason)
+        self.cause, self.reason = cause, reason
 
 
 class ObjectDropped(MotionFailed):
-    """What should be in the hand is not."""
+    """The object that should be in the hand is not."""
+
+    def __init__(self, obj: str) -> None:
+        super().__init__(FailureCause.SLIPPED, f"{obj} slipped out of the hand")
 
 
 class ArmController:
@@ -83,6 +91,11 @@ class ArmController:
     def measured_tool_pose(self) -> Array:
         """The measured world_from_tool (7,)."""
         return self.context.world.tool_poses[self.index]
+
+    @property
+    def measured_joints(self) -> Array:
+        """The measured joint values."""
+        return self.context.world.proprio[self.command_offset : self.command_offset + self.chain.joint_count]
 
     @property
     def measured_opening(self) -> float:
@@ -206,13 +219,13 @@ class ArmController:
         q, solved = self.chain.solve_ik(poses, start_joints + fractions * (final_joints - start_joints))
         jumps = np.abs(np.diff(np.vstack([start_joints[None], q]), axis=0)).max(axis=1)
         if not solved.all() or jumps.max() > MAX_JOINT_JUMP_RAD:
-            raise MotionFailed("the path is out of reach")
+            raise MotionFailed(FailureCause.OUT_OF_REACH, "the path is out of reach")
         return q
 
     def _solve_path_end(self, goal: Array, start_joints: Array) -> Array:
         (q,), (solved,) = self.chain.solve_ik(goal[None], start_joints[None], iterations=60)
         if not solved:
-            raise MotionFailed("the end of the path is out of reach")
+            raise MotionFailed(FailureCause.OUT_OF_REACH, "the end of the path is out of reach")
         return q
 
     def retreat_along_approach(self, distance: float) -> MotionGenerator:
@@ -226,6 +239,7 @@ class ArmController:
                 continue
             yield from self.follow_joint_path(self.solve_joint_path(poses))
             return
+        self.context.note_failure(MotionFailed(FailureCause.OUT_OF_REACH, "the way back from a grasp is out of reach"))
 
     def drive_gripper(self, opening: float) -> MotionGenerator:
         """Drive the gripper to an opening and wait until the fingers rest."""
@@ -259,6 +273,7 @@ class ArmController:
         *offsets: PoseOffset,
         penalty: Array | float = 0.0,
         lookahead_cost: LookaheadCost | None = None,
+        about: str = "",
     ) -> tuple[int, list[Array]]:
         """Return the index of the cheapest of `tools` (c 7), and joint values there and at the end of each way.
 
@@ -299,23 +314,40 @@ class ArmController:
                 return min(feasible_candidates, key=lambda candidate: candidate[0])[1:]
         if feasible_candidates:
             return min(feasible_candidates, key=lambda candidate: candidate[0])[1:]
-        raise MotionFailed("no grasp or place is within reach")
+        what = f" for {about}" if about else ""
+        if not np.isfinite(joint_distance).any():
+            raise MotionFailed(FailureCause.OUT_OF_REACH, f"no tool pose{what} is within reach")
+        raise MotionFailed(FailureCause.OUT_OF_REACH, f"no tool pose{what} allows the motion that follows")
+
+
+@dataclass(frozen=True)
+class SkillFailure:
+    """A skill that failed, as one phrase, and why."""
+
+    cause: FailureCause
+    reason: str
+    skill: str
 
 
 class ExpertContext:
     """One copy and the action that the expert holds it at."""
 
-    def __init__(self, world: WorldView, chains: dict[str, KinematicChain]) -> None:
+    def __init__(
+        self, world: WorldView, chains: dict[str, KinematicChain], predicates: Callable[[], NDArray[np.bool_]]
+    ) -> None:
+        """Begin at the command that the robot holds; `predicates` returns which success predicates (p,) hold."""
         self.world = world
         self.obstacles = ObstacleSet(world, chains)
         self._success = SuccessCondition(world.task)
-        self.command = np.array(world.robot.home_action, float)
+        self._predicates = predicates
+        self.command = world.command.astype(float)
         self.controllers = {
             arm.name: ArmController(self, i, chains[arm.name]) for i, arm in enumerate(world.robot.arms)
         }
         self.upcoming_skills: tuple[Skill, ...] = ()  # what the plan does after the skill at hand
         self.present_skill = ""  # the skill at hand, as one phrase
-        self.last_failure = ""  # the skill that failed last and its reason; "" after one that succeeded
+        self.last_failure: SkillFailure | None = None  # of the skill at hand or, where the plan ended with it, the last
+        self.side_failure: SkillFailure | None = None  # of a motion that the plan does not wait for
 
     def find_controller(self, role: str) -> ArmController:
         """Return the hand that plays `role`; `SpecError` names the roles there are."""
@@ -327,10 +359,14 @@ class ExpertContext:
     def object_predicates_hold(self, obj: str) -> bool:
         """Tell whether all success predicates that speak of an object hold, and there are any."""
         about = self._success.about(obj)
-        if not about:
-            return False
-        evaluation = SuccessCondition(self.world.task, about).evaluate(self.world.view)
-        return bool(evaluation.success[self.world.index])
+        holds = self._predicates()
+        return bool(about) and all(
+            held for item, held in zip(self._success.predicates, holds, strict=True) if item in about
+        )
+
+    def note_failure(self, failure: MotionFailed) -> None:
+        """Remember the failure of a motion that the plan does not wait for: a retreat, an idle arm on its way home."""
+        self.side_failure = SkillFailure(failure.cause, failure.reason, self.present_skill)
 
     def measure_tool_from_body(self, controller: ArmController, body: str) -> Array:
         """Return tool_from_body (7,) as measured."""
@@ -369,14 +405,19 @@ def run_parallel(*motions: MotionGenerator) -> MotionGenerator:
             yield
 
 
-def run_with_background(motion: MotionGenerator, background: dict[str, MotionGenerator]) -> MotionGenerator:
-    """Run a motion to its end while others go on, by a name; those that end or fail are dropped."""
+def run_with_background(
+    motion: MotionGenerator, background: dict[str, MotionGenerator], context: ExpertContext
+) -> MotionGenerator:
+    """Run a motion to its end while others go on, by a name; those that end are dropped, those that fail noted too."""
     for _ in motion:
         for name in list(background):
             try:
                 next(background[name])
-            except (StopIteration, MotionFailed):
+            except StopIteration:
                 del background[name]
+            except MotionFailed as failure:
+                del background[name]
+                context.note_failure(failure)
         yield
 
 

@@ -18,6 +18,7 @@ from sim.expert.arm import (
 from sim.expert.goals import build_goal
 from sim.geometry import Array, compose, invert, make_pose, quat_from_axis_angle
 from sim.task.spec import Skill
+from sim.types import FailureCause
 
 DEFAULT_APPROACH_DISTANCE_M = 0.05  # metres before a place
 DEFAULT_RELEASE_DISTANCE_M = 0.002  # metres before it where a held object is let go
@@ -29,7 +30,7 @@ DEFAULT_SHAKE_HEIGHT_M, DEFAULT_SHAKE_ANGLE_RAD = 0.05, 0.39  # metres and radia
 def find_remaining_uses(context: ExpertContext, arm: str, obj: str) -> list[Skill]:
     """Return what the plan does with an object in this arm until it lets go or another arm takes it."""
     controller, remaining_uses, moved_objects = context.find_controller(arm), [], set()
-    for skill in (concurrent for upcoming in context.upcoming_skills for concurrent in (upcoming, *upcoming.alongside)):
+    for skill in (part for upcoming in context.upcoming_skills for part in upcoming.list_concurrent()):
         uses_same_arm = "arm" in skill.args and context.find_controller(str(skill.args["arm"])) is controller
         if skill.args.get("obj") != obj:
             if uses_same_arm and skill.name in ("release", "home"):
@@ -161,7 +162,7 @@ def solve_offset_poses(controller: ArmController, offsets: list[PoseOffset]) -> 
     for offset in offsets:
         (q,), (solved,) = controller.chain.solve_ik(offset(tool_pose)[None], q[None])
         if not solved:
-            raise MotionFailed("there is no room to swing")
+            raise MotionFailed(FailureCause.OUT_OF_REACH, "a swing is out of reach")
         solutions.append((offset(tool_pose), q))
     return solutions
 
