@@ -58,7 +58,7 @@ def cut(take: Take, failure: AttemptFailure | None, height: int) -> Frames:
 
 
 def _describe(failure: AttemptFailure | None) -> tuple[str, ...]:
-    """Return the lines that a film's last picture says of a failure: the reason, and the predicates that do not hold."""
+    """Return the lines under a film's last picture: the reason of a failure, and the predicates that do not hold."""
     if failure is None:
         return ()
     skill = f" in {failure.skill}" if failure.skill else ""

@@ -1,7 +1,7 @@
 """Resuming a plan from any state: what the grippers hold, which skills are behind, and arms in bad postures.
 
 The expert may take over in the middle of an episode, after another policy. What a gripper holds follows from contacts
-and commands; a skill is behind where its effect holds, or where its object is in a hand that takes it later in the plan.
+and commands; a skill is behind where its effect holds, or where its object is in a hand that takes it there or later.
 """
 
 from __future__ import annotations
