@@ -1,8 +1,8 @@
-"""The hands of the expert in one copy: what it may read, and motions as generators.
+"""Arm controllers of one world: motion generators, candidate selection, and the context that skills share.
 
 A motion changes `command` and yields once a control step (20 ms), so that every skill reads the state of
 the world whenever it wants and two arms move at once by taking turns. A motion that cannot be done
-raises `Failed`; the expert then plans again.
+raises `MotionFailed`; the executor then plans again.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class ObjectDropped(MotionFailed):
 
 
 class ArmController:
-    """One arm of one copy: its kinematics and its part of the command."""
+    """Motions of one arm: its kinematic chain and its part of the command."""
 
     def __init__(self, context: ExpertContext, index: int, chain: KinematicChain) -> None:
         self.context, self.index, self.chain = context, index, chain
@@ -168,7 +168,7 @@ class ArmController:
     def move_straight(
         self, goal: Array, pace: float = 1.0, end_joints: Array | None = None, min_duration_s: float = 0.0
     ) -> MotionGenerator:
-        """Move the tool straight to the pose `goal` (7,), to the joint values `end` there if they are known."""
+        """Move the tool along a straight line to the pose `goal` (7,), to `end_joints` there if they are known."""
         yield from self.follow_joint_path(
             self.solve_joint_path(
                 self.interpolate_line(self.chain.compute_tool_pose(self.commanded_joints), goal), end_joints=end_joints
@@ -185,9 +185,9 @@ class ArmController:
         return np.concatenate([np.stack(positions), np.stack(rotations)], axis=1)
 
     def follow_joint_path(self, joint_path: Array, pace: float = 1.0, min_duration_s: float = 0.0) -> MotionGenerator:
-        """Move the joints through the rows of `path` (k joints), evenly spaced, starting and ending at rest.
+        """Follow the rows of `joint_path` (k joints), evenly spaced, starting and ending at rest (minimum jerk).
 
-        It takes as long as the tool and the joints need at `pace`, and no less than `seconds`.
+        It takes as long as the tool and the joints need at `pace`, and no less than `min_duration_s`.
         """
         waypoints = np.vstack([self.commanded_joints[None], joint_path])
         for t in _sample_minimum_jerk(max(self.compute_path_duration(joint_path, pace), min_duration_s)):
@@ -197,7 +197,7 @@ class ArmController:
             yield
 
     def compute_path_duration(self, joint_path: Array, pace: float = 1.0) -> float:
-        """Return the seconds that `through` takes."""
+        """Duration in seconds of `follow_joint_path`."""
         waypoints = np.vstack([self.commanded_joints[None], joint_path])
         tool_positions = self.chain.forward_kinematics(waypoints)[0]
         path_length = float(np.linalg.norm(np.diff(tool_positions, axis=0), axis=1).sum())
@@ -209,9 +209,9 @@ class ArmController:
     def solve_joint_path(
         self, poses: Array, start_joints: Array | None = None, end_joints: Array | None = None
     ) -> Array:
-        """Return joint values (k joints) along `poses` (k 7), continuous from `start` (default: the command).
+        """Joint path (k joints) along tool poses (k 7), continuous from `start_joints` (default: the command).
 
-        `Failed` where a pose cannot be reached from the one before.
+        `MotionFailed` where a pose cannot be reached from the one before.
         """
         start_joints = self.commanded_joints if start_joints is None else start_joints
         final_joints = self._solve_path_end(poses[-1], start_joints) if end_joints is None else end_joints
@@ -275,11 +275,11 @@ class ArmController:
         lookahead_cost: LookaheadCost | None = None,
         about: str = "",
     ) -> tuple[int, list[Array]]:
-        """Return the index of the cheapest of `tools` (c 7), and joint values there and at the end of each way.
+        """Index of the cheapest of `tool_poses` (c 7), and joint values there and at the end of each offset.
 
-        A way leads from tool poses to others that must be reachable close by. Costs are lengths of joint moves in
-        radians: from here, and `onward` for what comes after (infinite: not possible), looked at for the CONSIDERED
-        nearest ones; `penalty` (c,) adds to them.
+        An offset leads from a tool pose to another that must be reachable close by. Costs are lengths of joint moves in
+        radians, from the command; `penalty` (c,) adds to them, and so does `lookahead_cost` for what comes after
+        (infinite: not possible), computed for the MIN_LOOKAHEAD_CANDIDATES nearest. `MotionFailed` speaks of `about`.
         """
         q, joint_distance = self.chain.solve_candidates(tool_poses, self.commanded_joints)
         total_cost = joint_distance + penalty
@@ -330,7 +330,7 @@ class SkillFailure:
 
 
 class ExpertContext:
-    """One copy and the action that the expert holds it at."""
+    """One world as skills see it: its state, obstacles, arm controllers and the command that they write."""
 
     def __init__(
         self, world: WorldView, chains: dict[str, KinematicChain], predicates: Callable[[], NDArray[np.bool_]]
@@ -350,7 +350,7 @@ class ExpertContext:
         self.side_failure: SkillFailure | None = None  # of a motion that the plan does not wait for
 
     def find_controller(self, role: str) -> ArmController:
-        """Return the hand that plays `role`; `SpecError` names the roles there are."""
+        """Controller of the arm that plays `role`; `SpecError` names the roles there are."""
         arms = self.world.scene.role_arms
         if role not in arms:
             raise SpecError(f"task {self.world.task.name!r}: unknown arm {role!r}; valid: {', '.join(arms)}")
@@ -422,7 +422,7 @@ def run_with_background(
 
 
 def _smooth_corners(joint_path: Array) -> Array:
-    """Return the rows of a course (k joints) after the first, its corners cut by averaging over ROUNDING steps."""
+    """Joint path (k joints) after its first row, smoothed by a moving average over CORNER_SMOOTHING_STEPS."""
     half = CORNER_SMOOTHING_STEPS // 2
     padded = np.concatenate(
         [np.repeat(joint_path[:1], half, axis=0), joint_path, np.repeat(joint_path[-1:], half, axis=0)]

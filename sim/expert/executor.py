@@ -132,7 +132,7 @@ def _condition_holds(skill: Skill, context: ExpertContext) -> bool:
 
 
 def _find_pick_index(plan: tuple[Skill, ...], skill_index: int) -> int:
-    """Return where the objects of a skill were last picked, the earliest of these, or `at` where none was."""
+    """Return where the objects of a skill were last picked, the earliest of these, or `skill_index` where none was."""
     return min(
         (_find_last_pick(plan, skill_index, part.args.get("obj")) for part in plan[skill_index].list_concurrent()),
         default=skill_index,

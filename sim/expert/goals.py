@@ -84,7 +84,7 @@ class Goal:
         )
 
     def is_reached(self, context: ExpertContext, max_error_m: float = MAX_PLACED_ERROR_M) -> bool:
-        """Tell whether the object's point is within `max_error_m` of the place in the plane, and twice that in height."""
+        """Tell whether the object's point is within `max_error_m` of the place in the plane, twice that in height."""
         position_error = (
             context.world.frame_pose(f"{self.obj}.{self.point}")[:3] - self.compute_target_frame(context)[:3]
         )

@@ -1,4 +1,4 @@
-"""The expert: plays a task's plan through skills, reading the simulator's state; one plan a copy."""
+"""The expert: plays a task's plan through skills, reading the simulator's state; one plan a world."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from sim.types import ActionChunk, AttemptFailure, FailureCause, Observation
 class ExpertPolicy:
     """Scripted expert with privileged access to `env`, which must have been reset.
 
-    `finished` (n,) says whose plan has ended; a world without a scene has none.
+    A world in the middle of an episode is taken over: what is done and held is recognised, and the plan goes on from
+    there. `finished` (n,) says whose plan has ended; a world without a scene has none.
     """
 
     def __init__(self, env: Env) -> None:

@@ -1,4 +1,4 @@
-"""The vocabulary of motion: skills as generators over an actor's hands. No skill knows a task.
+"""Skills: the vocabulary of motion, as generators over arm controllers. No skill knows a task.
 
 Places are named points ("cup.bottom"), or `to`: x and y in the world, height above the table's top. `mirror`
 names a role: what is said for the right side is mirrored where that role acts on the left.
@@ -461,7 +461,7 @@ def _lead_part(
 
 
 def _require_held(context: ExpertContext, controller: ArmController, obj: str) -> MotionGenerator:
-    """Raise `Dropped` where an object is not between the fingers, nor comes back there within a moment."""
+    """Raise `ObjectDropped` where an object is not between the fingers, nor comes back there within a moment."""
     for _ in range(MAX_CONTACT_LOSS_STEPS):
         if controller.both_fingers_touch(obj):
             return
