@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,15 @@ class Policy(Protocol):
         ...
 
 
+@runtime_checkable
+class SelfReporting(Protocol):
+    """A policy that can say why it failed, better than the environment can."""
+
+    def find_failure(self, index: int) -> AttemptFailure | None:
+        """Return why the attempt of a world did not succeed, None if it did."""
+        ...
+
+
 @dataclass(frozen=True)
 class Event:
     """An intended contact: at control step `step`, `points` (p 3, metres) in the frame of body `reference_body`."""
@@ -87,6 +97,40 @@ class Event:
 CONTACT_DTYPE = np.dtype([("step", "<i4"), ("a", "<i2"), ("b", "<i2"), ("pos", "<f4", 3), ("force", "<f4")])
 
 
+class FailureCause(StrEnum):
+    """Why an attempt at a task did not succeed."""
+
+    SLIPPED = "slipped"  # a grasp did not hold
+    MISSED = "missed"  # the fingers closed beside the thing
+    OUT_OF_REACH = "out of reach"  # no joint values, or no joint path, for what the skill needs
+    NO_GRASP = "no grasp"  # every grasp is under the table
+    PATH_BLOCKED = "path blocked"  # something stands where the hand has to go
+    TIMED_OUT = "timed out"
+    PLAN_ENDED = "plan ended"  # every skill was carried out, and the task is not solved
+    NO_STABLE_SCENE = "no stable scene"
+    PHYSICS_DIVERGED = "physics diverged"
+
+
+@dataclass(frozen=True)
+class AttemptFailure:
+    """Why an attempt did not succeed. Attempts that fail alike have equal reasons, so that reasons can be counted."""
+
+    cause: FailureCause
+    reason: str  # one phrase: "laptop.hinge slipped away"
+    skill: str = ""  # of the expert, with the names that it speaks of: "turn a laptop.hinge edge"
+    unmet: tuple[str, ...] = ()  # success predicates that do not hold: "opened laptop.hinge"
+
+    def __str__(self) -> str:
+        skill = f" ({self.skill})" if self.skill else ""
+        unmet = f"; does not hold: {', '.join(self.unmet)}" if self.unmet else ""
+        return f"{self.reason}{skill}{unmet}"
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any]) -> AttemptFailure:
+        """Return the failure of which `dataclasses.asdict` made `raw`, by way of JSON."""
+        return cls(FailureCause(raw["cause"]), raw["reason"], raw["skill"], tuple(raw["unmet"]))
+
+
 @dataclass(frozen=True)
 class Provenance:
     """What a recording or a result was made with; "" where it is not known."""
@@ -105,7 +149,7 @@ class FailedAttempt:
     """A seed of which there is nothing to record, and why: no usable scene, or physics that diverged."""
 
     seed: int
-    failure: str
+    failure: AttemptFailure
     redraws: int = 0  # of its scene
     success: bool = False
 
@@ -144,4 +188,4 @@ class Episode:
     provenance: Provenance
     variation: str = "clean"  # of the scene, see `sim.scene.randomize`
     redraws: int = 0  # draws of the seed's scene that did not stand still, or were solved before anyone acted
-    failure: str = ""  # why the attempt did not succeed
+    failure: AttemptFailure | None = None  # why the attempt did not succeed; None where it did

@@ -14,10 +14,11 @@ from aim.data.mix import variation_of
 from aim.data.store import Dataset
 from aim.data.workers import Order
 from sim.episodes.value_maps import annotate_episode
-from sim.types import CONTACT_DTYPE, Episode, Event, Provenance
+from sim.types import CONTACT_DTYPE, AttemptFailure, Episode, Event, FailureCause, Provenance
 
 CAMERAS = ("head", "wrist")
 PROVENANCE = Provenance(aim="0.1.0", commit="abc", mujoco="4.0.0", renderer="opengl: a card")
+LOST = AttemptFailure(FailureCause.SLIPPED, "bell slipped", "pick a bell top", ("raised bell",))
 
 
 def episode(
@@ -71,6 +72,7 @@ def episode(
         provenance=PROVENANCE,
         variation=variation,
         redraws=seed % 3,
+        failure=None if success else LOST,
     )
     maps, visible = annotate_episode(bare)
     return dataclasses.replace(bare, maps=maps, visible=visible)

@@ -51,6 +51,7 @@ def evaluate(
     from aim.evaluate.plan import LOOKS, Plan
     from aim.processes import cores
     from sim import robots
+    from sim.envs.failure import format_failure_counts
     from sim.registry import resolve_name
     from sim.types import UserError
 
@@ -75,6 +76,9 @@ def evaluate(
     width = max(len(name) for name in names)
     for name, figures in found["tasks"].items():
         print(f"{name:{width}}  {said(figures)} of {figures['episodes']} episodes")
+        lost = [row for row in rows if row.task == name and not row.success]
+        if lost:
+            print(f"{'':{width}}  {format_failure_counts(results.list_failures(lost), figures['episodes'])}")
     print(f"{'all':{width}}  {said(found)} of {len(rows)} episodes; {out / results.FILE}")
     return {**found, "variation": variation, "results": str(out / results.FILE), "ran": left}
 

@@ -61,6 +61,7 @@ def generate(
     from aim.data.mix import MIXES
     from aim.data.store import Recipe
     from sim import robots
+    from sim.envs.failure import count_reasons, format_failure_counts
     from sim.registry import resolve_name
     from sim.task.spec import compute_digest
     from sim.types import UserError
@@ -97,6 +98,9 @@ def generate(
     made = collector.generate(plan, asked["num"], out, workers, definitions=parse.definitions(tasks))
     print(f"{out}: {made.episodes} episodes of {made.attempts} attempts, {made.bytes / 1e6:.1f} MB")
     print(f"{made.added} recorded now in {made.seconds:.1f} s; {made.redraws} scenes were drawn again")
+    for name in plan.tasks:
+        if made.failures[name]:
+            print(f"{name}: {format_failure_counts(made.failures[name], made.tried[name])}")
     return {
         "episodes": made.episodes,
         "attempts": made.attempts,
@@ -107,6 +111,7 @@ def generate(
         "bytes": made.bytes,
         "added": made.added,
         "tasks": {name: {"episodes_per_hour": pace} for name, pace in made.pace.items()},
+        "lost": {name: count_reasons(made.failures[name]) for name in plan.tasks},
         "out": str(out),
     }
 

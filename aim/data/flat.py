@@ -10,6 +10,7 @@ Provenance is no part of the form: the same contents have the same digest, whoev
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.types import CONTACT_DTYPE, Episode, Event, Provenance
+from sim.types import CONTACT_DTYPE, AttemptFailure, Episode, Event, Provenance
 
 PER_CAMERA = {
     "images": np.dtype("u1"),
@@ -40,7 +41,7 @@ WHOLE = {
 }
 POINTS = "events/points"
 SAID = ("task", "robot", "seed", "success", "instruction", "variation", "redraws", "failure")
-UNSAID = {"variation": "clean", "redraws": 0, "failure": ""}  # of episodes of older formats
+UNSAID = {"variation": "clean", "redraws": 0, "failure": None}  # of episodes of older formats
 MOST_MM = 65535
 
 
@@ -54,6 +55,7 @@ class Flat(NamedTuple):
 def flatten(episode: Episode) -> Flat:
     """Return the flat form of an episode."""
     about = {name: vars(episode)[name] for name in SAID}
+    about["failure"] = None if episode.failure is None else dataclasses.asdict(episode.failure)
     about["bodies"] = list(episode.bodies)
     about["joints"] = list(episode.joints)
     about["events"] = [[e.kind, e.step, e.arm, e.reference_body, len(e.points)] for e in episode.events]
@@ -73,6 +75,7 @@ def unflatten(flat: Flat, provenance: Provenance = Provenance()) -> Episode:  # 
     if "versions" in about:  # of an episode before format 3
         provenance = Provenance(**about["versions"])
     fields: dict[str, Any] = {name: about[name] for name in SAID}
+    fields["failure"] = None if not about["failure"] else AttemptFailure.parse(about["failure"])
     fields |= {name: {} for name in PER_CAMERA}
     fields |= {name: flat.arrays.get(name, np.zeros(0, dtype)) for name, dtype in WHOLE.items()}
     if (

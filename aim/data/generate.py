@@ -24,7 +24,8 @@ from aim.data.store import Recipe
 from aim.data.workers import Order, Seen, Source, simulated, write
 from aim.processes import Broken, Done, Pool, Refused, Told
 from aim.stops import heard
-from sim.types import UserError
+from sim.envs.failure import format_failure_counts
+from sim.types import AttemptFailure, UserError
 
 PART = ".part"  # a shard that is not whole yet, or not wanted
 LISTEN_S = 0.2
@@ -42,6 +43,8 @@ class Collected:
     added: int
     seconds: float
     pace: Mapping[str, float]  # task to episodes an hour, had all workers been at it
+    failures: Mapping[str, tuple[AttemptFailure, ...]]  # of each task's attempts that failed
+    tried: Mapping[str, int]  # attempts of each task
 
 
 @dataclass
@@ -54,6 +57,7 @@ class Line:
     kept: int = 0
     tried: int = 0
     had: int = 0  # kept before this run
+    failures: list[AttemptFailure] = field(default_factory=list)  # of the seeds tried
     spent: float = 0.0  # seconds of workers
     flying: dict[int, float] = field(default_factory=dict)  # since when
     ready: dict[int, Shard] = field(default_factory=dict)
@@ -93,7 +97,7 @@ def generate(
     """Bring every task of the dataset at `out` to `num` episodes and return what it holds.
 
     `definitions` has the JSON of tasks by label; the others are found by name.
-    `UserError` where another dataset stands there; `RuntimeError` where a worker fails;
+    `UserError` where another dataset stands there or a task is hardly ever solved; `RuntimeError` where a worker fails;
     `KeyboardInterrupt` with a text that says what was kept.
     """
     if num < 1 or workers < 1 or not recipe.tasks:
@@ -115,6 +119,8 @@ def generate(
         bytes=sum(shard.path.stat().st_size for shard in held.shards),
         added=len(held.episodes) - len(before.episodes),
         seconds=time.monotonic() - start,
+        failures={task: tuple(r for s in held.shards if s.task == task for r in s.reasons) for task in recipe.tasks},
+        tried={task: sum(shard.tried for shard in held.shards if shard.task == task) for task in recipe.tasks},
         pace={line.task: 3600 * workers * (line.kept - line.had) / line.spent for line in lines if line.spent},
     )
 
@@ -184,7 +190,10 @@ def _take(recipe: Recipe, lines: list[Line], out: Path, done: Done[Order, Shard]
     line.ready[number] = done.result
     _advance(line, out)
     if line.hopeless:
-        raise RuntimeError(f"task {line.task}: {line.kept} of {line.tried} seeds succeeded, {line.want} were asked for")
+        counts = format_failure_counts(line.failures, line.tried)
+        raise UserError(
+            f"task {line.task}: {line.kept} of {line.tried} seeds succeeded, {line.want} were asked for; {counts}"
+        )
 
 
 def _advance(line: Line, out: Path) -> None:
@@ -199,6 +208,7 @@ def _advance(line: Line, out: Path) -> None:
         line.taken += 1
         line.kept += len(block.rows)
         line.tried += block.tried
+        line.failures += block.reasons
 
 
 def _land(block: Shard, most: int, out: Path) -> Shard:

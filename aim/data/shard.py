@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aim.data import flat, png
-from sim.types import Episode, FailedAttempt, Provenance, UserError
+from sim.types import AttemptFailure, Episode, FailedAttempt, Provenance, UserError
 
 FORMAT = 3
 # format 1 knew no random scenes; format 2 neither executed commands, reasons of failures nor provenance, and its maps
@@ -58,7 +58,7 @@ class Shard:
     failed: tuple[int, ...]
     rows: tuple[tuple[int, int, int, str], ...]  # seed, pictures, steps, digest
     redraws: tuple[int, ...] = ()
-    reasons: tuple[str, ...] = ()  # of the seeds in `failed`, in their order
+    reasons: tuple[AttemptFailure, ...] = ()  # of the seeds in `failed`, in their order; none before format 3
     provenance: Provenance = UNKNOWN  # of all its episodes: one process recorded them
 
     @property
@@ -82,7 +82,7 @@ def write(
     """Write the successful `episodes` to `path`, flushed to the disk, and return what was written."""
     rows: list[tuple[int, int, int, str]] = []
     failed: list[int] = []
-    reasons: list[str] = []
+    reasons: list[AttemptFailure] = []
     redraws: list[int] = []
     made: set[Provenance] = set()
     with h5py.File(path, "w", libver="v110") as file:
@@ -92,6 +92,7 @@ def write(
             if isinstance(episode, Episode) and episode.success:
                 rows.append(_write_episode(file.create_group(_group(len(rows))), episode))
             else:
+                assert episode.failure is not None, f"seed {episode.seed} failed without a reason"
                 failed.append(episode.seed)
                 reasons.append(episode.failure)
             redraws.append(episode.redraws)
@@ -156,7 +157,7 @@ def describe(file: h5py.File, path: Path) -> Shard:
     header = json.loads(text)
     if header.pop("format") not in READS:
         raise ValueError(f"it is of none of the formats {READS}")
-    redraws, reasons = tuple(header.pop("redraws", ())), tuple(header.pop("reasons", ()))
+    redraws, reasons = tuple(header.pop("redraws", ())), tuple(map(AttemptFailure.parse, header.pop("reasons", ())))
     provenance = Provenance(**header.pop("provenance", {}))
     rows = tuple((int(r["seed"]), int(r["pictures"]), int(r["steps"]), r["sha256"].decode()) for r in table)
     return Shard(
@@ -232,9 +233,10 @@ def _write_array(group: h5py.Group, name: str, value: NDArray[Any]) -> None:
 
 
 def _seal(file: h5py.File, shard: Shard) -> None:
-    said = ("task", "first_seed", "seeds", "tried", "redraws", "reasons")
-    header = {"format": FORMAT, **{name: vars(shard)[name] for name in said}}
-    text = json.dumps({**header, "provenance": dataclasses.asdict(shard.provenance)})
+    said = {name: vars(shard)[name] for name in ("task", "first_seed", "seeds", "tried", "redraws")}
+    reasons = [dataclasses.asdict(reason) for reason in shard.reasons]
+    provenance = dataclasses.asdict(shard.provenance)
+    text = json.dumps({"format": FORMAT, **said, "reasons": reasons, "provenance": provenance})
     table = np.array([(seed, count, steps, sha.encode()) for seed, count, steps, sha in shard.rows], dtype=ROW)
     failed = np.array(shard.failed, dtype="<i8")
     file.create_dataset("episodes", data=table)

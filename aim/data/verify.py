@@ -66,7 +66,7 @@ class Survey:
         seeds: dict[str, list[int]] = {}
         for piece in self.dataset.shards:
             if piece.task == task:
-                reasons = piece.reasons or ("unknown",) * len(piece.failed)
+                reasons = tuple(failure.reason for failure in piece.reasons) or ("unknown",) * len(piece.failed)
                 for seed, reason in zip(piece.failed, reasons, strict=True):
                     seeds.setdefault(reason, []).append(seed)
         return dict(sorted(seeds.items(), key=lambda item: -len(item[1])))

@@ -25,8 +25,17 @@ from aim.evaluate.takes import Take, cut, foreseen
 from aim.processes import Broken, Done, Pool, Tell
 from sim import robots
 from sim.envs.env import Env
+from sim.envs.failure import find_attempt_failure
 from sim.episodes.provenance import collect_provenance
-from sim.types import CONTROL_HZ, STEPS_PER_IMAGE, ActionChunk, Observation, Policy
+from sim.types import (
+    CONTROL_HZ,
+    STEPS_PER_IMAGE,
+    ActionChunk,
+    AttemptFailure,
+    Observation,
+    Policy,
+    SelfReporting,
+)
 
 Watch = Callable[[Result], None]
 Size = tuple[int, int]  # height, width
@@ -104,6 +113,7 @@ def run(contender: Contender, plan: Plan, out: Path, job: Job) -> list[Result]:
         plan.threads,
         variation=plan.look,
         depth=contender.depth,
+        track_progress=True,
     )
     try:
         env.reset(batch.seeds)
@@ -112,15 +122,24 @@ def run(contender: Contender, plan: Plan, out: Path, job: Job) -> list[Result]:
         film = (plan.film_height, round(plan.film_height * width / height)) if batch.filmed else None
         takes = roll_out(env, policy, sighted=bool(contender.cameras), film=film, ahead=contender.ahead)
         paths = [f"films/{task}-{seed}.webp" if batch.filmed else "" for seed in batch.seeds]
-        for path, take, won in zip(paths, takes, env.success, strict=False):
-            films.write(out / path, cut(take, bool(won), plan.film_height))
-        words = env.instructions
+        failures = [find_failure(env, policy, i) for i in range(env.n)]
+        for path, take, failure in zip(paths, takes, failures, strict=False):
+            films.write(out / path, cut(take, failure, plan.film_height))
+        words, progress = env.instructions, np.nan_to_num(env.progress)
         return [
-            Result(task, seed, bool(env.success[i]), int(env.steps[i]), words[i], paths[i])
+            Result(
+                task, seed, bool(env.success[i]), int(env.steps[i]), words[i], paths[i],
+                failure=failures[i], progress=round(float(progress[i]), 4),
+            )
             for i, seed in enumerate(batch.seeds)
-        ]
+        ]  # fmt: skip
     finally:
         env.close()
+
+
+def find_failure(env: Env, policy: Policy, index: int) -> AttemptFailure | None:
+    """Return why a world's attempt failed: the policy's own account where it gives one, else the environment's."""
+    return policy.find_failure(index) if isinstance(policy, SelfReporting) else find_attempt_failure(env, index)
 
 
 def roll_out(

@@ -6,7 +6,7 @@ base64. Pictures are uint8 RGB (t h w 3) throughout; OpenCV's blue-first order s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ Colour = tuple[int, int, int]
 CHANNELS = ("pick", "place", "other")
 CHANNEL_COLOURS: tuple[Colour, ...] = ((46, 204, 113), (74, 144, 255), (240, 84, 72))
 STRIP = 26  # pixels of caption above a panel
+FOOTER_ROW, FOOTER_PX = 15, 12  # pixels of a row of text under a film, and of its letters
 GAP = 6  # pixels between panels
 INK, PAPER = (222, 226, 230), (24, 27, 31)
 
@@ -86,6 +87,41 @@ def outline(frames: Frames, colour: Colour, thickness: int = 3) -> Frames:
     for edge in (np.s_[:, :thickness], np.s_[:, -thickness:], np.s_[:, :, :thickness], np.s_[:, :, -thickness:]):
         out[edge] = colour
     return out
+
+
+def add_footer(frames: Frames, lines: Sequence[str], count: int) -> Frames:
+    """Return the frames with a strip below them in which the last `count` frames show lines of text; without any, none.
+
+    Lines that are wider than the picture are wrapped; the strip is as high as that takes.
+    """
+    import cv2
+
+    width, font = frames.shape[2], cv2.FontFace("sans")
+
+    def text_width(text: str) -> int:
+        box = cv2.getTextSize((width, STRIP), text, (0, 0), font, FOOTER_PX, 400)
+        return int(box[0] + box[2])
+
+    rows = [row for line in lines for row in _wrap(line, width - 8, text_width)]
+    if not rows:
+        return frames
+    strip = np.full((len(frames), FOOTER_ROW * len(rows) + 6, width, 3), PAPER, np.uint8)
+    for i, row in enumerate(rows):
+        cv2.putText(strip[-1], row, (4, FOOTER_ROW * (i + 1) - 3), INK, font, FOOTER_PX, 400)
+    strip[-count:] = strip[-1]
+    return np.concatenate([frames, strip], axis=1)
+
+
+def _wrap(text: str, width: int, text_width: Callable[[str], int]) -> list[str]:
+    """Return the rows of a text broken between words so that each is at most `width` wide, as far as words allow."""
+    rows: list[str] = []
+    for word in text.split():
+        longer = f"{rows[-1]} {word}" if rows else word
+        if rows and text_width(longer) <= width:
+            rows[-1] = longer
+        else:
+            rows.append(word)
+    return rows
 
 
 def encode(frames: Frames, hz: float = IMAGE_HZ, hold_s: float = 1.0, quality: int = 75) -> bytes:

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from aim.evaluate.intervals import wilson
-from sim.types import Provenance, UserError
+from sim.envs.failure import count_reasons
+from sim.types import AttemptFailure, Provenance, UserError
 
 FILE = "results.json"
-VERSION = 2
-READS = (1, 2)  # version 1 knew clean scenes only
+VERSION = 3
+READS = (1, 2, 3)  # version 1 knew clean scenes only, version 2 neither failures nor progress
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,11 @@ class Identity:
 
 @dataclass(frozen=True)
 class Result:
-    """One finished episode; `steps` counts control steps, `film` is a path inside the folder or ""."""
+    """One finished episode; `steps` counts control steps, `film` is a path inside the folder or "".
+
+    `failure` says why it did not succeed, None where it did and in older versions; `progress` (0 to 1) how far along
+    the task's plan it came, None in older versions.
+    """
 
     task: str
     seed: int
@@ -44,6 +49,8 @@ class Result:
     steps: int
     instruction: str
     film: str = ""
+    failure: AttemptFailure | None = None
+    progress: float | None = None
 
 
 def load(folder: Path, identity: Identity) -> tuple[Result, ...]:
@@ -52,13 +59,19 @@ def load(folder: Path, identity: Identity) -> tuple[Result, ...]:
     if not path.exists():
         return ()
     record = read(path)
-    for field, ours in {**dataclasses.asdict(identity), "version": VERSION}.items():
+    for field, ours in dataclasses.asdict(identity).items():
         if record[field] != ours:
             raise UserError(
                 f"{folder} holds results with {field} {record[field]!r}, not {ours!r}; "
                 "give another --out or empty that folder"
             )
-    return tuple(Result(**row) for row in record["episodes"])
+    return tuple(parse_result(row) for row in record["episodes"])
+
+
+def parse_result(row: Mapping[str, Any]) -> Result:
+    """Return the result in a row of `results.json`, of any version that is read."""
+    raw = row.get("failure")
+    return Result(**{**row, "failure": None if raw is None else AttemptFailure.parse(raw)})
 
 
 def read_provenances(folder: Path) -> tuple[Provenance, ...]:
@@ -107,9 +120,20 @@ def save(folder: Path, identity: Identity, results: Iterable[Result], provenance
 
 
 def summary(results: Sequence[Result]) -> dict[str, Any]:
-    """Return `success_rate` and `ci95` over all episodes, and the same with `episodes` for each task."""
+    """Return `success_rate` and `ci95` over all episodes, and the same with `episodes` and reasons for each task."""
     tasks = {row.task: [r for r in results if r.task == row.task] for row in results}
-    return {**_rate(results), "tasks": {name: {**_rate(rows), "episodes": len(rows)} for name, rows in tasks.items()}}
+    return {
+        **_rate(results),
+        "tasks": {
+            name: {**_rate(rows), "episodes": len(rows), "lost": count_reasons(list_failures(rows))}
+            for name, rows in tasks.items()
+        },
+    }
+
+
+def list_failures(results: Iterable[Result]) -> list[AttemptFailure]:
+    """Return the failures of the episodes that failed, as far as they are known."""
+    return [row.failure for row in results if row.failure is not None]
 
 
 def _rate(results: Sequence[Result]) -> dict[str, Any]:

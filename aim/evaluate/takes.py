@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from aim.evaluate import films
 from aim.evaluate.films import Frames, Panel, outline, overlay, resize, tile
-from sim.types import CONTROL_HZ
+from sim.types import CONTROL_HZ, AttemptFailure
 
 Picture = NDArray[np.uint8]  # (h w 3)
 WON, LOST = (46, 160, 95), (200, 70, 55)
@@ -38,19 +39,31 @@ def foreseen(extras: Mapping[str, NDArray], camera: str, step: int, ahead: int) 
     return extras[images][:, frame], extras[maps][:, frame]
 
 
-def cut(take: Take, success: bool, height: int) -> Frames:
-    """Return the film: what happened and, of a policy that predicts, the picture and the map that it expected."""
+def cut(take: Take, failure: AttemptFailure | None, height: int) -> Frames:
+    """Return the film: what happened and, of a policy that predicts, the picture and the map that it expected.
+
+    The last picture of an attempt that failed has the reason under it.
+    """
     real = np.stack(take.real)
     if not take.future:
-        return _verdict(resize(real, height), success)
+        return films.add_footer(_verdict(resize(real, height), failure is None), _describe(failure), HOLD)
     assert len(take.future) == len(take.maps) == len(real) - 1, (len(real), len(take.future), len(take.maps))
     real, future = resize(real[1:], height), resize(np.stack(take.future), height)
     panels = [
-        Panel("what happened", _verdict(real, success)),
+        Panel("what happened", _verdict(real, failure is None)),
         Panel(f"predicted picture, up to {take.ahead / CONTROL_HZ:.2f} s ahead", _held(future)),
         Panel("predicted map", _held(overlay(real, np.stack(take.maps))), legend=True),
     ]
-    return tile(panels, height)
+    return films.add_footer(tile(panels, height), _describe(failure), HOLD)
+
+
+def _describe(failure: AttemptFailure | None) -> tuple[str, ...]:
+    """Return the lines under a film's last picture: the reason of a failure, and the predicates that do not hold."""
+    if failure is None:
+        return ()
+    skill = f" in {failure.skill}" if failure.skill else ""
+    unmet = (f"does not hold: {', '.join(failure.unmet)}",) if failure.unmet else ()
+    return (f"{failure.reason}{skill}", *unmet)
 
 
 def _verdict(frames: Frames, success: bool) -> Frames:

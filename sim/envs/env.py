@@ -360,7 +360,7 @@ def _frames_of_interest(task: Task) -> tuple[str, ...]:
     """Return the named frames ("bell.top") that success predicates and plan speak of."""
     objects = {thing.name for thing in task.objects}
     frames: dict[str, None] = {}
-    for item in (*task.success, *(part for skill in task.plan for part in (skill, *skill.alongside))):
+    for item in (*task.success, *(part for skill in task.plan for part in skill.list_concurrent())):
         for value in item.args.values():
             for word in value if isinstance(value, tuple) else (value,):
                 if isinstance(word, str) and "." in word and word.partition(".")[0] in objects:

@@ -16,7 +16,7 @@ from sim.episodes.provenance import collect_provenance
 from sim.expert.perturb import sample_perturbations
 from sim.expert.policy import ExpertPolicy
 from sim.task.spec import Task, to_json
-from sim.types import CONTACT_DTYPE, STEPS_PER_IMAGE, Episode, FailedAttempt
+from sim.types import CONTACT_DTYPE, STEPS_PER_IMAGE, AttemptFailure, Episode, FailedAttempt
 from sim.world.protocol import WorldState
 
 
@@ -60,7 +60,7 @@ class EpisodeRecorder:
         assert len(self._actions) == len(self._states) - 1, "a row before every action"
         self._actions.append((actions, executed))
 
-    def build_episode(self, i: int, success: bool, failure: str = "") -> Episode:
+    def build_episode(self, i: int, success: bool, failure: AttemptFailure | None = None) -> Episode:
         """Return what world `i` did as an episode, with its events and value maps; its physics must not have failed."""
         env, robot, rows = self._env, self._env.robot, int(self._rows[i])
         assert rows > 0 and (rows - 1) % STEPS_PER_IMAGE == 0, f"world {i} ended after {rows - 1} actions"
@@ -206,10 +206,10 @@ def record_episodes(
             recorder.capture_action(actions, executed)
             env.step(executed[:, None])
         for i, seed in enumerate(seeds):
-            scene = env.scenes.scenes[i]
-            if env.failure[i]:
-                yield FailedAttempt(seed, env.failure[i], 0 if scene is None else scene.attempt)
+            scene, failure = env.scenes.scenes[i], expert.find_failure(i)
+            if failure is not None and env.failure[i]:
+                yield FailedAttempt(seed, failure, 0 if scene is None else scene.attempt)
             else:
-                yield recorder.build_episode(i, bool(env.success[i]), expert.describe_failure(i))
+                yield recorder.build_episode(i, bool(env.success[i]), failure)
     finally:
         env.close()

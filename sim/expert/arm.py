@@ -1,13 +1,14 @@
-"""The hands of the expert in one copy: what it may read, and motions as generators.
+"""Arm controllers of one world: motion generators, candidate selection, and the context that skills share.
 
 A motion changes `command` and yields once a control step (20 ms), so that every skill reads the state of
 the world whenever it wants and two arms move at once by taking turns. A motion that cannot be done
-raises `Failed`; the expert then plans again.
+raises `MotionFailed`; the executor then plans again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -23,7 +24,7 @@ from sim.expert.obstacles import ObstacleSet
 from sim.geometry import Array, compose, invert, make_pose, slerp
 from sim.task.predicates import SuccessCondition
 from sim.task.spec import TABLE_HALF_EXTENTS_M, Skill, SpecError
-from sim.types import CONTROL_HZ
+from sim.types import CONTROL_HZ, FailureCause
 from sim.world.state import WorldView
 
 MotionGenerator = Iterator[None]
@@ -44,15 +45,22 @@ MAX_JOINT_JUMP_RAD = 1.2  # radians a joint may turn between neighbours of a str
 
 
 class MotionFailed(Exception):
-    """A motion that cannot be done from here."""
+    """A motion that cannot be done from here: its cause, and the reason as one phrase without numbers."""
+
+    def __init__(self, cause: FailureCause, reason: str) -> None:
+        super().__init__(reason)
+        self.cause, self.reason = cause, reason
 
 
 class ObjectDropped(MotionFailed):
-    """What should be in the hand is not."""
+    """The object that should be in the hand is not."""
+
+    def __init__(self, obj: str) -> None:
+        super().__init__(FailureCause.SLIPPED, f"{obj} slipped out of the hand")
 
 
 class ArmController:
-    """One arm of one copy: its kinematics and its part of the command."""
+    """Motions of one arm: its kinematic chain and its part of the command."""
 
     def __init__(self, context: ExpertContext, index: int, chain: KinematicChain) -> None:
         self.context, self.index, self.chain = context, index, chain
@@ -83,6 +91,11 @@ class ArmController:
     def measured_tool_pose(self) -> Array:
         """The measured world_from_tool (7,)."""
         return self.context.world.tool_poses[self.index]
+
+    @property
+    def measured_joints(self) -> Array:
+        """The measured joint values."""
+        return self.context.world.proprio[self.command_offset : self.command_offset + self.chain.joint_count]
 
     @property
     def measured_opening(self) -> float:
@@ -155,7 +168,7 @@ class ArmController:
     def move_straight(
         self, goal: Array, pace: float = 1.0, end_joints: Array | None = None, min_duration_s: float = 0.0
     ) -> MotionGenerator:
-        """Move the tool straight to the pose `goal` (7,), to the joint values `end` there if they are known."""
+        """Move the tool along a straight line to the pose `goal` (7,), to `end_joints` there if they are known."""
         yield from self.follow_joint_path(
             self.solve_joint_path(
                 self.interpolate_line(self.chain.compute_tool_pose(self.commanded_joints), goal), end_joints=end_joints
@@ -172,9 +185,9 @@ class ArmController:
         return np.concatenate([np.stack(positions), np.stack(rotations)], axis=1)
 
     def follow_joint_path(self, joint_path: Array, pace: float = 1.0, min_duration_s: float = 0.0) -> MotionGenerator:
-        """Move the joints through the rows of `path` (k joints), evenly spaced, starting and ending at rest.
+        """Follow the rows of `joint_path` (k joints), evenly spaced, starting and ending at rest (minimum jerk).
 
-        It takes as long as the tool and the joints need at `pace`, and no less than `seconds`.
+        It takes as long as the tool and the joints need at `pace`, and no less than `min_duration_s`.
         """
         waypoints = np.vstack([self.commanded_joints[None], joint_path])
         for t in _sample_minimum_jerk(max(self.compute_path_duration(joint_path, pace), min_duration_s)):
@@ -184,7 +197,7 @@ class ArmController:
             yield
 
     def compute_path_duration(self, joint_path: Array, pace: float = 1.0) -> float:
-        """Return the seconds that `through` takes."""
+        """Duration in seconds of `follow_joint_path`."""
         waypoints = np.vstack([self.commanded_joints[None], joint_path])
         tool_positions = self.chain.forward_kinematics(waypoints)[0]
         path_length = float(np.linalg.norm(np.diff(tool_positions, axis=0), axis=1).sum())
@@ -196,9 +209,9 @@ class ArmController:
     def solve_joint_path(
         self, poses: Array, start_joints: Array | None = None, end_joints: Array | None = None
     ) -> Array:
-        """Return joint values (k joints) along `poses` (k 7), continuous from `start` (default: the command).
+        """Joint path (k joints) along tool poses (k 7), continuous from `start_joints` (default: the command).
 
-        `Failed` where a pose cannot be reached from the one before.
+        `MotionFailed` where a pose cannot be reached from the one before.
         """
         start_joints = self.commanded_joints if start_joints is None else start_joints
         final_joints = self._solve_path_end(poses[-1], start_joints) if end_joints is None else end_joints
@@ -206,13 +219,13 @@ class ArmController:
         q, solved = self.chain.solve_ik(poses, start_joints + fractions * (final_joints - start_joints))
         jumps = np.abs(np.diff(np.vstack([start_joints[None], q]), axis=0)).max(axis=1)
         if not solved.all() or jumps.max() > MAX_JOINT_JUMP_RAD:
-            raise MotionFailed("the path is out of reach")
+            raise MotionFailed(FailureCause.OUT_OF_REACH, "the path is out of reach")
         return q
 
     def _solve_path_end(self, goal: Array, start_joints: Array) -> Array:
         (q,), (solved,) = self.chain.solve_ik(goal[None], start_joints[None], iterations=60)
         if not solved:
-            raise MotionFailed("the end of the path is out of reach")
+            raise MotionFailed(FailureCause.OUT_OF_REACH, "the end of the path is out of reach")
         return q
 
     def retreat_along_approach(self, distance: float) -> MotionGenerator:
@@ -226,6 +239,7 @@ class ArmController:
                 continue
             yield from self.follow_joint_path(self.solve_joint_path(poses))
             return
+        self.context.note_failure(MotionFailed(FailureCause.OUT_OF_REACH, "the way back from a grasp is out of reach"))
 
     def drive_gripper(self, opening: float) -> MotionGenerator:
         """Drive the gripper to an opening and wait until the fingers rest."""
@@ -259,12 +273,13 @@ class ArmController:
         *offsets: PoseOffset,
         penalty: Array | float = 0.0,
         lookahead_cost: LookaheadCost | None = None,
+        about: str = "",
     ) -> tuple[int, list[Array]]:
-        """Return the index of the cheapest of `tools` (c 7), and joint values there and at the end of each way.
+        """Index of the cheapest of `tool_poses` (c 7), and joint values there and at the end of each offset.
 
-        A way leads from tool poses to others that must be reachable close by. Costs are lengths of joint moves in
-        radians: from here, and `onward` for what comes after (infinite: not possible), looked at for the CONSIDERED
-        nearest ones; `penalty` (c,) adds to them.
+        An offset leads from a tool pose to another that must be reachable close by. Costs are lengths of joint moves in
+        radians, from the command; `penalty` (c,) adds to them, and so does `lookahead_cost` for what comes after
+        (infinite: not possible), computed for the MIN_LOOKAHEAD_CANDIDATES nearest. `MotionFailed` speaks of `about`.
         """
         q, joint_distance = self.chain.solve_candidates(tool_poses, self.commanded_joints, self._links_clear_table)
         total_cost = joint_distance + penalty
@@ -299,8 +314,10 @@ class ArmController:
                 return min(feasible_candidates, key=lambda candidate: candidate[0])[1:]
         if feasible_candidates:
             return min(feasible_candidates, key=lambda candidate: candidate[0])[1:]
-        raise MotionFailed("no grasp or place is within reach")
-
+        what = f" for {about}" if about else ""
+        if not np.isfinite(joint_distance).any():
+            raise MotionFailed(FailureCause.OUT_OF_REACH, f"no tool pose{what} is within reach")
+        raise MotionFailed(FailureCause.OUT_OF_REACH, f"no tool pose{what} allows the motion that follows")
 
     def _links_clear_table(self, q: Array) -> NDArray[np.bool_]:
         """Tell at which joint values (m joints) no link reaches into the table (m,)."""
@@ -310,23 +327,37 @@ class ArmController:
         return ~(over_table & (centres[..., 2] - radii < table.top)).any(axis=1)
 
 
-class ExpertContext:
-    """One copy and the action that the expert holds it at."""
+@dataclass(frozen=True)
+class SkillFailure:
+    """A skill that failed, as one phrase, and why."""
 
-    def __init__(self, world: WorldView, chains: dict[str, KinematicChain]) -> None:
+    cause: FailureCause
+    reason: str
+    skill: str
+
+
+class ExpertContext:
+    """One world as skills see it: its state, obstacles, arm controllers and the command that they write."""
+
+    def __init__(
+        self, world: WorldView, chains: dict[str, KinematicChain], predicates: Callable[[], NDArray[np.bool_]]
+    ) -> None:
+        """Begin at the command that the robot holds; `predicates` returns which success predicates (p,) hold."""
         self.world = world
         self.obstacles = ObstacleSet(world, chains)
         self._success = SuccessCondition(world.task)
-        self.command = np.array(world.robot.home_action, float)
+        self._predicates = predicates
+        self.command = world.command.astype(float)
         self.controllers = {
             arm.name: ArmController(self, i, chains[arm.name]) for i, arm in enumerate(world.robot.arms)
         }
         self.upcoming_skills: tuple[Skill, ...] = ()  # what the plan does after the skill at hand
         self.present_skill = ""  # the skill at hand, as one phrase
-        self.last_failure = ""  # the skill that failed last and its reason; "" after one that succeeded
+        self.last_failure: SkillFailure | None = None  # of the skill at hand or, where the plan ended with it, the last
+        self.side_failure: SkillFailure | None = None  # of a motion that the plan does not wait for
 
     def find_controller(self, role: str) -> ArmController:
-        """Return the hand that plays `role`; `SpecError` names the roles there are."""
+        """Controller of the arm that plays `role`; `SpecError` names the roles there are."""
         arms = self.world.scene.role_arms
         if role not in arms:
             raise SpecError(f"task {self.world.task.name!r}: unknown arm {role!r}; valid: {', '.join(arms)}")
@@ -335,10 +366,14 @@ class ExpertContext:
     def object_predicates_hold(self, obj: str) -> bool:
         """Tell whether all success predicates that speak of an object hold, and there are any."""
         about = self._success.about(obj)
-        if not about:
-            return False
-        evaluation = SuccessCondition(self.world.task, about).evaluate(self.world.view)
-        return bool(evaluation.success[self.world.index])
+        holds = self._predicates()
+        return bool(about) and all(
+            held for item, held in zip(self._success.predicates, holds, strict=True) if item in about
+        )
+
+    def note_failure(self, failure: MotionFailed) -> None:
+        """Remember the failure of a motion that the plan does not wait for: a retreat, an idle arm on its way home."""
+        self.side_failure = SkillFailure(failure.cause, failure.reason, self.present_skill)
 
     def measure_tool_from_body(self, controller: ArmController, body: str) -> Array:
         """Return tool_from_body (7,) as measured."""
@@ -377,19 +412,24 @@ def run_parallel(*motions: MotionGenerator) -> MotionGenerator:
             yield
 
 
-def run_with_background(motion: MotionGenerator, background: dict[str, MotionGenerator]) -> MotionGenerator:
-    """Run a motion to its end while others go on, by a name; those that end or fail are dropped."""
+def run_with_background(
+    motion: MotionGenerator, background: dict[str, MotionGenerator], context: ExpertContext
+) -> MotionGenerator:
+    """Run a motion to its end while others go on, by a name; those that end are dropped, those that fail noted too."""
     for _ in motion:
         for name in list(background):
             try:
                 next(background[name])
-            except (StopIteration, MotionFailed):
+            except StopIteration:
                 del background[name]
+            except MotionFailed as failure:
+                del background[name]
+                context.note_failure(failure)
         yield
 
 
 def _smooth_corners(joint_path: Array) -> Array:
-    """Return the rows of a course (k joints) after the first, its corners cut by averaging over ROUNDING steps."""
+    """Joint path (k joints) after its first row, smoothed by a moving average over CORNER_SMOOTHING_STEPS."""
     half = CORNER_SMOOTHING_STEPS // 2
     padded = np.concatenate(
         [np.repeat(joint_path[:1], half, axis=0), joint_path, np.repeat(joint_path[-1:], half, axis=0)]

@@ -40,7 +40,7 @@ def can_follow_path(
     joint_paths: dict[bytes, Array],
     end_joints: Array | None = None,
 ) -> bool:
-    """Tell whether a hand at `tool` can go along `way` (k 7), and keep the joint path, keyed by `tool`."""
+    """Tell whether an arm at `tool_pose` can follow `tool_path` (k 7); the joint path is kept by that pose's bytes."""
     try:
         joint_paths[tool_pose.tobytes()] = controller.solve_joint_path(tool_path, q, end_joints)
     except MotionFailed:
@@ -57,7 +57,7 @@ def can_lead_part(
     q: Array,
     joint_paths: dict[bytes, Array],
 ) -> NDArray[np.bool_]:
-    """Return from which of `tools` (c 7) a hand can lead a part, and keep the joint paths, keyed by the tool poses."""
+    """From which of `tool_poses` (c 7) an arm can lead a part (c,); the joint paths are kept by the poses' bytes."""
     feasible = np.zeros(len(tool_poses), bool)
     for rotation_fraction in (1.0,) if part.prismatic else TOOL_ROTATION_FRACTIONS:
         remaining = np.flatnonzero(~feasible)
@@ -77,9 +77,9 @@ def can_lead_part(
 def _compute_part_path(
     frame: Array, part: ObjectPart, tool_pose: Array, joint_steps: Array, rotation_fraction: float
 ) -> Array:
-    """Return tool poses (k 7) carried by a part whose joint moves on by `steps` (k,) in `frame`.
+    """Tool path (k 7) of a grasp on a part whose joint moves by `joint_steps` (k,), radians or metres, in `frame`.
 
-    The tool itself turns by a `share` of a hinge's turn, pivoting on what it holds.
+    The tool itself turns by `rotation_fraction` of a hinge's turn, pivoting on what it holds.
     """
     if part.prismatic:
         slide_axis = rotate(frame[3:], part.axis)

@@ -44,7 +44,7 @@ def build_palm_points(arm: ArmModel) -> Array:
 
 
 def build_held_object_points(world: WorldView, obj: str, tool_pose: Array) -> Array:
-    """Return points (p 3) of a held object's bounding box, no further apart than SPACING, in the tool frame."""
+    """Points (p 3), in the tool frame, of a held object's bounding box, HELD_POINT_SPACING_M apart at most."""
     low, high = _compute_object_bounds(world, obj)
     axis_samples = [
         np.linspace(a, b, 1 + int(np.ceil((b - a) / HELD_POINT_SPACING_M))) for a, b in zip(low, high, strict=True)

@@ -7,7 +7,6 @@ what has been done and still stands. An arm that the plan does not need goes hom
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -18,9 +17,11 @@ from sim.expert.arm import (
     MotionFailed,
     MotionGenerator,
     ObjectDropped,
+    SkillFailure,
     run_with_background,
 )
-from sim.expert.skills import is_skill_achieved, move_home, put_down_object, start_skill
+from sim.expert.resume import adopt_state, join_skills, prepare_arms, select_remaining
+from sim.expert.skills import move_home, put_down_object, start_skill
 from sim.task.spec import Skill, SpecError, Value, describe_item
 
 MAX_SKILL_RETRIES = 3  # times a skill that failed is planned anew
@@ -33,17 +34,23 @@ MAX_PLAN_END_WAIT_STEPS = 75
 MAX_PLAN_END_SPEED_M_S = 0.02  # m/s
 
 
-def execute_plan(context: ExpertContext, succeeded: Callable[[], bool]) -> MotionGenerator:
-    """Yield once a control step until the plan has ended."""
+def execute_plan(context: ExpertContext, succeeded: Callable[[], bool], resume: bool = False) -> MotionGenerator:
+    """Yield once a control step until the plan has ended.
+
+    With `resume` it begins in the middle of an episode: what is done and held is recognised, and what is done skipped.
+    """
     plan = tuple(
         applicable
         for skill in context.world.task.plan
         if (applicable := _select_applicable(skill, context)) is not None
     )
     idle_motions: dict[str, MotionGenerator] = {}
+    if resume:
+        adopt_state(context)
+        yield from prepare_arms(plan, context)
     for round_index in range(MAX_PLAN_ROUNDS):
-        yield from _execute_round(plan, context, idle_motions, skip_achieved=round_index > 0)
-        yield from run_with_background(_wait_until_settled(context), idle_motions)
+        yield from _execute_round(plan, context, idle_motions, skip_achieved=resume or round_index > 0)
+        yield from run_with_background(_wait_until_settled(context), idle_motions, context)
         if succeeded():
             return
 
@@ -71,25 +78,25 @@ def _execute_round(
 ) -> MotionGenerator:
     skill_index, failures, backtracks = 0, 0, 0
     while skill_index < len(plan):
-        skill = plan[skill_index]
-        if skip_achieved and _is_already_achieved(plan, skill_index, context):
+        skill = select_remaining(plan, skill_index, context) if skip_achieved else plan[skill_index]
+        if skill is None:
             skill_index += 1
             continue
         context.upcoming_skills = plan[skill_index + 1 :]
         context.present_skill = describe_item(skill)
         _send_idle_arms_home(skill, context, idle_motions)
         try:
-            yield from run_with_background(start_skill(skill, context), idle_motions)
+            yield from run_with_background(start_skill(skill, context), idle_motions, context)
             skill_index, failures = skill_index + 1, 0
-            context.last_failure = ""
+            context.last_failure = None
         except MotionFailed as failure:
             failures += 1
-            context.last_failure = f"{context.present_skill}: {failure}"
+            context.last_failure = SkillFailure(failure.cause, failure.reason, context.present_skill)
             is_dropped = isinstance(failure, ObjectDropped)
             if is_dropped or failures > MAX_SKILL_RETRIES // 2:
                 pick_index = _find_pick_index(plan, skill_index)
                 if pick_index < skill_index:
-                    yield from run_with_background(_abandon_object(skill, context), idle_motions)
+                    yield from run_with_background(_abandon_objects(skill, context), idle_motions, context)
                     skill_index, backtracks, failures = pick_index, backtracks + 1, 0
             if failures > MAX_SKILL_RETRIES or backtracks > MAX_PLAN_BACKTRACKS:
                 return
@@ -98,17 +105,13 @@ def _execute_round(
 
 def _select_applicable(skill: Skill, context: ExpertContext) -> Skill | None:
     """Return what of a skill is for this scene: its conditions hold and its objects are there; None if nothing is."""
-    applicable = [
-        part
-        for part in _list_concurrent_skills(skill)
-        if _condition_holds(part, context) and not _refers_to_absent_object(part, context)
-    ]
-    return dataclasses.replace(applicable[0], alongside=tuple(applicable[1:])) if applicable else None
-
-
-def _list_concurrent_skills(skill: Skill) -> tuple[Skill, ...]:
-    """Return a skill and those alongside."""
-    return (skill, *skill.alongside)
+    return join_skills(
+        [
+            part
+            for part in skill.list_concurrent()
+            if _condition_holds(part, context) and not _refers_to_absent_object(part, context)
+        ]
+    )
 
 
 def _refers_to_absent_object(skill: Skill, context: ExpertContext) -> bool:
@@ -128,30 +131,10 @@ def _condition_holds(skill: Skill, context: ExpertContext) -> bool:
     return (arms[first_role] == arms[second_role]) == (operator == "=")
 
 
-def _is_already_achieved(plan: tuple[Skill, ...], skill_index: int, context: ExpertContext) -> bool:
-    """Tell whether what a skill does, or what its objects are picked for, has been done and still holds."""
-    return all(
-        is_skill_achieved(_find_final_use(part, plan[skill_index:]), context)
-        for part in _list_concurrent_skills(plan[skill_index])
-    )
-
-
-def _find_final_use(skill: Skill, plan: tuple[Skill, ...]) -> Skill:
-    """Return the last skill of a plan that has to do with the object of a skill, or that skill itself."""
-    obj = skill.args.get("obj")
-    later_uses = [
-        part for later in plan for part in _list_concurrent_skills(later) if obj and part.args.get("obj") == obj
-    ]
-    return later_uses[-1] if later_uses else skill
-
-
 def _find_pick_index(plan: tuple[Skill, ...], skill_index: int) -> int:
-    """Return where the objects of a skill were last picked, the earliest of these, or `at` where none was."""
+    """Return where the objects of a skill were last picked, the earliest of these, or `skill_index` where none was."""
     return min(
-        (
-            _find_last_pick(plan, skill_index, part.args.get("obj"))
-            for part in _list_concurrent_skills(plan[skill_index])
-        ),
+        (_find_last_pick(plan, skill_index, part.args.get("obj")) for part in plan[skill_index].list_concurrent()),
         default=skill_index,
     )
 
@@ -160,16 +143,17 @@ def _find_last_pick(plan: tuple[Skill, ...], skill_index: int, obj: Value | None
     pick_indices = [
         k
         for k in range(skill_index)
-        for part in _list_concurrent_skills(plan[k])
+        for part in plan[k].list_concurrent()
         if part.name == "pick" and part.args.get("obj") == obj
     ]
     return pick_indices[-1] if pick_indices else skill_index
 
 
-def _abandon_object(skill: Skill, context: ExpertContext) -> MotionGenerator:
-    """Let go of the object of a skill: where it is held, set it down."""
+def _abandon_objects(skill: Skill, context: ExpertContext) -> MotionGenerator:
+    """Let go of the objects of a skill and of those alongside: where one is held, set it down."""
+    objects = {part.args.get("obj") for part in skill.list_concurrent()}
     for controller in context.controllers.values():
-        if controller.held_body and controller.held_body == skill.args.get("obj"):
+        if controller.held_body and controller.held_body in objects:
             if controller.both_fingers_touch(controller.held_body):
                 yield from put_down_object(context, controller)
             controller.held_body = ""
@@ -186,11 +170,10 @@ def _send_idle_arms_home(skill: Skill, context: ExpertContext, idle_motions: dic
 
 
 def _iterate_roles(skill: Skill) -> Iterator[str]:
-    for key in ("arm", "arms"):
-        value: Value = skill.args.get(key, ())
-        yield from map(str, value if isinstance(value, tuple) else (value,))
-    for other in skill.alongside:
-        yield from _iterate_roles(other)
+    for part in skill.list_concurrent():
+        for key in ("arm", "arms"):
+            value: Value = part.args.get(key, ())
+            yield from map(str, value if isinstance(value, tuple) else (value,))
 
 
 def _is_away_from_home(controller: ArmController) -> bool:

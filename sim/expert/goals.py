@@ -83,14 +83,13 @@ class Goal:
             ]
         )
 
-    def is_reached(self, context: ExpertContext) -> bool:
-        """Tell whether the object's point is on the place."""
+    def is_reached(self, context: ExpertContext, max_error_m: float = MAX_PLACED_ERROR_M) -> bool:
+        """Tell whether the object's point is within `max_error_m` of the place in the plane, twice that in height."""
         position_error = (
             context.world.frame_pose(f"{self.obj}.{self.point}")[:3] - self.compute_target_frame(context)[:3]
         )
         return bool(
-            np.hypot(position_error[0], position_error[1]) < MAX_PLACED_ERROR_M
-            and abs(position_error[2]) < 2 * MAX_PLACED_ERROR_M
+            np.hypot(position_error[0], position_error[1]) < max_error_m and abs(position_error[2]) < 2 * max_error_m
         )
 
     def _compute_yaw_angles(self, context: ExpertContext, frame: Array, yaw_symmetry: int) -> list[float]:

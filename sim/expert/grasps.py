@@ -19,6 +19,7 @@ from sim.expert.collision import build_finger_points, build_gripper_points, buil
 from sim.geometry import Array, compose, conjugate, make_pose, rotate, transform_points
 from sim.objects import Grasp
 from sim.task.spec import SpecError
+from sim.types import FailureCause
 
 MIN_TABLE_CLEARANCE_M = 0.0005  # between a hand and the table
 FINGERTIP_CLEARANCE_M = 0.002  # between fingers and the table where they are moved off it
@@ -70,7 +71,8 @@ def build_grasp_candidates(
         np.concatenate([part.costs for part in fitted]),
     )
     if not len(candidates.tool_poses):
-        raise MotionFailed(f"no {' or '.join(names)} grasp of {obj} leaves room for the hand of robot {robot_name!r}")
+        reason = f"no {' or '.join(names)} grasp of {obj} leaves room for the hand of robot {robot_name!r}"
+        raise MotionFailed(FailureCause.NO_GRASP, reason)
     return candidates
 
 
@@ -80,7 +82,8 @@ def check_grasp_width(arm: ArmModel, robot_name: str, obj: str, grasps: Sequence
     thinnest = min(grasp.width_m for grasp in grasps)
     if thinnest + 2 * MIN_FINGER_GAP_M > max_width:
         sizes = f"{1000 * thinnest:.0f} mm wide, it opens {1000 * max_width:.0f} mm"
-        raise MotionFailed(f"no grasp of {obj!r} fits the gripper of robot {robot_name!r}: {sizes}")
+        reason = f"no grasp of {obj!r} fits the gripper of robot {robot_name!r}: {sizes}"
+        raise MotionFailed(FailureCause.NO_GRASP, reason)
 
 
 def fit_grasps(arm: ArmModel, grasps: Sequence[Grasp], body_pose: Array, table_height: float) -> FittedGrasps:

@@ -1,4 +1,4 @@
-"""Looking ahead: what the plan does next with an object, and whether a hand that held it so could do that."""
+"""Lookahead of grasp selection: what the plan does next with an object, and whether a grasp allows it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from sim.expert.arm import (
 from sim.expert.goals import build_goal
 from sim.geometry import Array, compose, invert, make_pose, quat_from_axis_angle
 from sim.task.spec import Skill
+from sim.types import FailureCause
 
 DEFAULT_APPROACH_DISTANCE_M = 0.05  # metres before a place
 DEFAULT_RELEASE_DISTANCE_M = 0.002  # metres before it where a held object is let go
@@ -29,7 +30,7 @@ DEFAULT_SHAKE_HEIGHT_M, DEFAULT_SHAKE_ANGLE_RAD = 0.05, 0.39  # metres and radia
 def find_remaining_uses(context: ExpertContext, arm: str, obj: str) -> list[Skill]:
     """Return what the plan does with an object in this arm until it lets go or another arm takes it."""
     controller, remaining_uses, moved_objects = context.find_controller(arm), [], set()
-    for skill in (concurrent for upcoming in context.upcoming_skills for concurrent in (upcoming, *upcoming.alongside)):
+    for skill in (part for upcoming in context.upcoming_skills for part in upcoming.list_concurrent()):
         uses_same_arm = "arm" in skill.args and context.find_controller(str(skill.args["arm"])) is controller
         if skill.args.get("obj") != obj:
             if uses_same_arm and skill.name in ("release", "home"):
@@ -89,10 +90,10 @@ def compute_lookahead_cost(
     tool_poses: Array,
     q: Array,
 ) -> Array:
-    """Return what it costs (c,) to bring an object held by `tools` (c 7), at joint values `q`, through the stages.
+    """Cost (c,) of bringing an object, grasped at `tool_poses` (c 7) with joint values `q`, through all subgoals.
 
-    Radians, the lengths of the joint moves and TIGHT for a stage at the end of a joint's range; infinite where a
-    stage is out of reach.
+    Radians: the lengths of the joint moves, and JOINT_LIMIT_PENALTY_RAD for a subgoal at the end of a joint's range;
+    infinite where a subgoal is out of reach.
     """
     body_pose = context.world.body_pose(obj)
     total_cost = np.zeros(len(tool_poses))
@@ -119,7 +120,7 @@ def compute_lookahead_cost(
 
 
 def _is_near_joint_limits(controller: ArmController, q: Array) -> NDArray[np.bool_]:
-    """Return at which joint values (c joints) a joint is closer than MARGIN to the end of its range."""
+    """Return at which joint values (c joints) a joint is closer than JOINT_LIMIT_MARGIN_RAD to the end of its range."""
     return np.any(
         (q < controller.chain.lower_limits + JOINT_LIMIT_MARGIN_RAD)
         | (q > controller.chain.upper_limits - JOINT_LIMIT_MARGIN_RAD),
@@ -130,7 +131,7 @@ def _is_near_joint_limits(controller: ArmController, q: Array) -> NDArray[np.boo
 def can_follow_offsets(
     controller: ArmController, tool_poses: Array, q: Array, offsets: list[PoseOffset]
 ) -> NDArray[np.bool_]:
-    """Return from which of `tools` (c 7), at joint values `q`, the ends of all `ways` can be reached in turn."""
+    """From which of `tool_poses` (c 7), at joint values `q`, the ends of all offsets can be reached in turn (c,)."""
     feasible = np.ones(len(tool_poses), bool)
     for offset in offsets if len(tool_poses) else ():
         end_joints, solved = controller.chain.solve_ik(offset(tool_poses), q)
@@ -140,7 +141,7 @@ def can_follow_offsets(
 
 
 def can_move_straight(controller: ArmController, tool_pose: Array, end_joints: Array) -> bool:
-    """Tell whether the hand can go straight to a tool pose (7,) and arrive at the joint values `end`."""
+    """Tell whether the tool can move straight to a pose (7,) and arrive at `end_joints`."""
     try:
         controller.solve_joint_path(
             controller.interpolate_line(controller.chain.compute_tool_pose(controller.commanded_joints), tool_pose),
@@ -152,7 +153,7 @@ def can_move_straight(controller: ArmController, tool_pose: Array, end_joints: A
 
 
 def solve_offset_poses(controller: ArmController, offsets: list[PoseOffset]) -> list[tuple[Array, Array]]:
-    """Return tool poses and joint values at the ends of all `ways` from here; `Failed` where one is out of reach."""
+    """Tool poses and joint values at the ends of all offsets in turn; `MotionFailed` where one is out of reach."""
     tool_pose, q, solutions = (
         controller.chain.compute_tool_pose(controller.commanded_joints),
         controller.commanded_joints,
@@ -161,7 +162,7 @@ def solve_offset_poses(controller: ArmController, offsets: list[PoseOffset]) -> 
     for offset in offsets:
         (q,), (solved,) = controller.chain.solve_ik(offset(tool_pose)[None], q[None])
         if not solved:
-            raise MotionFailed("there is no room to swing")
+            raise MotionFailed(FailureCause.OUT_OF_REACH, "a swing is out of reach")
         solutions.append((offset(tool_pose), q))
     return solutions
 

@@ -23,7 +23,7 @@ def sample_perturbations(task: Task, robot: Embodiment, seed: int, std_rad: floa
     """Return what is added to the joint targets of a seed (horizon + 1, d): radians, zero for grippers.
 
     In a burst every joint of an arm is pushed to an offset of its own and back, along a raised cosine; the offsets are
-    normal with standard deviation `size`. All arms are pushed at the same times.
+    normal with standard deviation `std_rad`. All arms are pushed at the same times.
     """
     rng = sample.make_rng(task, seed, sample.PERTURBATION_STREAM)
     is_joint = ~np.array(robot.is_gripper)

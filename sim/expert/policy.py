@@ -1,4 +1,4 @@
-"""The expert: plays a task's plan through skills, reading the simulator's state; one plan a copy."""
+"""The expert: plays a task's plan through skills, reading the simulator's state; one plan a world."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from numpy.typing import NDArray
 
 from sim.embodiment.kinematics import KinematicChain
 from sim.envs.env import Env
+from sim.envs.failure import TIMED_OUT, find_env_failure, list_unmet_predicates
 from sim.expert.arm import ExpertContext, MotionGenerator
 from sim.expert.executor import execute_plan
-from sim.task.spec import describe_item
-from sim.types import ActionChunk, Observation
+from sim.types import ActionChunk, AttemptFailure, FailureCause, Observation
 
 
 class ExpertPolicy:
     """Scripted expert with privileged access to `env`, which must have been reset.
 
-    `finished` (n,) says whose plan has ended; a world without a scene has none.
+    A world in the middle of an episode is taken over: what is done and held is recognised, and the plan goes on from
+    there. `finished` (n,) says whose plan has ended; a world without a scene has none.
     """
 
     def __init__(self, env: Env) -> None:
@@ -31,7 +32,7 @@ class ExpertPolicy:
         """Start the plan anew, from whatever state they are in, in the worlds where `mask` (n,) is true."""
         for i in np.flatnonzero(mask).tolist():
             has_scene = self._env.scenes.scenes[i] is not None
-            context = ExpertContext(self._env.world_view(i), self._chains) if has_scene else None
+            context = self._make_context(i) if has_scene else None
             self._contexts[i] = context
             self._motions[i] = iter(()) if context is None else self._start_plan(i, context)
             self.finished[i] = context is None
@@ -46,23 +47,24 @@ class ExpertPolicy:
         return ActionChunk(np.stack(commands)[:, None].astype(np.float32))
 
     def _start_plan(self, index: int, context: ExpertContext) -> MotionGenerator:
-        return execute_plan(context, lambda: bool(self._env.success[index]))
+        resume = self._env.steps[index] > 0
+        return execute_plan(context, lambda: bool(self._env.success[index]), resume=bool(resume))
 
-    def describe_failure(self, index: int) -> str:
-        """Return why a world's attempt has not succeeded, "" if it has: the skill, its reason, what does not hold."""
+    def _make_context(self, index: int) -> ExpertContext:
+        return ExpertContext(self._env.world_view(index), self._chains, lambda: self._env.predicates[index])
+
+    def find_failure(self, index: int) -> AttemptFailure | None:
+        """Return why a world's attempt has not succeeded, None if it has: the skill, its reason, what does not hold."""
         env, context = self._env, self._contexts[index]
         if env.success[index]:
-            return ""
+            return None
         if context is None or env.failure[index]:
-            return env.failure[index]
-        reason = context.last_failure or "the plan was carried out"
+            return find_env_failure(env, index)
+        unmet = list_unmet_predicates(env, index)
+        failure = context.last_failure or context.side_failure
         if not self.finished[index]:
-            reason = f"timed out in {context.present_skill}" + (
-                f" after {context.last_failure}" if context.last_failure else ""
-            )
-        unmet = [
-            describe_item(item)
-            for item, holds in zip(env.task.success, env.predicates[index], strict=True)
-            if not holds
-        ]
-        return f"{reason}; does not hold: {', '.join(unmet)}"
+            reason = f"{TIMED_OUT} after {failure.reason}" if failure else TIMED_OUT
+            return AttemptFailure(FailureCause.TIMED_OUT, reason, context.present_skill, unmet)
+        if failure:
+            return AttemptFailure(failure.cause, failure.reason, failure.skill, unmet)
+        return AttemptFailure(FailureCause.PLAN_ENDED, f"the plan ended without {unmet[0]}", "", unmet)

@@ -1,4 +1,4 @@
-"""The vocabulary of motion: skills as generators over an actor's hands. No skill knows a task.
+"""Skills: the vocabulary of motion, as generators over arm controllers. No skill knows a task.
 
 Places are named points ("cup.bottom"), or `to`: x and y in the world, height above the table's top. `mirror`
 names a role: what is said for the right side is mirrored where that role acts on the left.
@@ -47,12 +47,14 @@ from sim.geometry import Array, compose, invert, make_pose, rotate
 from sim.objects.bounds import compute_lowest_height
 from sim.task.spec import Skill, SpecError
 from sim.task.values import Bound, Direction, Distance, FingerOpening, Fraction, Offset, Pace, Vector3
+from sim.types import FailureCause
 
 SKILLS: dict[str, Callable[..., MotionGenerator]] = {}
 COLLISION_PENALTY_RAD = 2.0  # radians that the expert would rather move than reach between other things
 FACING_PENALTY_RAD_PER_RAD = 2.0  # radians that a joint would rather move than the hand point another way by one
 MAX_CONTACT_LOSS_STEPS = 5  # control steps for which the solver may lose a contact
-SUFFICIENT_JOINT_FRACTION = 0.9  # of the way that a part should come, which is enough
+MIN_TURN_SHARE, MAX_OVERTURN = 0.9, 0.1  # of `to`, and of the joint's range beyond it, where a part counts as turned
+MAX_TURN_SHORTFALL = 0.15  # of the way of a part, which may be missing after it was led
 ARC_WAYPOINT_COUNT = 10
 NO_POSITION: tuple[()] = ()
 
@@ -86,9 +88,10 @@ def is_skill_achieved(invocation: Skill, context: ExpertContext) -> bool:
         holds = context.object_predicates_hold(obj)
         return is_released and (build_goal(invocation, context).is_reached(context) or holds)
     if invocation.name == "turn":
-        return context.world.joint_fraction(str(invocation.args["joint"])) >= SUFFICIENT_JOINT_FRACTION * float(
-            str(invocation.args["to"])
-        )
+        fraction = context.world.joint_fraction(str(invocation.args["joint"]))
+        return is_joint_turned(fraction, float(str(invocation.args["to"])))
+    if invocation.name == "press":
+        return context.object_predicates_hold(str(invocation.args["point"]).partition(".")[0])
     return invocation.name == "home"
 
 
@@ -128,7 +131,7 @@ def pick(
             tool_poses, *offsets, *next_offsets, penalty=penalty, lookahead_cost=lookahead_cost if subgoals else None
         )
     except MotionFailed:
-        best, joint_values = controller.choose_candidate(tool_poses, *offsets, penalty=penalty)
+        best, joint_values = controller.choose_candidate(tool_poses, *offsets, penalty=penalty, about=obj)
     approach_opening = _to_gripper_command(controller, opening or candidates.openings_m[best])
     yield from run_parallel(
         controller.move_joints(joint_values[1], opening=approach_opening), controller.drive_gripper(approach_opening)
@@ -138,14 +141,14 @@ def pick(
     yield from controller.drive_gripper(0.0)
     if not controller.both_fingers_touch(obj):
         yield from _release_and_retreat(controller, pre)
-        raise MotionFailed(f"the fingers missed {obj}")
+        raise MotionFailed(FailureCause.MISSED, f"the fingers missed {obj}")
     controller.held_body = obj
     if lift > 0:
         initial_height = context.world.body_pose(obj)[2]
         yield from controller.move_straight(lift_offset(lift)(tool_poses[best]), end_joints=joint_values[2])
         if context.world.body_pose(obj)[2] < initial_height + lift / 2:
             yield from _release_and_retreat(controller, 0.0)
-            raise MotionFailed(f"{obj} slipped")
+            raise MotionFailed(FailureCause.SLIPPED, f"{obj} slipped")
 
 
 @skill
@@ -186,7 +189,7 @@ def carry(
 
     facing_error = np.arccos(np.clip(rotate(tool_poses[:, 3:], (0.0, 0.0, 1.0)) @ facing, -1, 1)) if facing else 0.0
     best, (q,) = controller.choose_candidate(
-        tool_poses, penalty=FACING_PENALTY_RAD_PER_RAD * facing_error, lookahead_cost=lookahead_cost
+        tool_poses, penalty=FACING_PENALTY_RAD_PER_RAD * facing_error, lookahead_cost=lookahead_cost, about=obj
     )
     if straight:
         yield from controller.move_straight(tool_poses[best], pace=pace, end_joints=q)
@@ -237,7 +240,7 @@ def place(
     openings = np.full(len(release_poses), release_opening)
     is_colliding = find_colliding_grasps(context, controller, obj, release_poses, openings, 0.0 if hold else retreat)
     penalty = np.where(is_colliding, COLLISION_PENALTY_RAD, 0.0)
-    best, (q, _) = controller.choose_candidate(approach_poses, descent_offset, penalty=penalty)
+    best, (q, _) = controller.choose_candidate(approach_poses, descent_offset, penalty=penalty, about=obj)
     yield from controller.move_joints(q, pace=pace)
     yield from controller.wait_until_at_command()
     yield from _require_held(context, controller, obj)
@@ -364,6 +367,8 @@ def press(
         target_pose[:3] + surface_normal * (controller.arm_model.gripper.tip_offset - depth), -surface_normal
     )
     clears_table = check_table_clearance(context, controller, tool_poses, np.zeros(len(tool_poses)))
+    if not clears_table.any():
+        raise MotionFailed(FailureCause.PATH_BLOCKED, f"the table blocks every way to {point}")
     retreat = translation_offset(pre * surface_normal)
     joint_paths: dict[bytes, Array] = {}
 
@@ -378,7 +383,7 @@ def press(
         return np.where(feasible, 0.0, np.inf)
 
     best, (q,) = controller.choose_candidate(
-        tool_poses[clears_table], penalty=penalty[clears_table], lookahead_cost=lookahead_cost
+        tool_poses[clears_table], penalty=penalty[clears_table], lookahead_cost=lookahead_cost, about=point
     )
     press_path = joint_paths[tool_poses[clears_table][best].tobytes()]
     yield from run_parallel(controller.move_joints(press_path[-1], opening=0.0), controller.drive_gripper(0.0))
@@ -387,21 +392,25 @@ def press(
     yield from controller.follow_joint_path(press_path, pace=0.8)
 
 
+def is_joint_turned(fraction: float, to: float) -> bool:
+    """Tell whether a joint at a fraction of its range is close enough to the fraction `to`, from either side."""
+    return MIN_TURN_SHARE * to <= fraction <= to + MAX_OVERTURN
+
+
 @skill
 def turn(
     context: ExpertContext, arm: str, joint: str, grasp: str, to: Fraction, pre: Distance = 0.08
 ) -> MotionGenerator:
-    """Hold a hinged or sliding part and lead it until the joint has come to a fraction `to` of its range.
+    """Hold a hinged or sliding part and lead it, forth or back, to a fraction `to` of its joint's range.
 
-    Where it has come that far already nothing is done.
+    Where it is close to that already nothing is done.
     """
     controller, world = context.find_controller(arm), context.world
-    if world.joint_fraction(joint) >= SUFFICIENT_JOINT_FRACTION * to:
+    if is_joint_turned(world.joint_fraction(joint), to):
         return
     obj, _, joint_name = joint.partition(".")
     part = next(p for p in world.scene.models[obj].parts if p.joint == joint_name)
-    candidates = build_grasp_candidates(context, obj, grasp, 0.0, controller)
-    tool_poses = candidates.tool_poses
+    body = f"{obj}.{part.name}"
     joint_frame = compose(world.body_pose(obj), make_pose(part.pos))
     initial_value = world.joint_value(joint)
     target_value = part.joint_range[0] + to * (part.joint_range[1] - part.joint_range[0])
@@ -413,8 +422,16 @@ def turn(
             can_lead_part(controller, part, joint_frame, joint_steps, candidate_poses, q, joint_paths), 0.0, np.inf
         )
 
+    if controller.held_body == body and controller.both_fingers_touch(body):
+        tool_pose = controller.chain.compute_tool_pose(controller.commanded_joints)
+        if np.isfinite(lookahead_cost(tool_pose[None], controller.commanded_joints[None].copy())[0]):
+            yield from _lead_part(context, controller, joint, target_value, joint_paths[tool_pose.tobytes()], pre)
+            return
+        yield from _release_and_retreat(controller, pre)
+    candidates = build_grasp_candidates(context, obj, grasp, 0.0, controller)
+    tool_poses = candidates.tool_poses
     best, (q, approach_joints) = controller.choose_candidate(
-        tool_poses, retreat_offset(pre), penalty=candidates.costs, lookahead_cost=lookahead_cost
+        tool_poses, retreat_offset(pre), penalty=candidates.costs, lookahead_cost=lookahead_cost, about=joint
     )
     approach_opening = _to_gripper_command(controller, candidates.openings_m[best])
     yield from run_parallel(
@@ -423,24 +440,33 @@ def turn(
     yield from controller.move_straight(tool_poses[best], end_joints=q)
     yield from controller.wait_until_at_command()
     yield from controller.drive_gripper(0.0)
-    if not controller.both_fingers_touch(f"{obj}.{part.name}"):
+    if not controller.both_fingers_touch(body):
         yield from _release_and_retreat(controller, pre)
-        raise MotionFailed(f"the fingers missed {obj}.{part.name}")
-    controller.held_body = f"{obj}.{part.name}"
-    yield from controller.follow_joint_path(joint_paths[tool_poses[best].tobytes()], pace=0.7)
+        raise MotionFailed(FailureCause.MISSED, f"the fingers missed {body}")
+    controller.held_body = body
+    yield from _lead_part(context, controller, joint, target_value, joint_paths[tool_poses[best].tobytes()], pre)
+
+
+def _lead_part(
+    context: ExpertContext, controller: ArmController, joint: str, target_value: float, joint_path: Array, pre: float
+) -> MotionGenerator:
+    """Lead a part that is held along a path of the arm's joints; let go of it where its joint does not follow."""
+    way = target_value - context.world.joint_value(joint)
+    yield from controller.follow_joint_path(joint_path, pace=0.7)
     yield from controller.wait_until_at_command()
-    if world.joint_value(joint) < target_value - 0.15 * (target_value - initial_value):
-        yield from release(context, arm, pre)
-        raise MotionFailed(f"{joint} slipped away")
+    missing = target_value - context.world.joint_value(joint)
+    if missing * np.sign(way) > MAX_TURN_SHORTFALL * abs(way):
+        yield from _release_and_retreat(controller, pre)
+        raise MotionFailed(FailureCause.SLIPPED, f"{joint} slipped away")
 
 
 def _require_held(context: ExpertContext, controller: ArmController, obj: str) -> MotionGenerator:
-    """Raise `Dropped` where an object is not between the fingers, nor comes back there within a moment."""
+    """Raise `ObjectDropped` where an object is not between the fingers, nor comes back there within a moment."""
     for _ in range(MAX_CONTACT_LOSS_STEPS):
         if controller.both_fingers_touch(obj):
             return
         yield
-    raise ObjectDropped(f"{obj} is not in the hand")
+    raise ObjectDropped(obj)
 
 
 def _to_gripper_command(controller: ArmController, opening_m: float) -> float:

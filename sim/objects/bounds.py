@@ -65,7 +65,11 @@ def compute_support(geom: Geom, directions: NDArray) -> Array:
 
 
 def compute_geom_corners(geom: Geom) -> Array:
-    """Return the corners (8 3) of a geom's bounding box in the frame of its body."""
+    """Eight points (8 3) about a geom in the frame of its body: the corners of its bounding box.
+
+    It is no bounding box of a capsule, whose caps reach further, nor of a geom with `ends`, of which the points are 0.7
+    radii about either end: hands and held things may come as close to obstacles as that.
+    """
     if geom.ends:
         a, b = np.array(geom.ends[0]), np.array(geom.ends[1])
         return np.concatenate(

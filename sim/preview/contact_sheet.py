@@ -53,7 +53,9 @@ def build_task_panel(
     while not (env.done | expert.finished).all():
         env.step(expert.act().actions)
     verdict: Verdict = "done" if env.success[0] else "failed"
-    panel = TaskPanel(task.name, before, env.render_camera(camera, size)[0], verdict, expert.describe_failure(0))
+    failure = expert.find_failure(0)
+    after = env.render_camera(camera, size)[0]
+    panel = TaskPanel(task.name, before, after, verdict, "" if failure is None else str(failure))
     env.close()
     return panel
 

@@ -122,7 +122,7 @@ class PlanProgress:
 
 def _staged_skills(item: Skill) -> tuple[Skill, ...]:
     """Return a skill and those alongside that are stages."""
-    return tuple(skill for skill in (item, *item.alongside) if skill.name in STAGE_MEASURES)
+    return tuple(skill for skill in item.list_concurrent() if skill.name in STAGE_MEASURES)
 
 
 def _speaks_of(value: object, obj: str) -> bool:

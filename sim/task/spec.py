@@ -143,6 +143,11 @@ class Skill:
     alongside: tuple[Skill, ...] = ()
     when: str = ""
 
+    def list_concurrent(self) -> tuple[Skill, ...]:
+        """This skill and all that run at the same time, however deep they are nested, each by itself."""
+        alone = Skill(self.name, self.args, when=self.when)
+        return (alone, *(part for other in self.alongside for part in other.list_concurrent()))
+
 
 @dataclass(frozen=True)
 class Task:

@@ -13,13 +13,9 @@ if TYPE_CHECKING:
     from sim.task.spec import Task
     from sim.world.protocol import World
 
-<<<<<<< HEAD
-NOT_ENGINES = ("protocol", "state", "threads", "render", "render_gl", "render_process", "render_raytrace")
+NOT_ENGINES = ("protocol", "state", "threads", "render", "render_gl", "render_process", "render_raytrace", "render_robot")
 
 check_gl_backend()  # before a module of this package imports MuJoCo, which fails at the import
-=======
-NOT_ENGINES = ("protocol", "state", "render_gl", "render_raytrace", "render_robot")
->>>>>>> 8345f1315444daaeedb2710ba8cb81a2b5faaa2c
 
 
 def list_engines() -> tuple[str, ...]:

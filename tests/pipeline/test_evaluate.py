@@ -61,7 +61,8 @@ def test_every_seed_is_run_once_and_the_expert_succeeds(expert: tuple[Path, tupl
     assert all(row.success and 0 < row.steps < tasks.load_task(TASK).horizon for row in rows)
     record = results.read(out / results.FILE)
     assert record["success_rate"] == 1.0 and record["tasks"][TASK]["episodes"] == 5
-    assert [Result(**row) for row in record["episodes"]] == list(rows)
+    assert [results.parse_result(row) for row in record["episodes"]] == list(rows)
+    assert all(row.failure is None and row.progress == 1.0 for row in rows)
     assert all("bell" in row.instruction and "{" not in row.instruction for row in rows)
 
 

@@ -116,7 +116,7 @@ def test_what_can_never_stand_is_refused() -> None:
     assert scene.failure == "no stable scene in 20 draws; in the last a tips over"
     assert scene.env.done.all() and not scene.env.success.any()
     expert = ExpertPolicy(scene.env)
-    assert expert.finished.all() and expert.describe_failure(0) == scene.failure
+    assert expert.finished.all() and str(expert.find_failure(0)) == scene.failure
 
 
 def test_what_is_solved_at_once_is_drawn_again() -> None:

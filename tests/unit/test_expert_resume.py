@@ -1,0 +1,78 @@
+"""The expert takes over in the middle of an episode: what is held and done is recognised, and the plan goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from sim import robots, tasks
+from sim.envs.env import Env
+from sim.expert.policy import ExpertPolicy
+
+MAX_STEPS = 1500
+
+
+def play(env: Env, until: Callable[[], bool]) -> ExpertPolicy:
+    """Play a new expert until a condition holds or its plan has ended."""
+    expert = ExpertPolicy(env)
+    while not (env.done | expert.finished).all() and not until():
+        env.step(expert.act().actions)
+    return expert
+
+
+def start(task: str, robot: str = "aloha", seed: int = 0) -> Env:
+    """Return an environment at the start of a task."""
+    env = Env(tasks.load_task(task), robots.load_robot(robot), cameras=(), max_steps=MAX_STEPS)
+    env.reset([seed])
+    return env
+
+
+def height(env: Env, name: str) -> float:
+    """Return how high a body is above where it stood, metres."""
+    return float(env.view.position(name)[0, 2] - env.view.initial_pose(name)[0, 2])
+
+
+def never() -> bool:
+    """Hold at no time."""
+    return False
+
+
+@pytest.mark.parametrize("robot", ["aloha", "panda"])
+def test_what_is_in_the_hand_stays_there(robot: str) -> None:
+    env = start("place_empty_cup", robot)
+    play(env, lambda: height(env, "cup") > 0.06)
+    lowest = np.inf
+
+    def watch() -> bool:
+        nonlocal lowest
+        coaster = env.view.position("coaster")[0]
+        if np.linalg.norm(env.view.position("cup")[0, :2] - coaster[:2]) > 0.05:
+            lowest = min(lowest, height(env, "cup"))
+        return False
+
+    play(env, watch)
+    assert env.success.all() and lowest > 0.03  # it was carried on, not set down and picked anew
+    env.close()
+
+
+def test_a_stack_that_is_half_done_is_finished() -> None:
+    env = start("stack_blocks_two", "panda")
+    is_open = lambda: float(env.view.gripper_openings("any")[0].max()) > 0.9  # noqa: E731
+    expert = play(env, lambda: is_open() and abs(env.view.position("red")[0, 1] + 0.13) < 0.01)
+    assert not env.success.any() and not expert.finished.all()
+    placed = env.view.position("red")[0].copy()
+    play(env, never)
+    assert env.success.all()
+    assert np.linalg.norm(env.view.position("red")[0] - placed) < 0.02  # what was done stayed as it was
+    env.close()
+
+
+def test_the_first_command_is_the_one_that_the_robot_holds() -> None:
+    env = start("place_empty_cup")
+    play(env, lambda: bool(env.steps[0] >= 30))
+    held = env.world.state().command.copy()
+    first = ExpertPolicy(env).act().actions[:, 0]
+    assert np.abs(first - held).max() < 0.06  # a step of 20 ms, no jump
+    env.close()
