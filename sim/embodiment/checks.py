@@ -120,7 +120,9 @@ def check_table_view(robot: Embodiment) -> RobotCheck:
 def compute_table_view_share(robot: Embodiment, camera: Camera) -> float:
     """Share of the table's top that is inside a camera's square picture at home; what hides it does not count."""
     half_x, half_y, _ = TABLE_HALF_EXTENTS_M
-    grid = [(x, y, TablePlacement().top) for x in np.linspace(-half_x, half_x, 25) for y in np.linspace(-half_y, half_y, 15)]
+    grid = [
+        (x, y, TablePlacement().top) for x in np.linspace(-half_x, half_x, 25) for y in np.linspace(-half_y, half_y, 15)
+    ]
     points = transform_points(invert(compute_camera_pose(robot, camera)), np.array(grid))
     reach = tan(camera.fovx / 2) * points[:, 2]
     return float(((points[:, 2] > 0) & (np.abs(points[:, :2]) < reach[:, None]).all(axis=1)).mean())

@@ -42,7 +42,9 @@ class KinematicChain:
         self.home_joints = np.array(arm.home)
         self.max_joint_speeds = np.array([link.max_speed for link in arm.links])
         # spheres at the ends of all links but the last, which carries the hand: link, centre in its frame, radius
-        spheres = [(i, *sphere) for i, link in enumerate(arm.links[:-1]) for sphere in list_bounding_spheres(link.geoms)]
+        spheres = [
+            (i, *sphere) for i, link in enumerate(arm.links[:-1]) for sphere in list_bounding_spheres(link.geoms)
+        ]
         self._sphere_links = np.array([i for i, _, _ in spheres], int)
         self._sphere_centres = np.array([centre for _, centre, _ in spheres], float).reshape(-1, 3)
         self.sphere_radii = np.array([radius for _, _, radius in spheres], float)

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from sim.task.spec import Task
     from sim.world.protocol import World
 
-NOT_ENGINES = ("protocol", "state", "threads", "render", "render_gl", "render_process", "render_raytrace", "render_robot")
+NOT_ENGINES = (
+    "protocol",
+    "state",
+    "threads",
+    "render",
+    "render_gl",
+    "render_process",
+    "render_raytrace",
+    "render_robot",
+)
 
 check_gl_backend()  # before a module of this package imports MuJoCo, which fails at the import
 
