@@ -16,8 +16,10 @@ from sim.world import make_world
 FILE = "mutated.json"
 REFUSAL = re.compile(rf"{FILE}:[1-9]\d*: [^\n]+")
 OTHER_VALUES: tuple[Any, ...] = (
-    None, True, 0, 1, -1, 3, 0.5, 1e9, -1e9, float("nan"), float("inf"), "", "half", "4cm", "cup", "all", "any", "table", "a.b",
-    "{x}", [], [0.1], [0.1, 0.2], [0.1, 0.2, 0.3], [0, 0, 0], ["a"], [[0.1, 0.2]], {}, {"x": 1}, {"name": "near"},
+    None, True, 0, 1, -1, 3, 0.5, 1e9, -1e9, float("nan"), float("inf"),
+    "", "half", "4cm", "cup", "all", "any", "table",
+    "a.b", "{x}", [], [0.1], [0.1, 0.2], [0.1, 0.2, 0.3], [0, 0, 0], ["a"], [[0.1, 0.2]], {},
+    {"x": 1}, {"name": "near"},
 )  # fmt: skip
 FACTORS = (-1.0, 0.0, 1e-3, 0.1, 0.5, 2.0, 10.0, 1e4)
 

@@ -66,9 +66,8 @@ def tasks(
             }
         )
         arms = f"{task.arms_needed} arm{'s' if task.arms_needed > 1 else ' '}"
-        print(
-            f"{task.name:{width}} {arms} {task.horizon / CONTROL_HZ:5.1f} s  {task.suite:17} {render_example_instruction(task)}"
-        )
+        example = render_example_instruction(task)
+        print(f"{task.name:{width}} {arms} {task.horizon / CONTROL_HZ:5.1f} s  {task.suite:17} {example}")
     for error in broken.values():
         console.note(f"left out: {error}")
     if markdown:

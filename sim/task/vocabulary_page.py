@@ -48,8 +48,8 @@ def render_vocabulary_page() -> str:
         '## Skills\n\nSteps of `plan`. `alongside=(Skill, ...)` runs others at the same time; `when="a!=b"` does a '
         'skill only where two roles have different arms, `when="a=b"` where they have the same one.\n',
         *skills,
-        "## Object families\n\nShapes of `ObjectSpec`. Frames and grasps are those of a variant of the catalogue, or of a "
-        "shape with parameters left out.\n",
+        "## Object families\n\nShapes of `ObjectSpec`. Frames and grasps are those of a variant of the catalogue, or "
+        "of a shape with parameters left out.\n",
         *families,
         "## Kinds\n\n`sim.catalogue.find_specs(KIND)` gives ready shapes with their nouns; the number of variants is "
         "in brackets.\n",

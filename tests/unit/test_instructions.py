@@ -40,7 +40,8 @@ def test_a_noun_of_its_own_is_enough() -> None:
     ([(0.1, 0.2), (0.0, -0.2)], ["the far soda can", "the near soda can"]),
     ([(0.2, 0.0), (-0.2, 0.0), (0.0, 0.0)], ["the right soda can", "the left soda can", "the middle soda can"]),
     ([(0.0, 0.0), (0.1, 0.0), (0.2, 0.0), (0.3, 0.0)],
-     ["the left soda can", "the second soda can from the left", "the third soda can from the left", "the right soda can"]),
+     ["the left soda can", "the second soda can from the left",
+      "the third soda can from the left", "the right soda can"]),
     ([(0.0, 0.0), (0.0, 0.1), (0.0, 0.2), (0.0, 0.3)],
      ["the near soda can", "the second nearest soda can", "the third nearest soda can", "the far soda can"]),
 ])  # fmt: skip

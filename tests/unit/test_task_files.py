@@ -44,7 +44,8 @@ BROKEN_FILES = {
         "unknown keyword of Spawn 'mirrors'; did you mean 'mirror'? valid: x, ",
     ),
     "unknown keyword of replace": (
-        PYTHON_TASK.replace("horizon=300", "horizn=300"), 9, "unknown keyword of dataclasses.replace 'horizn'; did you mean 'horizon'?",
+        PYTHON_TASK.replace("horizon=300", "horizn=300"), 9,
+        "unknown keyword of dataclasses.replace 'horizn'; did you mean 'horizon'?",
     ),
     "missing keywords": (
         PYTHON_TASK + "SPAWN = Spawn()\n", 11, "TypeError: Spawn.__init__() missing 2 required positional arguments"),
