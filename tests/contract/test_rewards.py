@@ -1,4 +1,4 @@
-"""Rewards of every task: they climb along the expert's solution, and doing nothing or going in circles earns nothing."""
+"""Rewards of every task climb along the expert's solution; doing nothing or going in circles earns nothing."""
 
 from __future__ import annotations
 
