@@ -66,8 +66,9 @@ def measure(options: argparse.Namespace, workers: int) -> None:
     envs.close()
     resets = envs.resets
     print(
-        f"{workers} scene workers: {options.worlds * options.steps / whole.wall:6.0f} control steps/s; {envs.reset_count} "
-        f"resets take {resets.wall / whole.wall:.1%} of {whole.wall:.1f} s and {resets.processor / whole.processor:.1%} "
+        f"{workers} scene workers: {options.worlds * options.steps / whole.wall:6.0f} control steps/s; "
+        f"{envs.reset_count} resets take {resets.wall / whole.wall:.1%} of {whole.wall:.1f} s "
+        f"and {resets.processor / whole.processor:.1%} "
         f"of {whole.processor:.1f} s of processor time ({1e3 * resets.processor / envs.reset_count:.1f} ms each)",
         flush=True,
     )

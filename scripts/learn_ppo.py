@@ -137,8 +137,9 @@ def main() -> None:
     )
     normalized = VecNormalize(envs, gamma=0.97, clip_obs=5.0)
     model = PPO(
-        "MlpPolicy", normalized, n_steps=128, batch_size=512, n_epochs=8, gamma=0.97, gae_lambda=0.95, learning_rate=5e-4,
-        ent_coef=0.0, seed=options.seed, device="cpu", policy_kwargs={"net_arch": [128, 128], "log_std_init": -0.5},
+        "MlpPolicy", normalized, n_steps=128, batch_size=512, n_epochs=8, gamma=0.97, gae_lambda=0.95,
+        learning_rate=5e-4, ent_coef=0.0, seed=options.seed, device="cpu",
+        policy_kwargs={"net_arch": [128, 128], "log_std_init": -0.5},
     )  # fmt: skip
 
     def act(observation: NDArray) -> NDArray:

@@ -2,12 +2,12 @@
 
 The contract, in one place:
 
-* `reset(seeds, mask)` starts the worlds where `mask` is true from the scenes of their seeds. A seed is a scene: the same
-  seed gives the same bytes whatever the batch. A seed without a usable scene ends its world at once, with the reason in
-  `failure`; it raises nothing.
+* `reset(seeds, mask)` starts the worlds where `mask` is true from the scenes of their seeds. A seed is a scene: the
+  same seed gives the same bytes whatever the batch. A seed without a usable scene ends its world at once, with the
+  reason in `failure`; it raises nothing.
 * `step(actions)` with actions (n k d) advances k control periods; rewards are by control period (n k).
-* A world that succeeded (`terminated`), ran out of time (`truncated`) or whose physics failed is frozen: its actions are
-  ignored, its rewards are 0, its state stays. Nothing resets by itself.
+* A world that succeeded (`terminated`), ran out of time (`truncated`) or whose physics failed is frozen: its actions
+  are ignored, its rewards are 0, its state stays. Nothing resets by itself.
 * `snapshot()` and `restore()` hold everything that decides what comes next, latches, counters and command targets
   included, so that roll-outs can branch from one state.
 """

@@ -148,7 +148,7 @@ def _touches(view: PredicateView, arm: str, obj: str) -> Mask:
 
 
 def _grade_length(distance: Floats) -> Floats:
-    """Return 1 / (1 + d / m): unlike the score of a predicate it has a slope at every distance, which leads from afar."""
+    """Return 1 / (1 + d / m), which unlike the score of a predicate has a slope that leads on from afar."""
     return 1.0 / (1.0 + np.maximum(distance, 0.0) / HALF_GRADE_M)
 
 

@@ -2,7 +2,7 @@
 
 * `sparse`: 1 at the control step that succeeds.
 * `staged`: also an equal share of 1 whenever a stage of the plan is reached for the first time.
-* `dense`: also the change of a potential in [0, 1] that grades the way through the stages (Ng, Harada and Russell 1999).
+* `dense`: also the change of a potential in [0, 1] that grades the way through the stages (Ng et al., 1999).
 
 Because shaping is the *change* of a potential, its sum over an episode is bounded by 1 and hovering near a goal earns
 nothing: waiting is never better than finishing. A term may also name any success predicate, whose score in [0, 1]

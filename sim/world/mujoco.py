@@ -38,7 +38,7 @@ DIVERGENCE_WARNINGS = {
 
 WARNING_COLUMNS = np.array(list(DIVERGENCE_WARNINGS))
 
-# divergence is reported as a failure of its world; MuJoCo's own handler would write MUJOCO_LOG.TXT into the user's folder
+# divergence is reported as a failure of its world; MuJoCo's own handler would write MUJOCO_LOG.TXT where it runs
 mujoco.set_mju_user_warning(lambda message: None)
 
 
@@ -345,7 +345,7 @@ class _Gather:
                 self._set_indices(i, world)
 
     def replace(self, i: int, world: _Instance) -> bool:
-        """Read another instance as world i; False, and this gather is of no more use, where its arrays differ in size."""
+        """Read another instance as world i; False, and this gather is of no more use, where arrays differ in size."""
         data = world.data
         if not (
             self._xpos.replace(i, data.xpos) and self._xquat.replace(i, data.xquat)

