@@ -76,11 +76,6 @@ def describe_blas_kernel() -> str:
 @functools.cache
 def describe_renderer() -> str:
     """Name, device, vendor and version of the renderer that draws the images of this process."""
-    from sim.world.render_gl import GlRenderer, renderer
+    from sim.world import render
 
-    if not isinstance(renderer(), GlRenderer):
-        return "raytrace"
-    from OpenGL import GL
-
-    device, vendor, release = (GL.glGetString(name).decode() for name in (GL.GL_RENDERER, GL.GL_VENDOR, GL.GL_VERSION))
-    return f"opengl: {device}, {vendor}, {release}"
+    return str(render.describe_renderer())

@@ -46,7 +46,7 @@ def test_attempts_that_fail_are_counted_with_their_reasons_and_nothing_of_them_i
     assert (made.episodes, made.attempts) == (3, 5)
     piece = shard.read(tmp_path / "set" / store.SHARDS / "click_bell-000000.h5")
     assert [row[0] for row in piece.rows] == [0, 2, 4] and piece.failed == (1, 3)
-    diverged, unstable = piece.reasons
+    diverged, unstable = (failure.reason for failure in piece.reasons)
     assert diverged.startswith("physics diverged: ") and unstable == "no room for bell"
     assert cli.main(["data", "info", str(tmp_path / "set")]) == 0
     said = capsys.readouterr().out

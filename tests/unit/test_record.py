@@ -17,7 +17,7 @@ from sim.envs import settle
 from sim.envs.env import Env
 from sim.episodes import record
 from sim.episodes.replay import replay_episode
-from sim.types import STEPS_PER_IMAGE, ActionChunk, Episode, FailedAttempt
+from sim.types import STEPS_PER_IMAGE, ActionChunk, AttemptFailure, Episode, FailedAttempt, FailureCause
 
 PANDA = robots.load_robot("panda")
 BELL = tasks.load_task("click_bell")
@@ -78,8 +78,8 @@ class Scripted:
         command[0] += 0.001 * self.steps
         return ActionChunk(np.repeat(command[None, None], self.env.n, axis=0))
 
-    def describe_failure(self, index: int) -> str:
-        return f"world {index} gave up"
+    def find_failure(self, index: int) -> AttemptFailure:
+        return AttemptFailure(FailureCause.PLAN_ENDED, f"world {index} gave up")
 
 
 def test_worlds_that_end_at_different_times_have_rows_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +96,7 @@ def test_worlds_that_end_at_different_times_have_rows_of_their_own(monkeypatch: 
         assert set(episode.contacts["step"]) == set(range(steps + 1))
         assert np.allclose(np.diff(episode.action[:, 0]), 0.001, atol=1e-6)
         assert np.allclose(np.diff(episode.sim_state[:, 0]), 0.02)  # MuJoCo's clock: a row a control period
-        assert not episode.success and episode.failure == f"world {i} gave up"
+        assert not episode.success and str(episode.failure) == f"world {i} gave up"
         assert replay_episode(episode).exact
 
 
@@ -107,7 +107,12 @@ def test_a_world_whose_physics_diverged_is_a_failed_attempt_and_the_others_go_on
     alone = record_one("click_bell", 2)
     monkeypatch.setattr(record, "ExpertPolicy", failures.Diverging)
     first, broken, third = record.record_episodes(BELL, PANDA, [0, 1, 2], ("head",), (16, 16))
-    assert broken == FailedAttempt(1, "physics diverged: position and velocity and acceleration not finite")
+    assert broken == FailedAttempt(
+        1,
+        AttemptFailure(
+            FailureCause.PHYSICS_DIVERGED, "physics diverged: position and velocity and acceleration not finite"
+        ),
+    )
     assert isinstance(first, Episode) and first.success
     assert isinstance(third, Episode) and third.sim_state.tobytes() == alone.sim_state.tobytes()
     assert list(tmp_path.iterdir()) == []  # no MUJOCO_LOG.TXT
@@ -116,7 +121,7 @@ def test_a_world_whose_physics_diverged_is_a_failed_attempt_and_the_others_go_on
 def test_a_seed_without_a_scene_is_a_failed_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settle, "sample_scene", failures.sample_no_scene_of_seed_3)
     attempts = list(record.record_episodes(BELL, PANDA, [2, 3], (), (16, 16)))
-    assert attempts[1] == FailedAttempt(3, "no room for bell")
+    assert attempts[1] == FailedAttempt(3, AttemptFailure(FailureCause.NO_STABLE_SCENE, "no room for bell"))
     assert isinstance(attempts[0], Episode) and attempts[0].success
     assert list(record.record_episodes(BELL, PANDA, [3], (), (16, 16))) == [attempts[1]]
 
