@@ -6,7 +6,7 @@ This module imports nothing heavy, see `aim.processes`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,7 +50,7 @@ class Seen:
 Source = Callable[[Order], "Iterator[Episode | FailedAttempt]"]
 
 
-def simulated(order: Order) -> Iterator[Episode | FailedAttempt]:
+def simulated(order: Order) -> Generator[Episode | FailedAttempt, None, None]:
     """Return the episodes of an order as the expert plays them in the simulator, in the order of seeds.
 
     `UserError` where images would come from another renderer than the dataset's.

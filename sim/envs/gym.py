@@ -134,7 +134,7 @@ class TaskEnv(gymnasium.Env[Any, Any], EzPickle):
         self.metadata = {**type(self).metadata, "render_fps": CONTROL_HZ / action_repeat}
         self.max_episode_steps = -(-self.env.max_steps // action_repeat)
         self.observation_space = observation_space(self.env)
-        self.action_space = action_space(self.env)
+        self.action_space: spaces.Box = action_space(self.env)  # pyright: ignore[reportIncompatibleVariableOverride]
         self._seeds = SeedStream()
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict, dict]:
@@ -220,7 +220,9 @@ class TaskVectorEnv(VectorEnv[Any, Any, NDArray]):
         self.single_observation_space = observation_space(self.env)
         self.single_action_space = action_space(self.env)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
+        batched = batch_space(self.single_action_space, num_envs)
+        assert isinstance(batched, spaces.Box)
+        self.action_space: spaces.Box = batched  # pyright: ignore[reportIncompatibleVariableOverride]
         self._seeds = [SeedStream() for _ in range(num_envs)]
         self._queue = SceneQueue(self.env, scene_workers) if scene_workers else None
         self._ended = np.zeros(num_envs, bool)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -176,7 +176,7 @@ def record_episodes(
     depth: bool = False,
     variation: str = "clean",
     perturbation_rad: float = 0.0,
-) -> Iterator[Episode | FailedAttempt]:
+) -> Generator[Episode | FailedAttempt, None, None]:
     """Run the expert once on every seed, as worlds of one batch, and yield the episodes in the order of `seeds`.
 
     A run ends when the plan has ended or the horizon is reached; failed runs are yielded too, with success False and

@@ -324,7 +324,7 @@ class ArmController:
         table, (half_x, half_y, _) = self.context.world.scene.table, TABLE_HALF_EXTENTS_M
         centres, radii = self.chain.compute_sphere_centres(q), self.chain.sphere_radii
         over_table = (np.abs(centres[..., 0] - table.x) < half_x) & (np.abs(centres[..., 1]) < half_y)
-        return ~(over_table & (centres[..., 2] - radii < table.top)).any(axis=1)
+        return ~np.any(over_table & (centres[..., 2] - radii < table.top), axis=1)
 
 
 @dataclass(frozen=True)

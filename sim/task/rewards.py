@@ -92,7 +92,7 @@ class Reward:
     ) -> tuple[Floats, RewardState]:
         """Return the reward (n,) of the step that led here from `before`, and what is remembered now."""
         if not self.remembers:
-            return self._sparse_weight * newly_succeeded, before
+            return self._sparse_weight * newly_succeeded.astype(float), before
         stage, potential = before.stage, before.potential
         if self.tracks_progress:
             stage, potential = self._plan.advance(view, before.applies, before.stage, evaluation)

@@ -142,7 +142,7 @@ def _forget_egl_display() -> bool:
     egl = sys.modules.get("mujoco.egl")
     if egl is None or egl.EGL_DISPLAY is None:
         return False
-    egl.EGL_DISPLAY = None
+    vars(egl)["EGL_DISPLAY"] = None
     return True
 
 

@@ -182,7 +182,8 @@ def _read_driver_info() -> RendererInfo:
     from OpenGL.raw.GL.VERSION.GL_1_0 import glGetString  # imported late, as all of PyOpenGL
 
     vendor, renderer, version = (
-        ctypes.cast(glGetString(name), ctypes.c_char_p).value for name in (GL_VENDOR, GL_RENDERER, GL_VERSION)
+        ctypes.cast(glGetString(name), ctypes.c_char_p).value  # pyright: ignore[reportArgumentType]
+        for name in (GL_VENDOR, GL_RENDERER, GL_VERSION)
     )
     if vendor is None or renderer is None or version is None:
         raise OSError("the OpenGL driver does not say what it is")

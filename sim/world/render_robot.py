@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sim.camera import ImageSize, vertical_field
 from sim.embodiment.model import Camera, Embodiment, Geom
 from sim.scene.compile import compile_robot_scene
-from sim.world.render_gl import renderer
+from sim.world.render import get_renderer
 
 
 def render_robot(
@@ -30,4 +30,4 @@ def render_robot(
     ids = [model.camera(camera.name).id for camera in cameras]
     model.cam_fovy[ids] = [degrees(vertical_field(camera.fovx, size)) for camera in cameras]
     mujoco.mj_forward(model, data)
-    return renderer().render(model, data, ids, size)[0]
+    return get_renderer().render(model, data, ids, size)[0]
