@@ -17,15 +17,14 @@ from sim.types import Provenance
 SOURCE_ROOT = Path(__file__).resolve().parents[2]
 GIT_TIMEOUT_S = 10.0
 OPENBLAS_KERNEL_FUNCTIONS = (
-    "scipy_openblas_get_corename64_",
-    "scipy_openblas_get_corename",
-    "openblas_get_corename64_",
-    "openblas_get_corename",
-)
+    "scipy_openblas_get_corename64_", "scipy_openblas_get_corename", "openblas_get_corename64_", "openblas_get_corename",
+)  # fmt: skip
 
 
 def collect_provenance(rendered: bool) -> Provenance:
     """Provenance of what this process computes; with `rendered` the renderer too, which opens it if it is not open."""
+    from sim.world.render import describe_renderer
+
     return Provenance(
         aim=version("aim-world-action"),
         commit=describe_commit(),
@@ -33,13 +32,13 @@ def collect_provenance(rendered: bool) -> Provenance:
         numpy=np.__version__,
         cpu=describe_vector_unit(),
         blas=describe_blas_kernel(),
-        renderer=describe_renderer() if rendered else "",
+        renderer=str(describe_renderer()) if rendered else "",
     )
 
 
 @functools.cache
 def describe_commit(root: Path = SOURCE_ROOT) -> str:
-    """Commit of the source tree as `git describe` has it, "-dirty" where files differ; the version if no checkout."""
+    """Commit of the source tree as `git describe` says it ("-dirty" where files differ); the version if it is no checkout."""
     if (root / ".git").exists():
         command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--tags", "--abbrev=12"]
         try:
@@ -71,11 +70,3 @@ def describe_blas_kernel() -> str:
         function.restype = ctypes.c_char_p
         return f"{blas['name']} {blas['version']} {function().decode()}"
     return f"{blas['name']} {blas['version']}"
-
-
-@functools.cache
-def describe_renderer() -> str:
-    """Name, device, vendor and version of the renderer that draws the images of this process."""
-    from sim.world import render
-
-    return str(render.describe_renderer())

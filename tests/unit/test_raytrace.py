@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import mujoco
@@ -164,6 +165,18 @@ def test_two_models_take_turns(rays: RayRenderer) -> None:
     again = [rays.render(*pair, CAMERAS, SIZE)[0] for pair in (one, other)]
     np.testing.assert_array_equal(first, again)
     assert (first[0] != first[1]).any()
+
+
+def test_threads_take_turns(rays: RayRenderer) -> None:
+    scenes = [scene(), scene(CODE.replace('size=".03 .05"', 'size=".05 .08"'))] * 2
+    alone = [rays.render(*pair, CAMERAS, SIZE)[0] for pair in scenes]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda pair: rays.render(*pair, CAMERAS, SIZE)[0], scenes))
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_it_says_what_draws(rays: RayRenderer) -> None:
+    assert rays.info.name == "raytrace" and rays.info.vendor == "mujoco-warp" and rays.info.version
 
 
 def test_what_it_cannot_draw_is_refused(rays: RayRenderer) -> None:
