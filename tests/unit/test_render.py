@@ -103,6 +103,27 @@ thread.join()
     )
 
 
+def test_a_fork_while_another_thread_opens_the_renderer() -> None:
+    run_script(
+        IMPORTS
+        + """
+import time
+thread = threading.Thread(target=draw, args=(scene,))
+thread.start()
+children = []
+while thread.is_alive() and len(children) < 3:
+    time.sleep(0.1)
+    pid = os.fork()
+    if pid == 0:
+        draw(scene)
+        sys.exit(0)
+    children.append(pid)
+assert children and not any(os.waitpid(pid, 0)[1] for pid in children)
+thread.join()
+"""
+    )
+
+
 def test_a_fork_after_somebody_else_opened_the_display(needs_opengl: None) -> None:
     run_script(
         IMPORTS
