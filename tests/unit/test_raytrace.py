@@ -175,6 +175,17 @@ def test_threads_take_turns(rays: RayRenderer) -> None:
     np.testing.assert_array_equal(together, alone)
 
 
+@pytest.mark.parametrize("flag", ['autoreset="disable"', 'energy="enable"', 'invdiscrete="enable"', 'fwdinv="enable"'])
+def test_options_of_physics_change_no_image(flag: str, rays: RayRenderer) -> None:
+    plain, _ = rays.render(*scene(), CAMERAS, SIZE)
+    model, data = scene(CODE.replace("<mujoco>", f"<mujoco><option><flag {flag}/></option>", 1))
+    before = int(model.opt.disableflags), int(model.opt.enableflags)
+    np.testing.assert_array_equal(
+        RayRenderer().render(model, data, CAMERAS, SIZE)[0], plain
+    )  # one that knows no structure
+    assert (int(model.opt.disableflags), int(model.opt.enableflags)) == before != (0, 0)
+
+
 def test_it_says_what_draws(rays: RayRenderer) -> None:
     assert rays.info.name == "raytrace" and rays.info.vendor == "mujoco-warp" and rays.info.version
 
