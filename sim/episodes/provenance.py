@@ -17,8 +17,11 @@ from sim.types import Provenance
 SOURCE_ROOT = Path(__file__).resolve().parents[2]
 GIT_TIMEOUT_S = 10.0
 OPENBLAS_KERNEL_FUNCTIONS = (
-    "scipy_openblas_get_corename64_", "scipy_openblas_get_corename", "openblas_get_corename64_", "openblas_get_corename",
-)  # fmt: skip
+    "scipy_openblas_get_corename64_",
+    "scipy_openblas_get_corename",
+    "openblas_get_corename64_",
+    "openblas_get_corename",
+)
 
 
 def collect_provenance(rendered: bool) -> Provenance:
@@ -38,7 +41,7 @@ def collect_provenance(rendered: bool) -> Provenance:
 
 @functools.cache
 def describe_commit(root: Path = SOURCE_ROOT) -> str:
-    """Commit of the source tree as `git describe` says it ("-dirty" where files differ); the version if it is no checkout."""
+    """Commit of the source tree as `git describe` has it, "-dirty" where files differ; the version if no checkout."""
     if (root / ".git").exists():
         command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--tags", "--abbrev=12"]
         try:
