@@ -159,7 +159,7 @@ CHECKS: tuple[Callable[[], Check], ...] = (
 
 
 def _describe_renderer(environment: dict[str, str]) -> dict[str, str]:
-    """The fields of `RendererInfo`, or an `error`; in another process, as a broken driver ends the one that tries it."""
+    """The fields of `RendererInfo`, or an `error`; in another process, as a broken driver ends its own."""
     command = [sys.executable, "-c", DESCRIBE_CODE]
     try:
         tried = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=MAX_DRIVER_SECONDS)

@@ -58,12 +58,12 @@ def simulated(order: Order) -> Generator[Episode | FailedAttempt, None, None]:
     from aim.data import store
     from sim import robots, tasks
     from sim.episodes import record
-    from sim.episodes.provenance import describe_renderer
     from sim.task.spec import from_json
     from sim.types import UserError
+    from sim.world.render import describe_renderer
 
-    if order.cameras and order.renderer and describe_renderer() != order.renderer:
-        raise UserError(store.describe_mixing(order.part.parents[1], order.renderer, describe_renderer()))
+    if order.cameras and order.renderer and str(describe_renderer()) != order.renderer:
+        raise UserError(store.describe_mixing(order.part.parents[1], order.renderer, str(describe_renderer())))
     task = from_json(order.definition) if order.definition else tasks.load_task(order.task)
     robot = robots.load_robot(order.robot)
     kinds = {seed: variation_of(order.variation, seed) for seed in order.seeds}

@@ -26,6 +26,8 @@ OPENBLAS_KERNEL_FUNCTIONS = (
 
 def collect_provenance(rendered: bool) -> Provenance:
     """Provenance of what this process computes; with `rendered` the renderer too, which opens it if it is not open."""
+    from sim.world.render import describe_renderer
+
     return Provenance(
         aim=version("aim-world-action"),
         commit=describe_commit(),
@@ -33,7 +35,7 @@ def collect_provenance(rendered: bool) -> Provenance:
         numpy=np.__version__,
         cpu=describe_vector_unit(),
         blas=describe_blas_kernel(),
-        renderer=describe_renderer() if rendered else "",
+        renderer=str(describe_renderer()) if rendered else "",
     )
 
 
@@ -71,11 +73,3 @@ def describe_blas_kernel() -> str:
         function.restype = ctypes.c_char_p
         return f"{blas['name']} {blas['version']} {function().decode()}"
     return f"{blas['name']} {blas['version']}"
-
-
-@functools.cache
-def describe_renderer() -> str:
-    """Name, device, vendor and version of the renderer that draws the images of this process."""
-    from sim.world import render
-
-    return str(render.describe_renderer())

@@ -140,7 +140,7 @@ def _leave_parents_renderer() -> None:
 def _forget_egl_display() -> bool:
     """Whether MuJoCo's EGL display was open, whoever opened it; its clean-up at exit would wait for lost threads."""
     egl = sys.modules.get("mujoco.egl")
-    if egl is None or egl.EGL_DISPLAY is None:
+    if egl is None or vars(egl).get("EGL_DISPLAY") is None:
         return False
     vars(egl)["EGL_DISPLAY"] = None
     return True

@@ -11,8 +11,8 @@ import ctypes
 import os
 import platform
 import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import mujoco
 import numpy as np
@@ -179,11 +179,11 @@ def _load_any_library(names: Sequence[str]) -> None:
 
 def _read_driver_info() -> RendererInfo:
     """The names that the driver of the current context gives itself."""
-    from OpenGL.raw.GL.VERSION.GL_1_0 import glGetString  # imported late, as all of PyOpenGL
+    from OpenGL.raw.GL.VERSION import GL_1_0  # imported late, as all of PyOpenGL
 
+    get_string = cast("Callable[[int], Any]", GL_1_0.glGetString)
     vendor, renderer, version = (
-        ctypes.cast(glGetString(name), ctypes.c_char_p).value  # pyright: ignore[reportArgumentType]
-        for name in (GL_VENDOR, GL_RENDERER, GL_VERSION)
+        ctypes.cast(get_string(name), ctypes.c_char_p).value for name in (GL_VENDOR, GL_RENDERER, GL_VERSION)
     )
     if vendor is None or renderer is None or version is None:
         raise OSError("the OpenGL driver does not say what it is")

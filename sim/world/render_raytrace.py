@@ -11,6 +11,7 @@ number that an image depends on is written anew for each call.
 
 from __future__ import annotations
 
+import copy
 import logging
 import platform
 import threading
@@ -127,7 +128,9 @@ class RayRenderer:
             use_precomputed_rays=False,  # fields of view are among the numbers that change
             enabled_geom_groups=list(DRAWN_GEOM_GROUPS),
         )
-        return _DeviceScene(self._mjw.put_model(model), self._mjw.put_data(model, data), buffers)
+        drawable = copy.copy(model)  # warp refuses options of physics that it lacks; no image depends on them
+        drawable.opt.disableflags = drawable.opt.enableflags = 0
+        return _DeviceScene(self._mjw.put_model(drawable), self._mjw.put_data(drawable, data), buffers)
 
 
 def _compute_structure_key(model: mujoco.MjModel) -> Hashable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -92,11 +93,48 @@ def test_doctor_says_what_is_and_how_to_mend_it() -> None:
         assert check["ok"] or check["mend"], f"{check['name']} does not say how to mend it"
 
 
+def test_doctor_names_the_variable_that_keeps_from_drawing() -> None:
+    done = subprocess.run(
+        [AIM, "doctor", "--json"], capture_output=True, text=True, env={**os.environ, "MUJOCO_GL": "osmesa"}
+    )
+    assert done.returncode == console.MISTAKE
+    checks = {check["name"]: check for check in json.loads(done.stdout.splitlines()[-1])["checks"]}
+    assert not checks["drawing"]["ok"] and "MUJOCO_GL is 'osmesa'" in checks["drawing"]["detail"]
+    assert "MUJOCO_GL" in checks["drawing"]["mend"] or "apt-get" in checks["drawing"]["mend"]
+
+
+@pytest.mark.parametrize("value", ["osmesa", "window"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "task click_bell --png {out}",
+        "tasks --sheet {out}",
+        "generate --task click_bell --num 2 --workers 2 --out {out}",
+        "eval --policy expert --task click_bell --episodes 2 --out {out}",
+        "demo --out {out}",
+        "bench render",
+        "bench sim",
+        "bench generate",
+    ],
+)
+def test_a_verb_that_draws_refuses_a_wrong_mujoco_gl(words: str, value: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = subprocess.run(
+        [AIM, *words.format(out=out).split()], capture_output=True, text=True, env={**os.environ, "MUJOCO_GL": value}
+    )
+    assert done.returncode == console.MISTAKE
+    refusal = done.stderr.splitlines()[-1]
+    assert refusal.startswith(f"error: environment variable MUJOCO_GL is '{value}'; valid: ") and "egl" in refusal
+    assert "Traceback" not in done.stderr
+    assert not out.exists() or not any(out.iterdir())
+
+
 def test_doctor_is_loud_about_the_other_aim(tmp_path: Path) -> None:
     tracker = tmp_path / "aim-3.29.1.dist-info"
     tracker.mkdir()
     (tracker / "METADATA").write_text("Metadata-Version: 2.1\nName: aim\nVersion: 3.29.1\n")
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom aim.commands import doctor\nprint(doctor.check_package_names())"
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+    code += "from aim.commands import doctor\nprint(doctor.check_package_names())"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "ok=False" in said and "experiment tracker 3.29.1" in said and "uninstall -y aim" in said
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import mujoco
@@ -164,6 +165,29 @@ def test_two_models_take_turns(rays: RayRenderer) -> None:
     again = [rays.render(*pair, CAMERAS, SIZE)[0] for pair in (one, other)]
     np.testing.assert_array_equal(first, again)
     assert (first[0] != first[1]).any()
+
+
+def test_threads_take_turns(rays: RayRenderer) -> None:
+    scenes = [scene(), scene(CODE.replace('size=".03 .05"', 'size=".05 .08"'))] * 2
+    alone = [rays.render(*pair, CAMERAS, SIZE)[0] for pair in scenes]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda pair: rays.render(*pair, CAMERAS, SIZE)[0], scenes))
+    np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize("flag", ['autoreset="disable"', 'energy="enable"', 'invdiscrete="enable"', 'fwdinv="enable"'])
+def test_options_of_physics_change_no_image(flag: str, rays: RayRenderer) -> None:
+    plain, _ = rays.render(*scene(), CAMERAS, SIZE)
+    model, data = scene(CODE.replace("<mujoco>", f"<mujoco><option><flag {flag}/></option>", 1))
+    before = int(model.opt.disableflags), int(model.opt.enableflags)
+    np.testing.assert_array_equal(
+        RayRenderer().render(model, data, CAMERAS, SIZE)[0], plain
+    )  # one that knows no structure
+    assert (int(model.opt.disableflags), int(model.opt.enableflags)) == before != (0, 0)
+
+
+def test_it_says_what_draws(rays: RayRenderer) -> None:
+    assert rays.info.name == "raytrace" and rays.info.vendor == "mujoco-warp" and rays.info.version
 
 
 def test_what_it_cannot_draw_is_refused(rays: RayRenderer) -> None:
