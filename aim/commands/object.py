@@ -132,7 +132,7 @@ def _describe_look(spec: ObjectSpec) -> str:
 
 
 def _count_fitting_grasps(model: ObjectModel) -> dict[str, dict[str, int]]:
-    """How many candidates of each named grasp fit the gripper of each robot, the object on a table as a scene begins."""
+    """How many candidates of each named grasp fit each robot's gripper, the object on a table as a scene begins."""
     from sim.expert.grasps import fit_grasps
     from sim.preview.object_sheet import compute_body_poses
     from sim.robots import list_robots, load_robot
