@@ -40,6 +40,12 @@ VERBS = (
         "aim robot ur5e --png ur5e.png",
     ),
     Verb(
+        "object",
+        "aim.commands.object:show_object",
+        "show an object: frames, joints and grasps, with a picture",
+        "aim object mug --seed 2 --png mug.png",
+    ),
+    Verb(
         "generate",
         "aim.commands.generate:generate",
         "record demonstrations with value maps",

@@ -1,4 +1,4 @@
-"""Tools and small things with a front."""
+"""Tools and small objects with a front."""
 
 from __future__ import annotations
 

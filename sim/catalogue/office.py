@@ -1,4 +1,4 @@
-"""Small things of desk, kitchen and hallway."""
+"""Small objects of desk, kitchen and hallway."""
 
 from __future__ import annotations
 

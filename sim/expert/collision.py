@@ -54,7 +54,7 @@ def build_held_object_points(world: WorldView, obj: str, tool_pose: Array) -> Ar
 
 
 def find_contained_objects(world: WorldView, obj: str) -> tuple[str, ...]:
-    """Return the names of the free objects that are within the bounding box of another: what it carries."""
+    """Names of the free objects that are within the bounding box of another: what it carries."""
     low, high = _compute_object_bounds(world, obj)
     object_from_world = invert(world.body_pose(obj))
     free_objects = [name for name, kind in world.body_types.items() if kind == "free" and name != obj]

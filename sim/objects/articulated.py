@@ -1,4 +1,4 @@
-"""Things with a lid, a door, a drawer or a rocker."""
+"""Objects with a lid, a door, a drawer or a rocker."""
 
 from __future__ import annotations
 
@@ -13,22 +13,15 @@ BRIGHT_STEEL_RGB, GLASS_RGB, LIGHT_WOOD_RGB = (0.72, 0.73, 0.75), (0.55, 0.62, 0
 MOVING_PART_GAP_M = 0.002  # air between a moving part and what it moves along
 HANDLE_RADIUS_M = 0.007
 HANDLE_OPENING_M, NARROW_HANDLE_OPENING_M = 0.055, 0.030  # between the fingers that come to a handle
-LID_GRASP_DEPTH_M, LID_OPENING_MARGIN_M = (
-    0.012,
-    0.043,
-)  # how far from its edge a lid is held; how much wider fingers come
-HANDLE_YAWS_RAD = (
-    0.0,
-    -0.25,
-    0.25,
-    -0.5,
-    0.5,
-)  # of a hand on an upright bar: a broad hand turned further meets the face behind
+LID_GRASP_DEPTH_M = 0.012  # how far from its edge a lid is held
+LID_OPENING_MARGIN_M = 0.043  # how much wider than a lid the fingers come
+# of a hand on an upright bar: a broad hand turned further meets the face behind
+HANDLE_YAWS_RAD = (0.0, -0.25, 0.25, -0.5, 0.5)
 
 
 @register_family
 def laptop(width: float, depth: float, thickness: float = 0.014, lid: float = 0.008, start: float = 0.2) -> ObjectModel:
-    """Return a laptop whose lid turns about the back edge from 0 (shut) to π; `start` is a fraction of that."""
+    """Laptop whose lid turns about the back edge from 0 (shut) to π; `start` is a fraction of that."""
     hinge_y = depth / 2
     hinge = (0.0, hinge_y, thickness)
     grey, black = (0.28, 0.29, 0.31), (0.05, 0.05, 0.06)
@@ -69,7 +62,7 @@ def laptop(width: float, depth: float, thickness: float = 0.014, lid: float = 0.
 
 
 def _build_vertical_bar_grasps(centre: Vector) -> tuple[Grasp, ...]:
-    """Return grasps of an upright round bar before a face turned to -y: straight on, from the sides and from above."""
+    """Grasps of an upright round bar before a face turned to -y: straight on, from the sides and from above."""
     return tuple(
         Grasp(
             make_pose(
@@ -87,7 +80,7 @@ def _build_vertical_bar_grasps(centre: Vector) -> tuple[Grasp, ...]:
 
 
 def _build_horizontal_bar_grasps(centre: Vector) -> tuple[Grasp, ...]:
-    """Return grasps of a round bar along x before a face turned to -y: from straight on to straight down."""
+    """Grasps of a round bar along x before a face turned to -y: from straight on to straight down."""
     return tuple(
         Grasp(
             make_pose(
@@ -107,7 +100,7 @@ def _build_horizontal_bar_grasps(centre: Vector) -> tuple[Grasp, ...]:
 
 @register_family
 def microwave(width: float = 0.35, depth: float = 0.25, height: float = 0.20, panel: float = 0.075) -> ObjectModel:
-    """Return a microwave oven: a hollow case whose door turns about its left edge, handle at the free one.
+    """Microwave oven: a hollow case whose door turns about its left edge, handle at the free one.
 
     Opened by the arm on the left, the door swings towards it and its outside stays turned to that arm.
     """
@@ -216,7 +209,7 @@ def microwave(width: float = 0.35, depth: float = 0.25, height: float = 0.20, pa
 def switch(
     height: float = 0.098, plate: float = 0.084, rocker: tuple[float, float] = (0.042, 0.066), swing: float = 0.54
 ) -> ObjectModel:
-    """Return a rocker switch on a post, the middle of the rocker at `height`, its lower half standing out.
+    """Rocker switch on a post, the middle of the rocker at `height`, its lower half standing out.
 
     Pushing that half ("press", against its level z axis) turns the rocker about x from 0 to `swing`.
     """
@@ -288,7 +281,7 @@ def switch(
 def cabinet(
     width: float = 0.24, depth: float = 0.24, height: float = 0.40, drawer: float = 0.12, travel: float = 0.20
 ) -> ObjectModel:
-    """Return a chest whose lowest drawer slides out to -y; its front ends `drawer` up, its handle is 2 cm lower.
+    """Chest whose lowest drawer slides out to -y; its front ends `drawer` up, its handle is 2 cm lower.
 
     The front is that low because what goes into the drawer is carried over it. "inside" is on its floor, in the open
     when the drawer is out by 0.16; "out" is where that is, in the room, once the drawer is out by 0.9 of its travel.
@@ -391,7 +384,7 @@ def cabinet(
 
 
 def _build_drawer_fronts(width: float, front: float, bottom: float, top: float) -> tuple[Geom, ...]:
-    """Return the look of two more drawers between two heights."""
+    """Visual fronts of two more drawers between two heights."""
     front_height = (top - bottom) / 2
     return tuple(
         geom

@@ -38,9 +38,9 @@ class Grasp:
 
 @dataclass(frozen=True)
 class ObjectPart:
-    """A body on the form's base: it turns about `axis` through `pos`, or slides along it where `prismatic` is set.
+    """Body with one joint to the base: it turns about `axis` through `pos`, or slides along it if `prismatic` is set.
 
-    `joint_range` and `initial_value` in radians or metres; the form is drawn at joint value 0.
+    `joint_range` and `initial_value` in radians or metres; geoms, frames and grasps are those at joint value 0.
     """
 
     name: str
@@ -57,13 +57,13 @@ class ObjectPart:
 
 @dataclass(frozen=True)
 class ObjectModel:
-    """What a family built. Keys of `frames` and `grasps` are names; values carry the body ("" is the base)."""
+    """Object as its family built it: geoms of the base, named frames and grasps, each with its part ("": the base)."""
 
     geoms: tuple[Geom, ...]
     frames: dict[str, tuple[str, Array]]
     grasps: dict[str, tuple[str, tuple[Grasp, ...]]] = field(default_factory=dict)
     parts: tuple[ObjectPart, ...] = ()
-    yaw_symmetry: int = 1  # yaw symmetry: how many equal turns leave the form as it is; 0 for every turn
+    yaw_symmetry: int = 1  # how many equal turns about z leave the object as it is; 0: every turn does
 
 
 ObjectBuilder = Callable[..., ObjectModel]
@@ -90,5 +90,5 @@ def _build_cached(builder: ObjectBuilder, params: tuple[tuple[str, Value], ...])
 
 
 def frame_at_height(z: float) -> tuple[str, Array]:
-    """Return the point at height z above the base centre of the main body."""
+    """Frame of the base body, upright, at height z above its base centre."""
     return "", make_pose((0, 0, z))

@@ -18,15 +18,15 @@ UNIT_BOX_CORNERS = np.array(list(product((-1.0, 1.0), repeat=3)))
 
 
 def compute_lowest_height(model: ObjectModel, orientation: Array) -> float:
-    """Return the height (metres) of the lowest colliding point of a form turned by a quaternion, its base at 0."""
-    down_direction = -quat_to_matrix(orientation)[2:]  # the world's way down in the form's frame
+    """Height (metres) of the lowest colliding point of a model turned by a quaternion, its base at 0."""
+    down_direction = -quat_to_matrix(orientation)[2:]  # of the world, in the model's frame
     return min((-float(compute_support(geom, down_direction)[0]) for geom in model.geoms if geom.collide), default=0.0)
 
 
 def compute_footprint(
     model: ObjectModel, orientation: NDArray | tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)
 ) -> tuple[float, float]:
-    """Return the radius about the vertical through a form's origin and its height above it, metres.
+    """Radius about the vertical through a model's origin and height above it, metres.
 
     `orientation` is the model's quaternion. What a moving part can reach counts whole. The radius is at most 0.1 %
     too large.
@@ -44,7 +44,7 @@ def compute_footprint(
 
 
 def compute_support(geom: Geom, directions: NDArray) -> Array:
-    """Return how far (n,) a geom reaches along unit vectors (n 3) of its body's frame, metres."""
+    """Support function of a geom: how far (n,) it reaches along unit vectors (n 3) of its body's frame, metres."""
     size, centre = np.array(geom.size), np.array(geom.pos)
     if geom.ends:
         first_end, second_end = (np.array(end) for end in geom.ends)
@@ -68,7 +68,7 @@ def compute_geom_corners(geom: Geom) -> Array:
     """Eight points (8 3) about a geom in the frame of its body: the corners of its bounding box.
 
     It is no bounding box of a capsule, whose caps reach further, nor of a geom with `ends`, of which the points are 0.7
-    radii about either end: hands and held things may come as close to obstacles as that.
+    radii about either end: hands and held objects may come as close to obstacles as that.
     """
     if geom.ends:
         a, b = np.array(geom.ends[0]), np.array(geom.ends[1])
@@ -80,6 +80,6 @@ def compute_geom_corners(geom: Geom) -> Array:
 
 
 def compute_bounding_box(geoms: Sequence[Geom]) -> tuple[Array, Array]:
-    """Return the low and high corners (3,) of the box around the colliding geoms of a body, in its frame."""
+    """Low and high corners (3,) of the box around the colliding geoms of a body, in its frame."""
     points = np.concatenate([compute_geom_corners(geom) for geom in geoms if geom.collide])
     return points.min(axis=0), points.max(axis=0)

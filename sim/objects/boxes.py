@@ -14,25 +14,25 @@ TOP_GRASP_DEPTH_M = 0.02  # how far under the upper edge a grasp from above hold
 MAX_TOP_GRASP_DEPTH_FRACTION = 0.6  # of the height: what is flat is held nearer to its upper edge
 MIN_SIDE_GRASP_OVERLAP_M = 0.015  # how much of what is held from the side must be between the fingers
 WRIST_LEANS_RAD = (0.0, -0.3, 0.3, -0.6, 0.6)
-FLAT_OBJECT_LEANS_RAD = (0.0, -0.3, 0.3)  # a leaning finger has only a corner on a flat thing
+FLAT_OBJECT_LEANS_RAD = (0.0, -0.3, 0.3)  # a leaning finger has only a corner on a flat object
 PRINT_THICKNESS_M = 0.0005  # how far print stands out of a face
 INK_BLACK_RGB, DARK_GREY_RGB, PRINT_WHITE_RGB = (0.05, 0.05, 0.06), (0.13, 0.13, 0.15), (0.93, 0.93, 0.92)
 
 
 def lookup_colour(colour: str) -> Vector:
-    """Return the RGB of a palette name; `SpecError` naming the valid ones."""
+    """RGB of a palette name; `SpecError` naming the valid ones."""
     if colour not in PALETTE:
         raise SpecError(f"unknown colour {colour!r}; valid: {', '.join(PALETTE)}")
     return PALETTE[colour]
 
 
 def collision_box(x: float, y: float, z: float, centre: Vector, colour: Vector | None = None) -> Geom:
-    """Return a box of full lengths x, y, z around the point `centre`."""
+    """Colliding box of full lengths x, y, z around the point `centre`."""
     return Geom("box", (x / 2, y / 2, z / 2), centre, colour=colour)
 
 
 def visual_box(x: float, y: float, z: float, centre: Vector, colour: Vector | None = None) -> Geom:
-    """Return a box that is seen and not felt."""
+    """Box of full lengths x, y, z that is visible only: nothing collides with it."""
     return Geom("box", (x / 2, y / 2, z / 2), centre, colour=colour, collide=False)
 
 
@@ -97,12 +97,12 @@ def build_box_grasps(size: Vector) -> dict[str, tuple[str, tuple[Grasp, ...]]]:
 
 
 def build_box_frames(height: float) -> dict[str, tuple[str, Array]]:
-    """Return the points of a thing that is `height` high."""
+    """Frames "bottom", "centre" and "top" of an object that is `height` high."""
     return {"bottom": frame_at_height(0.0), "centre": frame_at_height(height / 2), "top": frame_at_height(height)}
 
 
 def build_box_model(size: Vector, printed_geoms: tuple[Geom, ...] = (), colour: Vector | None = None) -> ObjectModel:
-    """Return a box of full lengths `size` with what is printed on it."""
+    """Box of full lengths `size` with what is printed on it."""
     body = collision_box(*size, (0, 0, size[2] / 2), colour)
     return ObjectModel(
         (body, *printed_geoms),
@@ -114,13 +114,13 @@ def build_box_model(size: Vector, printed_geoms: tuple[Geom, ...] = (), colour: 
 
 @register_family
 def block(size: Vector) -> ObjectModel:
-    """Return a plain box of full lengths `size`."""
+    """Plain box of full lengths `size`."""
     return build_box_model(size)
 
 
 @register_family
 def mat(size: tuple[float, ...]) -> ObjectModel:
-    """Return a coloured rectangle (x, y[, thickness]) that is seen and not felt."""
+    """Coloured rectangle (x, y[, thickness]) that is visible only: nothing collides with it."""
     thickness = size[2] if len(size) == 3 else 0.001
     sheet = visual_box(size[0], size[1], thickness, (0, 0, thickness / 2))
     return ObjectModel(
@@ -138,7 +138,7 @@ def carton(
     emblem: str = "",
     ink: str = "black",
 ) -> ObjectModel:
-    """Return a printed box: `bands` of (place, width) as fractions of its height go round it in the accent colour.
+    """Printed box: `bands` of (place, width) as fractions of its height go round it in the accent colour.
 
     `emblem`, on its top, front and back, in `ink` on a panel of the accent colour: "disc", "diamond", "lines", or
     "" for none.
@@ -191,7 +191,7 @@ def _build_emblem(
 
 @register_family
 def plank(size: Vector, grain: str = "brown", rings: int = 3) -> ObjectModel:
-    """Return a wooden block with `rings` dark lines of grain along x."""
+    """Wooden block with `rings` dark lines of grain along x."""
     x, y, z = size
     print_thickness = 2 * PRINT_THICKNESS_M
     grain_offsets = [(k + 1) / (rings + 1) - 0.5 + 0.02 * (-1) ** k for k in range(rings)]
@@ -210,7 +210,7 @@ def plank(size: Vector, grain: str = "brown", rings: int = 3) -> ObjectModel:
 
 @register_family
 def rubik(side: float) -> ObjectModel:
-    """Return a cube with six coloured faces, divided in nine by grooves."""
+    """Cube with six coloured faces, divided in nine by grooves."""
     half_side, sticker_side = side / 2, side * 0.94
     colours = ("red", "orange", "green", "blue", "white", "yellow")
     axes = ((1, 0, 0), (-1, 0, 0), (0, -1, 0), (0, 1, 0), (0, 0, -1), (0, 0, 1))
@@ -237,19 +237,19 @@ def rubik(side: float) -> ObjectModel:
 
 
 def _compute_slab_size(axis: tuple[int, int, int], thickness: float, width: float) -> Vector:
-    """Return the size of a slab that is `thickness` along an axis and `width` across."""
+    """Size of a slab that is `thickness` along an axis and `width` across."""
     x, y, z = (thickness if a else width for a in axis)
     return x, y, z
 
 
 def _offset_along_axis(axis: tuple[int, int, int], distance: float, centre_height: float) -> Vector:
-    """Return the point `distance` along an axis from the centre of a thing whose centre is `centre_height` high."""
+    """Point `distance` along an axis from the centre of an object, which is `centre_height` high."""
     return axis[0] * distance, axis[1] * distance, centre_height + axis[2] * distance
 
 
 @register_family
 def phone(size: Vector, screen: str = "navy", lenses: int = 2) -> ObjectModel:
-    """Return a phone on its back, its top towards +y.
+    """Phone on its back, its top towards +y.
 
     "bottom_edge" is the middle of its -y end, z along the body towards +y, x along x, so that y goes into its back:
     brought upright it stands on that edge, the screen towards -y. The grasp "sides" holds it by the half away from
@@ -291,7 +291,7 @@ def phone(size: Vector, screen: str = "navy", lenses: int = 2) -> ObjectModel:
 
 @register_family
 def remote(size: Vector, keys: str = "grey", rows: int = 3) -> ObjectModel:
-    """Return a remote control, its sender towards +y, with a red key, a ring and rows of keys."""
+    """Remote control, its sender towards +y, with a red key, a ring and rows of keys."""
     x, y, z = size
     power = Geom("cylinder", (0.1 * x, 0.001), (-0.25 * x, 0.42 * y, z), colour=(0.8, 0.1, 0.1), collide=False)
     ring = (

@@ -1,4 +1,4 @@
-"""Small things of desk and kitchen: stapler, mouse, toy car, soap, shoe, fries, bread."""
+"""Small objects of desk and kitchen: stapler, mouse, toy car, soap, shoe, fries, bread."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _axis_angle_quat(axis: Vector, angle: float) -> tuple[float, float, float, f
 
 
 def _visual_post(radius: float, height: float, base_centre: Vector, colour: Vector | None = None) -> Geom:
-    """Return a standing cylinder that is seen and not felt, its base centre at `base_centre`."""
+    """Upright cylinder that is visible only, its base centre at `base_centre`."""
     return Geom(
         "cylinder",
         (radius, height / 2),
@@ -46,7 +46,7 @@ def _visual_post(radius: float, height: float, base_centre: Vector, colour: Vect
 
 @register_family
 def stapler(length: float, width: float, height: float, base: str = "charcoal") -> ObjectModel:
-    """Return a stapler along x, its nose at +x and higher than its hinge; "top" is where one presses it."""
+    """Stapler along x, its nose at +x and higher than its hinge; "top" is where one presses it."""
     slope, arm_thickness = 0.09, 0.3 * height
     arm_half_length = 0.48 * length
     arm_z = height - arm_thickness / 2 * cos(slope) - arm_half_length * sin(slope)
@@ -78,7 +78,7 @@ def stapler(length: float, width: float, height: float, base: str = "charcoal") 
 
 @register_family
 def mouse(length: float, width: float, height: float, wheel: str = "grey") -> ObjectModel:
-    """Return a computer mouse along y, its keys towards -y."""
+    """Computer mouse along y, its keys towards -y."""
     side_height, radius = 0.55 * height, width / 2
     end_offset = length / 2 - radius
     dome_height = height - 0.9 * side_height
@@ -113,7 +113,7 @@ def mouse(length: float, width: float, height: float, wheel: str = "grey") -> Ob
 
 @register_family
 def soap(size: Vector, emboss: str = "cream") -> ObjectModel:
-    """Return a bar of soap along x with round ends and an embossed oval."""
+    """Bar of soap along x with round ends and an embossed oval."""
     x, y, z = size
     ends = tuple(_visual_post(y / 2, z, (side * (x - y) / 2, 0, 0)) for side in (-1, 1))
     body = collision_box(x - 0.8 * y, y, z, (0, 0, z / 2))
@@ -126,7 +126,7 @@ def soap(size: Vector, emboss: str = "cream") -> ObjectModel:
 def toy_car(
     length: float, width: float, height: float, cabin: float = 0.5, back: float = 0.1, trim: str = "charcoal"
 ) -> ObjectModel:
-    """Return a toy car, nose at -y; `cabin` is its length and `back` how far behind the middle, in car lengths."""
+    """Toy car, nose at -y; `cabin` is its length and `back` how far behind the middle, in car lengths."""
     wheel_radius, floor_height = 0.26 * height, 0.22 * height
     waist_height = 0.62 * height
     chassis = collision_box(
@@ -197,7 +197,7 @@ def toy_car(
 def shoe(
     length: float, width: float, height: float, collar: float = 0.052, sole: str = "white", laces: str = "white"
 ) -> ObjectModel:
-    """Return a shoe along y, toe at -y; it is held by the collar around its ankle, which is `collar` wide."""
+    """Shoe along y, toe at -y; it is held by the collar around its ankle, which is `collar` wide."""
     sole_thickness, half_width = 0.017, width / 2
     toe_y, heel_y = -(length / 2 - half_width), length / 2 - 0.45 * width
     ankle_length, ankle_y = 0.36 * length, length / 2 - 0.5 * collar - 0.18 * length + 0.01
@@ -234,7 +234,7 @@ def shoe(
 
 
 def _build_instep(length: float, height: float, collar: float, front: float, laces: Vector) -> tuple[Geom, ...]:
-    """Return the laced tongue of a shoe, which slopes from the collar's `front` edge at `height` to the toe."""
+    """Laced tongue of a shoe, which slopes from the collar's `front` edge at `height` to the toe."""
     slope, tongue_length, half_thickness = 0.62, 0.26 * length, 0.014
     tongue_quat = _axis_angle_quat((1, 0, 0), slope)
 
@@ -265,7 +265,7 @@ def _build_instep(length: float, height: float, collar: float, front: float, lac
 
 @register_family
 def fries(width: float, length: float, height: float, sticks: int = 6, stripe: str = "yellow") -> ObjectModel:
-    """Return a carton of fries on its back, the sticks towards +y."""
+    """Carton of fries on its back, the sticks towards +y."""
     carton_length = 0.68 * length
     carton_y = -(length - carton_length) / 2
     body = collision_box(width, carton_length, height, (0, carton_y, height / 2))
@@ -304,7 +304,7 @@ def fries(width: float, length: float, height: float, sticks: int = 6, stripe: s
 
 @register_family
 def bread(size: Vector, look: str = "loaf") -> ObjectModel:
-    """Return a bread along y: "toast", "bun", "baguette", "loaf" or "roll"."""
+    """Bread along y: "toast", "bun", "baguette", "loaf" or "roll"."""
     if look not in BREAD_BUILDERS:
         raise SpecError(f"unknown bread {look!r}; valid: {', '.join(BREAD_BUILDERS)}")
     return ObjectModel(
@@ -324,7 +324,7 @@ def _build_toast(x: float, y: float, z: float) -> tuple[Geom, ...]:
 def _build_bread_core(
     x: float, y: float, z: float, foot_share: tuple[float, float], waist_share: tuple[float, float]
 ) -> tuple[Geom, Geom]:
-    """Return what a round bread stands on and is held by, as fractions of its size: two boxes within its crust."""
+    """Collision boxes within the crust of a round bread, foot and waist, as fractions (x, y) of its size."""
     return (
         collision_box(foot_share[0] * x, foot_share[1] * y, 0.35 * z, (0, 0, 0.175 * z)),
         collision_box(waist_share[0] * x, waist_share[1] * y, 0.3 * z, (0, 0, 0.5 * z)),

@@ -28,7 +28,7 @@ def mug(
     bar: float = 0.006,
     lining: Vector = (0.92, 0.91, 0.88),
 ) -> ObjectModel:
-    """Return a mug whose ring handle stands off towards +x around an opening of `gap` by `span` metres.
+    """Mug whose ring handle stands off towards +x around an opening of `gap` by `span` metres.
 
     The middle of the opening is `centre` above the base. Points "handle" and "handle_back" lie there and look
     through it, along +y and -y. `base` is the radius at the bottom, the same as at the rim where it is 0.
@@ -77,7 +77,7 @@ def mug(
 def skillet(
     radius: float, height: float, length: float = 0.297, wood: Vector = DARK_RGB, lining: Vector = (0.16, 0.16, 0.17)
 ) -> ObjectModel:
-    """Return a pan with a bar handle towards -y, `length` metres from far rim to handle's end."""
+    """Pan with a bar handle towards -y, `length` metres from far rim to handle's end."""
     base_radius, handle_end_y = radius * 0.86, radius - length
     handle_root_y = -radius * 0.93
     stand_half_side = base_radius * 0.71
@@ -130,7 +130,7 @@ def skillet(
 def pot(
     radius: float, height: float, reach: float = 0.120, level: float = 0.084, metal: Vector = DARK_RGB
 ) -> ObjectModel:
-    """Return a pot with a bar handle on either side, `reach` metres out along x and `level` above the base."""
+    """Pot with a bar handle on either side, `reach` metres out along x and `level` above the base."""
     wall, bar, half_length = 0.004, 0.007, 0.030
     geoms = (
         Geom("box", (radius * 0.68, radius * 0.68, 0.003), (0, 0, 0.003)),
@@ -162,7 +162,7 @@ def pot(
 def _build_handle(
     side: float, reach: float, level: float, radius: float, bar: float, half_length: float, colour: Vector
 ) -> tuple[Geom, ...]:
-    """Return a bar along y, held off the wall by two struts: a finger goes between."""
+    """Bar along y, held off the wall by two struts: a finger goes between."""
     outer, inner = side * reach, side * (radius - 0.003)
     return (
         Geom("capsule", (bar,), ends=((outer, -half_length, level), (outer, half_length, level)), colour=colour),

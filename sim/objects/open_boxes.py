@@ -1,4 +1,4 @@
-"""Open boxes: a floor, four walls, slots to set things in, and perhaps a handle."""
+"""Open boxes: a floor, four walls, slots to set objects in, and perhaps a handle."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def open_box(
     bands: tuple[float, ...] = (),
     lining: str = "",
 ) -> ObjectModel:
-    """Return an open box of outer lengths `size` whose inner floor is `floor` high.
+    """Open box of outer lengths `size` whose inner floor is `floor` high.
 
     `slots` are points (name, x, y) on the floor, z up; "floor" is its middle, "opening" that of the upper edge.
     Looks: a rounded rim of the colour `trim`, bands of that colour at heights given as fractions, a coloured lining.
@@ -58,7 +58,7 @@ def open_box(
 
 
 def _build_wall(axis: int, side: int, size: Vector, wall: float) -> Geom:
-    """Return the wall that faces along x (`axis` 0) or y (1); the former run the whole length."""
+    """Wall that faces along x (`axis` 0) or y (1); the former run the whole length."""
     x, y, z = size
     offset = side * (size[axis] - wall) / 2
     extent = (wall, y) if axis == 0 else (x - 2 * wall, wall)
@@ -121,7 +121,7 @@ def handled_basket(
     trim: str = "brown",
     bands: tuple[float, ...] = (0.3, 0.75),
 ) -> ObjectModel:
-    """Return a basket of `size` with an arch over its middle along y; size[2] counts the arch.
+    """Basket of `size` with an arch over its middle along y; size[2] counts the arch.
 
     "left" and "right" are points on the floor `reach` to either side of the arch; "handle" is the bar's middle.
     The grasp "handle" comes from above, fingers across the bar and opened no further than they need be.

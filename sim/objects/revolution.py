@@ -1,4 +1,4 @@
-"""What round things share: flat-sided stand-ins that do not roll, and grasps around and from above."""
+"""Solids of revolution: flat-sided collision geoms that do not roll, and grasps around and from above."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PRISM_SIDES = 8
 def build_prism(
     radius: float, low: float, high: float, frame: Array = IDENTITY_POSE, colour: Vector | None = None
 ) -> tuple[Geom, ...]:
-    """Return four crossed boxes, an eight-sided column about z of `frame` (7,) that stands in for a round one.
+    """Four crossed boxes, an eight-sided column about z of `frame` (7,) that stands in for a round one.
 
     Boxes meet pads and tables face to face, and a column that lies on a flat does not roll. Two of the four
     are shorter by a millimetre, so that it stands on eight corners and not on sixteen; all are a little narrower
@@ -40,17 +40,17 @@ def build_prism(
 
 
 def transform_geom(geom: Geom, frame: Array) -> Geom:
-    """Return a geom of the frame (7,), given by its centre alone, in the frame's parent."""
+    """Geom of a frame (7,), given by its centre and not by its ends, in the frame's parent."""
     return _set_geom_pose(geom, compose(frame, make_pose(geom.pos, geom.quat)))
 
 
 def collision_cylinder(radius: float, low: float, high: float, colour: Vector | None = None) -> Geom:
-    """Return an upright cylinder: it turns freely between the fingers, and rolls when it lies."""
+    """Upright cylinder: it turns freely between the fingers, and rolls when it lies."""
     return Geom("cylinder", (radius, (high - low) / 2), (0, 0, (low + high) / 2), colour=colour)
 
 
 def visual_cylinder(radius: float, low: float, high: float, colour: Vector | None = None) -> Geom:
-    """Return an upright cylinder that is seen and not felt."""
+    """Upright cylinder that is visible only: nothing collides with it."""
     return Geom("cylinder", (radius, (high - low) / 2), (0, 0, (low + high) / 2), colour=colour, collide=False)
 
 

@@ -1,4 +1,4 @@
-"""Long round things that lie: rolling pin, microphone."""
+"""Long round objects that lie: rolling pin, microphone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Z_TO_X_QUAT = (0.7071067811865476, 0.0, 0.7071067811865476, 0.0)  # z along the 
 def roller(
     radius: float, length: float, body: float = 0.14, grip: float = 0.0125, wood: Vector = (0.52, 0.33, 0.17)
 ) -> ObjectModel:
-    """Return a rolling pin along x: a `body` metres long, a thinner handle at either end, `length` in all."""
+    """Rolling pin along x: a `body` metres long, a thinner handle at either end, `length` in all."""
     axis_height = radius * PRISM_APOTHEM_RATIO
     frame = make_pose((0, 0, axis_height), Z_TO_X_QUAT)
     half_length = length / 2
@@ -81,7 +81,7 @@ def microphone(
     mesh: Vector = (0.55, 0.56, 0.58),
     band: Vector = (0.35, 0.36, 0.38),
 ) -> ObjectModel:
-    """Return a hand microphone lying along y, its head towards +y: it rests on its tail and on the head's collar.
+    """Hand microphone lying along y, its head towards +y: it rests on its tail and on the head's collar.
 
     Grasps "tail" and "neck" go around the grip, `ring` metres apart. Point "tail" looks from tail to head.
     """
@@ -117,7 +117,7 @@ def microphone(
 
 
 def _compute_resting_frame(length: float, tail_apothem: float, collar_apothem: float, collar_start: float) -> Array:
-    """Return the frame (7,) of a rod, z from tail to head, that rests on its tail and its collar (apothems)."""
+    """Frame (7,) of a rod, z from tail to head, that rests on its tail and its collar (apothems)."""
     pitch = atan2(collar_apothem - tail_apothem, collar_start)
     # z along +y, raised by `pitch`; a flat of the column faces down
     orientation = multiply(quat_from_axis_angle((1, 0, 0), pitch), quat_from_axes((0, 1, 0), (1, 0, 0)))

@@ -1,4 +1,4 @@
-"""Solids of revolution."""
+"""Round objects that stand: disc, ball, bell, can, bottle, seal, burger."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WHITE_RGB: Vector = (0.92, 0.92, 0.90)
 
 @register_family
 def disc(radius: float, height: float) -> ObjectModel:
-    """Return a flat cylinder."""
+    """Flat cylinder."""
     geoms = (Geom("cylinder", (radius, height / 2), (0, 0, height / 2)),)
     return ObjectModel(
         geoms,
@@ -30,7 +30,7 @@ def disc(radius: float, height: float) -> ObjectModel:
 
 @register_family
 def ball(radius: float) -> ObjectModel:
-    """Return a small smooth sphere."""
+    """Small smooth sphere."""
     grasps = {"top": ("", build_round_top_grasps(2 * radius, radius, radius, leans=(0.0,), num_directions=12))}
     frames = {"bottom": frame_at_height(0.0), "centre": frame_at_height(radius), "top": frame_at_height(2 * radius)}
     return ObjectModel((Geom("sphere", (radius,), (0, 0, radius), smooth=True),), frames, grasps, yaw_symmetry=0)
@@ -38,7 +38,7 @@ def ball(radius: float) -> ObjectModel:
 
 @register_family
 def bell(radius: float, height: float) -> ObjectModel:
-    """Return a desk bell: a foot, an upright skirt to hold it by, a dome and a button on top."""
+    """Desk bell: a foot, an upright skirt to hold it by, a dome and a button on top."""
     skirt_radius, skirt_top, dome_height = radius * 0.88, height / 2 - 0.003, height / 2 - 0.005
     geoms = (
         Geom("cylinder", (radius, 0.005), (0, 0, 0.005), colour=(0.15, 0.13, 0.12)),
@@ -62,7 +62,7 @@ def bell(radius: float, height: float) -> ObjectModel:
 
 @register_family
 def can(radius: float, height: float, label: Vector = WHITE_RGB, band: float = 0.5, lid: float = 0.9) -> ObjectModel:
-    """Return a closed can with a printed band over `band` of its height and a lid of `lid` of its radius."""
+    """Closed can with a printed band over `band` of its height and a lid of `lid` of its radius."""
     half_band = band * height / 2
     geoms = (
         *build_prism(radius, 0.0, height - 0.002),
@@ -92,7 +92,7 @@ def bottle(
     label: Vector = WHITE_RGB,
     band: float = 0.35,
 ) -> ObjectModel:
-    """Return a bottle: a body of `radius`, a rounded `shoulder`, a neck with a cap; it stands, or lies unrolling.
+    """Bottle: a body of `radius`, a rounded `shoulder`, a neck with a cap; it stands, or lies unrolling.
 
     `height` counts everything; `band` is the share of the body that the label covers.
     """
@@ -132,7 +132,7 @@ def bottle(
 def seal(
     radius: float, height: float, knob: float = 0.016, foot: float = 0.4, wood: Vector = (0.45, 0.28, 0.15)
 ) -> ObjectModel:
-    """Return a stamp: a body over `foot` of its height, a stem and a knob to hold it by."""
+    """Stamp: a body over `foot` of its height, a stem and a knob to hold it by."""
     body_height, knob_bottom, knob_middle = foot * height, height - 2 * knob, height - 0.6 * knob
     geoms = (
         *build_prism(radius, 0.0, body_height),
@@ -158,7 +158,7 @@ def seal(
 
 @register_family
 def burger(radius: float, height: float, filling: Vector = (0.35, 0.62, 0.20)) -> ObjectModel:
-    """Return a round bun in layers: bread, meat, a `filling` and a domed top."""
+    """Round bun in layers: bread, meat, a `filling` and a domed top."""
     bread_top, meat_top, filling_top = 0.32 * height, 0.52 * height, 0.6 * height
     grasp_depth = min(0.02, 0.6 * height)
     geoms = (

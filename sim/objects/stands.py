@@ -1,4 +1,4 @@
-"""What other things are set on, leant against or hung from."""
+"""What other objects are set on, leant against or hung from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PHONE_HALF_THICKNESS_M = 0.008  # half the thickness of what leans on a phone st
 
 @register_family
 def display_stand(width: float, depth: float, height: float, circle: bool = False) -> ObjectModel:
-    """Return a low pedestal with a flat top."""
+    """Low pedestal with a flat top."""
     plate_thickness, foot_height = 0.010, 0.010
     column_height = height - plate_thickness
     if circle:
@@ -34,7 +34,7 @@ def display_stand(width: float, depth: float, height: float, circle: bool = Fals
 
 @register_family
 def phone_stand(width: float = 0.08, depth: float = 0.08, height: float = 0.10, slope: float = 1.17) -> ObjectModel:
-    """Return a stand with a back plate at `slope` from the horizontal, leaning away from the front, and a ledge.
+    """Stand with a back plate at `slope` from the horizontal, leaning away from the front, and a ledge.
 
     "ledge" is where the middle of a phone's lower end is set down: z up along the plate, x along the width, so
     that the frame of a phone's lower end (z along the phone, x to the right, screen against -y) falls on it.
@@ -101,7 +101,7 @@ def phone_stand(width: float = 0.08, depth: float = 0.08, height: float = 0.10, 
 
 @register_family
 def scale(width: float = 0.117, depth: float = 0.156, height: float = 0.04, circle: bool = False) -> ObjectModel:
-    """Return a kitchen scale: a platform over its far part, a display at the front."""
+    """Kitchen scale: a platform over its far part, a display at the front."""
     platform_thickness = 0.006
     platform_side = min(width * 0.94, depth * 0.74)
     platform_y = depth / 2 - platform_side / 2 - 0.003
@@ -150,7 +150,7 @@ def rack(
     back: float = 0.012,
     peg: float = 0.0055,
 ) -> ObjectModel:
-    """Return a post with one peg that rises outwards at `slope` (radians) and ends at `tip`.
+    """Post with one peg that rises outwards at `slope` (radians) and ends at `tip`.
 
     The post stands `back` behind the centre, so that a mug has room on the peg. Points "peg" (the tip) and "hang"
     (half way from the centre line to the tip) look out along the peg, their x axes up.

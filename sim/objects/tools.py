@@ -1,4 +1,4 @@
-"""Tools that are held to be used, and small things with a front: hammer, scanner, sign, fan, clock."""
+"""Tools that are held to be used, and small objects with a front: hammer, scanner, sign, fan, clock."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ Z_TO_FRONT_QUAT = tuple(quat_from_axis_angle((1, 0, 0), pi / 2).tolist())  # tur
 
 @register_family
 def hammer(length: float, head: Vector, grip: float = 0.022, claw: bool = False, face: str = "steel") -> ObjectModel:
-    """Return a hammer that stands on the striking face of its head (x, y, z) and on the end of its handle.
+    """Hammer that stands on the striking face of its head (x, y, z) and on the end of its handle.
 
-    The handle lies along y, head away from the robot. "face" is a bottom of the head: set on a thing, the head hits it.
+    The handle lies along y, head away from the robot. "face" is a bottom of the head: set on an object, the head hits
+    it.
     """
     head_width, head_depth, head_height = head
     reach = length - head_depth / 2
@@ -81,7 +82,7 @@ def hammer(length: float, head: Vector, grip: float = 0.022, claw: bool = False,
 def _build_peen(
     head_width: float, head_depth: float, head_height: float, head_y: float, head_colour: Vector, claw: bool
 ) -> tuple[Geom, ...]:
-    """Return what the head has on top: two prongs bent back over the handle, or a second face."""
+    """Top of a hammer head: two prongs bent back over the handle, or a second face."""
     if not claw:
         return (
             visual_box(
@@ -104,7 +105,7 @@ def _build_peen(
 
 @register_family
 def scanner(wide: float = 0.046, muzzle: float = 0.061, back: float = 0.099, height: float = 0.086) -> ObjectModel:
-    """Return a bar-code gun in its stand, the muzzle `muzzle` before the origin and turned to -y.
+    """Bar-code gun in its stand, the muzzle `muzzle` before the origin and turned to -y.
 
     The head is `wide` and held across x, from above ("top") or from behind ("handle").
     """
@@ -205,7 +206,7 @@ QR_MODULE_CELLS = (
 def qr_sign(
     width: float = 0.078, height: float = 0.097, depth: float = 0.034, edge: float = 0.014, pattern: int = 0
 ) -> ObjectModel:
-    """Return a standing sign: a plate tilted back with a square code on its front, an upright `edge` thick above it."""
+    """Standing sign: a plate tilted back with a square code on its front, an upright `edge` thick above it."""
     foot_height, rail_height = 0.008, 0.024
     rail_y = depth / 2 - edge / 2
     plate_rise, plate_run = height - rail_height / 2 - foot_height, 2 * rail_y * 0.8
@@ -254,7 +255,7 @@ def qr_sign(
 
 @register_family
 def fan(width: float = 0.112, height: float = 0.155, depth: float = 0.084, blades: int = 3) -> ObjectModel:
-    """Return a table fan that blows to -y: a foot, a round head and above it a handle 18 mm thick."""
+    """Table fan that blows to -y: a foot, a round head and above it a handle 18 mm thick."""
     foot_height, handle_height, head_thickness = 0.012, 0.030, 0.036
     radius = width / 2
     axle_z = height - handle_height + 0.004 - radius
@@ -291,7 +292,7 @@ def fan(width: float = 0.112, height: float = 0.155, depth: float = 0.084, blade
 def alarm_clock(
     width: float = 0.19, depth: float = 0.084, height: float = 0.12, button: float = 0.012, digital: bool = False
 ) -> ObjectModel:
-    """Return an alarm clock that faces -y, with a round button in the middle of its top."""
+    """Alarm clock that faces -y, with a round button in the middle of its top."""
     body_top = height - 0.010
     front_y = -depth / 2
     face_z = 0.006 + (body_top - 0.006) / 2

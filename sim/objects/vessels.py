@@ -20,7 +20,7 @@ MIN_RIM_OVERLAP_M = 0.006  # how far under the rim fingertips must reach
 def build_wall_ring(
     bottom: tuple[float, float], top: tuple[float, float], wall: float, sides: int = 12, colour: Vector | None = None
 ) -> tuple[Geom, ...]:
-    """Return a ring of flat walls whose outer face leads from (radius, z) `bottom` to `top`, without gaps."""
+    """Ring of flat walls whose outer face leads from (radius, z) `bottom` to `top`, without gaps."""
     lean = atan2(top[0] - bottom[0], top[1] - bottom[1])
     inward = wall / 2 * cos(lean)
     mid_radius = (bottom[0] + top[0]) / 2 - inward
@@ -79,7 +79,7 @@ def build_rim_grasps(
 
 @register_family
 def cup(radius: float, height: float, wall: float = 0.004, sides: int = 12) -> ObjectModel:
-    """Return an open cup of outer `radius`: a floor and a ring of flat walls, pinched at the rim from above."""
+    """Open cup of outer `radius`: a floor and a ring of flat walls, pinched at the rim from above."""
     # the cup stands on a square: four contacts where round bodies and twelve walls would give fifty
     foot = Geom("box", (radius * 0.68, radius * 0.68, 0.0025), (0, 0, 0.0025))
     floor = Geom("cylinder", (radius - wall, 0.002), (0, 0, 0.0042), collide=False)
@@ -107,7 +107,7 @@ def bowl(
     wall: float = 0.004,
     lining: Vector | None = None,
 ) -> ObjectModel:
-    """Return a bowl on a foot that opens like a cone; bowls nest `floor` metres above each other.
+    """Bowl on a foot that opens like a cone; bowls nest `floor` metres above each other.
 
     The foot of the upper one stands on the floor of the lower one, and their walls keep clear.
     """
@@ -138,7 +138,7 @@ def bowl(
 
 @register_family
 def plate(radius: float, height: float, floor: float = 0.008, edge: Vector | None = None) -> ObjectModel:
-    """Return a plate with a raised edge; its "top" is where things are set, the inner surface."""
+    """Plate with a raised edge; its "top" is where objects are set, the inner surface."""
     flat_radius = 0.68 * radius
     geoms = (
         Geom("box", (flat_radius * 0.72, flat_radius * 0.72, floor / 2), (0, 0, floor / 2)),
@@ -152,7 +152,7 @@ def plate(radius: float, height: float, floor: float = 0.008, edge: Vector | Non
 
 @register_family
 def desk_bin(radius: float, height: float, base: float = 0.065, wall: float = 0.004) -> ObjectModel:
-    """Return a round waste bin that opens from `base` to `radius`; small balls stay in."""
+    """Round waste bin that opens from `base` to `radius`; small balls stay in."""
     lean = atan2(radius - base, height)
     stand_half_side = base * 0.68
     geoms = (

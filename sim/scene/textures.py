@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 from sim.embodiment.model import Vector
 from sim.types import UserError
 
-TEXTURE_SIZE_PX = 128  # pixels
-SURFACE_TILE_SIZES_M = {"table": 0.6, "wall": 1.2}  # what can have a texture, and metres that one picture covers there
+TEXTURE_SIZE_PX = 128
+SURFACE_TILE_SIZES_M = {
+    "table": 0.6,
+    "wall": 1.2,
+}  # what can have a texture, and the side of the square it covers there
 Array = NDArray[np.float64]
 ColourPalette = tuple[Vector, ...]
-TexturePainter = Callable[[np.random.Generator, ColourPalette], Array]  # -> (TEXTURE_SIZE_PX TEXTURE_SIZE_PX 3), 0 to 1
+TexturePainter = Callable[[np.random.Generator, ColourPalette], Array]  # -> (s s 3), 0 to 1, s = TEXTURE_SIZE_PX
 
 _V, _U = (np.mgrid[0:TEXTURE_SIZE_PX, 0:TEXTURE_SIZE_PX] + 0.5) / TEXTURE_SIZE_PX  # rows, columns, 0 to 1
 
@@ -70,7 +73,7 @@ DUSK_PALETTE: ColourPalette = (
 
 
 def list_pool(name: str) -> tuple[str, ...]:
-    """Return the names of a pool's textures, "train" or "eval"."""
+    """Names of a pool's textures, "train" or "eval"."""
     if name not in _TEXTURE_POOLS:
         raise UserError(f"unknown texture pool {name!r}; valid: {', '.join(_TEXTURE_POOLS)}")
     return tuple(
@@ -80,17 +83,16 @@ def list_pool(name: str) -> tuple[str, ...]:
 
 @functools.cache
 def list_textures() -> tuple[str, ...]:
-    """Return the names of all textures, in a fixed order."""
+    """Names of all textures, in a fixed order."""
     return tuple(name for pool in _TEXTURE_POOLS for name in list_pool(pool))
 
 
 @functools.cache
 def render_texture(name: str) -> NDArray[np.uint8]:
-    """Return the texture (TEXTURE_SIZE_PX TEXTURE_SIZE_PX 3) called `name`; it is shared, so it cannot be written to."""
+    """Texture (s s 3) called `name`, s = TEXTURE_SIZE_PX; it is shared, so it cannot be written to."""
     if name not in list_textures():
-        raise UserError(
-            f"unknown texture {name!r}; valid: those of sim.scene.textures.list_textures(), such as {list_textures()[0]!r}"
-        )
+        example = list_textures()[0]
+        raise UserError(f"unknown texture {name!r}; valid: those of sim.scene.textures.list_textures(), as {example!r}")
     painter, palette, _ = _TEXTURE_POOLS[name.partition("/")[0]][name.partition("/")[2].rpartition("-")[0]]
     colours = painter(np.random.default_rng(zlib.crc32(name.encode())), palette)
     pixels = np.floor(np.clip(colours, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
@@ -100,15 +102,15 @@ def render_texture(name: str) -> NDArray[np.uint8]:
 
 @functools.cache
 def compute_mean_colour(name: str) -> Vector:
-    """Return the mean colour (0 to 1) of a texture."""
+    """Mean colour (0 to 1) of a texture."""
     r, g, b = render_texture(name).mean(axis=(0, 1), dtype=np.float64) / 255.0
     return float(r), float(g), float(b)
 
 
 def get_texture_id(name: str, surface: str) -> int:
-    """Return the number, from 1, of a texture on one of SURFACE_TILE_SIZES_M; 0 for no texture, "".
+    """Texture id, from 1, of a texture on one of SURFACE_TILE_SIZES_M; 0 for no texture, "".
 
-    `len(SURFACE_TILE_SIZES_M) * i + j + 1`, where i counts `list_textures()` and j counts SURFACES.
+    `len(SURFACE_TILE_SIZES_M) * i + j + 1`, where i counts `list_textures()` and j counts SURFACE_TILE_SIZES_M.
     """
     return (
         len(SURFACE_TILE_SIZES_M) * list_textures().index(name) + list(SURFACE_TILE_SIZES_M).index(surface) + 1
@@ -125,12 +127,12 @@ def _smoothstep(t: Array) -> Array:
 
 
 def _triangle_wave(t: Array) -> Array:
-    """Return a rounded saw of period 1, from 0 to 1 and back."""
+    """Smoothed triangle wave of period 1, from 0 to 1 and back."""
     return _smoothstep(np.abs(2.0 * (t - np.floor(t)) - 1.0))
 
 
 def _sample_value_noise(rng: np.random.Generator, columns: int, rows: int) -> Array:
-    """Return smooth noise, 0 to 1, of so many cells; it goes on where it ends."""
+    """Value noise, 0 to 1, of so many cells; it repeats without a seam."""
     lattice = rng.random((rows, columns))
     u, v = _U * columns - 0.5, _V * rows - 0.5
     i, j = np.floor(u), np.floor(v)
@@ -151,12 +153,12 @@ def _sample_fractal_noise(rng: np.random.Generator, columns: int, rows: int, oct
 
 
 def _sample_integer(rng: np.random.Generator, low: int, high: int) -> int:
-    """Return a whole number of [low, high]."""
+    """Random integer of [low, high]."""
     return low + int(rng.random() * (high - low + 1))
 
 
 def _sample_colours(rng: np.random.Generator, palette: ColourPalette, count: int) -> Array:
-    """Return `count` (count 3) different colours of a palette, each a little off."""
+    """Different colours (count 3) of a palette, each a little off."""
     order = np.argsort(rng.random(len(palette)), kind="stable")
     return np.array(palette)[order[:count]] + (rng.random((count, 3)) - 0.5) * 0.12
 
@@ -170,12 +172,12 @@ def _mix_colours(a: Array, b: Array, t: Array) -> Array:
 
 
 def _mask_bands(t: Array, width: float) -> Array:
-    """Return 1 within `width` of a whole number of t, 0 elsewhere."""
+    """Mask that is 1 within `width` of a whole number of t and 0 elsewhere."""
     return (np.abs(t - np.floor(t + 0.5)) < width).astype(float)
 
 
 def _sample_voronoi_cells(rng: np.random.Generator, count: int) -> tuple[Array, NDArray[np.int64], Array]:
-    """Return distances (TEXTURE_SIZE_PX TEXTURE_SIZE_PX) to the nearest of random points, its number, and how much further the next is."""
+    """Worley noise (s s): distance to the nearest of random points, its number, how much further the next one is."""
     centres = rng.random((count, 2))
     du, dv = np.abs(_U[..., None] - centres[:, 0]), np.abs(_V[..., None] - centres[:, 1])
     du, dv = np.minimum(du, 1.0 - du), np.minimum(dv, 1.0 - dv)
@@ -186,7 +188,7 @@ def _sample_voronoi_cells(rng: np.random.Generator, count: int) -> tuple[Array, 
 
 
 def _lay_bricks(columns: int, rows: int, gap: float) -> tuple[NDArray[np.int64], Array]:
-    """Return the number of each brick of a wall in running bond and 1 where there is mortar."""
+    """Number of each brick of a wall in running bond, and a mask that is 1 where there is mortar."""
     row = np.floor(_V * rows)
     u = _U * columns + 0.5 * (row % 2)
     mortar = np.maximum(_mask_bands(_V * rows, gap * rows), _mask_bands(u, gap * columns))
@@ -328,13 +330,23 @@ def _paint_rings(rng: np.random.Generator, palette: ColourPalette) -> Array:
 
 _TEXTURE_POOLS: dict[str, dict[str, tuple[TexturePainter, ColourPalette, int]]] = {
     "train": {
-        "wood": (_paint_wood, BROWN_PALETTE, 8), "planks": (_paint_planks, BROWN_PALETTE, 7), "marble": (_paint_marble, PALE_PALETTE, 7),
-        "plaster": (_paint_plaster, PALE_PALETTE, 6), "weave": (_paint_weave, CLOTH_PALETTE, 6), "bricks": (_paint_bricks, CLAY_PALETTE, 6),
-        "stripes": (_paint_stripes, CLOTH_PALETTE, 4), "checks": (_paint_checks, CLOTH_PALETTE, 4),
+        "wood": (_paint_wood, BROWN_PALETTE, 8),
+        "planks": (_paint_planks, BROWN_PALETTE, 7),
+        "marble": (_paint_marble, PALE_PALETTE, 7),
+        "plaster": (_paint_plaster, PALE_PALETTE, 6),
+        "weave": (_paint_weave, CLOTH_PALETTE, 6),
+        "bricks": (_paint_bricks, CLAY_PALETTE, 6),
+        "stripes": (_paint_stripes, CLOTH_PALETTE, 4),
+        "checks": (_paint_checks, CLOTH_PALETTE, 4),
     },
     "eval": {
-        "mosaic": (_paint_mosaic, BRIGHT_PALETTE, 4), "pebbles": (_paint_pebbles, DUSK_PALETTE, 4), "dots": (_paint_dots, BRIGHT_PALETTE, 3),
-        "tartan": (_paint_tartan, DUSK_PALETTE, 3), "chips": (_paint_chips, BRIGHT_PALETTE, 3), "patches": (_paint_patches, DUSK_PALETTE, 3),
-        "chevrons": (_paint_chevrons, BRIGHT_PALETTE, 3), "rings": (_paint_rings, DUSK_PALETTE, 3),
+        "mosaic": (_paint_mosaic, BRIGHT_PALETTE, 4),
+        "pebbles": (_paint_pebbles, DUSK_PALETTE, 4),
+        "dots": (_paint_dots, BRIGHT_PALETTE, 3),
+        "tartan": (_paint_tartan, DUSK_PALETTE, 3),
+        "chips": (_paint_chips, BRIGHT_PALETTE, 3),
+        "patches": (_paint_patches, DUSK_PALETTE, 3),
+        "chevrons": (_paint_chevrons, BRIGHT_PALETTE, 3),
+        "rings": (_paint_rings, DUSK_PALETTE, 3),
     },
-}  # fmt: skip
+}

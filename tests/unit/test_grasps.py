@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from math import inf
 
 import numpy as np
 import pytest
@@ -40,11 +39,6 @@ GRASPED = [
 ]
 
 
-def list_grasps(model: ObjectModel) -> list[tuple[str, Grasp]]:
-    """All grasps of a model, each with the part that it is of."""
-    return [(part, grasp) for part, grasps in model.grasps.values() for grasp in grasps]
-
-
 def get_geoms(model: ObjectModel, part_name: str) -> list[Geom]:
     """Colliding geoms of the base or of a part."""
     geoms = next((part.geoms for part in model.parts if part.name == part_name), model.geoms)
@@ -66,16 +60,25 @@ def find_inside(geom: Geom, points: Array) -> np.ndarray:
     return ((local / radii) ** 2).sum(axis=1) <= 1.0
 
 
-def measure_extent(model: ObjectModel, part: str, pose: Array, offset: tuple[float, float]) -> tuple[float, float]:
-    """Ends of what lies along the y axis of a tool pose, through (x, z) of its frame; (inf, -inf): nothing."""
-    way = np.linspace(-0.25, 0.25, 1001)
-    line = transform_points(pose, np.stack([0 * way + offset[0], way, 0 * way + offset[1]], axis=1))
-    hit = way[np.any([find_inside(geom, line) for geom in get_geoms(model, part)], axis=0)]
-    # what is held is what lies about the middle: a pot's far wall is none of it
-    near = [
-        y for y in hit if not any(abs(gap) > 0.002 for gap in np.diff(hit[(hit >= min(0, y)) & (hit <= max(0, y))]))
-    ]
-    return (min(near), max(near)) if near and min(abs(hit)) < 0.006 else (inf, -inf)
+def measure_extents(model: ObjectModel, part: str, grasps: tuple[Grasp, ...]) -> tuple[Array, Array]:
+    """Ends (g,) (g,) along the closing axis of what lies about the origin of each grasp; NaN: nothing."""
+    way = np.linspace(-0.2, 0.2, 801)
+    lines = np.stack([transform_points(g.pose, np.stack([0 * way, way, 0 * way], axis=1)) for g in grasps])
+    hit = np.any([find_inside(geom, lines.reshape(-1, 3)) for geom in get_geoms(model, part)], axis=0)
+    hit = np.pad(hit.reshape(len(grasps), -1), ((0, 0), (1, 1)))
+    ends = np.full((len(grasps), 2), np.nan)
+    for row, inside in zip(ends, hit, strict=True):
+        starts, stops = (
+            np.flatnonzero(np.diff(inside.astype(int)) == 1),
+            np.flatnonzero(np.diff(inside.astype(int)) == -1),
+        )
+        # what is held is what lies about the middle: a pot's far wall is none of it
+        pieces = [
+            (way[i], way[j - 1]) for i, j in zip(starts, stops, strict=True) if way[i] < 0.006 and way[j - 1] > -0.006
+        ]
+        if pieces:
+            row[:] = min(pieces)[0], max(pieces)[1]
+    return ends[:, 0], ends[:, 1]
 
 
 def fit(arm: ArmModel, model: ObjectModel, name: str) -> FittedGrasps:
@@ -88,36 +91,38 @@ def fit(arm: ArmModel, model: ObjectModel, name: str) -> FittedGrasps:
 @pytest.mark.parametrize("spec", GRASPED)
 def test_between_the_fingers_there_is_what_a_grasp_says(spec: ObjectSpec) -> None:
     model = build_object(spec)
-    for part, grasp in list_grasps(model):
-        low, high = measure_extent(model, part, grasp.pose, (0.0, 0.0))
-        assert low < high, "nothing between the fingers"
-        assert abs(low + high) < 0.008, "the fingers would not close about the origin"
-        assert high - low < grasp.width_m + 0.0015
-        assert high - low > 0.6 * grasp.width_m - 0.001  # round things are grasped a little above their widest
-        assert grasp.opening_m > grasp.width_m + 2 * MIN_FINGER_GAP_M
-        assert grasp.cost >= 0 and grasp.depth_m >= 0
+    for part, grasps in model.grasps.values():
+        low, high = measure_extents(model, part, grasps)
+        width, opening = np.array([(grasp.width_m, grasp.opening_m) for grasp in grasps]).T
+        assert not np.isnan(low).any(), "nothing between the fingers"
+        assert (abs(low + high) < 0.008).all(), "the fingers would not close about the origin"
+        assert (high - low < width + 0.0015).all()
+        assert (high - low > 0.6 * width - 0.001).all()  # round things are grasped a little above their widest
+        assert (opening > width + 2 * MIN_FINGER_GAP_M).all()
+        assert all(grasp.cost >= 0 and grasp.depth_m >= 0 for grasp in grasps)
 
 
 @pytest.mark.parametrize("robot", ARMS)
 @pytest.mark.parametrize("spec", GRASPED)
 def test_what_fits_keeps_the_hand_off_the_table_and_the_contacts_on_the_pads(spec: ObjectSpec, robot: str) -> None:
     model, arm = build_object(spec), ARMS[robot]
-    counts = []
+    fitted = {name: fit(arm, model, name) for name in model.grasps}
     for name, (part, grasps) in model.grasps.items():
-        fitted = fit(arm, model, name)
-        counts.append(len(fitted.tool_poses))
-        narrow = [g for g in grasps if g.width_m <= arm.gripper.max_width_m - 2 * MIN_FINGER_GAP_M]
-        origins = compose(next((make_pose(p.pos) for p in model.parts if p.name == part), IDENTITY_POSE), np.stack([
-            grasp.pose for grasp in grasps])) if narrow else np.empty((0, 7))  # fmt: skip
-        for pose, opening, cost in zip(fitted.tool_poses, fitted.openings_m, fitted.costs, strict=True):
-            hand = transform_points(pose, build_gripper_points(arm, float(opening)))
-            assert hand[:, 2].min() > MIN_TABLE_CLEARANCE_M
-            assert min(g.width_m for g in narrow) + 2 * MIN_FINGER_GAP_M <= opening <= arm.gripper.max_width_m + 1e-9
-            contacts = rotate(conjugate(pose[3:]), origins[:, :3] - pose[:3])
-            is_own = abs(contacts[:, 1]) < 1e-6  # the hand never moves along its closing axis
-            assert (is_own & (abs(contacts[:, 0]) <= arm.gripper.pad_half_size[0] + 1e-9)).any()
-            assert cost >= 0
-    assert any(counts), "no grasp fits"
+        poses, openings = fitted[name].tool_poses, fitted[name].openings_m
+        if not len(poses):
+            continue
+        for opening in np.unique(openings):
+            hands = transform_points(poses[openings == opening, None], build_gripper_points(arm, float(opening)))
+            assert hands[..., 2].min() > MIN_TABLE_CLEARANCE_M
+        thinnest = min(grasp.width_m for grasp in grasps)
+        assert thinnest + 2 * MIN_FINGER_GAP_M <= openings.min() and openings.max() <= arm.gripper.max_width_m + 1e-9
+        base = next((make_pose(p.pos) for p in model.parts if p.name == part), IDENTITY_POSE)
+        origins = compose(base, np.stack([grasp.pose for grasp in grasps]))[:, :3]
+        contacts = rotate(conjugate(poses[:, None, 3:]), origins - poses[:, None, :3])
+        # the hand never moves along its closing axis, nor so far that its pads no longer cover the origin
+        is_own = (abs(contacts[..., 1]) < 1e-6) & (abs(contacts[..., 0]) <= arm.gripper.pad_half_size[0] + 1e-9)
+        assert is_own.any(axis=1).all()
+    assert any(len(grasps.tool_poses) for grasps in fitted.values()), "no grasp fits"
 
 
 def list_picks() -> list:

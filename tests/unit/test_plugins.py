@@ -46,12 +46,12 @@ ROBOT = dataclasses.replace(PANDA, name="slim")
 LEVITATES = """
 import numpy as np
 
-from sim.task.predicates import register_predicate
+from sim.task.predicates import predicate
 
 
-@register_predicate
+@predicate
 def levitates(view, obj):
-    return view.pose(obj)[:, 2] > 1.0
+    return view.position(obj)[:, 2] - 1.0
 """
 FILES = {
     "objects/rings.py": TORUS,
