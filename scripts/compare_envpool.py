@@ -1,4 +1,4 @@
-"""Control steps a second of one library's worlds: `ours TASK ROBOT THREADS` or `envpool ENV THREADS`; one number a line.
+"""Control steps a second of one library's worlds: `ours TASK ROBOT THREADS` or `envpool ENV THREADS`.
 
 A line is printed for every round that is asked for on standard input, so that a caller can let several processes take
 turns on a machine whose speed drifts (`scripts/compare_envpool.sh`).

@@ -177,7 +177,7 @@ def _between(value: Floats, low: float | Floats, high: float | Floats, margin: f
 
 
 def _per_arm(arm: str, slack: NDArray[np.float64]) -> Slack:
-    """Return the slack (n,) over the arms (n a) that `arm` names: the worst for "all" and a role, the best for "any"."""
+    """Return the slack (n,) over the arms (n a) of `arm`: the least for "all" and a role, the largest for "any"."""
     return slack.max(axis=1) if arm == "any" else slack.min(axis=1)
 
 

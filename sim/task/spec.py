@@ -186,7 +186,7 @@ class Task:
 
 
 def describe_item(item: Predicate | Skill) -> str:
-    """Return a predicate or skill as one phrase: its name and the names that it speaks of, "near cup.bottom coaster.top"."""
+    """Return a predicate or skill as one phrase, its name and those it speaks of: "near cup.bottom coaster.top"."""
     words = [word for value in item.args.values() for word in (value if isinstance(value, tuple) else (value,))]
     return " ".join([item.name, *(word for word in words if isinstance(word, str) and word)])
 

@@ -32,7 +32,7 @@ WORLD_CONTACT = np.dtype([("world", "<i4"), ("a", "<i2"), ("b", "<i2"), ("pos", 
 class WorldState(Protocol):
     """State of n worlds, one row a world; NaN where a world has no such body or joint, or no scene yet.
 
-    An engine may compute a field when it is first read; a field that is first read after the worlds were stepped on is an
+    An engine may compute a field when it is first read; one that is first read after the worlds were stepped on is an
     error, never a later state. The arrays are not to be written to.
     """
 

@@ -173,9 +173,11 @@ MISTAKES = {
     "parameter": ('ObjectSpec("can", {"radius": 0.03', 'ObjectSpec("can", {"radios": 0.03', 17,
                   "unknown keyword of family 'can': 'radios'; did you mean 'radius'? "
                   "valid: {can}"),
-    "missing parameter": ('ObjectSpec("can", {"radius": 0.03, "height": 0.09}', 'ObjectSpec("can", {"radius": 0.03}', 17,
+    "missing parameter": (
+     'ObjectSpec("can", {"radius": 0.03, "height": 0.09}', 'ObjectSpec("can", {"radius": 0.03}', 17,
                           "family 'can' lacks height; valid: {can}"),
-    "impossible parameter": ('ObjectSpec("disc", {"radius": 0.05, "height": 0.01}', 'ObjectSpec("mat", {"size": (0.1,)}', 23,
+    "impossible parameter": (
+     'ObjectSpec("disc", {"radius": 0.05, "height": 0.01}', 'ObjectSpec("mat", {"size": (0.1,)}', 23,
                              "family 'mat' of object 'pad': tuple index out of range"),
     "no size": ('ObjectSpec("disc", {"radius": 0.05', 'ObjectSpec("disc", {"radius": -0.05', 23,
                 "family 'disc' of object 'pad': its sizes are not all lengths above 0"),

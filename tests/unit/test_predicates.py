@@ -261,9 +261,11 @@ CASES: list[Case] = [
     ("gripper_touching", "", {"arm": "r", "obj": "cup"}, TOUCH, AWAY),
     ("gripper_not_touching", "", {"arm": "r", "obj": "cup"}, AWAY, TOUCH),
     *(between(name, key, BUTTON, limit, lambda v, k=k: grip(v * np.eye(3)[k]))
-      for name in ("gripper_touching_at", "pressed") for k, key, limit in ((0, "xy", 0.02), (1, "xy", 0.02), (2, "z", 0.03))),
+      for name in ("gripper_touching_at", "pressed")
+      for k, key, limit in ((0, "xy", 0.02), (1, "xy", 0.02), (2, "z", 0.03))),
     *(between(name, key, BUTTON, -limit, lambda v, k=k: grip(v * np.eye(3)[k]), below=False)
-      for name in ("gripper_touching_at", "pressed") for k, key, limit in ((0, "xy", 0.02), (1, "xy", 0.02), (2, "z", 0.03))),
+      for name in ("gripper_touching_at", "pressed")
+      for k, key, limit in ((0, "xy", 0.02), (1, "xy", 0.02), (2, "z", 0.03))),
     ("gripper_touching_at", "", BUTTON, grip((0, 0, 0), opening=1.0), grip((0, 0, 0), thing="bowl")),
     between("pressed", "", BUTTON, MAX_CLOSED, lambda v: grip((0, 0, 0), opening=v)),
     ("shut", "fraction", {"joint": "a.hinge", "fraction": 0.4},
