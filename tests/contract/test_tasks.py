@@ -146,7 +146,7 @@ TASK = Task(
     suite="of_this_test",
     instructions=("press {pad}",),
     objects=(
-        TaskObject("pad", (ObjectSpec("bell", dict(radius=0.04, height=0.05)),), Spawn((0.1, 0.2), (-0.1, 0)), (), True),
+        TaskObject("pad", (ObjectSpec("bell", dict(radius=0.04, height=.05)),), Spawn((0.1, 0.2), (-0.1, 0)), (), True),
     ),
     arms=(ArmRole("a", "side:pad"),),
     success=(Predicate("pressed", {"arm": "a", "point": "pad.top", "xy": 0.025, "z": 0.03}, latch=True),),
