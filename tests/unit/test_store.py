@@ -22,7 +22,7 @@ from synthetic import CAMERAS, brightness, episode, succeeds
 
 from aim.data import flat, png, shard, store, verify
 from aim.data.store import Dataset, Recipe
-from sim.types import Episode, Provenance, UserError
+from sim.types import AttemptFailure, Episode, FailureCause, Provenance, UserError
 
 RECIPE = Recipe(tasks=("bell",), robot="aloha", cameras=CAMERAS, size=(12, 16))
 
@@ -107,7 +107,8 @@ def test_the_digest_sees_every_field() -> None:
             raw.reshape(-1).view(np.uint8)[0] ^= 1
             digests.add(flat.digest(flat.Flat(form.about, {**form.arrays, name: raw})))
     changes = {"task": "{}", "robot": "x", "seed": 1, "success": False, "instruction": "", "bodies": ("x",)}
-    changes |= {"joints": ("x",), "events": made.events[:1], "variation": "random", "redraws": 9, "failure": "slipped"}
+    changes |= {"joints": ("x",), "events": made.events[:1], "variation": "random", "redraws": 9}
+    changes |= {"failure": AttemptFailure(FailureCause.SLIPPED, "cup slipped")}
     for name, value in changes.items():
         digests.add(flat.digest(flat.flatten(dataclasses.replace(made, **{name: value}))))
     expected = 1 + sum(value.size > 0 for value in form.arrays.values()) + len(changes)
