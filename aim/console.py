@@ -19,7 +19,7 @@ def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-class Progress(Protocol):
+class ProgressBar(Protocol):
     """Work that is under way."""
 
     def step(self, count: int = 1, detail: str = "") -> None:
@@ -28,16 +28,16 @@ class Progress(Protocol):
 
 
 @contextlib.contextmanager
-def progress(label: str, total: int) -> Iterator[Progress]:
+def progress(label: str, total: int) -> Iterator[ProgressBar]:
     """Yield a bar of `total` units where a person watches standard error, plain lines otherwise."""
-    shown = _Bar(label, total) if sys.stderr.isatty() else _Lines(label, total)
+    shown = _Bar(label, total) if sys.stderr.isatty() else _PlainProgress(label, total)
     try:
         yield shown
     finally:
         shown.close()
 
 
-class _Lines:
+class _PlainProgress:
     """A line every few seconds, and the last state at the end."""
 
     def __init__(self, label: str, total: int) -> None:

@@ -71,7 +71,7 @@ def infer(
     if compile and attention == "flex":
         raise UserError("--compile makes its graphs of attention by segments or mask; leave --attention out")
     run, place = _run(preset, policy, robot), machine.device(device)
-    if sentence and run.model.text_width != text.WIDTH:
+    if sentence and run.model.text_width != text.TEXT_EMBEDDING_DIM:
         raise UserError(f"{run.preset} reads the words of another encoder; give --sentence ''")
     with speed.threads(threads):
         facts = machine.computing(place)

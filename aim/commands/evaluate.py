@@ -48,7 +48,7 @@ def evaluate(
     from aim.commands import parse
     from aim.evaluate import closed_loop, results
     from aim.evaluate.contender import FLOOR, PRIVILEGED, contender, robot_of
-    from aim.evaluate.plan import LOOKS, Plan
+    from aim.evaluate.plan import LOOKS, EvaluationPlan
     from aim.processes import cores
     from sim import robots
     from sim.envs.failure import format_failure_counts
@@ -67,7 +67,7 @@ def evaluate(
     body = robots.load_robot(resolve_name("robot", robot_of(who, robot, "aloha"), robots.list_robots()))
     tasks = parse.chosen(task, suite, body)
     names, given = tuple(tasks), parse.definitions(tasks)
-    plan = Plan(names, body.name, seed, episodes, batch, films, film_height, threads, variation, given)
+    plan = EvaluationPlan(names, body.name, seed, episodes, batch, films, film_height, threads, variation, given)
     left = closed_loop.missing(who, plan, out)
     with console.progress("episodes", len(names) * episodes) as bar:
         bar.step(len(names) * episodes - left)
@@ -79,8 +79,8 @@ def evaluate(
         lost = [row for row in rows if row.task == name and not row.success]
         if lost:
             print(f"{'':{width}}  {format_failure_counts(results.list_failures(lost), figures['episodes'])}")
-    print(f"{'all':{width}}  {said(found)} of {len(rows)} episodes; {out / results.FILE}")
-    return {**found, "variation": variation, "results": str(out / results.FILE), "ran": left}
+    print(f"{'all':{width}}  {said(found)} of {len(rows)} episodes; {out / results.RESULTS_FILE}")
+    return {**found, "variation": variation, "results": str(out / results.RESULTS_FILE), "ran": left}
 
 
 def said(figures: dict) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sim.task.spec import Task
 
 EVERY = "all"
-KINDS = {
+SETTING_TYPE_NAMES = {
     tuple: "a list of texts", str: "a text", int: "a whole number", float: "a number", bool: "true or false",
 }  # fmt: skip
 
@@ -118,5 +118,5 @@ def recipe(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
         items = value if isinstance(value, list) else [value]
         kind = str if kinds[name] is tuple else kinds[name]
         if isinstance(value, list) != (kinds[name] is tuple) or not all(type(item) is kind for item in items):
-            raise UserError(f"the recipe {path}: {name} must be {KINDS[kinds[name]]}, not {value!r}")
+            raise UserError(f"the recipe {path}: {name} must be {SETTING_TYPE_NAMES[kinds[name]]}, not {value!r}")
     return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}

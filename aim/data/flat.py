@@ -29,7 +29,7 @@ PER_CAMERA = {
     "intrinsics": np.dtype("<f8"),
     "extrinsics": np.dtype("<f8"),
 }
-WHOLE = {
+ARRAY_DTYPES = {
     "state": np.dtype("<f4"),
     "action": np.dtype("<f4"),
     "executed": np.dtype("<f4"),
@@ -59,7 +59,7 @@ def flatten(episode: Episode) -> Flat:
     about["bodies"] = list(episode.bodies)
     about["joints"] = list(episode.joints)
     about["events"] = [[e.kind, e.step, e.arm, e.reference_body, len(e.points)] for e in episode.events]
-    arrays = {name: vars(episode)[name] for name in WHOLE}
+    arrays = {name: vars(episode)[name] for name in ARRAY_DTYPES}
     arrays[POINTS] = np.concatenate([np.zeros((0, 3), np.float32), *(e.points for e in episode.events)])
     for name in PER_CAMERA:
         for camera, value in vars(episode)[name].items():
@@ -77,7 +77,7 @@ def unflatten(flat: Flat, provenance: Provenance = Provenance()) -> Episode:  # 
     fields: dict[str, Any] = {name: about[name] for name in SAID}
     fields["failure"] = None if not about["failure"] else AttemptFailure.parse(about["failure"])
     fields |= {name: {} for name in PER_CAMERA}
-    fields |= {name: flat.arrays.get(name, np.zeros(0, dtype)) for name, dtype in WHOLE.items()}
+    fields |= {name: flat.arrays.get(name, np.zeros(0, dtype)) for name, dtype in ARRAY_DTYPES.items()}
     if (
         "executed" not in flat.arrays
     ):  # before format 3 commands were not kept; without perturbation they are the actions
@@ -99,7 +99,7 @@ def dtype_of(name: str) -> np.dtype[Any]:
     """Return the dtype that the array called `name` is kept in."""
     if name == POINTS:
         return np.dtype("<f4")
-    return WHOLE[name] if name in WHOLE else PER_CAMERA[name.partition("/")[0]]
+    return ARRAY_DTYPES[name] if name in ARRAY_DTYPES else PER_CAMERA[name.partition("/")[0]]
 
 
 def digest(flat: Flat) -> str:

@@ -48,7 +48,7 @@ class Collected:
 
 
 @dataclass
-class Line:
+class TaskQueue:
     """The blocks of one task: `taken` count; `ready` wait for one before them; `flying` are being made."""
 
     task: str
@@ -125,16 +125,16 @@ def generate(
     )
 
 
-def _resume(recipe: Recipe, task: str, num: int, shards: Sequence[Shard], out: Path) -> Line:
+def _resume(recipe: Recipe, task: str, num: int, shards: Sequence[Shard], out: Path) -> TaskQueue:
     ready = {(shard.first_seed - recipe.seed) // recipe.block: shard for shard in shards if shard.task == task}
-    line = Line(task, num, ready=ready)
+    line = TaskQueue(task, num, ready=ready)
     _advance(line, out)
     line.had = line.kept
     return line
 
 
 def _collect(
-    recipe: Recipe, lines: list[Line], out: Path, pool: Pool[Order, Shard], definitions: Mapping[str, str]
+    recipe: Recipe, lines: list[TaskQueue], out: Path, pool: Pool[Order, Shard], definitions: Mapping[str, str]
 ) -> None:
     total = sum(line.want for line in lines)
     warned = False
@@ -165,7 +165,7 @@ def _collect(
 
 
 def _dispatch(
-    recipe: Recipe, lines: list[Line], out: Path, pool: Pool[Order, Shard], definitions: Mapping[str, str]
+    recipe: Recipe, lines: list[TaskQueue], out: Path, pool: Pool[Order, Shard], definitions: Mapping[str, str]
 ) -> None:
     for line in lines:
         while pool.free and line.lacks(recipe.block):
@@ -183,7 +183,7 @@ def _dispatch(
             line.flying[number] = time.monotonic()
 
 
-def _take(recipe: Recipe, lines: list[Line], out: Path, done: Done[Order, Shard]) -> None:
+def _take(recipe: Recipe, lines: list[TaskQueue], out: Path, done: Done[Order, Shard]) -> None:
     line = next(line for line in lines if line.task == done.job.task)
     number = (done.job.seeds.start - recipe.seed) // recipe.block
     line.spent += time.monotonic() - line.flying.pop(number)
@@ -196,7 +196,7 @@ def _take(recipe: Recipe, lines: list[Line], out: Path, done: Done[Order, Shard]
         )
 
 
-def _advance(line: Line, out: Path) -> None:
+def _advance(line: TaskQueue, out: Path) -> None:
     """Count the blocks that follow, landing those that have not."""
     while line.taken in line.ready and not line.finished:
         block = line.ready.pop(line.taken)
@@ -219,7 +219,7 @@ def _land(block: Shard, most: int, out: Path) -> Shard:
     return block
 
 
-def _all_finished(lines: Sequence[Line]) -> bool:
+def _all_finished(lines: Sequence[TaskQueue]) -> bool:
     return all(line.finished for line in lines)
 
 

@@ -26,14 +26,14 @@ from aim.data import source
 from aim.data.source import Data, R, Ref, Shown, Source
 from aim.data.spots import spots
 from aim.model import canvas
-from aim.model.codec import KINDS, Kind, PictureCodec, resized
+from aim.model.codec import STREAM_KINDS, Kind, PictureCodec, resized
 from sim.types import UserError
 
 Pictures = Mapping[tuple[int, Kind], Tensor]  # (view, kind) -> uint8 (r h w 3)
 
-STILL = DataConfig()  # one version, nothing moved
+UNSHIFTED = DataConfig()  # one version, nothing moved
 GIB = 2**30
-AT_ONCE = 64  # instants coded together
+ENCODE_BATCH_FRAMES = 64  # instants coded together
 FEW = 8  # pictures held at full size: an episode of a camera would be gigabytes, and few stay in the processor's cache
 
 
@@ -70,7 +70,7 @@ def pictures(data: Shown[R], ref: R, config: CodecConfig, frames: Sequence[int])
     return {
         (index, kind): torch.cat([_sized(data, ref, view, kind, part) for part in parts])
         for index, view in enumerate(config.views)
-        for kind in KINDS
+        for kind in STREAM_KINDS
     }
 
 
@@ -122,7 +122,7 @@ def drawn_shifts(data: Source, config: DataConfig, views: int) -> Tensor:
     return torch.cat(parts)
 
 
-def encode(codec: PictureCodec, data: Data, config: DataConfig = STILL) -> Latents:
+def encode(codec: PictureCodec, data: Data, config: DataConfig = UNSHIFTED) -> Latents:
     """Return the tokens of every picture in every version; the next episode is read while one is coded.
 
     `UserError` where they would not fit into the machine's memory.
@@ -132,12 +132,12 @@ def encode(codec: PictureCodec, data: Data, config: DataConfig = STILL) -> Laten
     starts = torch.tensor([0, *np.cumsum([ref.pictures for ref in refs])])
     shape = len(shifts), int(starts[-1]), len(layout(coded)), token_channels(coded)
     _demand_room(shape)
-    kept = {kind: torch.empty(shape, dtype=torch.float16) for kind in KINDS}
+    kept = {kind: torch.empty(shape, dtype=torch.float16) for kind in STREAM_KINDS}
     bounds = zip(starts[:-1].tolist(), starts[1:].tolist(), shifts.unbind(1), strict=True)
     with console.progress("latents", len(refs)) as bar:
         for episode, (first, end, moves) in zip(_ahead(there, refs, coded), bounds, strict=True):
-            for kind in KINDS if there.has_maps else KINDS[:1]:
-                views = [episode[view, kind].split(AT_ONCE) for view in range(len(coded.views))]
+            for kind in STREAM_KINDS if there.has_maps else STREAM_KINDS[:1]:
+                views = [episode[view, kind].split(ENCODE_BATCH_FRAMES) for view in range(len(coded.views))]
                 for version, by in enumerate(moves.tolist()):
                     tokens = [codec.encode(part, kind, by).half().cpu() for part in zip(*views, strict=True)]
                     kept[kind][version, first:end] = torch.cat(tokens)
@@ -149,7 +149,7 @@ def encode(codec: PictureCodec, data: Data, config: DataConfig = STILL) -> Laten
 
 def _demand_room(shape: tuple[int, ...]) -> None:
     """Raise `UserError` where tokens (v r n c) of pictures and maps take more than the machine's memory."""
-    need, there = len(KINDS) * 2 * math.prod(shape), machine.memory()
+    need, there = len(STREAM_KINDS) * 2 * math.prod(shape), machine.memory()
     if need > there:
         said = f"{shape[1]} pictures, each coded {shape[0]} times, take {need / GIB:.0f} GiB of memory"
         raise UserError(f"{said}, the machine has {there / GIB:.0f}; give smaller --shifts, or fewer demonstrations")

@@ -29,10 +29,10 @@ from numpy.typing import NDArray
 from aim import console
 from aim.config import View
 from aim.data import lerobot_layout
-from aim.data.lerobot_layout import INFO, Info, Take, read_info
+from aim.data.lerobot_layout import INFO, EpisodeEntry, Info, read_info
 from aim.data.mapping import OwnRobot
 from aim.data.source import Motion, Ref
-from aim.data.video import Film
+from aim.data.video import VideoReader
 from aim.model.canvas import Grid, Shifts
 from sim.types import CONTROL_HZ, IMAGE_HZ, STEPS_PER_IMAGE, UserError
 
@@ -50,7 +50,7 @@ class LeRobot:
 
     has_maps = False
 
-    def __init__(self, info: Info, own: OwnRobot, takes: Sequence[Take], motions: Sequence[Motion]) -> None:
+    def __init__(self, info: Info, own: OwnRobot, takes: Sequence[EpisodeEntry], motions: Sequence[Motion]) -> None:
         """Hold the numbers of all episodes; videos are opened when they are asked for."""
         self.path, self.info, self.own = info.path, info, own
         self.robot, self.cameras, self.relative = own.robot, tuple(own.cameras), own.relative
@@ -59,7 +59,7 @@ class LeRobot:
             Ref(i, f"episode {take.index}", len(move.action) // STEPS_PER_IMAGE + 1, _identity(info, take, move))
             for i, (take, move) in enumerate(zip(takes, motions, strict=True))
         )
-        self._films: dict[str, Film] = {}  # by camera, the one read last
+        self._films: dict[str, VideoReader] = {}  # by camera, the one read last
 
     def motion(self, ref: Ref) -> Motion:
         """Return the numbers of an episode."""
@@ -90,11 +90,11 @@ class LeRobot:
         while self._films:
             self._films.popitem()[1].close()
 
-    def _film(self, camera: str, file: Path) -> Film:
+    def _film(self, camera: str, file: Path) -> VideoReader:
         if camera in self._films and self._films[camera].path != file:
             self._films.pop(camera).close()
         if camera not in self._films:
-            self._films[camera] = Film(file, self.info.fps)
+            self._films[camera] = VideoReader(file, self.info.fps)
         return self._films[camera]
 
 
@@ -173,7 +173,7 @@ def _check(info: Info, own: OwnRobot) -> None:
         raise UserError(f"{info.path / INFO}: fps is {info.fps:g}")
 
 
-def _there(takes: Sequence[Take]) -> None:
+def _there(takes: Sequence[EpisodeEntry]) -> None:
     """Raise `UserError` where a file is missing."""
     for take in takes:
         for file in (take.data, *(clip.file for clip in take.clips.values())):
@@ -181,13 +181,13 @@ def _there(takes: Sequence[Take]) -> None:
                 raise UserError(f"{file} of episode {take.index} is missing; download the set anew")
 
 
-def _filmed(info: Info, takes: Sequence[Take]) -> None:
+def _filmed(info: Info, takes: Sequence[EpisodeEntry]) -> None:
     """Raise `UserError` where a video has fewer frames than its episodes, or, with one episode a video, more."""
     counts: dict[Path, int] = {}
     for take in takes:
         for clip in take.clips.values():
             if clip.file not in counts:
-                film = Film(clip.file, info.fps)
+                film = VideoReader(clip.file, info.fps)
                 counts[clip.file] = film.count
                 film.close()
             held, needed = counts[clip.file], clip.first + take.length
@@ -195,7 +195,7 @@ def _filmed(info: Info, takes: Sequence[Take]) -> None:
                 raise UserError(f"{clip.file} holds {held} frames, episode {take.index} ends at {needed}; get it anew")
 
 
-def _say(path: Path, own: OwnRobot, takes: Sequence[Take]) -> None:
+def _say(path: Path, own: OwnRobot, takes: Sequence[EpisodeEntry]) -> None:
     """Note what is read otherwise than one may expect; `UserError` where an episode has no words."""
     silent = [take.index for take in takes if not _words(take)]
     if silent and not own.text:
@@ -205,11 +205,13 @@ def _say(path: Path, own: OwnRobot, takes: Sequence[Take]) -> None:
         console.note(f"{path}: of several tasks that an episode names the first is read; there are {several} such")
 
 
-def _words(take: Take) -> str:
+def _words(take: EpisodeEntry) -> str:
     return take.tasks[0].strip() if take.tasks else ""
 
 
-def _rows(info: Info, own: OwnRobot, file: Path, takes: Sequence[Take]) -> Iterator[tuple[Take, dict[str, Numbers]]]:
+def _rows(
+    info: Info, own: OwnRobot, file: Path, takes: Sequence[EpisodeEntry]
+) -> Iterator[tuple[EpisodeEntry, dict[str, Numbers]]]:
     """Yield each episode of a parquet file with its columns: state and action (frames d), and those of time."""
     import pyarrow
     import pyarrow.parquet as parquet
@@ -244,7 +246,7 @@ def _numbers(table: pyarrow.Table, name: str, file: Path) -> Numbers:
     return column.to_numpy(zero_copy_only=False).astype(np.float64).reshape(-1, width)
 
 
-def _motion(info: Info, own: OwnRobot, take: Take, rows: Mapping[str, Numbers]) -> Motion:
+def _motion(info: Info, own: OwnRobot, take: EpisodeEntry, rows: Mapping[str, Numbers]) -> Motion:
     """Return the numbers of an episode at our rate and in our units; `UserError` naming episode and column."""
     where = f"{info.path}: episode {take.index}"
     frame, seconds = rows["frame_index"][:, 0], rows["timestamp"][:, 0]
@@ -269,7 +271,7 @@ def _motion(info: Info, own: OwnRobot, take: Take, rows: Mapping[str, Numbers]) 
     return Motion(state, action, _words(take) or own.text)
 
 
-def _identity(info: Info, take: Take, move: Motion) -> str:
+def _identity(info: Info, take: EpisodeEntry, move: Motion) -> str:
     """Return a digest of the numbers and of which frames of which videos the pictures are."""
     videos = []
     for name, clip in take.clips.items():

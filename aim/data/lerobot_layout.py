@@ -17,8 +17,8 @@ from aim.data.mapping import OwnRobot
 from sim.types import UserError
 
 INFO = Path("meta/info.json")
-READS = ("v3.0", "v2.1")
-WHERE = ("chunk_index", "file_index", "from_timestamp")  # the pictures of an episode lie, v3.0
+READABLE_LEROBOT_VERSIONS = ("v3.0", "v2.1")
+VIDEO_SPAN_FIELDS = ("chunk_index", "file_index", "from_timestamp")  # the pictures of an episode lie, v3.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Take:
+class EpisodeEntry:
     """An episode as the set describes it."""
 
     index: int
@@ -82,8 +82,10 @@ def read_info(path: Path) -> Info:
     try:
         raw = json.loads((path / INFO).read_text(encoding="utf-8"))
         version = str(raw["codebase_version"])
-        if version not in READS:
-            raise UserError(f"{path} is a LeRobot set of version {version!r}; valid are {', '.join(READS)}")
+        if version not in READABLE_LEROBOT_VERSIONS:
+            raise UserError(
+                f"{path} is a LeRobot set of version {version!r}; valid are {', '.join(READABLE_LEROBOT_VERSIONS)}"
+            )
         return Info(
             path=path, version=version, fps=float(raw["fps"]), episodes=int(raw["total_episodes"]),
             robot=str(raw.get("robot_type")), features=dict(raw["features"]), data_path=str(raw["data_path"]),
@@ -95,7 +97,7 @@ def read_info(path: Path) -> Info:
         raise UserError(f"{path / INFO} is damaged ({error!r}); download it anew") from error
 
 
-def takes(info: Info, own: OwnRobot) -> Iterator[Take]:
+def takes(info: Info, own: OwnRobot) -> Iterator[EpisodeEntry]:
     """Yield all episodes as the set lists them; `UserError` where its lists are damaged."""
     read = _takes_in_shared_files if info.version == "v3.0" else _takes_in_own_files
     try:
@@ -106,25 +108,25 @@ def takes(info: Info, own: OwnRobot) -> Iterator[Take]:
         raise UserError(f"{info.path}/meta is damaged ({error!r}); download it anew") from error
 
 
-def _takes_in_shared_files(info: Info, own: OwnRobot) -> Iterator[Take]:
+def _takes_in_shared_files(info: Info, own: OwnRobot) -> Iterator[EpisodeEntry]:
     """Yield the episodes of a v3.0 set: many to a parquet file and many to a video."""
     import pyarrow.parquet as parquet
 
     columns = ["episode_index", "tasks", "length", "data/chunk_index", "data/file_index"]
     for key in own.cameras.values():
-        columns += [f"videos/{key}/{part}" for part in WHERE]
+        columns += [f"videos/{key}/{part}" for part in VIDEO_SPAN_FIELDS]
     for file in sorted((info.path / "meta/episodes").glob("chunk-*/file-*.parquet")):
         for row in parquet.ParquetFile(file).read(columns=columns).to_pylist():
             data = info.data_path.format(chunk_index=row["data/chunk_index"], file_index=row["data/file_index"])
             clips = {}
             for name, key in own.cameras.items():
-                chunk, number, start = (row[f"videos/{key}/{part}"] for part in WHERE)
+                chunk, number, start = (row[f"videos/{key}/{part}"] for part in VIDEO_SPAN_FIELDS)
                 video = info.video_path.format(video_key=key, chunk_index=chunk, file_index=number)
                 clips[name] = Clip(info.path / video, round(start * info.fps))
-            yield Take(row["episode_index"], row["length"], tuple(row["tasks"] or ()), info.path / data, clips)
+            yield EpisodeEntry(row["episode_index"], row["length"], tuple(row["tasks"] or ()), info.path / data, clips)
 
 
-def _takes_in_own_files(info: Info, own: OwnRobot) -> Iterator[Take]:
+def _takes_in_own_files(info: Info, own: OwnRobot) -> Iterator[EpisodeEntry]:
     """Yield the episodes of a v2.1 set: one to a parquet file and one to a video."""
     for line in (info.path / "meta/episodes.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
@@ -134,7 +136,7 @@ def _takes_in_own_files(info: Info, own: OwnRobot) -> Iterator[Take]:
             for name, key in own.cameras.items()
         }
         data = info.path / info.data_path.format(**which)
-        yield Take(row["episode_index"], row["length"], tuple(row.get("tasks") or ()), data, clips)
+        yield EpisodeEntry(row["episode_index"], row["length"], tuple(row.get("tasks") or ()), data, clips)
 
 
 def _leaves(names: object) -> Iterator[str]:

@@ -27,7 +27,7 @@ from sim.types import UserError
 
 UNITS = {"degrees": math.pi / 180.0, "radians": 1.0}
 TURNS = 4 * math.pi  # radians; no joint of an arm is further out
-BEYOND = 0.5  # of its stroke: how far outside its range a gripper may be read
+RANGE_TOLERANCE = 0.5  # of its stroke: how far outside its range a gripper may be read
 
 Numbers = NDArray[np.float64]
 
@@ -66,7 +66,7 @@ class OwnRobot:
         if not len(x):
             return ""
         for channel, (name, low, high) in enumerate(zip(self.names, x.min(0), x.max(0), strict=True)):
-            if name in self.gripper and (low < -BEYOND or high > 1.0 + BEYOND):
+            if name in self.gripper and (low < -RANGE_TOLERANCE or high > 1.0 + RANGE_TOLERANCE):
                 found = self.theirs(np.stack([x.min(0), x.max(0)]).astype(np.float64))[:, channel]
                 reach = f"{min(found):g} to {max(found):g}"
                 return f"{name} reaches from {reach}, its range in [gripper] is {list(self.gripper[name])}"

@@ -35,9 +35,9 @@ from sim.types import AttemptFailure, Episode, FailedAttempt, Provenance, UserEr
 FORMAT = 3
 # format 1 knew no random scenes; format 2 neither executed commands, reasons of failures nor provenance, and its maps
 # may be off by one level where they are computed again on another processor
-READS = (1, 2, 3)
+READABLE_FORMATS = (1, 2, 3)
 FIRST_FORMAT_OF_EXECUTED = 3
-ROW = np.dtype([("seed", "<i8"), ("pictures", "<i4"), ("steps", "<i4"), ("sha256", "S64")])
+EPISODE_ROW_DTYPE = np.dtype([("seed", "<i8"), ("pictures", "<i4"), ("steps", "<i4"), ("sha256", "S64")])
 UNKNOWN = Provenance()
 PICTURES = ("images", "maps")
 SMALL = 4096  # bytes; below, the bookkeeping of a compressed array is larger than what it saves
@@ -155,8 +155,8 @@ def describe(file: h5py.File, path: Path) -> Shard:
     if file.attrs["sha256"] != _seal_of(text, table, failed):
         raise ValueError("its table was edited")
     header = json.loads(text)
-    if header.pop("format") not in READS:
-        raise ValueError(f"it is of none of the formats {READS}")
+    if header.pop("format") not in READABLE_FORMATS:
+        raise ValueError(f"it is of none of the formats {READABLE_FORMATS}")
     redraws, reasons = tuple(header.pop("redraws", ())), tuple(map(AttemptFailure.parse, header.pop("reasons", ())))
     provenance = Provenance(**header.pop("provenance", {}))
     rows = tuple((int(r["seed"]), int(r["pictures"]), int(r["steps"]), r["sha256"].decode()) for r in table)
@@ -237,7 +237,9 @@ def _seal(file: h5py.File, shard: Shard) -> None:
     reasons = [dataclasses.asdict(reason) for reason in shard.reasons]
     provenance = dataclasses.asdict(shard.provenance)
     text = json.dumps({"format": FORMAT, **said, "reasons": reasons, "provenance": provenance})
-    table = np.array([(seed, count, steps, sha.encode()) for seed, count, steps, sha in shard.rows], dtype=ROW)
+    table = np.array(
+        [(seed, count, steps, sha.encode()) for seed, count, steps, sha in shard.rows], dtype=EPISODE_ROW_DTYPE
+    )
     failed = np.array(shard.failed, dtype="<i8")
     file.create_dataset("episodes", data=table)
     file.create_dataset("failed", data=failed)

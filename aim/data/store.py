@@ -84,7 +84,7 @@ class Dataset:
     def load(self, ref: EpisodeRef, fields: Sequence[str] | None = None) -> Episode:
         """Return an episode, pictures decoded; with `fields`, those arrays only, the others are empty."""
         if fields is not None:
-            _check(fields, [*flat.WHOLE, *flat.PER_CAMERA, "events"], "field")
+            _check(fields, [*flat.ARRAY_DTYPES, *flat.PER_CAMERA, "events"], "field")
         with shard.blame(self._path(ref)):
             file = self._open(ref)
             names = [n for n in shard.names(file, ref.index) if fields is None or n.partition("/")[0] in fields]
@@ -187,8 +187,8 @@ def read_recipe(path: Path) -> Recipe:
     """Return the recipe of the dataset at `path`; `UserError` where there is none that this version reads."""
     try:
         raw: dict[str, Any] = json.loads((path / RECIPE).read_text())
-        if raw["format"] not in shard.READS:
-            reads = " and ".join(map(str, shard.READS))
+        if raw["format"] not in shard.READABLE_FORMATS:
+            reads = " and ".join(map(str, shard.READABLE_FORMATS))
             raise UserError(f"{path} is of format {raw['format']}; this version reads formats {reads}")
         raw.pop(PROVENANCE, None)
         lists = {name: tuple(raw[name]) for name in ("tasks", "cameras", "size")}

@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from sim.types import UserError
 
 LOW, HIGH = 0.01, 0.99
-LEAST = 0.02  # radians, or share of a gripper's stroke: the smallest range that is scaled to [-1, 1]
-STILL = 0.002  # a channel whose whole range is below this does not count
-BEYOND = 4.0  # the quantiles' range is at least the whole range over this, so that rare moves stay of the order of one
+MIN_SCALE = 0.02  # radians, or share of a gripper's stroke: the smallest range that is scaled to [-1, 1]
+MIN_MOTION = 0.002  # a channel whose whole range is below this does not count
+MAX_SCALED_VALUE = (
+    4.0  # the quantiles' range is at least the whole range over this, so that rare moves stay of the order of one
+)
 
 Array = NDArray[np.float32]
 
@@ -46,11 +48,11 @@ def measure(x: Array) -> Scale:
     """Return the scale that the rows of x (r d) ask for."""
     low, high = np.quantile(x, [LOW, HIGH], axis=0)
     whole = x.max(0) - x.min(0)
-    span = np.maximum.reduce([high - low, whole / BEYOND, np.full(x.shape[1], LEAST)])
+    span = np.maximum.reduce([high - low, whole / MAX_SCALED_VALUE, np.full(x.shape[1], MIN_SCALE)])
     return Scale(
         middle=tuple(((low + high) / 2).tolist()),
         half=tuple((span / 2).tolist()),
-        moves=tuple((whole > STILL).tolist()),
+        moves=tuple((whole > MIN_MOTION).tolist()),
     )
 
 
@@ -82,7 +84,7 @@ class Transform:
 
     def state_in(self, state: Array) -> Array:
         """Return measured states (... d) in the model's numbers, held within ±BEYOND."""
-        return np.clip(self.state.normalise(state), -BEYOND, BEYOND)
+        return np.clip(self.state.normalise(state), -MAX_SCALED_VALUE, MAX_SCALED_VALUE)
 
 
 def relative(action: Array, state: Array, joints: tuple[bool, ...]) -> Array:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 AHEAD = 64  # frames: what lies nearer is reached by decoding on, what lies further by going to a keyframe
 
 
-class Film:
+class VideoReader:
     """An open video. It decodes onwards from where it stands and goes back to a keyframe only where it must."""
 
     def __init__(self, path: Path, fps: float) -> None:

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from aim.evaluate import films, results
 from aim.evaluate.contender import Contender
-from aim.evaluate.plan import Batch, Plan
+from aim.evaluate.plan import Batch, EvaluationPlan
 from aim.evaluate.results import Result
-from aim.evaluate.takes import Take, cut, foreseen
+from aim.evaluate.takes import RolloutFilm, cut, foreseen
 from aim.processes import Broken, Done, Pool, Tell
 from sim import robots
 from sim.envs.env import Env
@@ -44,7 +44,7 @@ LISTEN_S = 0.2
 
 
 def evaluate(
-    contender: Contender, plan: Plan, out: Path, watch: Watch = lambda result: None, workers: int = 1
+    contender: Contender, plan: EvaluationPlan, out: Path, watch: Watch = lambda result: None, workers: int = 1
 ) -> tuple[Result, ...]:
     """Return the results of every (task, seed) of the plan, running those that `out` lacks, saved batch by batch.
 
@@ -70,7 +70,7 @@ def evaluate(
     return tuple(known[task, seed] for task in plan.tasks for seed in plan.seeds)
 
 
-def missing(contender: Contender, plan: Plan, out: Path) -> int:
+def missing(contender: Contender, plan: EvaluationPlan, out: Path) -> int:
     """Return how many episodes of the plan `out` lacks; `UserError` where it holds another's results."""
     known = {(row.task, row.seed) for row in results.load(out, contender.identity(plan))}
     return sum((task, seed) not in known for task in plan.tasks for seed in plan.seeds)
@@ -101,7 +101,7 @@ def _quietly(do: Callable[[Job], list[Result]], job: Job, tell: Tell) -> list[Re
     return do(job)
 
 
-def run(contender: Contender, plan: Plan, out: Path, job: Job) -> list[Result]:
+def run(contender: Contender, plan: EvaluationPlan, out: Path, job: Job) -> list[Result]:
     """Return the results of one batch of a task, in the order of its seeds; films land in `out/films`."""
     task, batch = job
     env = Env(
@@ -144,13 +144,13 @@ def find_failure(env: Env, policy: Policy, index: int) -> AttemptFailure | None:
 
 def roll_out(
     env: Env, policy: Policy, *, sighted: bool = True, film: Size | None = None, ahead: int = STEPS_PER_IMAGE
-) -> list[Take]:
+) -> list[RolloutFilm]:
     """Play a freshly reset `env` to the end of every copy; it then holds success and steps.
 
     Return a take a copy where `film` gives a size. A policy that is not `sighted` is shown no pictures.
     """
     policy.reset(np.ones(env.n, bool))
-    takes = [Take(ahead=ahead) for _ in range(env.n)]
+    takes = [RolloutFilm(ahead=ahead) for _ in range(env.n)]
     camera = env.robot.camera_names[0]
     if film:
         _shoot(takes, env.render_camera(camera, film), ~env.done)
@@ -181,13 +181,13 @@ def _unseen(env: Env) -> Observation:
     return Observation({}, env.world.state().proprio.astype(np.float32), env.instructions, env.steps / CONTROL_HZ)
 
 
-def _shoot(takes: list[Take], pictures: NDArray[np.uint8], going: NDArray[np.bool_]) -> None:
+def _shoot(takes: list[RolloutFilm], pictures: NDArray[np.uint8], going: NDArray[np.bool_]) -> None:
     """Add the pictures (n h w 3) to the takes of the copies that were going on."""
     for i in np.flatnonzero(going):
         takes[i].real.append(pictures[i])
 
 
-def _expect(takes: list[Take], predicted: tuple[NDArray, NDArray] | None, going: NDArray[np.bool_]) -> None:
+def _expect(takes: list[RolloutFilm], predicted: tuple[NDArray, NDArray] | None, going: NDArray[np.bool_]) -> None:
     """Add the predicted picture and map, if there are any, to the takes of the copies that were going on."""
     if predicted is None:
         return

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aim.evaluate.plan import Batch, Plan
+from aim.evaluate.plan import Batch, EvaluationPlan
 from aim.evaluate.results import Identity
 from sim.envs.env import Env
 from sim.types import STEPS_PER_IMAGE, Policy, UserError
@@ -36,7 +36,7 @@ class Contender:
     ahead: int = STEPS_PER_IMAGE  # control steps from one predicted picture to the next
     settings: Mapping[str, object] = field(default_factory=dict)  # what else decides how it acts
 
-    def identity(self, plan: Plan) -> Identity:
+    def identity(self, plan: EvaluationPlan) -> Identity:
         """Return whose results those of the plan will be."""
         settings = {**self.settings, "first_seed": plan.first}
         return Identity(self.name, self.digest, plan.robot, plan.variation, settings)

@@ -17,7 +17,7 @@ from aim.evaluate.open_loop import Guess, Truth, Views
 
 FILMED = 16  # windows
 FILM_HZ = 2.0
-HEIGHT = 192  # pixels of a panel
+FIGURE_HEIGHT_PX = 192  # pixels of a panel
 ROWS = 8  # misses on a sheet
 
 
@@ -40,7 +40,7 @@ def film(truth: Truth, guess: Guess) -> Frames | None:
         panels.append(Panel("true map", films.overlay(came, some(truth.map)), legend=True))
     if guess.map is not None:
         panels.append(Panel("imagined map", films.overlay(came, some(guess.map))))
-    return films.tile(panels, HEIGHT)
+    return films.tile(panels, FIGURE_HEIGHT_PX)
 
 
 def misses(truth: Truth, guess: Guess) -> NDArray[np.uint8] | None:
@@ -79,4 +79,4 @@ def _row(pictures: Tensor, true: Tensor, imagined: Tensor, peak: Peak) -> NDArra
         Panel(caption, films.overlay(picture, (maps[peak.window, peak.frame] * alone)[None].numpy()))
         for caption, maps in shown
     ]
-    return films.tile(panels, HEIGHT)[0]
+    return films.tile(panels, FIGURE_HEIGHT_PX)[0]

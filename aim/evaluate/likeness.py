@@ -21,7 +21,7 @@ from aim.data.peaks import PEAK
 from aim.evaluate.intervals import grouped
 
 CHANGED = 25  # bytes: a pixel changed where any of its colours differs by more than this
-LEAST = 1e-3  # squared bytes: the smallest error that is told apart from none
+MIN_ERROR = 1e-3  # squared bytes: the smallest error that is told apart from none
 NEAR_PX = 8.0  # a peak is right within this many pixels
 SIDE = 128  # height of a picture, in pixels, that distances are told at
 MAPS = (
@@ -55,7 +55,7 @@ class Error:
     @property
     def psnr(self) -> float | None:
         """10 log10(255² / mean squared error) in decibels; None of nothing."""
-        return 10.0 * log10(255.0**2 / max(self.total / self.count, LEAST)) if self.count else None
+        return 10.0 * log10(255.0**2 / max(self.total / self.count, MIN_ERROR)) if self.count else None
 
 
 def changed(now: Tensor, true: Tensor) -> Tensor:

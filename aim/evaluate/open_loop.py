@@ -22,7 +22,7 @@ from aim.data.loader import Loader, Windows
 from aim.data.source import Source
 from aim.evaluate import likeness
 from aim.model.batch import Sample, move
-from aim.model.codec import KINDS, Kind, PictureCodec
+from aim.model.codec import STREAM_KINDS, Kind, PictureCodec
 from aim.model.flow import Draws
 from aim.policy import LearnedPolicy
 from aim.train import pipeline, precision, schedule
@@ -138,7 +138,9 @@ def glance(
     past, stride = run.model.past_frames, run.data.frame_stride
     offsets = stride * np.arange(-past, run.model.futures + 1)
     starts = np.cumsum([0, *(ref.pictures for ref in source.episodes)])
-    tokens = {kind: torch.zeros(int(starts[-1]), run.model.tokens, run.model.token_channels).half() for kind in KINDS}
+    tokens = {
+        kind: torch.zeros(int(starts[-1]), run.model.tokens, run.model.token_channels).half() for kind in STREAM_KINDS
+    }
     cut: dict[tuple[int, Kind], list[Tensor]] = {}
     episodes = np.unique(windows.episode).tolist()
     with console.progress("episodes", len(episodes)) as bar:
@@ -149,7 +151,7 @@ def glance(
             frames, place = np.unique(wanted, return_inverse=True)
             place = torch.from_numpy(place.reshape(wanted.shape))[:, past:]
             seen = latents.pictures(source, ref, codec.config, frames.tolist())
-            for kind in KINDS:
+            for kind in STREAM_KINDS:
                 coded = codec.encode([seen[view, kind] for view in range(len(codec.config.views))], kind)
                 tokens[kind][torch.from_numpy(starts[episode] + frames)] = coded.half().cpu()
             for key, pictures in seen.items():

@@ -22,7 +22,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Plan:
+class EvaluationPlan:
     """The seeds `first` to `first + episodes - 1` of every task, each once; the first `films` of them are filmed."""
 
     tasks: tuple[str, ...]  # labels: names of the project's tasks, NAME-DIGEST of others

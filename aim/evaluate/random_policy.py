@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sim.embodiment.model import Embodiment
 from sim.types import CONTROL_HZ, ActionChunk, Observation
 
-CHUNK = 16  # actions
+RANDOM_CHUNK_STEPS = 16  # actions
 MEMORY_S = 1.0  # after this time a walk has forgotten all but 1/e of where it was
 SPREAD = 0.35  # standard deviation about home, radians; grippers count 0 closed to 1 open
 
@@ -35,9 +35,9 @@ class RandomPolicy:
         """Return the next CHUNK targets: a first-order autoregressive walk, clipped to the robot's limits."""
         keep = np.exp(-1.0 / (MEMORY_S * CONTROL_HZ))
         kick = SPREAD * np.sqrt(1 - keep * keep)  # makes SPREAD the walk's standing deviation
-        noise = np.stack([random.standard_normal((CHUNK, len(self._home))) for random in self._random])
+        noise = np.stack([random.standard_normal((RANDOM_CHUNK_STEPS, len(self._home))) for random in self._random])
         actions = np.empty_like(noise)
-        for step in range(CHUNK):
+        for step in range(RANDOM_CHUNK_STEPS):
             self._offset = keep * self._offset + kick * noise[:, step]
             actions[:, step] = np.clip(self._home + self._offset, self._low, self._high)
         return ActionChunk(actions.astype(np.float32))

@@ -19,9 +19,9 @@ from aim.evaluate.intervals import wilson
 from sim.envs.failure import count_reasons
 from sim.types import AttemptFailure, Provenance, UserError
 
-FILE = "results.json"
+RESULTS_FILE = "results.json"
 VERSION = 3
-READS = (1, 2, 3)  # version 1 knew clean scenes only, version 2 neither failures nor progress
+READABLE_RESULT_VERSIONS = (1, 2, 3)  # version 1 knew clean scenes only, version 2 neither failures nor progress
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Result:
 
 def load(folder: Path, identity: Identity) -> tuple[Result, ...]:
     """Return the results that `folder` already holds, none if it is new; `UserError` if they are another's."""
-    path = folder / FILE
+    path = folder / RESULTS_FILE
     if not path.exists():
         return ()
     record = read(path)
@@ -76,7 +76,7 @@ def parse_result(row: Mapping[str, Any]) -> Result:
 
 def read_provenances(folder: Path) -> tuple[Provenance, ...]:
     """Return what the results in `folder` were made with, in the order of their making; none if it is new."""
-    path = folder / FILE
+    path = folder / RESULTS_FILE
     return tuple(Provenance(**made) for made in read(path).get("provenance", ())) if path.exists() else ()
 
 
@@ -98,8 +98,8 @@ def read(path: Path) -> dict[str, Any]:
         record = json.loads(path.read_text())
     except json.JSONDecodeError as error:
         raise UserError(f"{path} is not JSON: {error}") from error
-    if not isinstance(record, dict) or record.get("version") not in READS:
-        raise UserError(f"{path} is no evaluation of version {' or '.join(map(str, READS))}")
+    if not isinstance(record, dict) or record.get("version") not in READABLE_RESULT_VERSIONS:
+        raise UserError(f"{path} is no evaluation of version {' or '.join(map(str, READABLE_RESULT_VERSIONS))}")
     return {"variation": "clean", **record}
 
 
@@ -114,9 +114,9 @@ def save(folder: Path, identity: Identity, results: Iterable[Result], provenance
         "episodes": [dataclasses.asdict(row) for row in rows],
     }
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / (FILE + ".part")
+    part = folder / (RESULTS_FILE + ".part")
     part.write_text(json.dumps(record, indent=1) + "\n")
-    part.replace(folder / FILE)
+    part.replace(folder / RESULTS_FILE)
 
 
 def summary(results: Sequence[Result]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ WORDS = 12  # tokens of a sentence that is made up; models that go on from Wan r
 PEAKS: Mapping[str, float] = MappingProxyType(
     {"H100 PCIe": 756e12, "H100": 989e12, "H200": 989e12, "A100": 312e12, "RTX 4090": 165e12, "RTX 5090": 209e12}
 )
-SIDES: Mapping[str, int] = MappingProxyType({"cpu": 1024, "cuda": 8192})  # of the product that measures a peak
+MATMUL_SIDES: Mapping[str, int] = MappingProxyType({"cpu": 1024, "cuda": 8192})  # of the product that measures a peak
 TIMES = 6
 
 T = TypeVar("T")
@@ -108,7 +108,10 @@ def context(config: ModelConfig, rows: int, draw: torch.Generator) -> Context:
     def some(*shape: int) -> Tensor:
         return torch.randn(rows, *shape, generator=draw)
 
-    frame, words = (config.tokens, config.token_channels), WORDS if config.text_width == text.WIDTH else text.READ
+    frame, words = (
+        (config.tokens, config.token_channels),
+        WORDS if config.text_width == text.TEXT_EMBEDDING_DIM else text.READ,
+    )
     return Context(
         past_rgb=some(config.past_frames, *frame), past_action=some(config.past_actions, config.action_dim),
         past_valid=torch.ones(rows, dtype=torch.bool), rgb=some(*frame), state=some(config.state_dim),
@@ -230,7 +233,7 @@ def peak_flops(device: torch.device, number: Number) -> tuple[float, str]:
     """Return the FLOP/s that a device could do at best, and whether a data sheet says so or a large product."""
     if device.type == "cuda" and number == "bf16" and (known := data_sheet(torch.cuda.get_device_name(device))):
         return known, "data sheet"
-    side = SIDES[device.type]
+    side = MATMUL_SIDES[device.type]
     a = torch.ones(side, side, dtype=torch.bfloat16 if number == "bf16" else torch.float32, device=device)
     best = min(seconds(device, lambda: a @ a)[0] for _ in range(TIMES))
     return 2.0 * side**3 / best, "measured"

@@ -18,7 +18,7 @@ HOLD = 2  # times the last picture is shown, outlined in the colour of its verdi
 
 
 @dataclass
-class Take:
+class RolloutFilm:
     """Pictures of one copy, one every picture period; `future` and `maps` begin with the second."""
 
     real: list[Picture] = field(default_factory=list)
@@ -39,7 +39,7 @@ def foreseen(extras: Mapping[str, NDArray], camera: str, step: int, ahead: int) 
     return extras[images][:, frame], extras[maps][:, frame]
 
 
-def cut(take: Take, failure: AttemptFailure | None, height: int) -> Frames:
+def cut(take: RolloutFilm, failure: AttemptFailure | None, height: int) -> Frames:
     """Return the film: what happened and, of a policy that predicts, the picture and the map that it expected.
 
     The last picture of an attempt that failed has the reason under it.

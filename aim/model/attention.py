@@ -31,11 +31,11 @@ Asked = Mapping[Segment, Float[Tensor, "b _ h d"]]
 Memory = Mapping[Segment, KeyValue]
 Heard = dict[Segment, Float[Tensor, "b _ hd"]]
 
-ORDER = {kind: place for place, kind in enumerate(intent.STREAM)}
+ORDER = {kind: place for place, kind in enumerate(intent.STREAM_OF_SEGMENT)}
 
 
 @dataclass(frozen=True)
-class Plan:
+class AttentionPlan:
     """Who hears whom in one pass, the same in every layer: made once."""
 
     way: Attention
@@ -44,18 +44,20 @@ class Plan:
     mask: Bool[Tensor, "1 1 n s"] | BlockMask | None
 
 
-def plan(way: Attention, who: Table, queries: Iterable[Segment], keys: Iterable[Segment], device: torch.device) -> Plan:
+def plan(
+    way: Attention, who: Table, queries: Iterable[Segment], keys: Iterable[Segment], device: torch.device
+) -> AttentionPlan:
     """Return how `queries` hear `keys` under a table, by time, then by the table's order, then by copy."""
     queries = tuple(queries)
     order = tuple(sorted(keys, key=lambda key: (key.block, ORDER[key.kind], key.copy)))
     heard = {query: tuple(key for key in order if sees(who, query, key)) for query in queries}
     if way == "segments" or not queries:
-        return Plan(way, heard, order, None)
+        return AttentionPlan(way, heard, order, None)
     if way == "mask":
-        return Plan(way, heard, order, intent.mask(who, queries, order).to(device)[None, None])
+        return AttentionPlan(way, heard, order, intent.mask(who, queries, order).to(device)[None, None])
     pattern = tuple(tuple(key in heard[query] for key in order) for query in queries)
     lengths = tuple(s.length for s in queries), tuple(s.length for s in order)
-    return Plan(way, heard, order, _block_mask(pattern, *lengths, device))
+    return AttentionPlan(way, heard, order, _block_mask(pattern, *lengths, device))
 
 
 def attend(q: Heads, k: Keys, v: Keys, seen: Bool[Tensor, "#b 1 #n s"] | None = None) -> Joined:
@@ -70,7 +72,7 @@ def attend(q: Heads, k: Keys, v: Keys, seen: Bool[Tensor, "#b 1 #n s"] | None = 
     return joined.transpose(1, 2).flatten(2)
 
 
-def hear(plan: Plan, asked: Asked, memory: Memory) -> Heard:
+def hear(plan: AttentionPlan, asked: Asked, memory: Memory) -> Heard:
     """Return what each asking segment hears; those of `asked` are those of the plan, in its order."""
     if plan.way == "segments" or not asked:
         return {query: attend(q, *_joined(plan.heard[query], memory)) for query, q in asked.items()}

@@ -30,7 +30,7 @@ from aim.model import canvas
 from aim.model.canvas import Shifts
 
 Kind = Literal["rgb", "map"]
-KINDS: tuple[Kind, ...] = ("rgb", "map")
+STREAM_KINDS: tuple[Kind, ...] = ("rgb", "map")
 Pictures = UInt8[Tensor, "b _ _ 3"]
 QUIET = -6.0  # the first log-variance of a latent
 
@@ -118,8 +118,8 @@ class Codec(PictureCodec):
         _silence(self.wan.quant_conv)[z:] = QUIET
         for index, view in enumerate(config.views):
             self.register_buffer(f"backdrop_{index}", torch.zeros(3, view.height, view.width))
-        self.register_buffer("mean", torch.zeros(len(KINDS), z))
-        self.register_buffer("std", torch.ones(len(KINDS), z))
+        self.register_buffer("mean", torch.zeros(len(STREAM_KINDS), z))
+        self.register_buffer("std", torch.ones(len(STREAM_KINDS), z))
 
     def empty(self, view: int, kind: Kind) -> Float[Tensor, "3 h w"]:
         """Return the empty canvas in [-1, 1]: the backdrop of a view, black for maps."""
@@ -161,7 +161,7 @@ class Codec(PictureCodec):
         )
 
     def _norm(self, kind: Kind) -> tuple[Tensor, Tensor]:
-        which = KINDS.index(kind)
+        which = STREAM_KINDS.index(kind)
         return self.mean[which, :, None, None], self.std[which, :, None, None]
 
 

@@ -133,7 +133,9 @@ class Embed(nn.Module):
         for kind, z in frames.items():
             where = self.place[intent.COPY_OF.get(kind, kind)]
             told = self._moved(context, z.shape[1])
-            found[kind] = (self.map if intent.STREAM[kind] == "map" else self.rgb)(z.flatten(1, 2)) + where + told
+            found[kind] = (
+                (self.map if intent.STREAM_OF_SEGMENT[kind] == "map" else self.rgb)(z.flatten(1, 2)) + where + told
+            )
             if kind == "m":
                 found[kind] = found[kind] + self.value_noise
         return found

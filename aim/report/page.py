@@ -10,7 +10,7 @@ from html import escape
 from typing import Any
 
 from aim.report import plots
-from aim.report.gather import Data, Evaluation, Film, Findings, Training
+from aim.report.gather import Data, EvaluationReport, Findings, ReportFilm, TrainingReport
 from aim.report.style import STYLE
 
 ABOUT = (
@@ -57,7 +57,7 @@ def _head(findings: Findings) -> str:
     )
 
 
-def _training_tiles(training: Training) -> Iterable[str]:
+def _training_tiles(training: TrainingReport) -> Iterable[str]:
     if stage1 := training.log.get("stage1"):
         yield _tile(f"{stage1[-1]['step']:,}", "training steps", _duration(stage1[-1]["seconds"]))
     if training.quality:
@@ -68,7 +68,7 @@ def _tile(figure: str, label: str, detail: str) -> str:
     return f"<div><b>{escape(figure)}</b>{escape(label)}<span>{escape(detail)}</span></div>"
 
 
-def _results(evaluations: Sequence[Evaluation]) -> str:
+def _results(evaluations: Sequence[EvaluationReport]) -> str:
     if not evaluations:
         return ""
     tasks = list(dict.fromkeys(task for evaluation in evaluations for task in evaluation.record["tasks"]))
@@ -97,20 +97,20 @@ def _mark(figures: Mapping[str, Any] | None) -> plots.Mark | None:
     return None if figures is None else plots.Mark(figures["success_rate"], *figures["ci95"])
 
 
-def _rollouts(evaluation: Evaluation) -> str:
+def _rollouts(evaluation: EvaluationReport) -> str:
     if not evaluation.films:
         return ""
     note = f'<p class="note">{FILMS_NOTE}</p>' if any(film.wide for film in evaluation.films) else ""
     return f"<section><h2>Roll-outs: {escape(evaluation.policy)}</h2>{note}{_gallery(evaluation.films)}</section>"
 
 
-def _gallery(films: Sequence[Film]) -> str:
+def _gallery(films: Sequence[ReportFilm]) -> str:
     wide = "".join(_figure(film) for film in films if film.wide)
     small = "".join(_figure(film) for film in films if not film.wide)
     return (f'<div class="wide">{wide}</div>' if wide else "") + (f'<div class="films">{small}</div>' if small else "")
 
 
-def _figure(film: Film) -> str:
+def _figure(film: ReportFilm) -> str:
     data = base64.b64encode(film.data).decode("ascii")
     ended = {True: '<span class="yes">success</span> · ', False: '<span class="no">failure</span> · ', None: ""}
     return (
@@ -119,7 +119,7 @@ def _figure(film: Film) -> str:
     )
 
 
-def _training(training: Training) -> str:
+def _training(training: TrainingReport) -> str:
     stage1, codec = training.log.get("stage1", []), training.log.get("codec", [])
     parts = [f"<section><h2>Training</h2>{table(_training_facts(training))}"]
     if len(stage1) > 1:
@@ -130,16 +130,16 @@ def _training(training: Training) -> str:
     return f"{_lines(parts)}</section>"
 
 
-def _line(name: str, rows: Sequence[Mapping[str, Any]], field: str, colour: int) -> plots.Line:
-    return plots.Line(name, [row["step"] for row in rows], [row[field] for row in rows], colour)
+def _line(name: str, rows: Sequence[Mapping[str, Any]], field: str, colour: int) -> plots.Curve:
+    return plots.Curve(name, [row["step"] for row in rows], [row[field] for row in rows], colour)
 
 
-def _plot(lines: Sequence[plots.Line], label: str, height: int, note: str) -> str:
+def _plot(lines: Sequence[plots.Curve], label: str, height: int, note: str) -> str:
     drawn = plots.curves(lines, "step", label, log=True, height=height)
     return f"<figure>{drawn}<figcaption>{note}</figcaption></figure>"
 
 
-def _training_facts(training: Training) -> dict[str, str]:
+def _training_facts(training: TrainingReport) -> dict[str, str]:
     rows = {"folder": training.name}
     if run := training.run:
         model, config = run.model, run.train
@@ -165,7 +165,7 @@ def _data(data: Data) -> str:
     return f"<section><h2>Demonstrations</h2>{rows}{_gallery(data.films)}</section>"
 
 
-def _configuration(trainings: Sequence[Training]) -> str:
+def _configuration(trainings: Sequence[TrainingReport]) -> str:
     blocks = []
     for training in trainings:
         if training.run:

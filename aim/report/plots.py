@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from html import escape
 
 COLOURS = 6  # the page defines --c0 … --c5
-WIDTH = 640
+PLOT_WIDTH_PX = 640
 LEFT, RIGHT, TOP, BOTTOM = 56, 122, 12, 40  # margins; names stand at the right ends of their lines
-ROW = 26  # height of one row of an interval plot
-LONGEST = 400  # points drawn of a line; more than its pixels say nothing
+ROW_HEIGHT_PX = 26  # height of one row of an interval plot
+MAX_PLOT_POINTS = 400  # points drawn of a line; more than its pixels say nothing
 
 
 @dataclass(frozen=True)
-class Line:
+class Curve:
     """A named curve; `x` ascends from 0 or above. `colour` picks one of the page's."""
 
     name: str
@@ -85,14 +85,14 @@ def smooth(values: Sequence[float], window: int) -> list[float]:
     return out
 
 
-def curves(lines: Sequence[Line], x_label: str, y_label: str, *, log: bool = False, height: int = 260) -> str:
+def curves(lines: Sequence[Curve], x_label: str, y_label: str, *, log: bool = False, height: int = 260) -> str:
     """Return the SVG of `lines`: each faint as measured and firm as a running mean, named at its right end."""
     lines = [_finite(line, log) for line in lines]
     lines = [line for line in lines if len(line.x) > 1]
     if not lines:
         return '<p class="note">Nothing to plot yet: fewer than two points.</p>'
     means = [smooth(line.y, max(1, len(line.y) // 25)) for line in lines]
-    x = Axis(0.0, max(line.x[-1] for line in lines), LEFT, WIDTH - RIGHT)
+    x = Axis(0.0, max(line.x[-1] for line in lines), LEFT, PLOT_WIDTH_PX - RIGHT)
     y = Axis(*_span([value for mean in means for value in mean], log), height - BOTTOM, TOP, log)
     parts = [_grid(x, y, height, x_label, y_label)]
     for line, mean in zip(lines, means, strict=True):
@@ -102,14 +102,14 @@ def curves(lines: Sequence[Line], x_label: str, y_label: str, *, log: bool = Fal
     for line, mean, at in zip(lines, means, _spread([y(mean[-1]) for mean in means], 14), strict=True):
         ink = f'style="fill:var(--c{line.colour % COLOURS})"'
         said = f"{escape(line.name)} {short(mean[-1])}"
-        parts.append(f'<text x="{WIDTH - RIGHT + 8}" y="{at + 4:.1f}" {ink}>{said}</text>')
+        parts.append(f'<text x="{PLOT_WIDTH_PX - RIGHT + 8}" y="{at + 4:.1f}" {ink}>{said}</text>')
     return _svg(height, f"{y_label} against {x_label}", parts)
 
 
 def intervals(rows: Sequence[tuple[str, Sequence[Mark | None]]], names: Sequence[str]) -> str:
     """Return the SVG of rates with whiskers on an axis from 0 to 100 %: a band a row, a colour a name."""
-    left, right, band = 150, 20, max(ROW, 13 * len(names) + 8)
-    x = Axis(0.0, 1.0, left, WIDTH - right)
+    left, right, band = 150, 20, max(ROW_HEIGHT_PX, 13 * len(names) + 8)
+    x = Axis(0.0, 1.0, left, PLOT_WIDTH_PX - right)
     height = TOP + 20 + band * len(rows) + 34
     foot = height - 34
     parts = [_legend(names, left)]
@@ -133,12 +133,12 @@ def short(value: float) -> str:
     return f"{value:.3g}"
 
 
-def _finite(line: Line, log: bool) -> Line:
+def _finite(line: Curve, log: bool) -> Curve:
     """Return the line without values that cannot be drawn, thinned to LONGEST points."""
     pairs = [(x, y) for x, y in zip(line.x, line.y, strict=True) if math.isfinite(y) and (y > 0 or not log)]
-    step = max(1, math.ceil(len(pairs) / LONGEST))
+    step = max(1, math.ceil(len(pairs) / MAX_PLOT_POINTS))
     pairs = [*pairs[:-1:step], *pairs[-1:]]
-    return Line(line.name, [x for x, _ in pairs], [y for _, y in pairs], line.colour)
+    return Curve(line.name, [x for x, _ in pairs], [y for _, y in pairs], line.colour)
 
 
 def _span(values: Sequence[float], log: bool) -> tuple[float, float]:
@@ -155,12 +155,12 @@ def _grid(x: Axis, y: Axis, height: int, x_label: str, y_label: str) -> str:
     parts = []
     for value in log_ticks(y.low, y.high) if y.log else ticks(y.low, y.high):
         at = y(value)
-        parts.append(f'<line class="rule" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
+        parts.append(f'<line class="rule" x1="{LEFT}" x2="{PLOT_WIDTH_PX - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
         parts.append(f'<text class="tick" text-anchor="end" x="{LEFT - 8}" y="{at + 4:.1f}">{short(value)}</text>')
     for value in ticks(x.low, x.high):
         place = f'x="{x(value):.1f}" y="{height - BOTTOM + 17}"'
         parts.append(f'<text class="tick" text-anchor="middle" {place}>{short(value)}</text>')
-    middle = f'x="{(LEFT + WIDTH - RIGHT) / 2}" y="{height - 5}"'
+    middle = f'x="{(LEFT + PLOT_WIDTH_PX - RIGHT) / 2}" y="{height - 5}"'
     parts.append(f'<text class="label" text-anchor="middle" {middle}>{escape(x_label)}</text>')
     turned = f'transform="translate(13 {(TOP + height - BOTTOM) / 2}) rotate(-90)"'
     parts.append(f'<text class="label" text-anchor="middle" {turned}>{escape(y_label)}</text>')
@@ -204,4 +204,4 @@ def _spread(positions: Sequence[float], least: float) -> list[float]:
 def _svg(height: float, title: str, parts: Sequence[str]) -> str:
     """Return the parts as one SVG that fills the width of its column."""
     body = "".join(parts)
-    return f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">{body}</svg>'
+    return f'<svg viewBox="0 0 {PLOT_WIDTH_PX} {height}" role="img" aria-label="{escape(title)}">{body}</svg>'

@@ -19,7 +19,7 @@ from aim.model.batch import Sample, mapped, move
 from aim.model.flow import Draws
 from aim.train import fleet, schedule
 
-STREAM = "stage1"
+NOISE_STREAM = "stage1"
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ class Batches:
 
 def prepared(loader: Loader, config: TrainConfig, step: int, part: slice) -> Prepared:
     """Return rows `part` of the batch of a step, on the CPU."""
-    rows = schedule.rows(config.seed, STREAM, step, config.batch_size, len(loader))
+    rows = schedule.rows(config.seed, NOISE_STREAM, step, config.batch_size, len(loader))
     numbers = range(config.batch_size)[part]
-    generators = tuple(schedule.generator(config.seed, STREAM, step, number) for number in numbers)
+    generators = tuple(schedule.generator(config.seed, NOISE_STREAM, step, number) for number in numbers)
     versions = torch.cat([torch.randint(loader.versions, (1,), generator=generator) for generator in generators])
     return Prepared(thinned(loader.batch(rows[part], versions), config, generators), Draws(generators))
 

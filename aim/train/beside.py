@@ -13,7 +13,7 @@ from aim.model.codec import PictureCodec
 from aim.stops import Stops
 from aim.train import checkpoint, fleet, samples
 from aim.train.best import Judge, Match
-from aim.train.checkpoint import Training
+from aim.train.checkpoint import TrainingState
 from aim.train.log import Log
 
 TENTHS = 10
@@ -52,7 +52,7 @@ class Beside:
         """Start where `share` of the training is done: the films up to there were made."""
         self.tenth = int(TENTHS * share)
 
-    def between(self, step: int, share: float, fresh: bool, training: Training) -> bool:
+    def between(self, step: int, share: float, fresh: bool, training: TrainingState) -> bool:
         """Do what is due after `step` steps, and tell whether anything was.
 
         `fresh` says that the steps were taken in this sitting; else the films are there.

@@ -86,7 +86,7 @@ class Judge:
         """Return success with its interval, over all tasks and of each; None where a stop came in between."""
         from aim.evaluate import closed_loop, results
         from aim.evaluate.contender import contender
-        from aim.evaluate.plan import Plan
+        from aim.evaluate.plan import EvaluationPlan
         from aim.evaluate.results import Result
 
         def watch(row: Result) -> None:
@@ -94,7 +94,7 @@ class Judge:
                 raise KeyboardInterrupt
 
         match = self.match
-        plan = Plan(
+        plan = EvaluationPlan(
             match.tasks,
             self.run.robot,
             FIRST_SEED,
@@ -107,7 +107,7 @@ class Judge:
         try:
             closed_loop.missing(who, plan, folder)
         except UserError:  # of the same step before the run's limits were changed, which its digest tells apart
-            (folder / results.FILE).unlink()
+            (folder / results.RESULTS_FILE).unlink()
         try:
             rows = closed_loop.evaluate(who, plan, folder, watch)
         except KeyboardInterrupt:

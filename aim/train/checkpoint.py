@@ -41,7 +41,7 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of every paramet
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """How far a training came: steps, seconds of wall clock over all its sittings, and the precision it runs in."""
 
     step: int
@@ -50,7 +50,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingState:
     """What changes while training."""
 
     model: AIM
@@ -59,7 +59,7 @@ class Training:
 
 
 def save(
-    out: Path, run: Run, transform: Transform, codec: PictureCodec, training: Training, progress: Progress
+    out: Path, run: Run, transform: Transform, codec: PictureCodec, training: TrainingState, progress: TrainingProgress
 ) -> Path:
     """Write the checkpoint of `progress.step` into `out`, remove those before it, and return its folder.
 
@@ -141,13 +141,13 @@ def digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-def restore(folder: Path, training: Training) -> Progress:
+def restore(folder: Path, training: TrainingState) -> TrainingProgress:
     """Bring a training to where the checkpoint was written and return how far that is; `UserError` if damaged."""
     _fill(folder / "model.safetensors", lora.trained(training.model))
     _fill(folder / "ema.safetensors", training.ema)
     _unflatten(folder / "optimiser.safetensors", training)
     try:
-        return Progress(**json.loads((folder / "progress.json").read_text()))
+        return TrainingProgress(**json.loads((folder / "progress.json").read_text()))
     except (OSError, TypeError, json.JSONDecodeError) as error:
         raise UserError(f"{folder / 'progress.json'} is damaged: {_line(error)}") from error
 
@@ -216,7 +216,7 @@ def _line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def _flat(training: Training) -> dict[str, Tensor]:
+def _flat(training: TrainingState) -> dict[str, Tensor]:
     """Return the optimiser's tensors as "parameter/kind"."""
     state = training.optimiser.state
     return {
@@ -228,7 +228,7 @@ def _flat(training: Training) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def _unflatten(path: Path, training: Training) -> None:
+def _unflatten(path: Path, training: TrainingState) -> None:
     """Give the optimiser the tensors that `_flat` returned; parameters that had no gradient yet have none."""
     parameters = lora.trained(training.model)
     shapes = {f"{name}/{kind}": _shape(kind, value) for name, value in parameters.items() for kind in MOMENTS}

@@ -17,7 +17,7 @@ from aim import console
 from aim.config import Run, TrainConfig
 from aim.data import peaks
 from aim.data.peaks import PEAK
-from aim.model.codec import KINDS, Codec, Kind, PictureCodec, patches, principal_axes, set_linear, to_bytes
+from aim.model.codec import STREAM_KINDS, Codec, Kind, PictureCodec, patches, principal_axes, set_linear, to_bytes
 from aim.train import precision, schedule
 from aim.train.log import Log, Meter
 
@@ -30,7 +30,7 @@ SQUARE = 2.0  # share of the squared error beside the absolute one
 KL = 1e-6  # times the divergence of a latent from the standard normal
 ROLLED = 2  # other maps laid over a map, each shifted
 REPORT_EVERY = 50
-CHUNK = 32  # pictures coded at once outside training
+CODEC_CHUNK_FRAMES = 32  # pictures coded at once outside training
 THING = 25  # bytes: a pixel that differs by more from the backdrop shows a thing
 POOR_DB, POOR_PX, POOR_LOST = 18.0, 4.0, 0.1  # a codec beyond these is worth a warning
 LOST = 0.5  # of its height: a peak that comes back lower is lost
@@ -66,7 +66,7 @@ def train(run: Run, frames: Frames, device: torch.device, log: Log | None) -> Co
 
 
 def _descend(
-    codec: Codec, frames: Frames, config: TrainConfig, device: torch.device, log: Log | None, bar: console.Progress
+    codec: Codec, frames: Frames, config: TrainConfig, device: torch.device, log: Log | None, bar: console.ProgressBar
 ) -> None:
     number = precision.resolve(config.precision, device)
     codec.train()
@@ -164,11 +164,11 @@ def _linear(codec: Codec, frames: Frames, seed: int) -> None:
 def _normalise(codec: Codec, frames: Frames) -> None:
     """Set mean and standard deviation of each latent channel over all views, for pictures and for maps."""
     codec.eval()
-    for which, kind in enumerate(KINDS):
+    for which, kind in enumerate(STREAM_KINDS):
         found = []
         for view in range(len(codec.config.views)):
             pictures = frames[view, kind]
-            for part in pictures[:: max(1, len(pictures) // 400)].split(CHUNK):
+            for part in pictures[:: max(1, len(pictures) // 400)].split(CODEC_CHUNK_FRAMES):
                 found.append(codec.analyse(codec.difference(part, view, kind))[0].transpose(0, 1).flatten(1))
         latents = torch.cat(found, 1)
         codec.mean[which] = latents.mean(1)
@@ -180,8 +180,10 @@ def quality(codec: PictureCodec, frames: Frames) -> Quality:
     views = range(len(codec.config.views))
     count = len(frames[0, "rgb"])
     back = {}
-    for kind in KINDS:
-        some = ([frames[v, kind][i : i + CHUNK] for v in views] for i in range(0, count, CHUNK))
+    for kind in STREAM_KINDS:
+        some = (
+            [frames[v, kind][i : i + CODEC_CHUNK_FRAMES] for v in views] for i in range(0, count, CODEC_CHUNK_FRAMES)
+        )
         parts = [codec.decode(codec.encode(pictures, kind), kind) for pictures in some]
         back.update({(v, kind): torch.cat([part[v] for part in parts]).cpu() for v in views})
     psnr = {key: _psnr(frames[key], back[key]) for key in back}

@@ -13,7 +13,7 @@ from aim.data import mapping
 from aim.data.source import Source
 from aim.train.checkpoint import MAPPING
 
-FILE = "data.json"
+LESSONS_FILE = "data.json"
 
 
 def save(source: Source, out: Path) -> None:
@@ -21,12 +21,12 @@ def save(source: Source, out: Path) -> None:
     if source.own:
         (out / MAPPING).write_text(mapping.to_json(source.own))
     record = {"path": str(source.path), "episodes": [ref.identity for ref in source.episodes]}
-    (out / FILE).write_text(json.dumps(record, indent=0) + "\n")
+    (out / LESSONS_FILE).write_text(json.dumps(record, indent=0) + "\n")
 
 
 def known(out: Path) -> frozenset[str] | None:
     """Return the identities of the episodes that the run in `out` learns from, None where it does not say."""
-    path = out / FILE
+    path = out / LESSONS_FILE
     return frozenset(json.loads(path.read_text())["episodes"]) if path.is_file() else None
 
 

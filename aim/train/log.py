@@ -66,10 +66,10 @@ def opened(out: Path, project: str = "", about: Mapping[str, object] | None = No
     `UserError` where that is asked for and not installed.
     """
     wandb = [_Wandb(out, project, about or {})] if project else []
-    return Log([_Lines(out / FILE), _Events(out / EVENTS), *wandb])
+    return Log([_JsonLinesSink(out / FILE), _Events(out / EVENTS), *wandb])
 
 
-class _Lines:
+class _JsonLinesSink:
     """`log.jsonl`, held open while training."""
 
     def __init__(self, path: Path) -> None:

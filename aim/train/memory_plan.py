@@ -20,13 +20,13 @@ from aim.model.embed import widths
 from aim.train.precision import Number
 
 GIB = 2**30
-WHOLE = 4  # bytes of a number in single precision
+FLOAT32_BYTES = 4  # bytes of a number in single precision
 SIZE: Mapping[Number, int] = MappingProxyType({"fp32": 4, "bf16": 2})  # bytes of a number that is computed with
 RESERVE = GIB  # the driver, the kernels, and what lies between tensors
 
 
 @dataclass(frozen=True)
-class Plan:
+class MemoryPlan:
     """Bytes by what they are for."""
 
     rows: Mapping[str, int]
@@ -46,7 +46,7 @@ class Plan:
         return [f"{name:<12} {size / GIB:7.2f} GiB" for name, size in rows.items()]
 
 
-def plan(run: Run, number: Number) -> Plan:
+def plan(run: Run, number: Number) -> MemoryPlan:
     """Return the memory of training a run on one device that computes with `number`; the codec is not on it.
 
     Rank, rows of a batch and checkpointing are those of the run. Weights that adapters stand beside are bfloat16 where
@@ -55,14 +55,14 @@ def plan(run: Run, number: Number) -> Plan:
     model = bare(run.model, half=number == "bf16")
     train = [value for value in model.parameters() if value.requires_grad]
     count = sum(value.numel() for value in train)
-    words = text.READ if run.weights else text.LONGEST
+    words = text.READ if run.weights else text.MAX_TEXT_TOKENS
     kept = activations(run.model, run.train.batch_size, number, run.train.checkpointing, words)
-    return Plan(
+    return MemoryPlan(
         {
             "weights": sum(value.numel() * value.element_size() for value in model.parameters()),
-            "gradients": WHOLE * count,
-            "moments": 2 * WHOLE * count,
-            "average": WHOLE * count,
+            "gradients": FLOAT32_BYTES * count,
+            "moments": 2 * FLOAT32_BYTES * count,
+            "average": FLOAT32_BYTES * count,
             "cast": SIZE[number] * count if number == "bf16" else 0,  # autocast keeps what it made of them
             "activations": kept,
             "reserve": RESERVE,
@@ -82,9 +82,11 @@ def bare(config: ModelConfig, half: bool = False) -> AIM:
 def activations(config: ModelConfig, rows: int, number: Number, checkpointing: bool, words: int) -> int:
     """Return the bytes that wait for the backward pass of a batch of `rows`, each with `words` text tokens."""
     streams, sizes = _tokens(config), widths(config)
-    hidden = sum(WHOLE * rows * count * sizes[name][0] for name, count in streams.items())
+    hidden = sum(FLOAT32_BYTES * rows * count * sizes[name][0] for name, count in streams.items())
     layer = _layer(config, rows, number, words)
-    ends = 3 * hidden + rows * words * (WHOLE * config.text_width + 3 * WHOLE * config.width)  # embeddings and heads
+    ends = 3 * hidden + rows * words * (
+        FLOAT32_BYTES * config.text_width + 3 * FLOAT32_BYTES * config.width
+    )  # embeddings and heads
     if not checkpointing:
         return config.layers * layer + ends
     return config.layers * hidden + 2 * layer + ends
@@ -107,7 +109,7 @@ def _layer(config: ModelConfig, rows: int, number: Number, words: int) -> int:
         cast += 6 * inner * count + 3 * inner * reads  # q k v, q turned, what was heard, joined; q twice, what was read
         cast += 2 * ffn * count
         cast += words * (3 * inner + (config.width if number == "bf16" else 0)) if reads else 0
-        total += WHOLE * whole + each * cast
+        total += FLOAT32_BYTES * whole + each * cast
     keys = sum(key.length for query in sequence for key in sequence if intent.sees(who, query, key))
     return rows * (total + each * 2 * inner * keys)
 

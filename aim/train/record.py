@@ -11,7 +11,7 @@ from torch import Tensor
 from aim.train import checkpoint, fleet
 from sim.types import UserError
 
-NAMES = ("rgb", "map", "action", "total", "gradient_norm")
+LOSS_NAMES = ("rgb", "map", "action", "total", "gradient_norm")
 RECENT = 100  # steps over which the loss that is reported is averaged
 
 
@@ -39,17 +39,19 @@ class Record:
         bad = (~rows.isfinite().all(1)).nonzero()
         if len(bad):
             first = int(bad[0])
-            values = ", ".join(f"{name} {value:g}" for name, value in zip(NAMES, rows[first].tolist(), strict=True))
+            values = ", ".join(
+                f"{name} {value:g}" for name, value in zip(LOSS_NAMES, rows[first].tolist(), strict=True)
+            )
             where = f"step {self.step + first + 1} is not finite ({values})"
             raise UserError(f"{where}; {checkpoint.remains(self.out)}; a lower --lr may help")
         self.step += len(rows)
         self.waiting.clear()
         self.recent += rows.tolist()
-        return dict(zip(NAMES, rows.mean(0).tolist(), strict=True))
+        return dict(zip(LOSS_NAMES, rows.mean(0).tolist(), strict=True))
 
     def loss(self) -> dict[str, float]:
         """Return the mean losses of the last RECENT steps that were read."""
         if not self.recent:
             return {}
         means = [sum(column) / len(self.recent) for column in zip(*self.recent, strict=True)]
-        return dict(zip(NAMES[:-1], means[:-1], strict=True))
+        return dict(zip(LOSS_NAMES[:-1], means[:-1], strict=True))

@@ -32,7 +32,7 @@ from sim.types import CONTROL_HZ
 FOLDER = "imagined"
 SHOWN = 4  # samples, evenly spread over the dataset
 STEPS = 6  # of the walk from noise
-HEIGHT = 120  # pixels of a panel
+SAMPLE_HEIGHT_PX = 120  # pixels of a panel
 SEED = 0  # of the noise, the same for every film
 
 
@@ -85,7 +85,10 @@ def film(model: AIM, run: Run, codec: PictureCodec, loader: Loader) -> Frames:
     if imagined.map is not None:
         for caption, maps in (("map that came", sample.map), ("imagined map", imagined.map)):
             columns.append((caption, _over(came, _decoded(codec, maps, "map"))))
-    rows = [films.tile([Panel(caption, frames[i]) for caption, frames in columns], HEIGHT) for i in range(len(came))]
+    rows = [
+        films.tile([Panel(caption, frames[i]) for caption, frames in columns], SAMPLE_HEIGHT_PX)
+        for i in range(len(came))
+    ]
     return np.concatenate(rows, axis=1)
 
 

@@ -25,10 +25,10 @@ from aim.stops import Stops
 from aim.train import checkpoint, fleet, memory, precision, pretrained, schedule
 from aim.train.batches import Batches, Prepared
 from aim.train.beside import Beside, Options
-from aim.train.checkpoint import Progress, Training
+from aim.train.checkpoint import TrainingProgress, TrainingState
 from aim.train.log import Log
 from aim.train.precision import Number
-from aim.train.record import NAMES, Record
+from aim.train.record import LOSS_NAMES, Record
 
 LOG_EVERY = 20  # steps
 SAVE_EVERY_S = 120.0
@@ -47,7 +47,7 @@ class Outcome:
     finished: bool
 
 
-def begin(run: Run, device: torch.device, compiled: bool = False) -> Training:
+def begin(run: Run, device: torch.device, compiled: bool = False) -> TrainingState:
     """Return the model of a run as it is before the first step, its average and its optimiser."""
     torch.manual_seed(run.train.seed)
     model = pretrained.model(run)
@@ -58,7 +58,7 @@ def begin(run: Run, device: torch.device, compiled: bool = False) -> Training:
             layer.compile()
     fleet.shard(model, device)
     ema = {name: value.detach().clone() for name, value in lora.trained(model).items()}
-    return Training(model, ema, torch.optim.AdamW(
+    return TrainingState(model, ema, torch.optim.AdamW(
         lora.trained(model).values(), lr=run.train.lr, weight_decay=run.train.weight_decay, betas=(0.9, 0.95),
         fused=True,
     ))  # fmt: skip
@@ -112,7 +112,7 @@ class Sitting:
         self.run, self.loader, self.codec, self.out, self.log, self.device = run, loader, codec, out, log, device
         self.training = begin(run, device, compiled)
         self.kept = checkpoint.newest_of(out)
-        self.first = checkpoint.restore(self.kept, self.training) if self.kept else Progress(0, 0.0, "fp32")
+        self.first = checkpoint.restore(self.kept, self.training) if self.kept else TrainingProgress(0, 0.0, "fp32")
         self.number: Number = _number(run.train, self.first if self.kept else None, device)
         self.step, self.record, self.detail = self.first.step, Record(self.first.step, out), ""
         self.start = self.saved = self.logged = time.monotonic()
@@ -151,7 +151,7 @@ class Sitting:
         begun = time.monotonic()
         self.record.read()
         if self.kept is None or self.kept.name != checkpoint.name(self.step):
-            progress = Progress(self.step, self.first.seconds + self.seconds, self.number)
+            progress = TrainingProgress(self.step, self.first.seconds + self.seconds, self.number)
             self.kept = checkpoint.save(self.out, self.run, self.loader.transform, self.codec, self.training, progress)
         self.saved = time.monotonic()
         self.pause = max(SAVE_EVERY_S, (self.saved - begun) / SAVE_SHARE)
@@ -161,12 +161,14 @@ class Sitting:
         now, means = time.monotonic(), self.record.read()
         pace = LOG_EVERY * self.run.train.batch_size / max(now - self.logged, 1e-9)
         self.logged = now
-        self.detail = " ".join(f"{name} {means[name]:.3f}" for name in NAMES[:-1])
+        self.detail = " ".join(f"{name} {means[name]:.3f}" for name in LOSS_NAMES[:-1])
         values = {**means, "samples_per_second": pace, "lr": rate, "seconds": self.first.seconds + self.seconds}
         self.log.write("stage1", {"step": self.step, **values})
 
 
-def advance(training: Training, batch: Prepared, config: TrainConfig, step: int, rate: float, number: Number) -> Tensor:
+def advance(
+    training: TrainingState, batch: Prepared, config: TrainConfig, step: int, rate: float, number: Number
+) -> Tensor:
     """Take one step and return its losses and gradient norm (5,), in the order of NAMES, still on the device."""
     for group in training.optimiser.param_groups:
         group["lr"] = rate
@@ -177,10 +179,10 @@ def advance(training: Training, batch: Prepared, config: TrainConfig, step: int,
     norm = fleet.whole(torch.nn.utils.clip_grad_norm_(training.model.parameters(), config.grad_clip))
     training.optimiser.step()
     _average(training, config.ema_decay, step)
-    return torch.stack([*(losses[name].detach() for name in NAMES[:-1]), norm])
+    return torch.stack([*(losses[name].detach() for name in LOSS_NAMES[:-1]), norm])
 
 
-def _number(config: TrainConfig, before: Progress | None, device: torch.device) -> Number:
+def _number(config: TrainConfig, before: TrainingProgress | None, device: torch.device) -> Number:
     """Return the precision asked for, else that of the sitting before, else what this machine is faster with."""
     if config.precision == "auto" and before:
         return before.precision
@@ -189,7 +191,7 @@ def _number(config: TrainConfig, before: Progress | None, device: torch.device) 
 
 
 @torch.no_grad()
-def _average(training: Training, decay: float, step: int) -> None:
+def _average(training: TrainingState, decay: float, step: int) -> None:
     """Move the average towards the model; early on faster, so that it forgets the first weights."""
     now = lora.trained(training.model)
     means, values = ([fleet.local(there[name]) for name in now] for there in (training.ema, now))

@@ -2,9 +2,10 @@
 
 from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, Task, TaskObject
 
-SIDES = (0.03, 0.035, 0.04, 0.045, 0.05)
-CUBES = tuple(
-    ObjectSpec("block", {"size": (s, s, s)}, kind="cube", nouns=("block", "cube"), unseen=("brick",)) for s in SIDES
+CUBE_SIDES_M = (0.03, 0.035, 0.04, 0.045, 0.05)
+EQUAL_CUBES = tuple(
+    ObjectSpec("block", {"size": (s, s, s)}, kind="cube", nouns=("block", "cube"), unseen=("brick",))
+    for s in CUBE_SIDES_M
 )
 
 TASK = Task(
@@ -23,7 +24,7 @@ TASK = Task(
     objects=tuple(
         TaskObject(
             name,
-            variants=CUBES,
+            variants=EQUAL_CUBES,
             spawn=Spawn(
                 x=(-0.28, 0.28),
                 y=(-0.08, 0.05),

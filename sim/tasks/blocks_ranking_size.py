@@ -2,8 +2,8 @@
 
 from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, Task, TaskObject
 
-SIDES = {"large": (0.06, 0.063, 0.066), "medium": (0.048, 0.051, 0.054), "small": (0.036, 0.039, 0.042)}
-CUBES = {
+CUBE_SIDES_BY_SIZE_M = {"large": (0.06, 0.063, 0.066), "medium": (0.048, 0.051, 0.054), "small": (0.036, 0.039, 0.042)}
+CUBES_BY_SIZE = {
     size: tuple(
         ObjectSpec(
             "block",
@@ -14,7 +14,7 @@ CUBES = {
         )
         for s in sides
     )
-    for size, sides in SIDES.items()
+    for size, sides in CUBE_SIDES_BY_SIZE_M.items()
 }
 
 TASK = Task(
@@ -33,7 +33,7 @@ TASK = Task(
     objects=tuple(
         TaskObject(
             name,
-            variants=CUBES[name],
+            variants=CUBES_BY_SIZE[name],
             spawn=Spawn(
                 x=(-0.28, 0.28),
                 y=(-0.08, 0.05),

@@ -11,7 +11,7 @@ from sim.task.spec import ArmRole, ObjectOrder, Predicate, Skill, Spawn, Task, T
 
 BREADS = ("first", "second")
 HOW = {"grasp": "top", "pre": 0.06, "lift": 0.08}
-WHERE = {"yaw": (0.0,), "pre": 0.09, "opening": 0.072}  # wider, and the fingers would push the other bread
+BASKET_PLACE_ARGS = {"yaw": (0.0,), "pre": 0.09, "opening": 0.072}  # wider, and the fingers would push the other bread
 
 TASK = Task(
     name="place_bread_basket",
@@ -74,9 +74,9 @@ TASK = Task(
             when="a!=b",
         ),
         Skill("pick", {"arm": "a", "obj": "first", **HOW}),
-        Skill("place", {"arm": "a", "obj": "first", "on": "basket.left", **WHERE, "stop": 0.01}),
+        Skill("place", {"arm": "a", "obj": "first", "on": "basket.left", **BASKET_PLACE_ARGS, "stop": 0.01}),
         Skill("pick", {"arm": "b", "obj": "second", **HOW}),
-        Skill("place", {"arm": "b", "obj": "second", "on": "basket.right", **WHERE, "stop": 0.03}),
+        Skill("place", {"arm": "b", "obj": "second", "on": "basket.right", **BASKET_PLACE_ARGS, "stop": 0.03}),
     ),
     horizon=700,
 )

@@ -6,7 +6,7 @@ The bin stands 7 cm further left than the benchmark's, clear of the table's edge
 from sim.catalogue import find_specs
 from sim.task.spec import ArmRole, ObjectOrder, Predicate, Skill, Spawn, TablePlacement, Task, TaskObject
 
-NAMES = ("first", "second", "third")
+BOTTLE_NAMES = ("first", "second", "third")
 
 TASK = Task(
     name="put_bottles_dustbin",
@@ -42,15 +42,15 @@ TASK = Task(
             for name, before in (("first", ()), ("second", ("first",)), ("third", ("first", "second")))
         ),
     ),
-    order=(ObjectOrder(NAMES, "side"),),
+    order=(ObjectOrder(BOTTLE_NAMES, "side"),),
     arms=(ArmRole("l", "left"), ArmRole("a", "side:first"), ArmRole("b", "side:second"), ArmRole("c", "side:third")),
     success=tuple(
         Predicate("near", {"a": f"{name}.bottom", "b": "bin.floor", "x": 0.221, "y": 0.325, "z": 0.495})
-        for name in NAMES
+        for name in BOTTLE_NAMES
     ),
     plan=tuple(
         skill
-        for role, name in zip("abc", NAMES, strict=True)
+        for role, name in zip("abc", BOTTLE_NAMES, strict=True)
         for skill in (
             Skill("pick", {"arm": role, "obj": name, "grasp": ("side", "top"), "lift": 0.1}),
             Skill("carry", {"arm": role, "obj": name, "to": (0.0, -0.1, 0.14)}, when=f"{role}!=l"),

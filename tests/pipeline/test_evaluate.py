@@ -18,19 +18,19 @@ from aim.data.transforms import Transform
 from aim.evaluate import closed_loop, results
 from aim.evaluate.closed_loop import evaluate, roll_out
 from aim.evaluate.contender import contender
-from aim.evaluate.plan import Batch, Plan
-from aim.evaluate.random_policy import CHUNK, RandomPolicy
+from aim.evaluate.plan import Batch, EvaluationPlan
+from aim.evaluate.random_policy import RANDOM_CHUNK_STEPS, RandomPolicy
 from aim.evaluate.results import Result
 from aim.model.codec import Codec
 from aim.train import checkpoint, stage1
-from aim.train.checkpoint import Progress
+from aim.train.checkpoint import TrainingProgress
 from sim import robots, tasks
 from sim.envs.env import Env
 from sim.scene import textures
 from sim.types import ActionChunk, Observation, UserError
 
 TASK, ROBOT = "click_bell", "panda"
-PLAN = Plan((TASK,), ROBOT, first=7, episodes=5, batch=2, films=1, film_height=48, threads=1)
+PLAN = EvaluationPlan((TASK,), ROBOT, first=7, episodes=5, batch=2, films=1, film_height=48, threads=1)
 NOTHING = Observation({}, np.zeros((0, 0), np.float32), (), np.zeros(0))
 
 
@@ -52,14 +52,14 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scale = Transform(tuple(not name.endswith("gripper") for name in robot.action_names), spread, spread, robot=ROBOT)
     training = stage1.begin(run, torch.device("cpu"))
     out = tmp_path_factory.mktemp("runs")
-    return checkpoint.save(out, run, scale, Codec(run.codec), training, Progress(1, 0.0, "fp32"))
+    return checkpoint.save(out, run, scale, Codec(run.codec), training, TrainingProgress(1, 0.0, "fp32"))
 
 
 def test_every_seed_is_run_once_and_the_expert_succeeds(expert: tuple[Path, tuple[Result, ...]]) -> None:
     out, rows = expert
     assert [row.seed for row in rows] == [7, 8, 9, 10, 11]
     assert all(row.success and 0 < row.steps < tasks.load_task(TASK).horizon for row in rows)
-    record = results.read(out / results.FILE)
+    record = results.read(out / results.RESULTS_FILE)
     assert record["success_rate"] == 1.0 and record["tasks"][TASK]["episodes"] == 5
     assert [results.parse_result(row) for row in record["episodes"]] == list(rows)
     assert all(row.failure is None and row.progress == 1.0 for row in rows)
@@ -82,7 +82,7 @@ def test_what_is_finished_is_not_run_again(tmp_path: Path) -> None:
         plan = dataclasses.replace(PLAN, episodes=episodes)
         evaluate(contender("expert"), plan, tmp_path, lambda row: ran.append(row.seed))
     assert ran == [7, 8, 9, 10]
-    assert results.read(tmp_path / results.FILE)["tasks"][TASK]["episodes"] == 4
+    assert results.read(tmp_path / results.RESULTS_FILE)["tasks"][TASK]["episodes"] == 4
 
 
 def test_an_interrupted_evaluation_goes_on_to_the_same_results(
@@ -96,7 +96,7 @@ def test_an_interrupted_evaluation_goes_on_to_the_same_results(
         evaluate(contender("expert"), PLAN, tmp_path, stop)
     assert closed_loop.missing(contender("expert"), PLAN, tmp_path) == 2
     assert evaluate(contender("expert"), PLAN, tmp_path) == expert[1]
-    assert (tmp_path / results.FILE).read_bytes() == (expert[0] / results.FILE).read_bytes()
+    assert (tmp_path / results.RESULTS_FILE).read_bytes() == (expert[0] / results.RESULTS_FILE).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -128,17 +128,19 @@ def test_random_walks_start_at_home_stay_within_limits_and_follow_from_their_see
     policy = RandomPolicy(robot, (3, 4))
     low, high = np.array(robot.action_limits).T
     walk = np.concatenate([policy.act(NOTHING).actions for _ in range(40)], axis=1)
-    assert walk.shape == (2, 40 * CHUNK, len(robot.action_names))
+    assert walk.shape == (2, 40 * RANDOM_CHUNK_STEPS, len(robot.action_names))
     assert (walk >= low - 1e-6).all() and (walk <= high + 1e-6).all()
     assert np.abs(walk[:, 0] - np.clip(robot.home_action, low, high)).max() < 0.4
     assert np.abs(np.diff(walk, axis=1)).max() < 0.5, "a walk, not jumps"
     assert walk.std(axis=1).mean() > 0.1, "it hardly moves"
     assert np.abs(walk[0] - walk[1]).max() > 0.1
     alone = RandomPolicy(robot, (4,))
-    assert np.array_equal(alone.act(NOTHING).actions[0], walk[1, :CHUNK])
+    assert np.array_equal(alone.act(NOTHING).actions[0], walk[1, :RANDOM_CHUNK_STEPS])
     policy.reset(np.array([False, True]))
     again = policy.act(NOTHING).actions
-    assert np.array_equal(again[1], walk[1, :CHUNK]) and not np.array_equal(again[0], walk[0, :CHUNK])
+    assert np.array_equal(again[1], walk[1, :RANDOM_CHUNK_STEPS]) and not np.array_equal(
+        again[0], walk[0, :RANDOM_CHUNK_STEPS]
+    )
 
 
 class Spy:

@@ -16,7 +16,7 @@ from synthetic import CAMERAS, succeeds
 
 from aim.data import generate as collector
 from aim.data import shard, store, verify
-from aim.data.generate import Collected, Line, generate
+from aim.data.generate import Collected, TaskQueue, generate
 from aim.data.store import Recipe
 from aim.data.workers import Source
 from sim.types import UserError
@@ -223,7 +223,7 @@ def test_a_killed_run_leaves_whole_shards_and_goes_on(tmp_path: Path) -> None:
 
 
 def test_blocks_are_begun_where_they_are_lacked() -> None:
-    line = Line("bell", want=20)
+    line = TaskQueue("bell", want=20)
     assert line.lacks(10)
     line.flying = {0, 1}
     assert not line.lacks(10) and line.next == 2  # nothing failed so far: twenty seeds will do

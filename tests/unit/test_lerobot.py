@@ -19,9 +19,9 @@ from lerobot_set import ACTION, HEAD, NAMES, STATE, TOML, WRIST, Part, counted_p
 
 from aim.data import source
 from aim.data.lerobot import LeRobot, open_set, pictures_of, resampled, shown
-from aim.data.lerobot_layout import READS
+from aim.data.lerobot_layout import READABLE_LEROBOT_VERSIONS
 from aim.data.mapping import OwnRobot, parse
-from aim.data.video import Film
+from aim.data.video import VideoReader
 from sim.types import CONTROL_HZ, IMAGE_HZ, UserError
 
 OWN: OwnRobot = parse(tomllib.loads(TOML), "toy.toml")
@@ -87,7 +87,7 @@ def test_at_50_hz_numbers_are_untouched() -> None:
 
 def test_both_versions_hold_the_same(tmp_path: Path) -> None:
     parts = [toy_part(seed) for seed in range(3)]
-    a, b = (open_set(write(tmp_path / version, parts, version), OWN) for version in READS)
+    a, b = (open_set(write(tmp_path / version, parts, version), OWN) for version in READABLE_LEROBOT_VERSIONS)
     for one, other in zip(a.motions, b.motions, strict=True):
         np.testing.assert_array_equal(one.state, other.state)
         np.testing.assert_array_equal(one.action, other.action)
@@ -196,7 +196,7 @@ def test_a_set_that_is_not_whole_is_refused(tmp_path: Path, version: str) -> Non
 
 def test_a_video_that_ends_early_says_so_when_read(tmp_path: Path) -> None:
     film(tmp_path / "a.mp4", counted_part(0, 20).pictures[HEAD], 25, 2)
-    opened = Film(tmp_path / "a.mp4", 25.0)
+    opened = VideoReader(tmp_path / "a.mp4", 25.0)
     assert opened.count == 20
     with pytest.raises(UserError, match="has no frame 20"):
         opened.frames([3, 20])

@@ -16,7 +16,7 @@ from aim.model import flow, lora
 from aim.model.aim import AIM
 from aim.model.intent import VARIANTS
 from aim.train import memory_plan
-from aim.train.memory_plan import GIB, Plan, activations, plan
+from aim.train.memory_plan import GIB, MemoryPlan, activations, plan
 
 torch.set_num_threads(1)
 VIEWS = ("head", "wrist_left", "wrist_right")
@@ -93,7 +93,7 @@ def test_weights_are_counted_exactly() -> None:
 
 
 def test_a_plan_adds_up() -> None:
-    made = Plan({"a": GIB, "b": 2 * GIB})
+    made = MemoryPlan({"a": GIB, "b": 2 * GIB})
     assert made.total == 3 * GIB
     assert made.fits_in(3 * GIB) and not made.fits_in(3 * GIB - 1)
     assert made.lines()[-1].split() == ["total", "3.00", "GiB"]

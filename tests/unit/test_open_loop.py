@@ -85,7 +85,7 @@ def test_psnr_is_that_of_the_error_put_in() -> None:
     pooled = (16 * 16 * 64 + 8 * 8 * 4) / (16 * 16 + 8 * 8)
     for view, value in {**expected, "all": 10 * math.log10(255**2 / pooled)}.items():
         assert found["off"][view] == pytest.approx(value)
-    assert found["copy"]["all"] == pytest.approx(10 * math.log10(255**2 / likeness.LEAST))
+    assert found["copy"]["all"] == pytest.approx(10 * math.log10(255**2 / likeness.MIN_ERROR))
     assert set(found["off_changed"].values()) == {None}, "nothing changed, so there is nothing to tell"
 
 
@@ -99,7 +99,7 @@ def test_only_pixels_that_changed_count_as_changed() -> None:
     right_there = now["a"][:, None].repeat(1, 2, 1, 1, 1)
     right_there[:, :, :4, :4] = true[:, :, :4, :4]
     found = likeness.pictures(now, {"a": true}, {"guess": {"a": right_there}})
-    best = 10 * math.log10(255**2 / likeness.LEAST)
+    best = 10 * math.log10(255**2 / likeness.MIN_ERROR)
     assert found["guess_changed"]["a"] == pytest.approx(best) and found["guess"]["a"] < best - 20
     assert likeness.share_changed(now, {"a": true}) == pytest.approx(16 / 256)
 
@@ -268,7 +268,7 @@ def test_films_and_sheets_show_what_there_is(policy: LearnedPolicy, data: Source
     film = foresight.film(truth, guess)
     assert film is not None and len(film) == 5 * policy.run.model.futures
     columns = 4 if guess.map is None else 5  # present, true, imagined, true map, imagined map
-    assert film.shape[2] == columns * foresight.HEIGHT + (columns - 1) * 6
+    assert film.shape[2] == columns * foresight.FIGURE_HEIGHT_PX + (columns - 1) * 6
     sheet = foresight.misses(truth, guess)
     assert (sheet is None) == (guess.map is None)
     assert foresight.film(truth, replace(guess, rgb=None, map=None)) is None

@@ -241,7 +241,7 @@ def test_the_parts_work_together(folder: Path) -> None:
 
 def test_minilm_stays_the_default() -> None:
     found, valid = text.encode(["pick up the cup", "go"])
-    assert found.shape == (2, valid.shape[1], text.WIDTH)
+    assert found.shape == (2, valid.shape[1], text.TEXT_EMBEDDING_DIM)
     assert valid.sum(1).tolist() == [len(text.embedding("pick up the cup")), len(text.embedding("go"))]
     assert not valid.all()
 

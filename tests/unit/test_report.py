@@ -106,7 +106,7 @@ def test_words_of_others_stay_words(folder: Path) -> None:
 
 def test_the_page_says_rates_with_intervals(folder: Path) -> None:
     words = " ".join("".join(Reader(page(gather(folder))).words).split())
-    record = results.read(folder / "evaluation" / results.FILE)
+    record = results.read(folder / "evaluation" / results.RESULTS_FILE)
     low, high = record["tasks"]["ring"]["ci95"]
     assert f"75 % {100 * low:.0f} to {100 * high:.0f} %, n = 4" in words
     assert "all tasks50 %" in words
@@ -209,7 +209,7 @@ def test_short_numbers(value: float, said: str) -> None:
 
 
 def test_curves_leave_out_what_cannot_be_drawn() -> None:
-    drawn = plots.curves([plots.Line("loss", [1, 2, 3, 4], [1.0, float("nan"), 0.0, 2.0])], "step", "loss", log=True)
+    drawn = plots.curves([plots.Curve("loss", [1, 2, 3, 4], [1.0, float("nan"), 0.0, 2.0])], "step", "loss", log=True)
     points = ElementTree.fromstring(drawn).find("polyline")
     assert points is not None and len(points.attrib["points"].split()) == 2
-    assert "fewer than two points" in plots.curves([plots.Line("loss", [1], [1.0])], "step", "loss")
+    assert "fewer than two points" in plots.curves([plots.Curve("loss", [1], [1.0])], "step", "loss")

@@ -17,7 +17,7 @@ from torch import nn
 from aim.config import TrainConfig
 from aim.model.batch import Context, Sample
 from aim.train import batches, checkpoint, fleet, log, memory, schedule
-from aim.train.record import NAMES, Record
+from aim.train.record import LOSS_NAMES, Record
 from sim.types import UserError
 
 CONFIG = TrainConfig(steps=10, batch_size=8, lr=1e-3, text_dropout=0.3, history_dropout=0.6)
@@ -88,9 +88,9 @@ def test_the_first_step_that_is_not_finite_is_named(tmp_path: Path) -> None:
     record = Record(40, tmp_path)
     record.add(torch.arange(5.0))
     record.add(torch.arange(5.0) + 2)
-    assert record.read() == dict(zip(NAMES, [1.0, 2.0, 3.0, 4.0, 5.0], strict=True))
+    assert record.read() == dict(zip(LOSS_NAMES, [1.0, 2.0, 3.0, 4.0, 5.0], strict=True))
     assert record.read() == {}
-    assert record.loss() == dict(zip(NAMES[:-1], [1.0, 2.0, 3.0, 4.0], strict=True))
+    assert record.loss() == dict(zip(LOSS_NAMES[:-1], [1.0, 2.0, 3.0, 4.0], strict=True))
     for value in (1.0, math.inf, math.nan):
         record.add(torch.tensor([1.0, 1.0, 1.0, 3.0, value]))
     with pytest.raises(UserError, match=r"step 44 is not finite \(.*gradient_norm inf\); there is no checkpoint yet"):

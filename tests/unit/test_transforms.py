@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from aim.data import transforms
-from aim.data.transforms import LEAST, Transform
+from aim.data.transforms import MIN_SCALE, Transform
 from sim.types import UserError
 
 JOINTS = (True, True, False)
@@ -71,18 +71,18 @@ def test_a_joint_that_hardly_moves_is_not_blown_up() -> None:
     x = np.random.default_rng(0).normal(0.0, 0.001, (1000, 1)).astype(np.float32)
     scale = transforms.measure(x)
     assert scale.moves == (True,)
-    assert np.abs(scale.normalise(x)).max() < 0.004 / (LEAST / 2)
+    assert np.abs(scale.normalise(x)).max() < 0.004 / (MIN_SCALE / 2)
 
 
 def test_a_rare_move_stays_of_the_order_of_one() -> None:
     x = np.zeros((1000, 1), np.float32)
     x[:5] = 1.0  # a gripper that closes in one sample of two hundred
     z = transforms.measure(x).normalise(x)
-    assert np.abs(z).max() <= 2 * transforms.BEYOND
+    assert np.abs(z).max() <= 2 * transforms.MAX_SCALED_VALUE
 
 
 def test_states_far_outside_are_held() -> None:
-    assert np.abs(fitted(0).state_in(np.full((1, 3), 1e6, np.float32))).max() == transforms.BEYOND
+    assert np.abs(fitted(0).state_in(np.full((1, 3), 1e6, np.float32))).max() == transforms.MAX_SCALED_VALUE
 
 
 def test_json_both_ways() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from aim import presets
 from aim.config import CodecConfig, View, layout, token_channels
 from aim.model import canvas
-from aim.model.codec import KINDS, fit
+from aim.model.codec import STREAM_KINDS, fit
 from aim.model.video_codec import WanCodec, facts, fingerprint
 
 torch.set_num_threads(1)
@@ -60,7 +60,7 @@ def test_a_latent_belongs_to_its_picture_alone(codec: WanCodec) -> None:
 
 
 def test_pictures_and_maps_share_the_code(codec: WanCodec) -> None:
-    rgb, maps = (codec.encode(pictures(1), kind) for kind in KINDS)
+    rgb, maps = (codec.encode(pictures(1), kind) for kind in STREAM_KINDS)
     assert torch.equal(rgb, maps)
 
 
