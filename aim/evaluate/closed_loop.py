@@ -22,7 +22,7 @@ from aim.evaluate.contender import Contender
 from aim.evaluate.plan import Batch, EvaluationPlan
 from aim.evaluate.results import Result
 from aim.evaluate.takes import RolloutFilm, cut, foreseen
-from aim.processes import Broken, Done, Pool, Tell
+from aim.processes import Broken, Done, Pool, Refused, Tell
 from sim import robots
 from sim.envs.env import Env
 from sim.envs.failure import find_attempt_failure
@@ -35,6 +35,7 @@ from sim.types import (
     Observation,
     Policy,
     SelfReporting,
+    UserError,
 )
 
 Watch = Callable[[Result], None]
@@ -91,8 +92,9 @@ def crew(do: Callable[[Job], list[Result]], jobs: Iterable[Job], workers: int) -
                 if isinstance(said, Done):
                     yield said.result
                 elif isinstance(said, Broken):
+                    fault = UserError if isinstance(said, Refused) else RuntimeError
                     task, batch = said.job
-                    raise RuntimeError(f"task {task}, seeds {', '.join(map(str, batch.seeds))}: {said.why}")
+                    raise fault(f"task {task}, seeds {', '.join(map(str, batch.seeds))}: {said.why}")
     finally:
         pool.close()
 
