@@ -30,7 +30,7 @@ class ReachMap:
 
 
 def compute_reach(robot: Embodiment) -> ReachMap:
-    """Reach of all arms together: inverse kinematics from home to each grid point, the fingers closing along any yaw."""
+    """Reach of all arms together: inverse kinematics from home to each grid point, fingers closing along any yaw."""
     half_x, half_y, _ = TABLE_HALF_EXTENTS_M
     ticks = [np.linspace(-half, half, 1 + round(2 * half / REACH_SPACING_M)) for half in (half_x, half_y)]
     points = np.array([(x, y, TablePlacement().top + REACH_HEIGHT_M) for y in ticks[1] for x in ticks[0]])

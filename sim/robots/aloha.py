@@ -19,7 +19,7 @@ def make_capsule(a: Vector, b: Vector, radius: float, colour: Vector = LIGHT_LIN
     return Geom("capsule", (radius,), ends=(a, b), colour=colour)
 
 
-LINKS = (
+ALOHA_LINKS = (
     Link(
         (0, 0, 0.058),
         (0, 0, 1),
@@ -72,7 +72,7 @@ def make_arm(side: Side, base: Vector, shoulder: Vector) -> ArmModel:
             Geom("cylinder", (0.05, 0.03), (0, 0, 0.03), colour=DARK_LINK_COLOUR),
             Geom("box", (0.08, 0.08, 0.39), (0, 0, -0.392), colour=(0.3, 0.3, 0.33), collide=False),
         ),
-        links=LINKS,
+        links=ALOHA_LINKS,
         tool_pos=(0.12, 0, 0),
         tool_quat=(0.7071067811865476, 0, 0.7071067811865476, 0),  # z of the tool along the flange's x
         gripper=Gripper(stroke=0.045, pad_half_size=(0.011, 0.006, 0.03), tip_offset=0.012),

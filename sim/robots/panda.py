@@ -18,7 +18,7 @@ def make_capsule(a: Vector, b: Vector, radius: float, colour: Vector = WHITE_LIN
     return Geom("capsule", (radius,), ends=(a, b), colour=colour)
 
 
-LINKS = (
+PANDA_LINKS = (
     Link(
         (0, 0, 0.333),
         Z_AXIS,
@@ -110,7 +110,7 @@ ROBOT = Embodiment(
                 Geom("cylinder", (0.07, 0.08), (0, 0, 0.08), colour=WHITE_LINK_COLOUR),
                 Geom("box", (0.12, 0.12, 0.37), (0, 0, -0.371), colour=GREY_LINK_COLOUR, collide=False),
             ),
-            links=LINKS,
+            links=PANDA_LINKS,
             tool_pos=(0, 0, 0.107 + 0.1034),
             tool_quat=(0.9238795325112867, 0, 0, -0.3826834323650898),
             gripper=Gripper(stroke=0.04, pad_half_size=(0.011, 0.008, 0.022), tip_offset=0.009),

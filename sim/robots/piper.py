@@ -28,7 +28,7 @@ def twist(alpha: float, zero: float = 0.0) -> Quaternion:
     return cos(a) * cos(z), sin(a) * cos(z), -sin(a) * sin(z), cos(a) * sin(z)
 
 
-LINKS = (
+PIPER_LINKS = (
     Link(
         (0, 0, 0.123),
         Z_AXIS,
@@ -103,11 +103,11 @@ def make_arm(side: Side, base: Vector) -> ArmModel:
             Geom("cylinder", (0.05, 0.035), (0, 0, 0.035), colour=GRAPHITE),
             Geom("box", (0.08, 0.08, 0.49), (0, 0, -0.49), colour=(0.3, 0.3, 0.33), collide=False),
         ),
-        links=LINKS,
+        links=PIPER_LINKS,
         tool_pos=(0, 0, FINGERTIP_Z - 0.012),
         tool_quat=(1.0, 0.0, 0.0, 0.0),
         gripper=Gripper(stroke=0.05, pad_half_size=(0.011, 0.006, 0.029), tip_offset=0.012),
-        home=(0.0, 1.53, -0.565, 0.0, 0.43, 0.0),
+        home=(0.0, 1.44, -0.34, 0.0, 0.03, 0.0),
         shoulder_pos=(base[0], base[1], base[2] + 0.123),
     )
 

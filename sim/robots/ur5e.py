@@ -31,7 +31,7 @@ def make_capsule(a: Vector, b: Vector, radius: float, colour: Vector = ALUMINIUM
     return Geom("capsule", (radius,), ends=(a, b), colour=colour)
 
 
-LINKS = (
+UR5E_LINKS = (
     Link(
         (0, 0, 0),
         Z_AXIS,
@@ -116,7 +116,7 @@ ROBOT = Embodiment(
                 Geom("cylinder", (0.075, 0.04), (0, 0, 0.04), colour=ALUMINIUM),
                 Geom("box", (0.1, 0.1, 0.4), (0, 0, -0.4), colour=BLACK, collide=False),
             ),
-            links=LINKS,
+            links=UR5E_LINKS,
             tool_pos=(0, 0, TOOL_Z),
             tool_quat=STRAIGHT,
             gripper=Gripper(stroke=0.0425, pad_half_size=(0.011, 0.007, 0.033), tip_offset=0.012),
