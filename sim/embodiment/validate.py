@@ -1,4 +1,4 @@
-"""Robot validation: types and ranges of its fields, names, postures, and the checks of its geometry."""
+"""Reads a robot before anyone moves it: types and ranges of its fields, names, and the checks of its geometry."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _list_field_problems(robot: Embodiment) -> Iterator[str]:
     """What is wrong with the fields, one line each; what follows the first may follow from it."""
     yield from _check_types(robot, "robot")
     if robot.control_hz != CONTROL_HZ:
-        yield f"control_hz is {robot.control_hz:g}; valid: {CONTROL_HZ}, the engine's one control rate"
+        yield f"control_hz is {robot.control_hz:g}; valid: {CONTROL_HZ}, the one rate that engines command joints at"
     yield from _check_names("arm", [arm.name for arm in robot.arms])
     yield from _check_names("camera", [camera.name for camera in robot.cameras])
     yield from _check_sides(robot)

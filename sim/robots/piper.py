@@ -107,7 +107,7 @@ def make_arm(side: Side, base: Vector) -> ArmModel:
         tool_pos=(0, 0, FINGERTIP_Z - 0.012),
         tool_quat=(1.0, 0.0, 0.0, 0.0),
         gripper=Gripper(stroke=0.05, pad_half_size=(0.011, 0.006, 0.029), tip_offset=0.012),
-        home=(0.0, 1.53, -0.565, 0.0, 0.43, 0.0),
+        home=(0.0, 1.44, -0.34, 0.0, 0.03, 0.0),
         shoulder_pos=(base[0], base[1], base[2] + 0.123),
     )
 

@@ -1,4 +1,4 @@
-"""Arms from URDF and MJCF files: the chain moves as MuJoCo moves the file, limits and masses are the file's."""
+"""Arms from URDF and MJCF files: the imported chain moves as MuJoCo moves the file, limits and masses are its own."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ URDF = """
     <limit lower="-1" upper="2" effort="40" velocity="3"/></joint>
   <joint name="elbow" type="continuous"><parent link="upper"/><child link="fore"/>
     <origin xyz="0.4 0 0" rpy="1.1 0 0"/><axis xyz="0 0 1"/></joint>
-  <joint name="mount" type="fixed">
-    <parent link="fore"/><child link="flange"/><origin xyz="0 0.02 0.25" rpy="0 0.5 0"/></joint>
+  <joint name="mount" type="fixed"><parent link="fore"/><child link="flange"/>
+    <origin xyz="0 0.02 0.25" rpy="0 0.5 0"/></joint>
   <joint name="grip" type="prismatic"><parent link="flange"/><child link="finger"/><axis xyz="0 1 0"/>
     <limit lower="0" upper="0.04" effort="10" velocity="1"/></joint>
 </robot>
@@ -138,8 +138,7 @@ TWO_ENDS = MJCF.replace('<body name="three"', '<body name="ear"/><body name="thr
 
 
 @pytest.mark.parametrize(("text", "tip", "says"), [
-    (URDF, "",
-     "the joint 'grip' to 'finger' is a slide joint; valid: hinges, with the gripper's fingers beyond the tip"),
+    (URDF, "", "the joint 'grip' to 'finger' is a slide joint; valid: hinges, with the gripper's fingers beyond the"),
     (URDF, "hand", "unknown body 'hand'; valid: base, upper, fore, flange, finger"),
     (URDF, "base", "no joint leads to the body 'base'"),
     (SLIDE, "", "the joint 'roll' to 'three' is a slide joint; valid: hinges"),
