@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sim.task.spec import ObjectSpec, Value
 
-NOUNS_BY_CATEGORY = {
+FURNITURE_NOUNS = {
     "display_stand": (("display stand", "stand", "pedestal", "display platform"), ("plinth", "raised platform")),
     "phone_stand": (("phone stand", "phone holder", "smartphone stand", "stand for the phone"), ("mobile holder",)),
     "scale": (("scale", "kitchen scale", "electronic scale", "weighing scale"), ("digital scale", "weighing machine")),
@@ -17,7 +17,7 @@ NOUNS_BY_CATEGORY = {
 
 
 def _make_spec(category: str, colour: str, **params: Value) -> ObjectSpec:
-    nouns, unseen = NOUNS_BY_CATEGORY[category]
+    nouns, unseen = FURNITURE_NOUNS[category]
     return ObjectSpec(category, params, kind=category, colour=colour, nouns=nouns, unseen=unseen)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sim.task.spec import ObjectSpec, Value
 
-NOUNS_BY_CATEGORY = {
+HAND_TOOL_NOUNS = {
     "hammer": (("hammer", "mallet", "hand hammer", "hammer with a handle"), ("striking tool",)),
     "scanner": (("scanner", "barcode scanner", "handheld scanner", "code reader"), ("scanning gun", "barcode gun")),
     "qr_sign": (("sign", "QR code sign", "code stand", "payment code sign"), ("QR code plate", "standing code board")),
@@ -14,7 +14,7 @@ NOUNS_BY_CATEGORY = {
 
 
 def _make_spec(category: str, colour: str, **params: Value) -> ObjectSpec:
-    nouns, unseen = NOUNS_BY_CATEGORY[category]
+    nouns, unseen = HAND_TOOL_NOUNS[category]
     return ObjectSpec(category, params, kind=category, colour=colour, nouns=nouns, unseen=unseen)
 
 
