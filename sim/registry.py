@@ -32,7 +32,6 @@ from sim.types import UserError
 PLUGINS_VARIABLE = "AIM_PLUGINS"
 ENTRY_POINT_GROUP = "aim.plugins"
 PLUGIN_FOLDERS = ("robots", "objects", "catalogue", "predicates")  # what a plugin folder may hold
-FOLDER_PACKAGE_PREFIX = "aim_plugins_"  # of the package name that a plugin folder is imported under
 
 AttributeT = TypeVar("AttributeT")
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
@@ -156,6 +155,7 @@ class FunctionRegistry(Mapping[str, FunctionT], Generic[FunctionT]):
         return merged
 
 
+_folder_packages: set[str] = set()  # packages that stand for plugin folders
 _import_errors: dict[str, str] = {}  # dotted name of a module -> what is wrong with it
 
 
@@ -237,16 +237,18 @@ def _find_plugin_packages(folder: str) -> list[str]:
 def _mount_plugin_folder(folder: Path) -> str:
     """Name of the package that stands for a plugin folder; its files are imported as submodules of it."""
     path = str(check_plugin_folder(folder))
-    name = f"{FOLDER_PACKAGE_PREFIX}{zlib.crc32(path.encode()):08x}"
-    if name not in sys.modules:
+    name = f"aim_plugins_{zlib.crc32(path.encode()):08x}"
+    if name not in _folder_packages:
         package = ModuleType(name, f"The plugin folder {path}.")
         package.__path__ = [path]
         sys.modules[name] = package
+        _folder_packages.add(name)
     return name
 
 
 def _is_plugin_module(module_name: str) -> bool:
-    return module_name.startswith(FOLDER_PACKAGE_PREFIX)
+    """Whether a module is of a plugin folder, present or not."""
+    return module_name.partition(".")[0] in _folder_packages
 
 
 @functools.cache

@@ -103,7 +103,7 @@ class FailureCause(StrEnum):
     SLIPPED = "slipped"  # a grasp did not hold
     MISSED = "missed"  # the fingers closed beside the thing
     OUT_OF_REACH = "out of reach"  # no joint values, or no joint path, for what the skill needs
-    NO_GRASP = "no grasp"  # every grasp is under the table
+    NO_GRASP = "no grasp"  # no grasp fits the gripper, or leaves room for the hand above the table
     PATH_BLOCKED = "path blocked"  # something stands where the hand has to go
     TIMED_OUT = "timed out"
     PLAN_ENDED = "plan ended"  # every skill was carried out, and the task is not solved

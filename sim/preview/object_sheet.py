@@ -23,6 +23,7 @@ from sim.world import make_world
 OBJECT_NAME = "object"
 SHEET_WIDTH_PX, VARIANT_COLUMNS, DETAIL_COLUMNS = 1200, 8, 3
 CAPTION_HEIGHT_PX = 20
+LABEL_SIZE_PX = (13, 70)  # height, width
 VIEW_DIRECTION = np.array([0.45, -1.0, 0.8])  # from the object to the camera: its front, a little from the right
 VIEW_FOVX_RAD = radians(35)
 GLYPH_MARGIN_M = 0.05  # about the object, for the grippers that are drawn
@@ -131,16 +132,21 @@ def _draw_frames(view: ObjectView, model: ObjectModel) -> RgbImage:
     image = view.image.copy()
     low, high = compute_bounding_box(model.geoms)
     length = 0.2 * float(np.max(high - low))
-    named: list[tuple[tuple[int, int], str]] = []
+    labels: list[tuple[int, int, str]] = []
     for name, (part, pose) in model.frames.items():
         world_pose = compose(view.body_poses[part], pose)
         origin, *ends = view.project(transform_points(world_pose, np.vstack([np.zeros((1, 3)), length * np.eye(3)])))
         for end, colour in zip(ends, AXIS_COLOURS_RGB, strict=True):
             cv2.line(image, origin, end, colour, 2, cv2.LINE_AA)
-        named.append((origin, name))
-    for k, (origin, name) in enumerate(named):
-        level = sum(abs(origin[0] - u) < 60 and abs(origin[1] - v) < 12 for (u, v), _ in named[:k])
-        _draw_text(image, name, (origin[0] + 8, origin[1] + 4 + 13 * level))
+        u, v = origin[0] + 8, origin[1] + 4
+        while any(
+            abs(u - other_u) < LABEL_SIZE_PX[1] and abs(v - other_v) < LABEL_SIZE_PX[0]
+            for other_u, other_v, _ in labels
+        ):
+            v += 1
+        labels.append((u, v, name))
+    for u, v, name in labels:
+        _draw_text(image, name, (u, v))
     return image
 
 
