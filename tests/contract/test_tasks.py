@@ -31,7 +31,8 @@ from sim.task.validate import validate_task
 from sim.types import Episode, UserError
 
 NAMES = tasks.list_tasks()
-ARMS = {name: len(robots.load_robot(name).arms) for name in robots.list_robots()}
+# the robots on which every task is held to this contract; `test_robots.py` holds every robot to its own
+ARMS = {name: len(robots.load_robot(name).arms) for name in ("aloha", "panda")}
 # read and not checked: a task that is not sound fails its own test, not the collection of all
 PAIRS = [pair for pair in product(NAMES, ARMS) if tasks.load_unvalidated_task(pair[0]).arms_needed <= ARMS[pair[1]]]
 WHOLE = ("click_bell", "place_empty_cup", "stack_blocks_two")  # whole episodes are compared
