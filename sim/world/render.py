@@ -95,7 +95,7 @@ def get_renderer() -> Renderer:
 
 
 def describe_renderer() -> RendererInfo:
-    """The driver that draws the pictures of this process, for the records of what was drawn."""
+    """The driver that draws the images of this process, for the records of what was drawn."""
     return get_renderer().info
 
 
