@@ -125,7 +125,7 @@ def test_what_is_wider_than_the_gripper_is_refused_by_name() -> None:
     """The blocks of this task are 50 mm wide, as far as the toy's fingers open."""
     env, expert = play(tasks.load_task("stack_blocks_two"), make_toy_robot(), range(1))
     assert not env.success.any()
-    assert "fits the gripper of robot 'toy': 50 mm wide, it opens 50 mm" in expert.describe_failure(0)
+    assert "fits the gripper of robot 'toy': 50 mm wide, it opens 50 mm" in str(expert.find_failure(0))
     env.close()
 
 
