@@ -104,7 +104,7 @@ def test_the_expert_plays_a_robot(name: str, task: str) -> None:
     if name == "toy" and task == "stack_blocks_two":
         played = change_size(change_size(played, "red", 0.04), "green", 0.04)
     env, expert = play(played, robot, range(3))
-    assert env.success.all(), [expert.describe_failure(i) for i in range(3)]
+    assert env.success.all(), [expert.find_failure(i) for i in range(3)]
     env.close()
 
 

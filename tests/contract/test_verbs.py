@@ -58,7 +58,8 @@ def test_tasks_are_shown_on_one_sheet(
     from sim import tasks
     from sim.preview import contact_sheet
 
-    monkeypatch.setattr(tasks, "list_suite_tasks", lambda name: ("click_bell", "handover_block", "open_laptop"))
+    chosen = ("click_bell", "handover_block", "open_laptop")
+    monkeypatch.setattr(tasks, "select_suite", lambda name, known: chosen)
     png = tmp_path / "sheet.png"
     assert cli.main(["tasks", "--robot", "panda", "--sheet", str(png), "--json"]) == console.DONE
     result, err = last_line(capsys)
