@@ -68,7 +68,7 @@ class Controller:
         if self.normalized:
             middle, reach = (self._high + self._low) / 2, (self._high - self._low) / 2
             actions = middle + np.clip(actions, -1.0, 1.0) * reach
-        actions = np.clip(actions, self._low, self._high)
+        actions = np.minimum(np.maximum(actions, self._low), self._high)  # np.clip costs twice as much on small arrays
         match self.mode:
             case "joint_position":
                 return actions

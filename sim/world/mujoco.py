@@ -7,7 +7,7 @@ one kinematics call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import degrees
 
@@ -225,16 +225,16 @@ class MujocoWorld:
     def _servo_targets(self, command: Floats) -> Floats:
         return command[:, self._entry_of_actuator] * self._gain - self._offset
 
-    def _advance(self, active: list[int], advance: Callable[[list[int]], None]) -> None:
+    def _advance(self, active: list[int], advance: Callable[[Iterable[int]], None]) -> None:
         if self._pool is None or len(active) < 2:
             advance(active)
         else:
-            self._pool.run(advance, [active[k :: self._threads] for k in range(self._threads)])
+            self._pool.run(advance, active)
         for i in active:
             self._contacts.pop(i, None)
         self._invalidate_state()
 
-    def _ramp(self, worlds: list[int]) -> None:
+    def _ramp(self, worlds: Iterable[int]) -> None:
         """Step some worlds by a control period in which the servos' targets ramp from the last command to this one.
 
         Steps of the targets would jerk what is held out of the fingers; real controllers interpolate too.
@@ -246,7 +246,7 @@ class MujocoWorld:
                 mujoco.mj_step(world.model, world.data, nstep=SUBSTEPS)
                 mujoco.mj_kinematics(world.model, world.data)
 
-    def _hold(self, worlds: list[int]) -> None:
+    def _hold(self, worlds: Iterable[int]) -> None:
         """Step some worlds by the settling period, their servos' targets at rest."""
         for i in worlds:
             world = self._worlds[i]

@@ -21,11 +21,20 @@ def home(robot: Embodiment, n: int = 1) -> NDArray[np.float64]:
     return np.tile(np.array(robot.home_action, float), (n, 1))
 
 
-def bent(robot: Embodiment) -> NDArray[np.float64]:
-    """Return a command (1 d) away from the ends of all joints: at its end a joint cannot follow a delta."""
-    low, high = np.array(robot.action_limits, float).T
-    margin = np.minimum(0.4, (high - low) / 2)
-    return np.clip(home(robot), low + margin, high - margin)
+def far_from_singular(robot: Embodiment) -> NDArray[np.float64]:
+    """Return a command (1 d) with each arm far from the ends of its joints and from singular postures.
+
+    Of 500 postures drawn per arm, that with the largest least singular value of the Jacobian.
+    """
+    command, first, rng = home(robot), 0, np.random.default_rng(0)
+    for arm in robot.arms:
+        chain, joints = KinematicChain(arm), slice(first, first + len(arm.links))
+        low, high = np.array([link.range for link in arm.links]).T
+        postures = low + rng.uniform(0.2, 0.8, (500, len(arm.links))) * (high - low)
+        jacobians = chain.forward_kinematics(postures)[2]
+        command[0, joints] = postures[np.linalg.svd(jacobians, compute_uv=False)[:, -1].argmax()]
+        first = joints.stop + 1
+    return command
 
 
 def still(controller: Controller, command: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -73,7 +82,7 @@ def test_a_joint_delta_adds_up_in_radians(name: str) -> None:
 @pytest.mark.parametrize("axis", range(len(EE_AXES)), ids=EE_AXES)
 def test_an_ee_delta_adds_up_in_metres_and_radians_along_the_axes_of_the_world(name: str, axis: int) -> None:
     robot = robots.load_robot(name)
-    controller, command = Controller(robot, "ee_delta"), bent(robot)
+    controller, command = Controller(robot, "ee_delta"), far_from_singular(robot)
     action, step, count = still(controller, command), 0.002 if axis < 3 else 0.01, 10
     action[0, axis] = step
     chain, joints = KinematicChain(robot.arms[0]), len(robot.arms[0].links)
@@ -86,8 +95,8 @@ def test_an_ee_delta_adds_up_in_metres_and_radians_along_the_axes_of_the_world(n
     moved = np.concatenate([position[1] - position[0], sine])
     expected = np.zeros(6)
     expected[axis] = step * count if axis < 3 else np.sin(step * count)
-    # damping shortens a step along directions in which the arm is nearly singular
-    np.testing.assert_allclose(moved, expected, atol=0.1 * step * count)
+    # what damping and the curve within a step leave
+    np.testing.assert_allclose(moved, expected, atol=0.05 * step * count)
     np.testing.assert_array_equal(after[0, joints:], command[0, joints:])
 
 
