@@ -40,6 +40,7 @@ class KinematicChain:
         self.lower_limits = np.array([link.range[0] for link in arm.links])
         self.upper_limits = np.array([link.range[1] for link in arm.links])
         self.home_joints = np.array(arm.home)
+        self.start_postures = np.array([arm.home, *arm.ik_starts], float)  # s joints
         self.max_joint_speeds = np.array([link.max_speed for link in arm.links])
         # spheres at the ends of all links but the last, which carries the hand: link, centre in its frame, radius
         spheres = [
@@ -150,7 +151,7 @@ class KinematicChain:
         like scenes would be solved in unlike ways, which nobody can learn from. Restarts are spent only
         where the two natural starts (from here, from home) reach nothing at all.
         """
-        natural_starts = np.stack([reference_joints, self.home_joints])
+        natural_starts = np.concatenate([reference_joints[None], self.start_postures])
         q, cost = self._solve_nearest(goals, reference_joints, natural_starts, is_allowed)
         if not np.isfinite(cost).any():
             q, cost = self._solve_nearest(goals, reference_joints, self._restart_joints, is_allowed)

@@ -104,6 +104,9 @@ class ArmModel:
     home: tuple[float, ...]
     shoulder_pos: Vector  # world frame, metres: clutter stays off the straight ways from task objects to here
     side: Side | Literal[""] = ""
+    # postures that inverse kinematics starts from besides home and where the arm is: one a branch that tight joint
+    # ranges cut off from home, as a wrist that is turned to one side
+    ik_starts: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True)

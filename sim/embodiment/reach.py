@@ -40,8 +40,9 @@ def compute_reach(robot: Embodiment) -> ReachMap:
     reachable = np.zeros(len(points), bool)
     for arm in robot.arms:
         chain = KinematicChain(arm)
-        _, reached = chain.solve_ik(goals, np.tile(chain.home_joints, (len(goals), 1)), REACH_ITERATIONS)
-        reachable |= reached.reshape(len(points), REACH_YAWS).any(axis=1)
+        for posture in chain.start_postures:
+            _, reached = chain.solve_ik(goals, np.tile(posture, (len(goals), 1)), REACH_ITERATIONS)
+            reachable |= reached.reshape(len(points), REACH_YAWS).any(axis=1)
     return ReachMap(points, reachable)
 
 

@@ -94,6 +94,9 @@ def _check_arm(arm: ArmModel) -> Iterator[str]:
         yield f"arm {arm.name!r} has no links"
     if len(arm.home) != len(arm.links):
         yield f"home of arm {arm.name!r} has {len(arm.home)} values; valid: {len(arm.links)}, one a link"
+    for posture in arm.ik_starts:
+        if len(posture) != len(arm.links):
+            yield f"a posture of ik_starts of arm {arm.name!r} has {len(posture)} values; valid: {len(arm.links)}"
     for field, quaternion in (("base_quat", arm.base_quat), ("tool_quat", arm.tool_quat)):
         yield from _check_unit(f"{field} of arm {arm.name!r}", quaternion)
     yield from _check_geoms(f"the base of arm {arm.name!r}", arm.base_geoms)

@@ -104,10 +104,11 @@ def compute_lookahead_cost(
         )
         start_joints = np.repeat(q, len(object_poses), axis=0)
         end_joints, reached = controller.chain.solve_ik(subgoal_poses, start_joints)
-        unreached = np.flatnonzero(~np.any(reached.reshape(len(tool_poses), -1), axis=1).repeat(len(object_poses)))
-        end_joints[unreached], reached[unreached] = controller.chain.solve_ik(
-            subgoal_poses[unreached], np.tile(controller.chain.home_joints, (len(unreached), 1))
-        )
+        for posture in controller.chain.start_postures:
+            unreached = np.flatnonzero(~np.any(reached.reshape(len(tool_poses), -1), axis=1).repeat(len(object_poses)))
+            end_joints[unreached], reached[unreached] = controller.chain.solve_ik(
+                subgoal_poses[unreached], np.tile(posture, (len(unreached), 1))
+            )
         reached[reached] = can_follow_offsets(controller, subgoal_poses[reached], end_joints[reached], offsets)
         cost = np.linalg.norm(end_joints - start_joints, axis=1) + np.where(
             _is_near_joint_limits(controller, end_joints), JOINT_LIMIT_PENALTY_RAD, 0.0

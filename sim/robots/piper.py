@@ -101,7 +101,7 @@ def make_arm(side: Side, base: Vector) -> ArmModel:
         base_quat=FACING_Y_QUATERNION,
         base_geoms=(
             Geom("cylinder", (0.05, 0.035), (0, 0, 0.035), colour=GRAPHITE),
-            Geom("box", (0.08, 0.08, 0.49), (0, 0, -0.49), colour=(0.3, 0.3, 0.33), collide=False),
+            Geom("box", (0.05, 0.06, 0.49), (-0.04, 0, -0.49), colour=(0.3, 0.3, 0.33), collide=False),
         ),
         links=PIPER_LINKS,
         tool_pos=(0, 0, FINGERTIP_Z - 0.012),
@@ -109,6 +109,7 @@ def make_arm(side: Side, base: Vector) -> ArmModel:
         gripper=Gripper(stroke=0.05, pad_half_size=(0.011, 0.006, 0.029), tip_offset=0.012),
         home=(0.0, 1.44, -0.34, 0.0, 0.03, 0.0),
         shoulder_pos=(base[0], base[1], base[2] + 0.123),
+        ik_starts=((0.36, 2.55, -1.75, -1.54, 0.0, -0.2), (-0.36, 2.45, -1.3, 1.45, 0.3, -0.8)),
     )
 
 
