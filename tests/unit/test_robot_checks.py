@@ -92,7 +92,7 @@ REFUSED: dict[str, tuple[Callable[[], Embodiment], str]] = {
     "field of view": (lambda: change_camera(PANDA, fovx=60.0), "fovx of camera head is 60.0; valid: a number above 0"),
     "home too short": (lambda: change_arm(PANDA, home=(0.0,)), "home of arm 'arm' has 1 values; valid: 7, one a link"),
     "IK start too short": (lambda: change_arm(PANDA, ik_starts=((0.0, 1.0),)),
-                           "a posture of ik_starts of arm 'arm' has 2 values; valid: 7, one a link"),
+                           "a posture of ik_starts of arm 'arm' has 2 values; valid: 7"),
     "no links": (lambda: change_arm(PANDA, links=(), home=()), "arm 'arm' has no links"),
     "axis": (lambda: change_link(PANDA, 2, axis=(0, 0, 2)), "axis of link 2 of arm 'arm' is (0, 0, 2), of length 2"),
     "no axis": (lambda: change_link(PANDA, 2, axis=(0, 0, 0)), "axis of link 2 is (0, 0, 0); valid: a tuple of 3"),
