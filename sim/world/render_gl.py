@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MAX_SCENE_GEOMS = 2000
 ALL_CATEGORIES = mujoco.mjtCatBit.mjCAT_ALL
+CULLED_GROUP = 5  # group of the geoms that a camera does not see; groups from 3 are not drawn
 DISABLED_RENDER_FLAGS = (
     mujoco.mjtRndFlag.mjRND_SHADOW,
     mujoco.mjtRndFlag.mjRND_REFLECTION,
@@ -94,12 +95,16 @@ class GlRenderer:
         strip_width = width * len(cameras)
         if (self._context.offWidth, self._context.offHeight) != (strip_width, height):
             mujoco.mjr_resizeOffscreen(strip_width, height, self._context)
+        groups = model.geom_group.copy()
         for i, camera in enumerate(cameras):
             self._camera.fixedcamid = camera
+            visible = _find_geoms_in_view(model, data, camera, width / height)
+            model.geom_group[:] = np.where(visible, groups, CULLED_GROUP)
             # the whole scene, not just the camera: the headlight belongs to it
             mujoco.mjv_updateScene(model, data, self._option, None, self._camera, ALL_CATEGORIES, self._scene)
-            self._assign_materials(materials)
+            self._assign_materials({geom: number for geom, number in materials.items() if visible[geom]})
             mujoco.mjr_render(mujoco.MjrRect(i * width, 0, width, height), self._scene, self._context)
+        model.geom_group[:] = groups
         rgb = np.empty((height, strip_width, 3), np.uint8)
         z = np.empty((height, strip_width), np.float32) if depth else None
         mujoco.mjr_readPixels(rgb, z, mujoco.MjrRect(0, 0, strip_width, height), self._context)
@@ -230,6 +235,22 @@ def _find_textured_geoms(model: mujoco.MjModel) -> dict[int, int]:
         return {}
     numbers = model.geom_user[:, 0]
     return {int(geom): int(numbers[geom]) - 1 for geom in np.flatnonzero(numbers)}
+
+
+def _find_geoms_in_view(
+    model: mujoco.MjModel, data: mujoco.MjData, camera: int, aspect: float
+) -> NDArray[np.bool_]:
+    """Frustum culling: which geoms (g,) have a bounding sphere that reaches into a camera's view.
+
+    A software rasteriser spends most of its time on what lies outside; MuJoCo submits every geom to every camera.
+    """
+    camera_from_world = data.cam_xmat[camera].reshape(3, 3)
+    position = (data.geom_xpos - data.cam_xpos[camera]) @ camera_from_world  # the camera looks along -z
+    depth, radius = -position[:, 2], model.geom_rbound
+    tan_y = np.tan(np.radians(model.cam_fovy[camera]) / 2)
+    tangents = np.array([tan_y * aspect, tan_y])
+    beyond = (np.abs(position[:, :2]) - depth[:, None] * tangents) / np.hypot(1.0, tangents)  # of the nearer plane
+    return ((beyond < radius[:, None]).all(axis=1) & (depth > -radius)) | (radius == 0.0)  # planes have no radius
 
 
 def _split_strip(strip: NDArray, width: int) -> NDArray:
