@@ -55,11 +55,14 @@ def measure(options: argparse.Namespace, workers: int) -> None:
     )  # fmt: skip
     envs.reset(seed=0)
     envs.action_space.seed(0)
-    envs.resets, envs.reset_count = Stopwatch(), 0
     actions = [envs.action_space.sample() for _ in range(64)]
     # episodes of one length would all end together: shorter first ones spread the resets, as in training
     for i in range(options.worlds):
         envs.env.steps[i] = i * options.episode // options.worlds
+    # the first episode is not measured: the workers start, and scenes of episodes cut short are needed at once
+    for step in range(options.episode):
+        envs.step(actions[step % len(actions)])
+    envs.resets, envs.reset_count = Stopwatch(), 0
     with Stopwatch() as whole:
         for step in range(options.steps):
             envs.step(actions[step % len(actions)])
