@@ -72,7 +72,8 @@ class MujocoWorld:
         self._command = np.tile(np.array(robot.home_action, float), (n, 1))
         self._reached = self._servo_targets(self._command)  # (n actuators) where the last command has led the targets
         self._rate = np.zeros_like(self._reached)
-        self._contacts: dict[int, NDArray[np.void]] = {}  # read from MuJoCo, or kept by a snapshot
+        self._contacts: dict[int, NDArray[np.void]] = {}  # by world, read from MuJoCo or kept by a snapshot
+        self._all_contacts: NDArray[np.void] | None = None  # of all worlds, joined
         self._state: GatheredState | None = None
         self._gather: _Gather | None = None
 
@@ -116,11 +117,17 @@ class MujocoWorld:
 
     def contacts(self, worlds: Sequence[int] | None = None) -> NDArray[np.void]:
         """Return the contacts of the last physics step between bodies that have names."""
-        chosen = range(self.n) if worlds is None else worlds
-        for i in chosen:
-            if i not in self._contacts:
-                self._contacts[i] = _read_contacts(i, self._worlds[i])
-        rows = [self._contacts[i] for i in chosen if len(self._contacts[i])]
+        if worlds is None:
+            if self._all_contacts is None:
+                self._all_contacts = self.contacts(range(self.n))
+            return self._all_contacts
+        unread = {i: world for i in worlds if i not in self._contacts and (world := self._worlds[i]) is not None}
+        if unread:
+            together, apart = _read_contacts(unread)
+            self._contacts |= apart
+            if len(unread) == len(worlds):
+                return together
+        rows = [found for i in worlds if (found := self._contacts.get(i)) is not None and len(found)]
         if len(rows) < 2:
             return rows[0] if rows else np.zeros(0, WORLD_CONTACT)
         # joined as bytes: NumPy compares the fields of every pair of structured arrays that it joins
@@ -212,6 +219,7 @@ class MujocoWorld:
         self._contacts.clear()
 
     def _invalidate_state(self) -> None:
+        self._all_contacts = None
         if self._state is not None:
             self._state.expire()
             self._state = None
@@ -503,19 +511,28 @@ def _update_cameras(world: _Instance) -> None:
     mujoco.mj_camlight(world.model, world.data)
 
 
-def _read_contacts(i: int, world: _Instance | None) -> NDArray[np.void]:
-    if world is None:
-        return np.zeros(0, WORLD_CONTACT)
-    data = world.data
-    contact, count = data.contact, data.ncon
-    pairs = world.geom_body[contact.geom[:count]]
-    address = contact.efc_address[:count]
+def _read_contacts(worlds: Mapping[int, _Instance]) -> tuple[NDArray[np.void], dict[int, NDArray[np.void]]]:
+    """Return the contacts of some worlds (by index) between bodies that have names, all together and world by world."""
+    instances, contacts = list(worlds.values()), [world.data.contact for world in worlds.values()]
+    counts = np.array([world.data.ncon for world in instances])
+    geom_body, first_geom = _join([world.geom_body for world in instances])
+    efc_force, first_row = _join([world.data.efc_force for world in instances])
+    geoms = np.concatenate([contact.geom for contact in contacts]) + np.repeat(first_geom, counts)[:, None]
+    address = np.concatenate([contact.efc_address for contact in contacts])
+    pairs = geom_body[geoms]
     keep = np.flatnonzero((pairs >= 0).all(axis=1) & (pairs[:, 0] != pairs[:, 1]) & (address >= 0))
     rows = np.zeros(len(keep), WORLD_CONTACT)
-    rows["world"], rows["a"], rows["b"] = i, pairs[keep, 0], pairs[keep, 1]
-    rows["pos"] = contact.pos[:count][keep]
-    rows["force"] = data.efc_force[address[keep]]  # the first row of a contact is its normal
-    return rows
+    rows["world"] = np.repeat(np.array(list(worlds)), counts)[keep]
+    rows["a"], rows["b"] = pairs[keep].T
+    rows["pos"] = np.concatenate([contact.pos for contact in contacts])[keep]
+    rows["force"] = efc_force[(address + np.repeat(first_row, counts))[keep]]  # a contact's first row is its normal
+    ends = np.searchsorted(keep, np.cumsum(counts)).tolist()
+    return rows, {i: rows[start:end] for i, start, end in zip(worlds, [0, *ends[:-1]], ends, strict=True)}
+
+
+def _join(arrays: Sequence[NDArray]) -> tuple[NDArray, NDArray[np.int64]]:
+    """Return arrays joined into one, and where each begins in it."""
+    return np.concatenate(arrays), np.cumsum([0, *(len(array) for array in arrays[:-1])])
 
 
 def _describe_divergence(numbers: NDArray[np.int64]) -> str:
