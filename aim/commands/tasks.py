@@ -233,7 +233,7 @@ def _print_schema(name: str) -> dict[str, object]:
 
 
 def _kinds(thing: TaskObject) -> str:
-    kinds = [shape.kind or shape.family for shape in thing.variants]
+    kinds = [shape.category or shape.family for shape in thing.variants]
     return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
 
 

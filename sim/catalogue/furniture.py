@@ -18,7 +18,7 @@ FURNITURE_NOUNS = {
 
 def _make_spec(category: str, colour: str, **params: Value) -> ObjectSpec:
     nouns, unseen = FURNITURE_NOUNS[category]
-    return ObjectSpec(category, params, kind=category, colour=colour, nouns=nouns, unseen=unseen)
+    return ObjectSpec(category, params, category=category, colour=colour, nouns=nouns, unseen=unseen)
 
 
 SPECS_BY_CATEGORY: dict[str, tuple[ObjectSpec, ...]] = {

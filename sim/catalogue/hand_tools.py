@@ -15,7 +15,7 @@ TOOL_NOUNS = {
 
 def _make_spec(category: str, colour: str, **params: Value) -> ObjectSpec:
     nouns, unseen = TOOL_NOUNS[category]
-    return ObjectSpec(category, params, kind=category, colour=colour, nouns=nouns, unseen=unseen)
+    return ObjectSpec(category, params, category=category, colour=colour, nouns=nouns, unseen=unseen)
 
 
 SPECS_BY_CATEGORY: dict[str, tuple[ObjectSpec, ...]] = {

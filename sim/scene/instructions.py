@@ -29,7 +29,7 @@ class ObjectDescription:
     def list_nouns(self, unseen: bool) -> tuple[str, ...]:
         """Nouns that it may be called, without colour or article."""
         spec = self.spec
-        return (spec.unseen if unseen else spec.nouns) or spec.nouns or (spec.kind or spec.family,)
+        return (spec.unseen if unseen else spec.nouns) or spec.nouns or (spec.category or spec.family,)
 
     def list_phrases(self, unseen: bool, others: Sequence[ObjectDescription] = ()) -> tuple[str, ...]:
         """All that it may be called, article included, and that no one of `others` may be called too.

@@ -112,11 +112,11 @@ def sample_distractors(
     """Return up to COUNT things on the table that leave the task's objects and the ways to and between them free.
 
     `forms` and `poses` are those of the task's objects that are present. A thing is small, has no moving parts and is
-    never of a kind or a family that the task knows in any of its variants.
+    never of a category or a family that the task knows in any of its variants.
     """
     instances_by_category = catalogue.load_builtin_catalogue()
     task_categories = {
-        label for task_object in task.objects for spec in task_object.variants for label in (spec.kind, spec.family)
+        label for task_object in task.objects for spec in task_object.variants for label in (spec.category, spec.family)
     }
     candidates = [
         name

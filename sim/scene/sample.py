@@ -110,11 +110,11 @@ def _sample_variants(task: Task, rng: np.random.Generator) -> dict[str, ObjectSp
     specs: dict[str, ObjectSpec] = {}
     for task_object in task.objects:
         excluded = specs[task_object.unlike] if task_object.unlike else None
-        single_category = len({spec.kind for spec in task_object.variants}) == 1
+        single_category = len({spec.category for spec in task_object.variants}) == 1
         allowed = [
             i
             for i, spec in enumerate(task_object.variants)
-            if not excluded or (spec != excluded if single_category else spec.kind != excluded.kind)
+            if not excluded or (spec != excluded if single_category else spec.category != excluded.category)
         ]
         if not allowed:
             raise SpecError(f"task {task.name!r}: every variant of {task_object.name!r} is like {task_object.unlike!r}")

@@ -16,7 +16,7 @@ PAGE_INTRODUCTION = """# The tasks
 
 Made by `aim tasks --markdown docs/tasks.md` from the tasks themselves; do not edit it by hand.
 
-Under *objects*, kinds and how many variants of them a seed draws from. Under *done when*, all terms of
+Under *objects*, categories and how many variants of them a seed draws from. Under *done when*, all terms of
 `sim/task/predicates.py` that must hold together, in metres and radians; *once* means that it need not last. A
 control step takes 20 ms.
 """
@@ -50,7 +50,7 @@ def render_example_instruction(task: Task) -> str:
 
 
 def describe_objects(task: Task) -> str:
-    """Return the objects: name, kinds, number of variants; neighbours that differ in name alone are named together."""
+    """Return the objects: name, categories, number of variants; neighbours that differ in name alone form one line."""
     names_by_category: dict[str, list[str]] = {}
     for task_object in task.objects:
         names_by_category.setdefault(_describe_categories(task_object), []).append(task_object.name)
@@ -121,7 +121,7 @@ def _format_table_row(cells: Iterable[str]) -> str:
 
 
 def _describe_categories(task_object: TaskObject) -> str:
-    categories = list(dict.fromkeys(spec.kind or spec.family for spec in task_object.variants))
+    categories = list(dict.fromkeys(spec.category or spec.family for spec in task_object.variants))
     counts = [str(len(task_object.variants))] if len(task_object.variants) > 1 else []
     counts += [f"{len(task_object.colours)} colours"] if len(task_object.colours) > 1 else []
     return ", ".join(categories).replace("_", " ") + (f" ({', '.join(counts)})" if counts else "")

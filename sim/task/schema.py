@@ -133,7 +133,7 @@ def _build_family_schema(name: str, function: Callable[..., Any]) -> Schema:
     properties: Schema = {
         "family": {"const": name},
         "params": _build_arguments_schema(function, 0),
-        "kind": build_value_schema(hints["kind"], {}),
+        "category": build_value_schema(hints["category"], {}),
         "colour": {"$ref": "#/$defs/colour"},
         "nouns": build_value_schema(hints["nouns"], {}),
         "unseen": build_value_schema(hints["unseen"], {}),

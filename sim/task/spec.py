@@ -44,9 +44,9 @@ class ObjectSpec:
 
     family: str
     params: Mapping[str, Value] = field(default_factory=dict)
-    kind: str = ""  # what it is called in `sim.catalogue`: the word that clutter must not repeat
+    category: str = ""  # what it is called in `sim.catalogue`: the word that clutter must not repeat
     colour: str = "grey"  # a name of `sim.objects.palette`
-    nouns: tuple[str, ...] = ()  # how seen instructions call it, without colour or article; kind if left out
+    nouns: tuple[str, ...] = ()  # how seen instructions call it, without colour or article; category if left out
     unseen: tuple[str, ...] = ()  # nouns kept for evaluation
 
 
@@ -87,7 +87,7 @@ class TaskObject:
     fixed: bool = False
     mass: Annotated[float, Bound(ge=0.001, le=20.0)] = 0.05  # kg, of its base; parts weigh what their shapes do
     like: str = ""  # an object placed before whose variant (by number) this one shares
-    unlike: str = ""  # an object placed before whose kind this one must not share; of one kind, whose variant
+    unlike: str = ""  # an object placed before whose category this one must not share; of one category, whose variant
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, Task, Ta
 
 CUBE_SIDES_M = (0.03, 0.035, 0.04, 0.045, 0.05)
 EQUAL_CUBES = tuple(
-    ObjectSpec("block", {"size": (s, s, s)}, kind="cube", nouns=("block", "cube"), unseen=("brick",))
+    ObjectSpec("block", {"size": (s, s, s)}, category="cube", nouns=("block", "cube"), unseen=("brick",))
     for s in CUBE_SIDES_M
 )
 

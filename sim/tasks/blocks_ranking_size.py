@@ -8,7 +8,7 @@ CUBES_BY_SIZE = {
         ObjectSpec(
             "block",
             {"size": (s, s, s)},
-            kind="cube",
+            category="cube",
             nouns=(f"{size} block", f"{size} cube"),
             unseen=(f"{size} brick",),
         )

@@ -2,7 +2,7 @@
 
 from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, Task, TaskObject
 
-CUBE = ObjectSpec("block", {"size": (0.05, 0.05, 0.05)}, kind="cube", nouns=("block", "cube"), unseen=("brick",))
+CUBE = ObjectSpec("block", {"size": (0.05, 0.05, 0.05)}, category="cube", nouns=("block", "cube"), unseen=("brick",))
 
 TASK = Task(
     name="stack_blocks_three",

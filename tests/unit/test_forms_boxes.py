@@ -85,7 +85,7 @@ def test_every_kind_has_variants_that_differ_and_names_without_colour(name: str)
     assert len(shapes) >= FEW.get(name, 5)
     assert len({repr((s.params, s.colour)) for s in shapes}) == len(shapes)
     for shape in shapes:
-        assert shape.kind == name and shape.colour in PALETTE
+        assert shape.category == name and shape.colour in PALETTE
         assert len(shape.nouns) >= 3 and shape.unseen and not set(shape.nouns) & set(shape.unseen)
         called = [noun.split() for noun in (*shape.nouns, *shape.unseen)]
         assert not {words[0] for words in called} & {"a", "an", "the"}

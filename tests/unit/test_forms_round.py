@@ -96,7 +96,7 @@ def test_says_what_it_is(name: str) -> None:
     assert find_specs(name) == shapes
     assert len(shapes) >= (3 if name == "big_bottle" else 5)
     for shape in shapes:
-        assert shape.kind == name and shape.colour in PALETTE
+        assert shape.category == name and shape.colour in PALETTE
         assert 3 <= len(shape.nouns) <= 5 and 1 <= len(shape.unseen) <= 2
         assert not set(shape.nouns) & set(shape.unseen)
         form = build_object(shape)

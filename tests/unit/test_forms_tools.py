@@ -62,7 +62,7 @@ def test_several_look_different(name: str) -> None:
 
 @pytest.mark.parametrize("shape", ALL)
 def test_is_named(shape: ObjectSpec) -> None:
-    assert shape in catalogue.find_specs(shape.kind)
+    assert shape in catalogue.find_specs(shape.category)
     assert 3 <= len(shape.nouns) <= 5 and shape.unseen and not set(shape.nouns) & set(shape.unseen)
     assert "bottom" in build_object(shape).frames
 

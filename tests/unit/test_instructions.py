@@ -11,8 +11,8 @@ from sim.scene import sample
 from sim.scene.instructions import ObjectDescription, find_slots
 from sim.task.spec import ObjectSpec
 
-CAN = ObjectSpec("can", {"radius": 0.03, "height": 0.1}, kind="can", nouns=("soda can", "drink"), unseen=("tin",))
-BOX = ObjectSpec("block", {"size": (0.1, 0.1, 0.1)}, kind="box", nouns=("box",))
+CAN = ObjectSpec("can", {"radius": 0.03, "height": 0.1}, category="can", nouns=("soda can", "drink"), unseen=("tin",))
+BOX = ObjectSpec("block", {"size": (0.1, 0.1, 0.1)}, category="box", nouns=("box",))
 
 
 def describe(colour: str, x: float = 0.0, y: float = 0.0, spec: ObjectSpec = CAN) -> ObjectDescription:
@@ -31,7 +31,7 @@ def test_two_of_one_noun_are_called_by_their_colours() -> None:
 
 
 def test_a_noun_of_its_own_is_enough() -> None:
-    tea = ObjectSpec("can", CAN.params, kind="can", nouns=("tea tin", "drink"))
+    tea = ObjectSpec("can", CAN.params, category="can", nouns=("tea tin", "drink"))
     assert describe("blue").list_phrases(False, [describe("blue", spec=tea)]) == ("the soda can", "the blue soda can")
 
 

@@ -16,10 +16,10 @@ from sim.scene.sample import SceneSample, sample_scene
 from sim.task.spec import ArmRole, ObjectOrder, ObjectSpec, Spawn, SpecError, TablePlacement, Task, TaskObject
 
 CAN = ObjectSpec(
-    "disc", {"radius": 0.03, "height": 0.1}, kind="can", colour="red", nouns=("can", "tin"), unseen=("tube",)
+    "disc", {"radius": 0.03, "height": 0.1}, category="can", colour="red", nouns=("can", "tin"), unseen=("tube",)
 )
-BLOCK = ObjectSpec("block", {"size": (0.05, 0.05, 0.05)}, kind="cube")
-BOX = ObjectSpec("open_box", {"size": (0.3, 0.3, 0.1)}, kind="box")
+BLOCK = ObjectSpec("block", {"size": (0.05, 0.05, 0.05)}, category="cube")
+BOX = ObjectSpec("open_box", {"size": (0.3, 0.3, 0.1)}, category="box")
 SEEDS = range(60)
 ALOHA = robots.load_robot("aloha")
 WIDE, DEEP = (-0.3, 0.3), (-0.2, 0.2)
@@ -163,7 +163,7 @@ def test_like_shares_the_variant_and_unlike_does_not() -> None:
         TaskObject("one", (CAN, BLOCK), spawn), TaskObject("two", (CAN, BLOCK), spawn, like="one"),
         TaskObject("three", (CAN, BLOCK), spawn, unlike="one"),
     )  # fmt: skip
-    seen = [tuple(layout.specs[name].kind for name in ("one", "two", "three")) for layout in layouts(of)]
+    seen = [tuple(layout.specs[name].category for name in ("one", "two", "three")) for layout in layouts(of)]
     assert set(seen) == {("can", "can", "cube"), ("cube", "cube", "can")}
 
 

@@ -26,8 +26,8 @@ from sim.types import UserError
 from sim.world.render import get_renderer
 from sim.world.render_gl import GlRenderer
 
-CUP = ObjectSpec("cup", {"radius": 0.0435, "height": 0.09}, kind="cup")
-COASTER = ObjectSpec("disc", {"radius": 0.0745, "height": 0.008}, kind="coaster")
+CUP = ObjectSpec("cup", {"radius": 0.0435, "height": 0.09}, category="cup")
+COASTER = ObjectSpec("disc", {"radius": 0.0745, "height": 0.008}, category="coaster")
 TASK = Task(
     name="variation",
     instructions=("move the cup",),
@@ -136,7 +136,7 @@ def test_clutter_stays_off_the_way_to_the_shoulder_of_the_robot_that_is_there(sh
 def test_clutter_is_none_of_the_tasks_things() -> None:
     for seed in range(30):
         for thing in things(seed):
-            assert thing.spec.kind not in ("cup", "coaster") and thing.spec.family not in ("cup", "disc")
+            assert thing.spec.category not in ("cup", "coaster") and thing.spec.family not in ("cup", "disc")
             assert not thing.model.parts and thing.fixed
 
 
