@@ -538,6 +538,3 @@ def _join(arrays: Sequence[NDArray]) -> tuple[NDArray, NDArray[np.int64]]:
 def _describe_divergence(numbers: NDArray[np.int64]) -> str:
     kinds = [kind for number, kind in zip(numbers, DIVERGENCE_WARNINGS.values(), strict=True) if number]
     return f"physics diverged: {' and '.join(kinds)} not finite" if kinds else ""
-
-
-ENGINE = MujocoWorld

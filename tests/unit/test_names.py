@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 MAX_ONE_WORD_SHARE = 0.35
 MAX_ROOT_MODULES = 5
-DATA = {"TASK", "ROBOT", "SPECS_BY_CATEGORY", "ENGINE"}  # what files that are found by name must call their value
+DATA = {"TASK", "ROBOT", "SPECS_BY_CATEGORY"}  # what files that are found by name must call their value
 # functions whose names are data: words that task files say
 REGISTERED = {"predicate", "skill", "register_family"}
 
