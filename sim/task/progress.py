@@ -198,10 +198,10 @@ def measure_press(view: PredicateView, args: Mapping[str, Any]) -> Measure:
 def measure_turn(view: PredicateView, args: Mapping[str, Any]) -> Measure:
     """Reach the moving part and bring its joint to a fraction of its range, from whichever side it stands on."""
     arm, joint, goal = str(args["arm"]), str(args["joint"]), float(args["to"])
-    start = view.initial_joint_fraction(joint)
-    now = view.joint_fraction(joint)
-    share = np.clip((now - start) / np.where(np.abs(goal - start) < 1e-6, 1.0, goal - start), 0.0, 1.0)
-    share = np.where(np.abs(goal - start) < 1e-6, 1.0, share)
+    start, now = view.initial_joint_fraction(joint), view.joint_fraction(joint)
+    back = np.abs(goal - start) < 1e-6  # to where it stood at reset, after another skill has turned it
+    share = np.clip((now - start) / np.where(back, 1.0, goal - start), 0.0, 1.0)
+    share = np.where(back, 1.0 - np.abs(now - goal), share)
     reach = _grade_length(_distance_to_tool(view, arm, _middle(view, view.part_of_joint(joint))))
     return Measure(0.3 * np.maximum(reach, share) + 0.7 * share, share >= TURNED_SHARE)
 
