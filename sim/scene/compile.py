@@ -76,7 +76,7 @@ def _set_options(spec: mujoco.MjSpec, visuals: VisualParams = CLEAN_VISUALS) -> 
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     spec.option.impratio = 1.0  # more makes thin walls between two pads unstable at 250 Hz
     spec.option.iterations = 20
-    spec.option.ls_iterations = 10
+    spec.option.ls_iterations = 50  # with 10 the search may stop before a held joint holds: a lid sinks
     # a world that diverges fails with its reason; reset behind everybody's back it would go on as another scene
     spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
     quality = spec.visual.quality

@@ -402,7 +402,7 @@ def opened(view: PredicateView, joint: str, fraction: Annotated[float, Bound(gt=
 
 
 @predicate
-def shut(view: PredicateView, joint: str, fraction: Annotated[float, Bound(ge=0.0, lt=1.0)] = 0.1) -> Slack:
+def shut(view: PredicateView, joint: str, fraction: Annotated[float, Bound(ge=0.0, lt=1.0)] = 0.15) -> Slack:
     """An object's joint has come back to at most `fraction` of its range."""
     return _at_least(-view.joint_fraction(joint), -fraction, FRACTION_MARGIN)
 
