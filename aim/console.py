@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import time
 import traceback
@@ -107,8 +108,20 @@ def _outcome(verb: Callable[[], Mapping[str, object]]) -> tuple[int, Mapping[str
         code = stop.code if isinstance(stop.code, int) else DONE
         return code, {} if code == DONE else {"error": "usage"}
     except Exception as fault:
+        if isinstance(fault, BrokenPipeError) and _is_output_closed():
+            return DONE, {}
         traceback.print_exc()
         return FAULT, {"error": f"{type(fault).__name__}: {fault}".partition("\n")[0]}
     if result.get("broken"):  # the verb did what it could without what is broken
         return FAULT, result
     return (MISTAKE if result.get("ok") is False else DONE), result  # something the user is to mend
+
+
+def _is_output_closed() -> bool:
+    """Whether the reader of standard output has gone, as `head` does; what is still to be written is then dropped."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False

@@ -90,7 +90,8 @@ def _find_specs(name: str, params: tuple[str, ...]) -> tuple[ObjectSpec, ...]:
     from sim.objects import FAMILIES
     from sim.registry import resolve_name
     from sim.task.spec import ObjectSpec
-    from sim.task.vocabulary import list_parameters
+    from sim.task.validate import find_shape_fault
+    from sim.task.vocabulary import check_arguments, list_parameters
     from sim.types import UserError
 
     if not params and name in load_catalogue():
@@ -105,7 +106,11 @@ def _find_specs(name: str, params: tuple[str, ...]) -> tuple[ObjectSpec, ...]:
     if missing:
         given = " ".join(f"{key}=..." for key in missing)
         raise UserError(f"object family {name!r} needs --params {given}; it takes {', '.join(accepted)}")
-    return (ObjectSpec(name, values, colour="grey"),)
+    faults = (*check_arguments("family", name, builder, 0, values, ()),)
+    spec = ObjectSpec(name, values, colour="grey")
+    if fault := next((item.message for item in faults), "") or find_shape_fault(spec):
+        raise UserError(fault)
+    return (spec,)
 
 
 def _parse_parameter(text: str) -> tuple[str, Value]:
@@ -135,13 +140,13 @@ def _count_fitting_grasps(model: ObjectModel) -> dict[str, dict[str, int]]:
     """How many candidates of each named grasp fit each robot's gripper, the object on a table as a scene begins."""
     from sim.expert.grasps import fit_grasps
     from sim.preview.object_sheet import compute_body_poses
-    from sim.robots import list_robots, load_robot
+    from sim.robots import load_robots
     from sim.task.spec import TABLE_HEIGHT_M
 
     poses = compute_body_poses(model)
     counts: dict[str, dict[str, int]] = {}
-    for robot in list_robots():
-        arm = load_robot(robot).arms[0]
+    for robot, embodiment in load_robots().items():
+        arm = embodiment.arms[0]
         counts[robot] = {
             # each is counted once, though a hand may take it either way round
             name: len(fit_grasps(arm, grasps, poses[part], TABLE_HEIGHT_M).tool_poses) // 2

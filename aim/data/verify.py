@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from aim.data import flat, shard, store
 from aim.data.mix import variation_of
 from aim.data.shard import Shard
 from aim.data.store import Dataset, EpisodeRef, Recipe
+from sim.task.spec import DIGEST_LENGTH
 from sim.types import STEPS_PER_IMAGE, Episode, Provenance, UserError
 
 REPLAYS = ("one", "all", "none")  # episodes of a shard
@@ -141,7 +143,10 @@ def _episode(dataset: Dataset, ref: EpisodeRef) -> tuple[Episode | None, list[st
 
 
 def _identity(episode: Episode, recipe: Recipe, ref: EpisodeRef) -> Iterator[str]:
-    said = (json.loads(episode.task)["name"], episode.seed, episode.robot, episode.success, episode.variation)
+    name, digest = json.loads(episode.task)["name"], hashlib.sha256(episode.task.encode()).hexdigest()
+    # a task that is not the project's is called NAME-DIGEST (`sim.tasks.label_task`)
+    label = ref.task if ref.task == f"{name}-{digest[:DIGEST_LENGTH]}" else name
+    said = (label, episode.seed, episode.robot, episode.success, episode.variation)
     place = (ref.task, ref.seed, recipe.robot, True, variation_of(recipe.variation, ref.seed))
     if said != place:
         yield f"it says task, seed, robot, success, variation {said}; its place says {place}"

@@ -123,10 +123,12 @@ def run(contender: Contender, plan: EvaluationPlan, out: Path, job: Job) -> list
         height, width = contender.size
         film = (plan.film_height, round(plan.film_height * width / height)) if batch.filmed else None
         takes = roll_out(env, policy, sighted=bool(contender.cameras), film=film, ahead=contender.ahead)
-        paths = [f"films/{task}-{seed}.webp" if batch.filmed else "" for seed in batch.seeds]
         failures = [find_failure(env, policy, i) for i in range(env.n)]
-        for path, take, failure in zip(paths, takes, failures, strict=False):
-            films.write(out / path, cut(take, failure, plan.film_height))
+        paths = [""] * env.n
+        for i, take in enumerate(takes):
+            if take.real:  # of a seed without a scene there is nothing to see
+                paths[i] = f"films/{task}-{batch.seeds[i]}.webp"
+                films.write(out / paths[i], cut(take, failures[i], plan.film_height))
         words, progress = env.instructions, np.nan_to_num(env.progress)
         return [
             Result(

@@ -13,7 +13,7 @@ import numpy as np
 from sim.embodiment.checks import check_robot
 from sim.embodiment.model import ArmModel, Camera, Embodiment, Geom, Link
 from sim.task.spec import SpecError
-from sim.task.values import check_value, describe_hint, resolve_hints
+from sim.task.values import check_value, describe_valid, resolve_hints
 from sim.types import CONTROL_HZ
 
 UNIT_TOLERANCE = 1e-3  # by which the length of a unit vector or quaternion may be off
@@ -66,7 +66,7 @@ def _check_types(value: object, where: str) -> Iterator[str]:
     for field, hint in resolve_hints(type(value)).items():
         field_value = vars(value)[field]
         if not check_value(field_value, hint):
-            yield f"{field} of {where} is {field_value!r}; valid: {describe_hint(hint)}"
+            yield f"{field} of {where} is {field_value!r}; valid: {describe_valid(field_value, hint)}"
         for i, nested in enumerate(field_value if isinstance(field_value, tuple) else (field_value,)):
             if dataclasses.is_dataclass(nested):
                 yield from _check_types(nested, f"{type(nested).__name__.lower()} {vars(nested).get('name', i)}")

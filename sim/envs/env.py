@@ -90,6 +90,10 @@ class Env:
     ) -> None:
         """Make the worlds; `cameras` None means all of the robot's, () none; see `reset` for scenes."""
         check_arm_count(task, robot)
+        if not (isinstance(n, int) and n >= 1):
+            raise UserError(f"n is {n!r}; valid: a number of worlds from 1")
+        if not (len(size) == 2 and all(isinstance(side, int) and side >= 1 for side in size)):
+            raise UserError(f"size is {size!r}; valid: (height, width) in pixels, as in (128, 128)")
         self.task, self.robot, self.n, self.size = task, robot, n, size
         chosen = robot.camera_names if cameras is None else cameras
         self.cameras = tuple(resolve_name("camera", name, robot.camera_names) for name in chosen)
@@ -168,6 +172,8 @@ class Env:
         """
         if len(seeds) != self.n:
             raise UserError(f"{len(seeds)} seeds for {self.n} worlds; give one a world")
+        if negative := [seed for seed in seeds if seed < 0]:
+            raise UserError(f"seed {negative[0]} is negative; valid: whole numbers from 0")
         chosen = np.ones(self.n, bool) if mask is None else np.asarray(mask, bool)
         if mask is not None and not self.seeds and not chosen.all():
             raise ResetNeeded("the first reset must start all worlds")

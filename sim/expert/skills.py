@@ -403,8 +403,8 @@ def turn(
 ) -> MotionGenerator:
     """Hold a hinged or sliding part and lead it, forth or back, to a fraction `to` of its joint's range.
 
-    Where it is close to that already nothing is done. To shut a lid ask for 0.05, not 0: fingers that hold its edge keep
-    it off its seat.
+    Where it is close to that already nothing is done. To shut a lid ask for 0.05, not 0: fingers that hold its edge
+    keep it off its seat.
     """
     controller, world = context.find_controller(arm), context.world
     if is_joint_turned(world.joint_fraction(joint), to):

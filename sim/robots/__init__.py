@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sim.embodiment.model import Embodiment
 from sim.embodiment.validate import validate_robot
-from sim.registry import ModuleRegistry
+from sim.registry import ModuleRegistry, keep_import_error
 from sim.task.spec import SpecError
 
 ROBOT_FILES = ModuleRegistry("robot", "robots", __name__)
@@ -20,6 +20,18 @@ def load_robot(name: str) -> Embodiment:
     robot = read_robot(name)
     validate_robot(robot)
     return robot
+
+
+def load_robots() -> dict[str, Embodiment]:
+    """All sound robots by name; what is wrong with the files of others is kept for `registry.list_import_errors`."""
+    found = {}
+    for file, robot in ROBOT_FILES.load_attributes("ROBOT", Embodiment).items():
+        try:
+            validate_robot(robot)
+            found[file.name] = robot
+        except SpecError as error:
+            keep_import_error(file, error)
+    return found
 
 
 def read_robot(name: str) -> Embodiment:

@@ -47,7 +47,8 @@ def describe_file_error(error: BaseException, path: Path) -> str:
     if isinstance(error, SyntaxError):
         return f"{error.filename or path}:{error.lineno or 1}: {error.msg}"
     folder = path.resolve().parent
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == folder]
+    trace = traceback.extract_tb(error.__traceback__)
+    frames = [frame for frame in trace if Path(frame.filename).resolve().parent == folder]
     file, line = (frames[-1].filename, frames[-1].lineno or 1) if frames else (str(path), 1)
     if isinstance(error, TypeError):
         line, message = find_unknown_keyword(Path(file), line) or (line, f"TypeError: {error}")

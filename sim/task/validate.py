@@ -25,7 +25,7 @@ from sim.task.diagnostics import (
 )
 from sim.task.plan_rules import check_plan
 from sim.task.spec import TABLE_HALF_EXTENTS_M, DecodeError, ObjectSpec, SpecError, Task, TaskObject, from_json
-from sim.task.values import check_value, describe_hint, resolve_hints
+from sim.task.values import check_value, describe_valid, resolve_hints
 from sim.task.vocabulary import check_arguments, check_vocabulary
 
 OBJECT_ORDER_KEYS = ("side", "y")
@@ -86,7 +86,7 @@ def _check_types(value: object, where: str, location_hints: tuple[str, ...] = ()
     for field, hint in resolve_hints(type(value)).items():
         field_value = vars(value)[field]
         if not check_value(field_value, hint):
-            valid = describe_hint(hint)
+            valid = describe_valid(field_value, hint)
             yield Diagnostic(
                 f"{field} of {where} is {field_value!r}; valid: {valid}", build_field_pattern(field), location_hints
             )
@@ -127,7 +127,7 @@ def _check_variants(task_object: TaskObject) -> Iterator[Diagnostic]:
         yield from check_name("family", spec.family, FAMILIES, location_hints)
         yield from check_arguments("family", spec.family, FAMILIES[spec.family], 0, spec.params, location_hints)
         yield from check_name("colour", spec.colour, PALETTE, location_hints)
-        if reason := _find_shape_fault(spec):
+        if reason := find_shape_fault(spec):
             yield Diagnostic(
                 f"family {spec.family!r} of object {task_object.name!r}: {reason}",
                 build_quoted_pattern(spec.family),
@@ -135,7 +135,7 @@ def _check_variants(task_object: TaskObject) -> Iterator[Diagnostic]:
             )
 
 
-def _find_shape_fault(spec: ObjectSpec) -> str:
+def find_shape_fault(spec: ObjectSpec) -> str:
     """What is wrong with the shapes that a family makes of its numbers, "" where nothing is."""
     try:
         with np.errstate(divide="raise", invalid="raise", over="raise"):

@@ -158,6 +158,20 @@ def describe_hint(hint: TypeHint) -> str:
     return " ".join([phrase, *limits])
 
 
+def describe_valid(value: object, hint: TypeHint) -> str:
+    """Phrase of the values that a hint allows, for a message about one that it does not.
+
+    The bound of numbers without a range of their own is named where it is what the value breaks.
+    """
+    is_beyond = not check_value(value, hint) and any(abs(number) > UNBOUNDED for number in _list_numbers(value))
+    return describe_hint(hint) + (f", numbers from {-UNBOUNDED:g} to {UNBOUNDED:g}" if is_beyond else "")
+
+
+def _list_numbers(value: object) -> list[float]:
+    items = value if isinstance(value, tuple) else (value,)
+    return [float(item) for item in items if is_number(item)]
+
+
 def split_hint(hint: TypeHint) -> tuple[TypeHint, tuple[Any, ...]]:
     """Split a hint into its type and its rules; a plain number has the default ones."""
     if get_origin(hint) is Annotated:

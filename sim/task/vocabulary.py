@@ -17,7 +17,7 @@ from sim.objects import ObjectModel, build_object
 from sim.task.diagnostics import Diagnostic, build_field_pattern, build_quoted_pattern, check_name
 from sim.task.predicates import PREDICATES
 from sim.task.spec import Predicate, Skill, Task, Value
-from sim.task.values import check_value, describe_hint, is_number, is_one_required, resolve_hints
+from sim.task.values import check_value, describe_valid, is_number, is_one_required, resolve_hints
 
 ALTERNATIVE_KEYWORDS = (("arm", "arms"), ("on", "to"))  # of keywords that a word has both, one must be there
 INCREASING_KEYWORDS = ("low", "high")  # where both are given, the first is less
@@ -170,7 +170,7 @@ def check_arguments(
         if not check_value(value, hints[key]):
             choices = f": {', '.join(names[key])}" if names and key in names else ""
             yield Diagnostic(
-                f"{key} of {kind} {name!r} is {value!r}; valid: {describe_hint(hints[key])}{choices}",
+                f"{key} of {kind} {name!r} is {value!r}; valid: {describe_valid(value, hints[key])}{choices}",
                 build_field_pattern(key),
                 location_hints,
             )

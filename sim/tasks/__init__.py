@@ -64,9 +64,11 @@ def list_task_files(reference: str | Path) -> tuple[str | Path, ...]:
 
 
 def is_path(reference: str | Path) -> bool:
-    """Tell whether a task is asked for by file or folder, which has a suffix or a separator; names have neither."""
+    """Tell whether a task is asked for by file or folder: by suffix, separator, or a folder that is no task's name."""
     text = str(reference)
-    return isinstance(reference, Path) or text.endswith(TASK_FILE_SUFFIXES) or "/" in text or os.sep in text
+    if isinstance(reference, Path) or text.endswith(TASK_FILE_SUFFIXES) or "/" in text or os.sep in text:
+        return True
+    return text not in list_tasks() and Path(text).is_dir()
 
 
 def load_task_file(path: str | Path) -> Task:
@@ -76,6 +78,11 @@ def load_task_file(path: str | Path) -> Task:
         raise UserError(f"{path} is no task; valid: a name, or a file {', '.join(TASK_FILE_SUFFIXES)}, or a folder")
     try:
         text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        folder = path.parent
+        files = list(folder.iterdir()) if folder.is_dir() else []
+        there = sorted(file.name for file in files if file.suffix in TASK_FILE_SUFFIXES)
+        raise UserError(f"there is no file {path}; files of {folder}: {', '.join(there) or 'none'}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read a task from {path}: {error}") from error
     from sim.task.validate import parse_task_json, validate_task  # loads physics, which a list of names does without

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -106,6 +108,13 @@ def test_a_fault_is_exit_1_with_its_trace(capsys: pytest.CaptureFixture[str]) ->
     assert console.run(verb, as_json=True) == console.FAULT
     result, err = last_line(capsys)
     assert result == {"error": "ZeroDivisionError: of the moon"} and "Traceback" in err
+
+
+def test_a_reader_that_has_enough_ends_a_verb_quietly() -> None:
+    """As `aim tasks | head -1`: no trace."""
+    command = f"{shlex.quote(sys.executable)} -m aim tasks | head -n 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout.count("\n") == 1 and done.stderr == ""
 
 
 def test_an_interrupt_is_exit_130_and_says_what_was_kept(capsys: pytest.CaptureFixture[str]) -> None:

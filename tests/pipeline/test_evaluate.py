@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import cv2
+import failures
 import numpy as np
 import pytest
 import torch
@@ -25,6 +26,7 @@ from aim.model.codec import Codec
 from aim.train import checkpoint, stage1
 from aim.train.checkpoint import TrainingProgress
 from sim import robots, tasks
+from sim.envs import settle
 from sim.envs.env import Env
 from sim.scene import textures
 from sim.types import ActionChunk, Observation, UserError
@@ -196,6 +198,15 @@ def test_a_learned_policy_is_filmed_beside_what_it_predicts(learned: Path, tmp_p
         file.write(b"\0\0\0\1")
     with pytest.raises(UserError, match="holds results with digest"):
         evaluate(contender(str(learned)), plan, tmp_path / "a")
+
+
+def test_seeds_without_a_scene_are_failures_without_a_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A film shows what happened; of a seed whose scene could not be drawn that is nothing."""
+    monkeypatch.setattr(settle, "sample_scene", failures.sample_no_scene_of_seed_3)
+    plan = dataclasses.replace(PLAN, first=2, episodes=2, films=2)
+    there, none = evaluate(contender("expert"), plan, tmp_path)
+    assert there.success and (tmp_path / there.film).exists()
+    assert not none.success and none.film == "" and str(none.failure).startswith("no room for bell")
 
 
 def test_random_scenes_are_those_kept_for_evaluation(tmp_path: Path) -> None:

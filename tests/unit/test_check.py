@@ -290,7 +290,7 @@ def test_what_is_no_task_is_refused_in_one_line(text: str) -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"cannot read a task from .*none\.json"):
+    with pytest.raises(UserError, match=r"there is no file .*none\.json; files of "):
         tasks.load_task_file(tmp_path / "none.json")
 
 

@@ -144,6 +144,9 @@ def test_a_broken_file_breaks_only_itself(
             robots.load_robot("broken")
         assert str(error.value).startswith(said)
         assert robots.load_robot("slim").name == "slim"
+        assert "slim" in robots.load_robots() and "broken" not in robots.load_robots()
+        assert cli.main(["object", "mug"]) == console.DONE
+        assert f"left out: {said}" in capsys.readouterr().err
         return
     (message,) = registry.list_import_errors()
     assert message.startswith(said)

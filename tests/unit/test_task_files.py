@@ -84,8 +84,32 @@ def test_tasks_are_loaded_by_name_file_and_folder(tmp_path: Path) -> None:
     assert tasks.load_tasks(str(tmp_path)) == (BELL, ring)
 
 
+def test_a_folder_is_one_without_a_separator_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bare word is a folder unless a task has that name."""
+    (tmp_path / "mine").mkdir()
+    write_tasks(tmp_path / "mine")
+    (tmp_path / "click_bell").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert [task.name for task in tasks.load_tasks("mine")] == ["click_bell", "ring"]
+    assert tasks.load_tasks("click_bell") == (tasks.load_task("click_bell"),)
+    monkeypatch.chdir(tmp_path / "mine")
+    assert [task.name for task in tasks.load_tasks(".")] == ["click_bell", "ring"]
+
+
+def test_a_mistake_in_a_file_has_its_line_however_the_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, line, _ = BROKEN_FILES[next(iter(BROKEN_FILES))]
+    (tmp_path / "broken.py").write_text(text)
+    (tmp_path / "inner").mkdir()
+    for folder, reference in ((tmp_path, "broken.py"), (tmp_path / "inner", "../broken.py")):
+        monkeypatch.chdir(folder)
+        with pytest.raises(SpecError, match=rf"broken\.py:{line}: "):
+            tasks.load_task(reference)
+
+
 @pytest.mark.parametrize(("reference", "says"), [
-    ("nowhere/ring.py", "cannot read a task from nowhere/ring.py"),
+    ("nowhere/ring.py", "there is no file nowhere/ring.py; files of nowhere: none"),
     ("nowhere/ring.toml", r"nowhere/ring.toml is no task; valid: a name, or a file .py, .json, or a folder"),
     ("click_bel", "unknown task 'click_bel'; did you mean 'click_bell'"),
 ])  # fmt: skip
@@ -208,6 +232,8 @@ def test_a_task_of_a_file_is_recorded_under_its_label(tmp_path: Path, capsys: py
     recipe = json.loads((out / "dataset.json").read_text())
     assert recipe["tasks"] == [tasks.label_task(ring)] and recipe["digests"] == [compute_digest(ring)]
     assert [file.name for file in (out / "shards").iterdir()] == [f"{tasks.label_task(ring)}-000000.h5"]
+    code, found, _ = run_json(["data", "verify", str(out)], capsys)
+    assert code == console.DONE and found["problems"] == []
 
 
 STRICT = [name for name in tasks.list_tasks() if name.removesuffix("_strict") != name]
