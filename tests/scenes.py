@@ -12,7 +12,7 @@ from sim.embodiment.model import Embodiment
 from sim.envs.env import Env
 from sim.geometry import make_pose
 from sim.task.predicates import SuccessCondition
-from sim.task.spec import Task
+from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, Task, TaskObject
 from sim.world.mujoco import MujocoWorld
 
 
@@ -63,3 +63,27 @@ class SceneUnderTest:
     def solved(self) -> bool:
         """Tell whether the success predicates hold now."""
         return bool(SuccessCondition(self.task).evaluate(self.env.view).success[0])
+
+
+GRIP = "a"  # the one role of the task below
+CLOSED, OPENED = Predicate("gripper_closed", {"arm": GRIP}), Predicate("gripper_open", {"arm": GRIP})
+
+
+def make_grip_task(*success: Predicate, drop: float = 0.0, sides: bool = False) -> Task:
+    """Return a task whose success hangs on the gripper's command, so that a test has and loses it in one step.
+
+    There is a block, drawn `drop` metres above the table and, with `sides`, on either side of it.
+    """
+    cube = ObjectSpec("block", {"size": (0.05, 0.05, 0.05)}, "cube")
+    spawn = Spawn((0.1, 0.2), (-0.1, 0.0), z=drop, mirror="coin" if sides else "")
+    return Task(
+        name="grip", instructions=("close the gripper",), horizon=100, objects=(TaskObject("block", (cube,), spawn),),
+        arms=(ArmRole(GRIP, "side:block"),), success=success, plan=(Skill("release", {"arm": GRIP}),),
+    )  # fmt: skip
+
+
+def gripper_actions(env: Env, *openings: float) -> NDArray[np.float64]:
+    """Return actions (n 1 d) that hold the arms at home and command an opening of all grippers of each world."""
+    actions = np.tile(np.array(env.robot.home_action, float), (env.n, 1, 1))
+    actions[..., list(env.robot.is_gripper)] = np.array(openings)[:, None, None]
+    return actions
