@@ -19,11 +19,13 @@ from sim.types import UserError
 if TYPE_CHECKING:
     from tensordict import TensorDict
 
+    from sim.task.spec import Task
+
 
 class TorchVecEnv:
     """n worlds of a task; keywords are those of `TaskVectorEnv`. The first reset has been made."""
 
-    def __init__(self, num_envs: int, task: str, *, device: str = "cpu", seed: int = 0, **options: Any) -> None:  # noqa: ANN401
+    def __init__(self, num_envs: int, task: str | Task, *, device: str = "cpu", seed: int = 0, **options: Any) -> None:  # noqa: ANN401
         try:
             import tensordict  # noqa: F401
         except ImportError as error:

@@ -202,6 +202,18 @@ def test_a_world_that_ended_starts_anew_while_others_go_on() -> None:
         assert (infos["scene"] == scenes).tolist() == [True, False]
 
 
+@pytest.mark.parametrize("mask", [None, np.array([True, False])], ids=["all", "some"])
+def test_a_world_that_was_reset_by_hand_is_not_reset_again(mask: np.ndarray | None) -> None:
+    with vector(max_episode_steps=2) as envs:
+        envs.reset(seed=0)
+        for _ in range(2):
+            _, _, _, truncated, _ = envs.step(np.tile(HOME, (2, 1)))
+        assert truncated.all()
+        envs.reset(seed=[7, 8], options=None if mask is None else {"reset_mask": mask})
+        *_, infos = envs.step(np.tile(HOME, (2, 1)))
+        assert infos["scene"][0] == 7 and envs.env.steps.tolist() == [1, 1 if mask is None else 0]
+
+
 # seeds
 
 

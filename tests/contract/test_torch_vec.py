@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode
+from scenes import CLOSED, make_grip_task
 
 from sim import robots
 from sim.envs.gym import TaskVectorEnv
@@ -40,3 +41,18 @@ def test_it_is_the_vector_in_tensors_over_several_resets() -> None:
     assert envs.step(torch.as_tensor(np.tile(HOME, (3, 1))))[2].tolist() == [0, 0, 1]
     envs.close()
     plain.close()
+
+
+def test_a_success_is_an_end_and_no_time_out() -> None:
+    options = {"robot": "panda", "cameras": (), "action_repeat": 2, "max_episode_steps": 3}
+    envs = TorchVecEnv(3, make_grip_task(CLOSED), **options)
+    open_, shut = HOME * 1.0, HOME * 1.0
+    open_[-1], shut[-1] = 1.0, 0.0
+    envs.episode_length_buf = torch.tensor([0, 1, 2])
+    assert envs.episode_length_buf.tolist() == [0, 1, 2]
+    _, rewards, dones, extras = envs.step(torch.as_tensor(np.stack([shut, open_, open_])))
+    assert rewards.tolist() == [1.0, 0.0, 0.0]
+    assert dones.tolist() == [1, 0, 1] and extras["time_outs"].tolist() == [False, False, True]
+    assert extras["log"]["/success"] == 0.5
+    assert envs.episode_length_buf.tolist() == [0, 2, 0]
+    envs.close()
