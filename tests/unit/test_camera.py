@@ -69,6 +69,13 @@ def test_field_of_view_spans_the_height_edge_to_edge() -> None:
     assert camera.infer_image_size(k) == (120, 200)
 
 
+@pytest.mark.parametrize("size", [(120, 200), (200, 120), (64, 64)])
+def test_a_horizontal_field_spans_the_width_edge_to_edge(size: camera.ImageSize) -> None:
+    k = camera.compute_intrinsics(camera.vertical_field(1.4, size), size)
+    uv, _ = camera.project_points([[-np.tan(0.7), 0, 1], [np.tan(0.7), 0, 1]], k, np.eye(4))
+    np.testing.assert_allclose(uv[:, 0], [-0.5, size[1] - 0.5])
+
+
 def test_degrees_are_refused() -> None:
     with pytest.raises(AssertionError, match="radians"):
         camera.compute_intrinsics(37.0, (64, 64))

@@ -3,13 +3,14 @@
 import mujoco
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from sim import robots
 from sim.embodiment.kinematics import KinematicChain
 from sim.geometry import (
+    align_z_axis,
     compose,
     conjugate,
     cross,
@@ -86,6 +87,16 @@ def test_axes_make_the_tool(q: np.ndarray) -> None:
     assert same_turn(multiply(q, conjugate(q)), np.array([1.0, 0, 0, 0]))
 
 
+@given(vectors.filter(lambda v: np.linalg.norm(v) > 0.1))
+@example(np.array((0.0, 0.0, -1.0)))
+@example(np.array((0.0, 0.0, 2.0)))
+def test_z_is_turned_to_a_direction_by_the_shortest_way(up: np.ndarray) -> None:
+    q, direction = align_z_axis(up), up / np.linalg.norm(up)
+    np.testing.assert_allclose(rotate(q, (0, 0, 1)), direction, atol=1e-8)
+    angle = np.linalg.norm(quat_to_rotation_vector(q))
+    np.testing.assert_allclose(angle, np.arccos(np.clip(direction[2], -1, 1)), atol=1e-6)
+
+
 @pytest.mark.parametrize("name", robots.list_robots())
 def test_kinematics_are_mujocos(name: str) -> None:
     robot = robots.load_robot(name)
@@ -134,3 +145,29 @@ def test_what_can_be_reached_is_found(name: str) -> None:
         assert np.linalg.norm(tool[:3] - goal[:3]) < 1e-3
         assert np.linalg.norm(quat_to_rotation_vector(multiply(conjugate(goal[3:]), tool[3:]))) < 1e-2
         assert ((q >= chain.lower_limits) & (q <= chain.upper_limits)).all()
+
+
+@pytest.mark.parametrize("axis", np.eye(3), ids="xyz")
+@pytest.mark.parametrize("name", robots.list_robots())
+def test_what_is_half_a_turn_off_does_not_count_as_reached(name: str, axis: np.ndarray) -> None:
+    """A half turn has no axis of its own; it must be corrected all the same, never be taken for none."""
+    chain = KinematicChain(robots.load_robot(name).arms[0])
+    start = chain.home_joints
+    goal = compose(chain.compute_tool_pose(start), make_pose(np.zeros(3), quat_from_axis_angle(axis, np.pi)))
+    (found,), (reached,) = chain.solve_ik(goal[None], start[None])
+    assert np.abs(found - start).max() > 0.1
+    if reached:
+        tool = chain.compute_tool_pose(found)
+        assert np.linalg.norm(quat_to_rotation_vector(multiply(conjugate(goal[3:]), tool[3:]))) < 1e-2
+
+
+def test_a_spare_joint_leans_home_and_leaves_the_tool_where_it_is() -> None:
+    chain = KinematicChain(robots.load_robot("panda").arms[0])
+    assert chain.joint_count == 7
+    q = chain.home_joints + np.random.default_rng(0).uniform(-0.3, 0.3, (20, 7))
+    at_goal = np.zeros((20, 6))
+    after = q + chain._compute_damped_step(q, at_goal, chain.forward_kinematics(q)[2])
+    gaps = [np.linalg.norm(joints - chain.home_joints, axis=1) for joints in (q, after)]
+    assert (gaps[1] < gaps[0]).all()
+    moved = [chain.forward_kinematics(joints)[0] for joints in (q, after)]
+    assert np.linalg.norm(moved[1] - moved[0], axis=1).max() < 1e-3

@@ -163,6 +163,14 @@ def test_reach_follows_the_base() -> None:
     assert not check.passed and check.finding.startswith("0% of the table")
 
 
+def test_reach_is_of_all_arms_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.embodiment.reach.REACH_SPACING_M", 0.2)
+    together = compute_reach(ALOHA).reachable
+    left, right = (compute_reach(replace(ALOHA, arms=(arm,))).reachable for arm in ALOHA.arms)
+    assert (left & ~right).any() and (right & ~left).any()
+    np.testing.assert_array_equal(together, left | right)
+
+
 @pytest.mark.parametrize("name", robots.list_robots())
 def test_tool_and_camera_poses_are_those_of_the_model(name: str) -> None:
     robot = robots.load_robot(name)
