@@ -112,6 +112,15 @@ def test_a_coin_takes_either_side() -> None:
     assert 15 < (at[:, 0] < 0).sum() < 45 and (np.abs(at[:, 0]) >= 0.1).all()
 
 
+@pytest.mark.parametrize("tilt", [(0.0, -pi / 2, 0.0), (0.4, 0.0, 0.0), (0.0, 0.0, 0.5), (0.3, 0.2, -0.4)])
+def test_what_a_coin_puts_on_the_left_is_the_mirror_image(tilt: tuple[float, float, float]) -> None:
+    block = TaskObject("one", (BLOCK,), Spawn((0.1, 0.3), DEEP, z=0.0, tilt=tilt, mirror="coin"))
+    turns = {layout.poses["one"][0] > 0: layout.poses["one"][3:] for layout in layouts(task(block))}
+    for axis in np.eye(3):
+        left, right = rotate(turns[False], axis), rotate(turns[True], axis * (-1, 1, 1))
+        np.testing.assert_allclose(left, right * (-1, 1, 1), atol=1e-9)
+
+
 def test_an_optional_thing_stays_away_where_it_is_crowded() -> None:
     of = task(thing("one"), thing("two", optional=True, apart=(("one", 0.25),)), thing("three"))
     seen = layouts(of)
@@ -134,6 +143,17 @@ def test_heights_are_those_of_the_table_or_the_floor() -> None:
     of = task(thing("high", z=0.0), thing("low", z=0.0, floor=True), table=TablePlacement(top=0.6))
     layout = sample_scene(of, ALOHA, 0)
     assert layout.poses["high"][2] == pytest.approx(0.6) and layout.poses["low"][2] == pytest.approx(0.0)
+
+
+def test_a_lowered_table_takes_down_what_stands_on_it() -> None:
+    of = task(thing("one", z=0.0), table=TablePlacement(top=0.7))
+    lowerings = []
+    for seed in range(5):
+        layout = sample_scene(of, ALOHA, seed, "random")
+        lowerings.append(layout.visuals.table_lowering)
+        assert layout.table.top == layout.poses["one"][2] == pytest.approx(0.7 - lowerings[-1])
+        assert all(other.pose[2] == layout.table.top for other in layout.visuals.distractors)
+    assert max(lowerings) > 0.005
 
 
 def test_a_tilted_thing_lies_on_the_table() -> None:

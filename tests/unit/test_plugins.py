@@ -213,6 +213,7 @@ def test_helpers_of_a_plugin_are_imported_by_it_and_are_no_plugins(plugins: Path
 
 def test_a_plugin_changes_no_scene_of_a_seed(plugins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def draw() -> list[tuple[str, ...]]:
+        catalogue._load_catalogue.cache_clear()  # as in a process that begins with the plugins there are now
         samples = [
             sample_scene(tasks.load_task("click_bell"), robots.load_robot("aloha"), k, "random") for k in range(8)
         ]

@@ -368,6 +368,18 @@ def test_a_term_about_an_absent_object_holds() -> None:
     assert done == [False, True]
 
 
+@pytest.mark.parametrize(("base", "holds"), [(-0.04, True), (-0.06, False), (0.14, True), (0.16, False)])
+def test_a_body_is_inside_by_its_middle_not_by_its_base(base: float, holds: bool) -> None:
+    class Standing(States):
+        def bounds(self, body: str) -> tuple[Floats, Floats]:
+            low, high = super().bounds(body)
+            return low * (1, 1, 0), high * (1, 1, 2)
+
+    state = State({"can": (0, 0, base), "bin": (0, 0, 0)}, halves={"can": (0.02, 0.02, 0.05), "bin": (0.1, 0.1, 0.1)})
+    slack = PREDICATES["inside"](Standing((state,)), obj="can", container="bin")
+    assert (slack > 0).tolist() == [holds]
+
+
 def test_all_means_every_arm_and_any_at_least_one() -> None:
     """One meaning for every predicate that takes an arm."""
     one = State(

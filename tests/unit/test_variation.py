@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sim import robots
+from sim import robots, tasks
 from sim.embodiment.model import Geom, Vector
-from sim.geometry import make_pose, quat_from_axis_angle
+from sim.geometry import make_pose, multiply, quat_from_axis_angle
 from sim.objects import ObjectModel, build_object
 from sim.objects.base import ObjectPart
 from sim.objects.bounds import compute_footprint
@@ -86,6 +86,7 @@ def test_looks_repeat_and_come_from_their_pool() -> None:
             assert one == other
             assert all(name == "" or name in textures.list_pool(pool) for name in (one.wall, one.table))
             assert 0 <= one.table_lowering <= 0.03 and np.linalg.norm(one.head_camera_shift) <= 0.02
+            assert np.linalg.norm(one.head_camera_rotation) <= 0.02
     assert sample_visuals("clean", rng()) == CLEAN_VISUALS == VisualParams()
     with pytest.raises(UserError, match="valid: clean, random, random-eval"):
         sample_visuals("messy", rng())
@@ -140,6 +141,17 @@ def test_clutter_is_none_of_the_tasks_things() -> None:
             assert not thing.model.parts and thing.fixed
 
 
+def test_clutter_is_like_no_variant_that_a_thing_of_the_task_may_be() -> None:
+    seen = {thing.spec.category: thing.spec for seed in range(8) for thing in things(seed)}
+    assert len(seen) > 3
+    cup, coaster = TASK.objects
+    for category, spec in list(seen.items())[:4]:
+        other = dataclasses.replace(TASK, objects=(dataclasses.replace(cup, variants=(CUP, spec)), coaster))
+        for seed in range(8):
+            for thing in sample_distractors(other, ALOHA, TABLE, FORMS, POSES, rng(seed)):
+                assert thing.spec.category != category and thing.spec.family != spec.family
+
+
 def test_clutter_repeats() -> None:
     one, other = things(3), things(3)
     assert [t.spec for t in one] == [t.spec for t in other] and one
@@ -178,6 +190,8 @@ def test_a_footprint_knows_how_a_thing_lies_and_moves() -> None:
     assert compute_footprint(pole, FLAT)[0] > 0.199 and compute_footprint(pole)[0] < 0.015
     door = ObjectPart("door", "hinge", (0.1, 0, 0), (0, 0, 1), (0, 1), 0, (Geom("box", (0.2, 0.01, 0.01)),), 0.1)
     assert compute_footprint(dataclasses.replace(pole, parts=(door,)))[0] > 0.3
+    drawer = dataclasses.replace(door, pos=(0, 0, 0), joint_range=(0.0, 0.4), prismatic=True)
+    assert compute_footprint(dataclasses.replace(pole, parts=(drawer,)))[0] > 0.6  # as far as it slides
 
 
 # drawn scenes
@@ -224,7 +238,19 @@ def test_a_scene_is_built_as_it_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     model, _ = drawn(monkeypatch, given)
     assert before.nlight == 1 and model.nlight == 3
     np.testing.assert_allclose(model.camera("head").pos - before.camera("head").pos, (0.01, 0.0, -0.01), atol=1e-12)
-    assert 0 < np.abs(model.camera("head").quat - before.camera("head").quat).max() < 0.02
+    turned = multiply(quat_from_axis_angle((0, 1, 0), 0.02), before.camera("head").quat)  # about an axis of the world
+    np.testing.assert_allclose(model.camera("head").quat, turned, atol=1e-9)
     names = [model.body(i).name for i in range(model.nbody) if model.body(i).name.startswith("clutter")]
     assert names == [f"clutter{i}" for i in range(len(given.distractors))] and names
     assert model.nq == before.nq  # none of it moves
+
+
+@pytest.mark.parametrize("name", ["open_laptop", "put_object_cabinet"])
+def test_a_joint_moves_as_far_as_its_part_says(name: str) -> None:
+    task = tasks.load_task(name)
+    scene = sample_scene(task, ALOHA, 0)
+    model = compile_model(task, ALOHA, scene)
+    parts = {f"{thing}.{part.joint}": part for thing, built in scene.models.items() for part in built.parts}
+    assert parts
+    for joint, part in parts.items():
+        np.testing.assert_allclose(model.joint(joint).range, part.joint_range, atol=1e-9)
