@@ -11,6 +11,7 @@ from toy_world import ToyWorld
 from sim import robots, tasks, world
 from sim.embodiment.model import Embodiment
 from sim.envs.settle import SceneFailure, settle_scenes
+from sim.scene.sample import sample_scene
 from sim.task.spec import Task
 from sim.world.protocol import STATE_FIELDS, World, WorldState
 from sim.world.state import SceneTable, StateView
@@ -77,6 +78,10 @@ def test_a_world_does_not_depend_on_the_others(engine: str) -> None:
         alone.step(row[1:2], np.ones(1, bool))
     for name, value in all_fields(together.state()).items():
         np.testing.assert_array_equal(value[1], all_fields(alone.state())[name][0], err_msg=name)
+    contacts, own = together.contacts(), alone.contacts()
+    assert engine == "toy" or own["force"].any()
+    for field in ("a", "b", "pos", "force"):
+        np.testing.assert_array_equal(contacts[contacts["world"] == 1][field], own[field], err_msg=field)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -100,6 +105,44 @@ def test_a_world_without_a_scene_is_not_a_number(engine: str) -> None:
     assert np.isfinite(state.body_pose[0, bell]).all() and np.isnan(state.body_pose[1, bell]).all()
     table = SceneTable(made.task, made.robot, 2)
     assert np.isnan(StateView(table, state, made.contacts).pose("bell.top")).all()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_snapshot_may_go_on_in_another_world_of_the_same_scene(engine: str) -> None:
+    made = start(engine, "place_empty_cup", 2, seeds=[5, 5])
+    targets = random_targets(made, 10)[:, :1].repeat(2, axis=1)
+    for row in targets[:5]:
+        made.step(row, np.array([True, False]))
+    made.restore({1: made.save([0])[0]})
+    for row in targets[4:]:
+        contacts = made.contacts()
+        assert set(made.contacts([1])["world"]) <= {1}
+        for field in ("a", "b", "pos", "force"):
+            first, second = (contacts[contacts["world"] == i][field] for i in range(2))
+            np.testing.assert_array_equal(first, second, err_msg=field)
+        for name, value in all_fields(made.state()).items():
+            np.testing.assert_array_equal(value[0], value[1], err_msg=name)
+        made.step(row, np.ones(2, bool))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_cameras_stand_where_the_robot_is_now_whether_or_not_they_are_drawn(engine: str) -> None:
+    made, wrist = start(engine, "place_empty_cup", 1), (robots.load_robot("panda").camera_names[-1],)
+    before = made.camera_poses(wrist)[wrist[0]]
+    for row in random_targets(made, 10):
+        made.step(row, np.ones(1, bool))
+    moved = made.camera_poses(wrist)[wrist[0]]
+    assert engine == "toy" or np.abs(moved - before).max() > 1e-3
+    made.render(wrist, (8, 8))
+    np.testing.assert_array_equal(made.camera_poses(wrist)[wrist[0]], moved)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_nothing_touches_in_a_scene_that_has_just_been_loaded(engine: str) -> None:
+    made = start(engine, "place_empty_cup", 2)
+    assert engine == "toy" or set(made.contacts()["world"]) == {0, 1}
+    made.load({0: sample_scene(made.task, made.robot, 7)})
+    assert 0 not in made.contacts()["world"] and not len(made.contacts([0]))
 
 
 @pytest.mark.parametrize("task", tasks.list_tasks())
