@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
+from contextlib import nullcontext
 from math import pi
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +21,7 @@ from sim.envs.env import Env
 from sim.envs.failure import find_attempt_failure, format_failure_counts
 from sim.expert.arm import ExpertContext, MotionFailed, MotionGenerator, run_with_background
 from sim.expert.policy import ExpertPolicy
+from sim.expert.skills import _lead_part
 from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, Task, TaskObject
 from sim.types import AttemptFailure, FailureCause
 
@@ -153,6 +158,25 @@ def test_a_retreat_without_room_is_remembered(monkeypatch: pytest.MonkeyPatch) -
 OPEN = Skill("turn", {"arm": "a", "joint": "laptop.hinge", "grasp": "edge", "to": 0.47})
 SHUT = Skill("turn", {"arm": "a", "joint": "laptop.hinge", "grasp": "edge", "to": 0.0})
 LET_GO = Skill("release", {"arm": "a"})
+
+
+@pytest.mark.parametrize(("start", "target"), [(0.0, 1.0), (1.0, 0.2)], ids=["open", "shut"])
+@pytest.mark.parametrize(("share", "slips"), [(0.0, True), (0.8, True), (0.9, False), (1.1, False)])
+def test_a_part_that_stays_behind_has_slipped_whichever_way_it_was_led(
+    start: float, target: float, share: float, slips: bool
+) -> None:
+    def stay(*args: object, **keywords: object) -> Iterator[None]:
+        return iter(())
+
+    values = iter((start, start + share * (target - start)))  # of the joint, before and after
+    context: Any = SimpleNamespace(world=SimpleNamespace(joint_value=lambda name: next(values)))
+    hand: Any = SimpleNamespace(
+        held_body="laptop.lid", follow_joint_path=stay, wait_until_at_command=stay, drive_gripper=stay,
+        retreat_along_approach=stay,
+    )  # fmt: skip
+    with pytest.raises(MotionFailed, match=r"laptop\.hinge slipped away") if slips else nullcontext():
+        list(_lead_part(context, hand, "laptop.hinge", target, np.zeros((1, 7)), 0.1))
+    assert hand.held_body == ("" if slips else "laptop.lid")
 
 
 def test_a_laptop_is_opened_and_shut_again() -> None:

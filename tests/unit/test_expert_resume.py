@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from sim import robots, tasks
 from sim.envs.env import Env
 from sim.expert.policy import ExpertPolicy
+from sim.expert.resume import find_held_body
 
 MAX_STEPS = 1500
 
@@ -76,3 +79,35 @@ def test_the_first_command_is_the_one_that_the_robot_holds() -> None:
     first = ExpertPolicy(env).act().actions[:, 0]
     assert np.abs(first - held).max() < 0.06  # a step of 20 ms, no jump
     env.close()
+
+
+@pytest.mark.parametrize(
+    ("commanded", "measured", "kind", "held"),
+    [
+        (0.45, 0.5, "free", True), (0.5, 0.5, "free", False), (0.47, 0.5, "free", False),  # squeezed, or merely between
+        (0.0, 0.02, "free", True), (0.0, 0.5, "fixed", False), (0.0, 0.5, "hinged:laptop.hinge", True),
+    ],
+)  # fmt: skip
+def test_a_hand_holds_what_moves_and_what_it_squeezes(commanded: float, measured: float, kind: str, held: bool) -> None:
+    context: Any = SimpleNamespace(world=SimpleNamespace(body_types={"far": "free", "thing": kind}))
+    hand: Any = SimpleNamespace(
+        commanded_opening=commanded, measured_opening=measured, both_fingers_touch=lambda body: body == "thing"
+    )
+    assert find_held_body(context, hand) == ("thing" if held else "")
+
+
+def test_a_plan_that_starts_anew_in_one_world_goes_on_in_the_others() -> None:
+    envs = [Env(tasks.load_task("click_bell"), robots.load_robot("panda"), 2, cameras=()) for _ in range(2)]
+    commands = []
+    for env, mask in zip(envs, ([False, False], [True, False]), strict=True):
+        env.reset([0, 1])
+        expert = ExpertPolicy(env)
+        for _ in range(20):
+            env.step(expert.act().actions)
+        expert.reset(np.array(mask))
+        for _ in range(20):
+            env.step(expert.act().actions)
+        commands.append(env.world.state().command.copy())
+        env.close()
+    np.testing.assert_array_equal(commands[0][1], commands[1][1])
+    assert np.abs(commands[0][0] - commands[1][0]).max() > 1e-3

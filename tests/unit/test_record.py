@@ -11,6 +11,7 @@ import failures
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scenes import CLOSED, make_grip_task
 
 from sim import robots, tasks
 from sim.envs import settle
@@ -45,6 +46,24 @@ def test_executed_commands_lead_from_the_first_state_to_all_others(task: str, op
     other[10, 0] += 1e-3
     changed = replay_episode(replace(episode, executed=other))
     assert changed.first_difference == 11 and changed.max_error > 0.0
+
+
+def test_a_replay_is_in_the_draw_of_the_seed_that_was_recorded() -> None:
+    episode = record_one("click_bell", 3)
+    assert episode.redraws == 0 and replay_episode(episode).exact
+    assert not replay_episode(replace(episode, redraws=1)).exact  # there the bell stands elsewhere
+
+
+def test_contacts_are_between_the_bodies_that_are_there() -> None:
+    """An absent thing has no column among the bodies of an episode, and shifts none of the others."""
+    task = make_grip_task(CLOSED)
+    block = task.objects[0]
+    crowded, free = replace(block.spawn, optional=True, apart=(("block", 9.0),)), replace(block.spawn, x=(-0.2, -0.1))
+    others = replace(block, name="absent", spawn=crowded), replace(block, name="last", spawn=free)
+    (episode,) = record.record_episodes(replace(task, objects=(block, *others)), PANDA, [0], ())
+    assert isinstance(episode, Episode) and "absent" not in episode.bodies
+    pairs = {frozenset((episode.bodies[a], episode.bodies[b])) for a, b in episode.contacts[["a", "b"]].tolist()}
+    assert pairs == {frozenset(("table", name)) for name in ("block", "last")}
 
 
 def test_executed_commands_are_perturbed_actions_within_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:

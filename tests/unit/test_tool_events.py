@@ -175,6 +175,13 @@ def test_pouring_is_carried_by_where_things_land() -> None:
     np.testing.assert_allclose(pour.points, [[0.1, 0, 0], [0.2, 0, 0]], atol=1e-6)
 
 
+def test_what_a_load_touched_before_it_was_poured_is_not_where_it_landed() -> None:
+    film = load(tilt=2.0)
+    film.touch("ball", "tray", range(0, 100))
+    film.touch("ball", "table", range(160, 300))
+    assert kinds_and_steps(film) == [("pour", 130, "table")]
+
+
 @pytest.mark.parametrize(
     ("tilt", "poured"), [(rules.MIN_POUR_TILT_RAD - 0.01, False), (rules.MIN_POUR_TILT_RAD + 0.01, True)]
 )
