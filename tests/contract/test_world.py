@@ -108,6 +108,19 @@ def test_a_world_without_a_scene_is_not_a_number(engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_what_was_read_or_saved_stays_as_it_was(engine: str) -> None:
+    made = start(engine, "place_empty_cup", 1)
+    (first, *others) = random_targets(made, 6)
+    made.step(first, np.ones(1, bool))
+    kept = [*made.save()[0].__dict__.values(), *all_fields(made.state()).values(), made.contacts()]
+    copies = [values.copy() for values in kept]
+    for row in others:
+        made.step(row, np.ones(1, bool))
+    for values, copied in zip(kept, copies, strict=True):
+        np.testing.assert_array_equal(values, copied)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_snapshot_may_go_on_in_another_world_of_the_same_scene(engine: str) -> None:
     made = start(engine, "place_empty_cup", 2, seeds=[5, 5])
     targets = random_targets(made, 10)[:, :1].repeat(2, axis=1)

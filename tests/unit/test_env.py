@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scenes import CLOSED, GRIP, OPENED, gripper_actions, make_grip_task
 
-from sim import robots
+from sim import robots, tasks
 from sim.envs.env import Env
+from sim.objects.bounds import compute_bounding_box
 from sim.task.rewards import RewardSet, RewardTerm
 from sim.task.spec import Predicate
+from sim.types import UserError
 from sim.world.mujoco import MujocoWorld
 from sim.world.protocol import WORLD_CONTACT, Mask
 from sim.world.state import StateView
@@ -153,4 +157,62 @@ def test_a_touch_counts_for_the_arm_that_plays_the_role_in_that_world() -> None:
         found = view.gripper_contacts(arm, "block")
         assert found[0].tolist() == worlds and found[1].tolist() == places
         np.testing.assert_allclose(found[2][:, 0], positions)
+    env.close()
+
+
+def test_a_snapshot_of_another_scene_is_refused() -> None:
+    env = make_env(CLOSED)
+    snapshot = env.snapshot()
+    env.reset((5, 1))
+    with pytest.raises(UserError, match="world 0 holds another scene than the snapshot's, of seed 0"):
+        env.restore(snapshot)
+    env.restore(dataclasses.replace(snapshot, **{
+        field.name: {1: getattr(snapshot, field.name)[1]} for field in dataclasses.fields(snapshot)
+    }))  # fmt: skip
+    env.close()
+
+
+def test_who_has_succeeded_does_not_run_out_of_time() -> None:
+    env = make_env(CLOSED, stop_at_success=True)
+    env.step(gripper_actions(env, 0.0, 1.0))
+    env.end(np.ones(2, bool))
+    assert (env.terminated.tolist(), env.truncated.tolist()) == ([True, False], [False, True])
+    env.close()
+
+
+@pytest.mark.parametrize("how", ["reset", "restored"])
+def test_a_world_whose_physics_diverged_is_sound_again_when_it_is(how: str) -> None:
+    env = make_env(CLOSED)
+    assert isinstance(env.world, MujocoWorld)
+    snapshot = env.snapshot()
+    env.world.mujoco_pair(0)[1].qvel[:] = 1e14
+    assert env.step(gripper_actions(env, 1.0, 1.0)).truncated.tolist() == [True, False]
+    if how == "reset":
+        env.reset((0, 1), np.array([True, False]))
+    else:
+        env.restore(snapshot)
+    assert not env.step(gripper_actions(env, 1.0, 1.0)).done.any() and env.failure == ["", ""]
+    env.close()
+
+
+def test_what_is_absent_is_zero_in_the_privileged_state() -> None:
+    task = make_grip_task(CLOSED)
+    block = task.objects[0]
+    spawn = dataclasses.replace(block.spawn, optional=True, apart=(("block", 9.0),))
+    task = dataclasses.replace(task, objects=(block, dataclasses.replace(block, name="absent", spawn=spawn)))
+    env = Env(task, robots.load_robot("panda"), 1, (), privileged=True)
+    env.reset([0])
+    assert np.isnan(env.view.pose("absent")).all()
+    found = env.observe().privileged
+    assert found is not None and found.shape == (1, env.privileged_size) and np.isfinite(found).all()
+    env.close()
+
+
+def test_parts_belong_to_their_object_and_have_bounds_of_their_own() -> None:
+    env = Env(tasks.load_task("open_laptop"), robots.load_robot("aloha"), 1, ())
+    env.reset([0])
+    built, bodies = env.world_view(0).scene.models["laptop"], np.array(env.scenes.names.bodies)
+    assert bodies[env.scenes.object_bodies("laptop")].tolist() == ["laptop", "laptop.lid"]
+    for name, geoms in (("laptop", built.geoms), ("laptop.lid", built.parts[0].geoms)):
+        np.testing.assert_array_equal(np.concatenate(env.view.bounds(name)), compute_bounding_box(geoms))
     env.close()
