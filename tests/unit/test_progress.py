@@ -11,7 +11,7 @@ import pytest
 from scenes import CLOSED, GRIP, make_grip_task
 
 from sim.task.predicates import Evaluation
-from sim.task.progress import PlanProgress, measure_carry, measure_place, measure_turn
+from sim.task.progress import PlanProgress, measure_carry, measure_pick, measure_place, measure_press, measure_turn
 from sim.task.spec import Skill
 
 FAR_AWAY = np.array((9.0, 9.0, 9.0))
@@ -88,3 +88,52 @@ def test_the_potential_is_out_of_the_stages_that_are_for_the_scene() -> None:
     stage, potential = plan.advance(see(1.0), applies, stage, evaluation)
     assert stage.tolist() == [1, 1, 1]
     np.testing.assert_allclose(potential, [(1 + 1.0) / 3, (1 + end) / 2, (1 + end) / 2])
+
+
+def see_touch(*spots: tuple[float, float, float] | None, opening: float = 0.0, rise: float = 0.0) -> Any:  # noqa: ANN401
+    """Return a view of worlds whose gripper touches a thing, which stands at the origin, at a spot or not at all."""
+    worlds = np.array([i for i, spot in enumerate(spots) if spot is not None], int)
+    positions = np.array([spot for spot in spots if spot is not None], float).reshape(-1, 3)
+    n = len(spots)
+    pose = np.tile((0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0), (n, 1))
+    return SimpleNamespace(
+        table_origin=lambda: np.zeros((n, 3)),
+        bounds=lambda body: (np.zeros((n, 3)), np.zeros((n, 3))),
+        pose=lambda name: pose,
+        position=lambda name: pose[:, :3] + (0.0, 0.0, rise),
+        initial_pose=lambda name: pose,
+        tool_positions=lambda arm: np.zeros((n, 1, 3)),
+        gripper_openings=lambda arm: np.full((n, 1), opening),
+        gripper_contacts=lambda arm, obj: (worlds, np.zeros(len(worlds), int), positions),
+    )
+
+
+def test_a_press_takes_closed_fingers_on_the_spot() -> None:
+    args, spots = {"arm": GRIP, "point": "bell.top"}, ((0.0, 0.0, 0.01), (0.0, 0.0, 0.1), None)
+    assert measure_press(see_touch(*spots), args).done.tolist() == [True, False, False]
+    assert not measure_press(see_touch(*spots, opening=1.0), args).done.any()
+
+
+def test_a_pick_takes_a_hand_on_the_thing_and_height() -> None:
+    args, spots = {"arm": GRIP, "obj": "cup", "lift": 0.1}, ((0.0, 0.0, 0.0), None)
+    assert measure_pick(see_touch(*spots, rise=0.06), args).done.tolist() == [True, False]  # the other was tossed
+    assert not measure_pick(see_touch(*spots, rise=0.04), args).done.any()
+    assert measure_pick(see_touch(*spots), {**args, "lift": 0.0}).done.tolist() == [True, False]
+
+
+def test_of_skills_at_once_those_about_an_absent_thing_do_not_count() -> None:
+    plan = PlanProgress(make_grip_task(CLOSED))
+    plan._optional = {"hat"}
+    plan.stages = ((Skill("release", {"arm": "l"}), Skill("release", {"arm": "r", "obj": "hat"})),)
+    view: Any = SimpleNamespace(
+        present=lambda name: np.array([True, False]),
+        table_origin=lambda: np.zeros((2, 3)),
+        gripper_openings=lambda arm: np.full((2, 1), {"l": 1.0, "r": 0.2}[arm]),
+    )
+    evaluation = Evaluation(np.full((2, 1), -1.0), np.zeros((2, 1), bool))
+    applies = plan.find_applicable(view)
+    assert applies.tolist() == [[True], [True]]
+    stage, _ = plan.begin(view, applies, evaluation)
+    stage, potential = plan.advance(view, applies, stage, evaluation)
+    assert stage.tolist() == [0, 1]
+    np.testing.assert_allclose(potential, [(1.0 + 0.2) / 2 / 2, (1 + evaluation.scores[1, 0]) / 2])
