@@ -259,6 +259,17 @@ def test_a_seed_stream_looks_ahead_without_moving() -> None:
     assert SeedStream(4).peek() == 4 and SeedStream().peek() != SeedStream().peek()
 
 
+def test_a_seed_of_a_world_that_goes_on_is_not_taken() -> None:
+    some, other = ({"reset_mask": np.array(mask)} for mask in ([True, False], [False, True]))
+    scenes = []
+    for given in (None, [7, 8]):
+        with vector() as envs:
+            envs.reset(seed=5)
+            envs.reset(seed=given, options=some)
+            scenes.append(envs.reset(options=other)[1]["scene"].tolist()[1])
+    assert scenes[0] == scenes[1]
+
+
 # what is refused
 
 

@@ -1,5 +1,7 @@
 """Laws of rotations and poses, and of the kinematics built on them."""
 
+import dataclasses
+
 import mujoco
 import numpy as np
 import pytest
@@ -171,3 +173,25 @@ def test_a_spare_joint_leans_home_and_leaves_the_tool_where_it_is() -> None:
     assert (gaps[1] < gaps[0]).all()
     moved = [chain.forward_kinematics(joints)[0] for joints in (q, after)]
     assert np.linalg.norm(moved[1] - moved[0], axis=1).max() < 1e-3
+
+
+def test_what_is_not_allowed_is_no_solution() -> None:
+    chain = KinematicChain(robots.load_robot("panda").arms[0])
+    goal = chain.compute_tool_pose(chain.home_joints + 0.1)[None]
+    (q,), (cost,) = chain.solve_candidates(goal, chain.home_joints)
+    assert np.isfinite(cost)
+    (other,), (other_cost,) = chain.solve_candidates(goal, chain.home_joints, lambda tried: tried[:, 0] < q[0] - 0.05)
+    assert other_cost == np.inf or other[0] < q[0] - 0.05
+    _, (cost,) = chain.solve_candidates(goal, chain.home_joints, lambda tried: np.zeros(len(tried), bool))
+    assert cost == np.inf
+
+
+@pytest.mark.parametrize("name", robots.list_robots())
+def test_parts_of_one_arm_never_meet(name: str) -> None:
+    robot = robots.load_robot(name)
+    model = compile_robot(dataclasses.replace(robot, arms=robot.arms[:1], cameras=()))
+    data, rng = mujoco.MjData(model), np.random.default_rng(0)
+    for _ in range(20):
+        data.qpos[:] = rng.uniform(*model.jnt_range.T)
+        mujoco.mj_forward(model, data)
+        assert data.ncon == 0

@@ -21,7 +21,7 @@ from sim.scene import randomize, textures
 from sim.scene.compile import compile_model
 from sim.scene.randomize import CLEAN_VISUALS, Distractor, VisualParams, sample_distractors, sample_visuals
 from sim.scene.sample import sample_scene
-from sim.task.spec import ArmRole, ObjectSpec, Spawn, TablePlacement, Task, TaskObject
+from sim.task.spec import ArmRole, ObjectSpec, Skill, Spawn, TablePlacement, Task, TaskObject
 from sim.types import UserError
 from sim.world.render import get_renderer
 from sim.world.render_gl import GlRenderer
@@ -132,6 +132,19 @@ def test_clutter_stays_off_the_way_to_the_shoulder_of_the_robot_that_is_there(sh
             radius = compute_footprint(thing.model)[0]
             blocked_before += min(hypot(*(thing.pose[:2] - spot)) for spot in way) < radius
     assert blocked_before > 0  # clutter of another robot stands there
+
+
+def test_clutter_stays_off_the_ways_to_where_a_plan_brings_things_on_either_side() -> None:
+    goal, cup = np.array((0.35, 0.2)), POSES["cup"][:2]
+    carry = Skill("carry", {"arm": "a", "obj": "cup", "to": (*goal.tolist(), 0.1)})
+    plans = (Skill("home", {"arm": "a"}, (carry,)),), (carry,)
+    ways = [cup + t * (goal * (side, 1) - cup) for side in (1, -1) for t in np.linspace(0, 1, 50)]
+    for plan in plans:
+        task = dataclasses.replace(TASK, plan=plan)
+        for seed in range(20):
+            for thing in sample_distractors(task, ALOHA, TABLE, FORMS, POSES, rng(seed)):
+                radius = compute_footprint(thing.model)[0]
+                assert min(hypot(*(thing.pose[:2] - spot)) for spot in ways) > radius + 0.0995
 
 
 def test_clutter_is_none_of_the_tasks_things() -> None:
