@@ -156,3 +156,17 @@ def test_the_simulated_tool_follows_an_ee_delta() -> None:
     env.step(np.repeat(still(env.controller, home(env.robot))[:, None], 25, axis=1))
     np.testing.assert_allclose(env.world.state().ee_pose[0, 0, :3] - start, [0.0, 0.0, 0.05], atol=0.004)
     env.close()
+
+
+@pytest.mark.parametrize("mode", CONTROL_MODES)
+@pytest.mark.parametrize("name", ROBOTS)
+def test_a_grippers_entry_is_its_opening_whatever_it_was(name: str, mode: str) -> None:
+    robot = robots.load_robot(name)
+    for normalized in (False, True):
+        controller, command = Controller(robot, mode, normalized), home(robot)
+        action = (controller.low + controller.high)[None] / 2
+        openings = np.linspace(0.2, 0.9, len(robot.arms))
+        grippers = [entry.endswith("/gripper") for entry in controller.names]
+        action[:, grippers] = 2 * openings - 1 if normalized else openings
+        targets = controller.joint_targets(action, command)
+        np.testing.assert_allclose(targets[0, list(robot.is_gripper)], openings, atol=1e-12)

@@ -61,6 +61,14 @@ def test_what_swings_to_and_fro_on_a_support_is_placed_where_it_begins_to() -> N
     assert [(kind, step) for kind, step, *_ in film.found() if kind == "place"] == [("place", 53)]
 
 
+def test_what_slides_slowly_on_along_a_support_is_not_placed_yet() -> None:
+    film = Film(155)
+    put_down(film)
+    film.touch("cup", "coaster", range(101, 156), (0.1, 0.03, -0.1))
+    film.move(["cup"], 55, 155, (0.06, 0, 0))  # 30 mm/s, one way
+    assert [event[0] for event in film.found()] == ["pick"]
+
+
 @pytest.mark.parametrize(("length", "step"), [(rules.MIN_REST_STEPS, 60), (rules.MIN_REST_STEPS - 1, 76)])
 def test_rest_lasts_a_tenth_of_a_second(length: int, step: int) -> None:
     film = Film()

@@ -16,7 +16,7 @@ from sim.embodiment.model import Geom, Vector
 from sim.geometry import make_pose, multiply, quat_from_axis_angle
 from sim.objects import ObjectModel, build_object
 from sim.objects.base import ObjectPart
-from sim.objects.bounds import compute_footprint
+from sim.objects.bounds import compute_bounding_box, compute_footprint, compute_support
 from sim.scene import randomize, textures
 from sim.scene.compile import compile_model
 from sim.scene.randomize import CLEAN_VISUALS, Distractor, VisualParams, sample_distractors, sample_visuals
@@ -267,3 +267,13 @@ def test_a_joint_moves_as_far_as_its_part_says(name: str) -> None:
     assert parts
     for joint, part in parts.items():
         np.testing.assert_allclose(model.joint(joint).range, part.joint_range, atol=1e-9)
+
+
+@pytest.mark.parametrize("geom", [
+    Geom("box", (0.03, 0.04, 0.05), (0.1, 0, 0.05)), Geom("sphere", (0.02,), (0.03, 0.1, 0.02)),
+    Geom("cylinder", (0.03, 0.04), (0, 0.05, 0.04)), Geom("ellipsoid", (0.05, 0.03, 0.02), (0, 0, 0.02)),
+], ids=lambda geom: geom.type)  # fmt: skip
+def test_the_box_around_a_body_reaches_as_far_as_the_body(geom: Geom) -> None:
+    low, high = compute_bounding_box((geom, dataclasses.replace(geom, pos=(9.0, 9.0, 9.0), collide=False)))
+    np.testing.assert_allclose(high, compute_support(geom, np.eye(3)))
+    np.testing.assert_allclose(low, -compute_support(geom, -np.eye(3)))
