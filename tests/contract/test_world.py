@@ -56,6 +56,7 @@ def test_state_has_the_shapes_that_the_names_promise(engine: str, task: str) -> 
     }
     np.testing.assert_allclose(state.command, np.tile(made.robot.home_action, (3, 1)))
     np.testing.assert_allclose(state.proprio, state.command, atol=0.05)
+    np.testing.assert_array_equal(np.isnan(state.body_velocity).any(axis=-1), np.isnan(state.body_pose).any(axis=-1))
 
 
 @pytest.mark.parametrize("engine", ENGINES)

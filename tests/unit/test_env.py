@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from scenes import CLOSED, GRIP, OPENED, gripper_actions, make_grip_task
+from scenes import CLOSED, GRIP, OPENED, SceneUnderTest, gripper_actions, make_grip_task
 
 from sim import robots, tasks
 from sim.envs.env import Env
@@ -216,3 +216,16 @@ def test_parts_belong_to_their_object_and_have_bounds_of_their_own() -> None:
     for name, geoms in (("laptop", built.geoms), ("laptop.lid", built.parts[0].geoms)):
         np.testing.assert_array_equal(np.concatenate(env.view.bounds(name)), compute_bounding_box(geoms))
     env.close()
+
+
+def test_a_change_is_counted_from_the_reset_and_a_start_stays_where_it_was() -> None:
+    env = make_env(CLOSED, reward=(RewardTerm("gripper_closed", 1.0, {"arm": GRIP}),))
+    assert env.step(gripper_actions(env, 1.0, 1.0)).reward.tolist() == [[0.0], [0.0]]
+    assert (env.step(gripper_actions(env, 0.0, 1.0)).reward > 0.9).tolist() == [[True], [False]]
+    env.close()
+    scene = SceneUnderTest(tasks.load_task("open_laptop"), robots.load_robot("aloha"))
+    start = scene.env.view.joint_fraction("laptop.hinge")
+    scene.data.joint("laptop.hinge").qpos[0] += 0.5
+    scene.refresh()
+    assert scene.env.view.joint_fraction("laptop.hinge")[0] > start[0] + 0.1
+    np.testing.assert_array_equal(scene.env.view.initial_joint_fraction("laptop.hinge"), start)

@@ -158,3 +158,16 @@ def test_what_is_no_serial_arm_is_refused_in_one_line(text: str, tip: str, says:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"there is no file .*missing\.urdf"):
         import_arm(tmp_path / "missing.urdf")
+
+
+def test_a_link_is_as_heavy_as_all_that_is_fixed_to_it(tmp_path: Path) -> None:
+    names, masses = ("lamp", "bracket", "flange"), (0.1, 0.2, 0.4)
+    inner = ""
+    for name, mass in zip(names, masses, strict=True):  # each fixed to the next
+        inner = f'<body name="{name}"><geom size="0.01" mass="{mass}"/>{inner}</body>'
+    file = tmp_path / "arm.xml"
+    file.write_text(
+        '<mujoco><worldbody><body name="arm"><joint name="pan"/><geom size="0.02" mass="1.5"/>'
+        f"{inner}</body></worldbody></mujoco>"
+    )
+    assert import_arm(file, "flange").links[0].mass == pytest.approx(1.5 + sum(masses))

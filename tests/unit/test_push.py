@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,13 @@ def test_pushes_come_and_go_smoothly_and_scale() -> None:
     assert np.abs(np.diff(sample_perturbations(TASK, PANDA, 3, 0.03), axis=0)).max() < 0.02  # radians in 20 ms
     double = np.concatenate([sample_perturbations(TASK, PANDA, seed, 0.06) for seed in range(40)])
     assert np.allclose(double, 2 * many, atol=1e-7)
+
+
+def test_the_robot_is_pushed_half_of_the_time() -> None:
+    """A pause, 0.6 s on the average, begins where a push of 0.3 to 0.9 s has ended."""
+    long = dataclasses.replace(TASK, horizon=20_000)
+    at_rest = ~sample_perturbations(long, PANDA, 0, 0.03).any(axis=1)
+    assert 0.45 < at_rest.mean() < 0.55
 
 
 def test_what_is_written_down_is_what_the_expert_wanted() -> None:
