@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import importlib
+import inspect
+import io
+import itertools
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -177,14 +182,38 @@ def _call(verb: Verb, words: Sequence[str]) -> Mapping[str, object]:
     action = vars(importlib.import_module(module))[function]
     import tyro
 
-    return tyro.cli(
-        action,
-        prog=f"aim {verb.name}",
-        description=f"{verb.summary[0].upper()}{verb.summary[1:]}.\n\nExample: {verb.example}\n\n"
-        "--json: the last line of standard output is one JSON object.\n"
-        "--plugins DIR: use the robots, objects and predicates of a plugin folder too.",
-        args=list(words[len(verb.name.split()) :]),
-    )
+    from sim.types import UserError
+
+    stderr, complaint = sys.stderr, io.StringIO()
+
+    @functools.wraps(action)
+    def run_action(*args: object, **options: object) -> Mapping[str, object]:
+        with contextlib.redirect_stderr(stderr):  # only what tyro says is caught
+            return action(*args, **options)
+
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(
+                run_action,
+                prog=f"aim {verb.name}",
+                description=f"{verb.summary[0].upper()}{verb.summary[1:]}.\n\nExample: {verb.example}\n\n"
+                "--json: the last line of standard output is one JSON object.\n"
+                "--plugins DIR: use the robots, objects and predicates of a plugin folder too.",
+                args=list(words[len(verb.name.split()) :]),
+            )
+    except SystemExit as stop:
+        if not (stop.code and complaint.getvalue()):
+            raise
+        options = (item for item in inspect.signature(action).parameters.values() if item.kind is item.KEYWORD_ONLY)
+        flags = ", ".join(f"--{option.name.replace('_', '-')}" for option in options)
+        raise UserError(f"{join_complaint(complaint.getvalue())}; flags: {flags}") from None
+
+
+def join_complaint(text: str) -> str:
+    """Return what tyro says of wrong flags in a box of several lines as one line, without its help on them."""
+    lines = [re.sub(r"-{4,}", "", line).strip("│╭╮╰╯─+| ") for line in text.splitlines()[1:]]
+    said = itertools.takewhile(lambda line: not line.startswith(("Argument helptext", "For full helptext")), lines)
+    return "; ".join(" ".join(group) for filled, group in itertools.groupby(said, key=bool) if filled)
 
 
 if __name__ == "__main__":

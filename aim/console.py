@@ -89,7 +89,10 @@ def run(verb: Callable[[], Mapping[str, object]], as_json: bool) -> int:
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         code, result = _outcome(verb)
     if as_json:
-        print(json.dumps(result, allow_nan=False), flush=True)
+        try:
+            print(json.dumps(result, allow_nan=False), flush=True)
+        except BrokenPipeError:
+            _drop_output()
     return code
 
 
@@ -98,6 +101,7 @@ def _outcome(verb: Callable[[], Mapping[str, object]]) -> tuple[int, Mapping[str
 
     try:
         result = verb()
+        sys.stdout.flush()  # a reader that has gone is met here, not at exit
     except UserError as error:
         note(f"error: {error}")
         return MISTAKE, {"error": str(error)}
@@ -122,6 +126,10 @@ def _is_output_closed() -> bool:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return True
     return False
+
+
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

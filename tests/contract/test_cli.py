@@ -95,10 +95,26 @@ def test_a_users_mistake_is_one_line_and_exit_2(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_wrong_flag_is_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["tasks", "--colour", "red", "--json"]) == console.MISTAKE
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["tasks", "--colour", "red"], "Unrecognized options: --colour, red; flags: --suite, --robot, "),
+        (["eval", "--policy", "expert", "--out", "x", "--episodes", "abc"], "Error parsing --episodes: "),
+        (["eval", "--policy", "expert"], "Missing from aim eval: --out PATH folder of the results"),
+        (["generate", "--num"], "Missing value for argument '--num'"),
+    ],
+)
+def test_a_wrong_flag_is_one_line_and_exit_2(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*words, "--json"]) == console.MISTAKE
     result, err = last_line(capsys)
-    assert result == {"error": "usage"} and "--colour" in err and "Traceback" not in err
+    assert result["error"].startswith(says)
+    assert err == f"error: {result['error']}\n"
+
+
+def test_what_a_verb_says_on_standard_error_is_not_taken_for_a_wrong_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["tasks", "nowhere.py", "--json"]) == console.MISTAKE
+    result, err = last_line(capsys)
+    assert "there is no file nowhere.py" in result["error"] and "flags:" not in err
 
 
 def test_a_fault_is_exit_1_with_its_trace(capsys: pytest.CaptureFixture[str]) -> None:
