@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import sys
 import time
 import traceback
@@ -123,12 +124,12 @@ def _outcome(verb: Callable[[], Mapping[str, object]]) -> tuple[int, Mapping[str
 
 def _is_output_closed() -> bool:
     """Whether the reader of standard output has gone, as `head` does; what is still to be written is then dropped."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), select.POLLOUT)
+    is_closed = any(event & select.POLLERR for _, event in poll.poll(0))
+    if is_closed:
         _drop_output()
-        return True
-    return False
+    return is_closed
 
 
 def _drop_output() -> None:
