@@ -163,8 +163,17 @@ def describe_valid(value: object, hint: TypeHint) -> str:
 
     The bound of numbers without a range of their own is named where it is what the value breaks.
     """
-    is_beyond = not check_value(value, hint) and any(abs(number) > UNBOUNDED for number in _list_numbers(value))
+    is_beyond = _has_default_bound(hint) and any(abs(number) > UNBOUNDED for number in _list_numbers(value))
+    is_beyond = is_beyond and not check_value(value, hint)
     return describe_hint(hint) + (f", numbers from {-UNBOUNDED:g} to {UNBOUNDED:g}" if is_beyond else "")
+
+
+def _has_default_bound(hint: TypeHint) -> bool:
+    """Tell whether a hint allows a number that may be a fraction and has no range of its own."""
+    base, rules = split_hint(hint)
+    if get_origin(base) in (Union, UnionType, tuple):
+        return any(_has_default_bound(option) for option in get_args(base))
+    return base is float and rules == (DEFAULT_RULES[float],)
 
 
 def _list_numbers(value: object) -> list[float]:
