@@ -203,6 +203,15 @@ def test_what_cannot_be_meant_is_refused(case: str) -> None:
     assert str(caught.value) == f"task {task.name!r}: {says}"
 
 
+def test_only_skills_that_every_scene_has_are_sure_to_take_time() -> None:
+    """What has a condition may be left out, and what runs alongside takes no time of its own."""
+    maybe, beside = dataclasses.replace(PLACE, when="a=a"), Skill("home", {"arm": "a"})
+    plan = (PICK, *[maybe] * 3, dataclasses.replace(PLACE, alongside=(beside,)))
+    validate_task(dataclasses.replace(CUP, plan=plan, horizon=40))
+    with pytest.raises(SpecError, match="horizon 36 is too short for 5 skills; valid: at least 40 control steps"):
+        validate_task(dataclasses.replace(CUP, plan=plan, horizon=36))
+
+
 def test_a_handover_counts_as_a_pick() -> None:
     validate_task(tasks.load_unvalidated_task("handover_block"))
     task = tasks.load_unvalidated_task("handover_block")
