@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,14 @@ from sim.catalogue import find_specs, load_builtin_catalogue
 from sim.embodiment.model import ArmModel, Embodiment, Geom
 from sim.envs.env import Env
 from sim.expert.collision import build_finger_points, build_gripper_points, build_palm_points
-from sim.expert.grasps import MIN_FINGER_GAP_M, MIN_TABLE_CLEARANCE_M, PALM_CLEARANCE_M, FittedGrasps, fit_grasps
+from sim.expert.grasps import (
+    MIN_FINGER_GAP_M,
+    MIN_TABLE_CLEARANCE_M,
+    PALM_CLEARANCE_M,
+    FittedGrasps,
+    build_grasp_candidates,
+    fit_grasps,
+)
 from sim.expert.policy import ExpertPolicy
 from sim.geometry import (
     IDENTITY_POSE,
@@ -125,6 +134,22 @@ def test_what_fits_keeps_the_hand_off_the_table_and_the_contacts_on_the_pads(spe
     assert any(len(grasps.tool_poses) for grasps in fitted.values()), "no grasp fits"
 
 
+HANDLED = [case for case in GRASPED if any("handle" in name for name in build_object(case.values[0]).grasps)]
+
+
+@pytest.mark.parametrize("robot", ARMS)
+@pytest.mark.parametrize("spec", HANDLED)
+def test_fingers_that_come_to_a_handle_have_room_beside_it(spec: ObjectSpec, robot: str) -> None:
+    """Open as a grasp says, no finger is in the handle, nor in the face or wall that the handle stands before."""
+    model, gripper = build_object(spec), ARMS[robot].gripper
+    for name, (part, grasps) in model.grasps.items():
+        for grasp in grasps if "handle" in name else ():
+            fingers = transform_points(
+                grasp.pose, build_finger_points(gripper, min(grasp.opening_m, gripper.max_width_m))
+            )
+            assert not any(find_inside(geom, fingers).any() for geom in get_geoms(model, part)), name
+
+
 def list_picks() -> list:
     """The picks and turns of all tasks: task, object, grasp names, robot."""
     found = {
@@ -233,6 +258,23 @@ def test_the_fingers_come_no_wider_than_the_grasp_leaves_room() -> None:
         assert len(openings) and (openings == 0.055).all()
         narrow = change_gripper(arm, stroke=0.02)
         assert (fit(narrow, microwave, "handle").openings_m == 0.04).all()
+
+
+@pytest.mark.parametrize("part", ["", "lid"])
+def test_a_grasp_is_shifted_along_the_thing_whichever_way_that_lies(part: str) -> None:
+    can = build_object(ObjectSpec("can", {"radius": 0.03, "height": 0.12}))
+    model = SimpleNamespace(grasps={"side": (part, can.grasps["side"][1])})
+    lying = make_pose((0.2, 0.1, 1.2), quat_from_axis_angle((0.6, 0.8, 0.0), np.array(2.0)))
+    world = SimpleNamespace(
+        robot=SimpleNamespace(name="panda"),
+        scene=SimpleNamespace(table=SimpleNamespace(top=0.74), models={"can": model}),
+        body_pose=lambda name: {"can.lid" if part else "can": lying}[name],
+    )
+    context: Any = SimpleNamespace(world=world)
+    hand: Any = SimpleNamespace(arm_model=ARMS["panda"])
+    plain, shifted = (build_grasp_candidates(context, "can", "side", at, hand).tool_poses for at in (0.0, -0.02))
+    way = rotate(lying[3:], (0.0, 0.0, -0.02))
+    np.testing.assert_allclose(shifted, plain + np.concatenate([way, np.zeros(4)]), atol=1e-9)
 
 
 def test_an_object_wider_than_the_gripper_is_refused_by_its_name() -> None:
