@@ -11,8 +11,9 @@ import pytest
 
 from sim import robots, tasks
 from sim.envs.env import Env
+from sim.expert import resume
 from sim.expert.policy import ExpertPolicy
-from sim.expert.resume import find_held_body
+from sim.task.spec import Skill
 
 MAX_STEPS = 1500
 
@@ -93,7 +94,7 @@ def test_a_hand_holds_what_moves_and_what_it_squeezes(commanded: float, measured
     hand: Any = SimpleNamespace(
         commanded_opening=commanded, measured_opening=measured, both_fingers_touch=lambda body: body == "thing"
     )
-    assert find_held_body(context, hand) == ("thing" if held else "")
+    assert resume.find_held_body(context, hand) == ("thing" if held else "")
 
 
 def test_a_plan_that_starts_anew_in_one_world_goes_on_in_the_others() -> None:
@@ -111,3 +112,46 @@ def test_a_plan_that_starts_anew_in_one_world_goes_on_in_the_others() -> None:
         env.close()
     np.testing.assert_array_equal(commands[0][1], commands[1][1])
     assert np.abs(commands[0][0] - commands[1][0]).max() > 1e-3
+
+
+CUP, TRAY = ({"arm": "a", "obj": name} for name in ("cup", "tray"))
+PLAN = (Skill("pick", CUP), Skill("place", CUP), Skill("pick", TRAY), Skill("place", TRAY))
+
+
+@pytest.mark.parametrize(
+    ("held", "cup_is_there", "remain"),
+    [
+        ("", False, [0, 1, 2, 3]), ("cup", False, [1, 2, 3]),
+        ("tray", True, [3]), ("tray", False, [0, 1, 3]),  # the plan is past the cup only where the cup is
+    ],
+)  # fmt: skip
+def test_what_is_in_a_hand_is_picked_and_not_yet_placed(
+    held: str, cup_is_there: bool, remain: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goal = SimpleNamespace(is_reached=lambda context, limit: cup_is_there)
+    monkeypatch.setattr(resume, "build_goal", lambda skill, context: goal)
+    monkeypatch.setattr(resume, "is_skill_achieved", lambda skill, context: False)
+    hand = SimpleNamespace(held_body=held)
+    context: Any = SimpleNamespace(controllers={"left": hand}, find_controller=lambda role: hand)
+    assert [k for k in range(4) if resume.select_remaining(PLAN, k, context) is not None] == remain
+
+
+@pytest.mark.parametrize(
+    ("held", "kind", "put_down"),
+    [("cup", "free", False), ("tray", "free", True), ("door.leaf", "hinged:door.leaf", False), ("", "free", False)],
+    ids=["needed next", "not needed", "part of a thing", "nothing"],
+)
+def test_only_a_free_thing_that_is_not_needed_next_is_put_down(
+    held: str, kind: str, put_down: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    for name in ("put_down_object", "_withdraw"):
+        monkeypatch.setattr(resume, name, lambda context, hand, name=name: iter(done.append(name) or ()))
+    monkeypatch.setattr(resume, "_is_hand_in_collision", lambda context, hand: True)
+    monkeypatch.setattr(resume, "is_skill_achieved", lambda skill, context: False)
+    hand = SimpleNamespace(held_body=held)
+    world = SimpleNamespace(body_types={held: kind})
+    context: Any = SimpleNamespace(controllers={"left": hand}, find_controller=lambda role: hand, world=world)
+    assert not list(resume.prepare_arms(PLAN[:2], context))
+    assert done == ([] if held == "cup" else ["put_down_object"] * put_down + ["_withdraw"])
+    assert hand.held_body == ("cup" if held == "cup" else "")

@@ -12,10 +12,16 @@ from numpy.typing import NDArray
 
 from sim import robots
 from sim.embodiment.kinematics import KinematicChain
+from sim.embodiment.model import Geom
 from sim.expert.arm import ArmController
-from sim.expert.collision import build_finger_points
+from sim.expert.collision import (
+    HELD_POINT_SPACING_M,
+    build_finger_points,
+    build_held_object_points,
+    find_contained_objects,
+)
 from sim.expert.goals import MAX_PLACED_ERROR_M, Goal
-from sim.geometry import make_pose, quat_to_rotation_vector
+from sim.geometry import compose, invert, make_pose, quat_from_axis_angle, quat_to_rotation_vector, transform_points
 from sim.world.protocol import WORLD_CONTACT
 
 PANDA = robots.load_robot("panda").arms[0]
@@ -84,3 +90,38 @@ def test_fingers_are_the_lower_halves_of_the_pads_as_far_apart_as_told() -> None
     assert np.ptp(points[:, 2]) == pytest.approx(gripper.pad_half_size[2])
     assert points[:, 2].max() == pytest.approx(gripper.tip_offset)
     np.testing.assert_allclose(np.sort(points[:, 1]), np.sort(-points[:, 1]))
+
+
+def see_tray(half_size: tuple[float, float, float], **positions: NDArray) -> tuple[Any, NDArray]:
+    """Return a world with a tray, turned by 90° about z and away from the origin, things there, and its pose."""
+    tray = make_pose((0.3, 0.2, 0.8), quat_from_axis_angle((0, 0, 1), np.array(pi / 2)))
+    poses = {"tray": tray, **{name: make_pose(position) for name, position in positions.items()}}
+    models = {"tray": SimpleNamespace(geoms=(Geom("box", half_size, (0.0, 0.0, half_size[2])),))}
+    kinds = {name: "fixed" if name.startswith("fixed") else "free" for name in poses}
+    scene = SimpleNamespace(models=models)
+    return SimpleNamespace(scene=scene, body_types=kinds, body_pose=lambda name: poses[name]), tray
+
+
+def test_what_a_thing_carries_lies_within_it_as_it_is_turned() -> None:
+    _, tray = see_tray((0.2, 0.05, 0.03))
+    spots = {
+        "along": (0.15, 0.0, 0.01), "back": (-0.15, 0.04, 0.05), "fixed": (0.0, 0.0, 0.01),
+        "across": (0.0, 0.15, 0.01), "aside": (0.0, -0.06, 0.01), "under": (0.0, 0.0, -0.01), "over": (0.0, 0.0, 0.07),
+    }  # fmt: skip
+    world, _ = see_tray((0.2, 0.05, 0.03), **{name: transform_points(tray, spot) for name, spot in spots.items()})
+    assert find_contained_objects(world, "tray") == ("along", "back")
+
+
+@pytest.mark.parametrize("half_size", [(0.01, 0.02, 0.0249), (0.025, 0.03, 0.1)], ids=["small", "large"])
+def test_what_is_held_is_points_from_corner_to_corner_close_to_each_other(
+    half_size: tuple[float, float, float],
+) -> None:
+    world, tray = see_tray(half_size)
+    tool = make_pose((0.3, 0.1, 0.9), quat_from_axis_angle((1, 0, 0), np.array(2.5)))
+    points = transform_points(compose(invert(tray), tool), build_held_object_points(world, "tray", tool))
+    for axis, half in enumerate(half_size):
+        ticks = np.unique(points[:, axis].round(9))
+        low = 0.0 if axis == 2 else -half
+        assert ticks[0] == pytest.approx(low, abs=1e-9) and ticks[-1] == pytest.approx(low + 2 * half)
+        assert np.diff(ticks).max() <= HELD_POINT_SPACING_M + 1e-9
+    assert len(points) == np.prod([len(np.unique(points[:, axis].round(9))) for axis in range(3)])

@@ -15,6 +15,7 @@ from sim.expert.executor import _find_pick_index
 from sim.expert.lookahead import (
     JOINT_LIMIT_MARGIN_RAD,
     JOINT_LIMIT_PENALTY_RAD,
+    build_move_offset,
     build_shake_offsets,
     compute_lookahead_cost,
     find_remaining_uses,
@@ -68,6 +69,16 @@ def test_a_shake_swings_to_either_side_of_the_rolled_hand() -> None:
     ends = [offset(tool) for offset in build_shake_offsets(0.05, 0.4, 1.0)]
     np.testing.assert_allclose([end[:3] for end in ends], tool[:3] + np.outer([0, 0, 0.05, -0.05], (0, 0, 1)))
     np.testing.assert_allclose([quat_to_rotation_vector(end[3:])[2] for end in ends], [0.5, 1.0, 1.4, 0.6])
+
+
+@pytest.mark.parametrize(("side", "mirror", "sign"), [(1.0, "a", 1), (-1.0, "a", -1), (-1.0, "", 1)])
+def test_a_way_is_mirrored_across_the_table_where_a_role_is_named_that_acts_on_the_left(
+    side: float, mirror: str, sign: int
+) -> None:
+    context: Any = SimpleNamespace(world=SimpleNamespace(side_sign=lambda role: side))
+    tool = make_pose((0.1, 0.2, 0.3), (0.0, 1.0, 0.0, 0.0))
+    moved = build_move_offset(context, (0.05, 0.07, -0.02), mirror)(tool)
+    np.testing.assert_allclose(moved, [0.1 + sign * 0.05, 0.27, 0.28, *tool[3:]])
 
 
 CARRY, PLACE = Skill("carry", {"arm": "a", "obj": "cup"}), Skill("place", {"arm": "a", "obj": "cup", "on": "tray.top"})
