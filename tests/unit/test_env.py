@@ -10,6 +10,7 @@ from scenes import CLOSED, GRIP, OPENED, SceneUnderTest, gripper_actions, make_g
 
 from sim import robots, tasks
 from sim.envs.env import Env
+from sim.expert.policy import ExpertPolicy
 from sim.objects.bounds import compute_bounding_box
 from sim.task.rewards import RewardSet, RewardTerm
 from sim.task.spec import Predicate
@@ -229,3 +230,26 @@ def test_a_change_is_counted_from_the_reset_and_a_start_stays_where_it_was() -> 
     scene.refresh()
     assert scene.env.view.joint_fraction("laptop.hinge")[0] > start[0] + 0.1
     np.testing.assert_array_equal(scene.env.view.initial_joint_fraction("laptop.hinge"), start)
+
+
+def test_a_reset_leaves_the_stage_of_other_worlds() -> None:
+    """Progress along the plan is each world's own."""
+    env = Env(tasks.load_task("place_empty_cup"), robots.load_robot("panda"), 2, (), track_progress=True)
+    env.reset(range(2))
+    expert = ExpertPolicy(env)
+    while env.progress.min() == 0.0:
+        assert not (env.done | expert.finished).any()
+        env.step(expert.act().actions)
+    before = env.progress
+    env.reset((5, 1), np.array([True, False]))
+    assert env.progress.tolist() == [0.0, before[1]]
+    env.close()
+
+
+def test_touching_knows_no_order() -> None:
+    env = Env(tasks.load_task("place_empty_cup"), robots.load_robot("panda"), 3, ())
+    env.reset(range(3))
+    env.step(np.tile(np.array(env.robot.home_action), (3, 4, 1)))
+    assert env.view.touching("cup", "table").all() and env.view.touching("table", "cup").all()
+    assert not env.view.touching("cup", "coaster").any() and not env.view.touching("coaster", "cup").any()
+    env.close()

@@ -187,6 +187,15 @@ def test_like_shares_the_variant_and_unlike_does_not() -> None:
     assert set(seen) == {("can", "can", "cube"), ("cube", "cube", "can")}
 
 
+def test_unlike_among_several_categories_is_another_category() -> None:
+    """Another colour of the same category is not unlike where there is another category."""
+    spawn, green = Spawn(WIDE, DEEP), dataclasses.replace(CAN, colour="green")
+    variants = (CAN, green, BLOCK)
+    of = task(TaskObject("one", variants, spawn), TaskObject("two", variants, spawn, unlike="one"))
+    for scene in layouts(of):
+        assert scene.specs["one"].category != scene.specs["two"].category
+
+
 def test_unlike_among_one_kind_is_another_variant() -> None:
     spawn, green = Spawn(WIDE, DEEP), dataclasses.replace(CAN, colour="green")
     of = task(TaskObject("one", (CAN, green), spawn), TaskObject("two", (CAN, green), spawn, unlike="one"))

@@ -33,6 +33,10 @@ def test_every_task_is_valid(name: str) -> None:
 BROKEN: dict[str, tuple[tuple[Any, ...], Any]] = {
     "a text for a number": (("success", 0, "args", "x"), "4cm"),
     "a negative limit": (("success", 0, "args", "x"), -0.1),
+    "the same object twice": (
+        ("success", 0),
+        {"name": "stacked", "args": {"objs": ["cup", "cup"], "x": 0.1, "y": 0.1, "heights": [0.1, 0.2]}},
+    ),
     "an unknown keyword": (("success", 0, "args", "xyz"), 0.1),
     "an unknown predicate": (("success", 0, "name"), "nearly"),
     "a predicate without limits": (("success", 0, "args"), {"a": "cup.bottom", "b": "coaster.top"}),
