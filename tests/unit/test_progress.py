@@ -137,3 +137,10 @@ def test_of_skills_at_once_those_about_an_absent_thing_do_not_count() -> None:
     stage, potential = plan.advance(view, applies, stage, evaluation)
     assert stage.tolist() == [0, 1]
     np.testing.assert_allclose(potential, [(1.0 + 0.2) / 2 / 2, (1 + evaluation.scores[1, 0]) / 2])
+
+
+def test_a_thing_is_carried_only_by_a_hand_that_touches_it() -> None:
+    """It may lie where it is wanted: nobody carries it there."""
+    held, lying = (0.0, 0.0, 0.0), None
+    found = measure_carry(see_touch(held, lying), {"arm": GRIP, "obj": "cup", "to": (0.0, 0.0, 0.0)})
+    assert found.done.tolist() == [True, False]

@@ -228,6 +228,23 @@ WORDS = [
 ]
 
 
+@pytest.mark.parametrize(("mirror", "is_refused"), [("", False), ("coin", True)])
+def test_a_thing_that_a_coin_mirrors_must_fit_the_table_on_both_sides(mirror: str, is_refused: bool) -> None:
+    """The table stands to the right: the same range is on it where it is given and off it where it is mirrored."""
+    bell = tasks.load_unvalidated_task("click_bell")
+    spawn = dataclasses.replace(bell.objects[0].spawn, x=(0.4, 0.7), mirror=mirror)
+    task = dataclasses.replace(
+        bell,
+        objects=(dataclasses.replace(bell.objects[0], spawn=spawn),),
+        table=dataclasses.replace(bell.table, x=0.3),
+    )
+    if is_refused:
+        with pytest.raises(SpecError, match=r"0\.4 to 0\.7 is off the table; valid: -0\.3 to 0\.9"):
+            validate_task(task)
+    else:
+        validate_task(task)
+
+
 @pytest.mark.parametrize(("kind", "function", "num_skipped"), WORDS)
 def test_every_word_can_be_checked(kind: str, function: Callable[..., Any], num_skipped: int) -> None:
     """A keyword has a type that is understood, a default of that type, and texts of tasks refer to something."""
