@@ -206,10 +206,10 @@ def _call(verb: Verb, words: Sequence[str]) -> Mapping[str, object]:
             raise
         options = (item for item in inspect.signature(action).parameters.values() if item.kind is item.KEYWORD_ONLY)
         flags = ", ".join(f"--{option.name.replace('_', '-')}" for option in options)
-        raise UserError(f"{join_complaint(complaint.getvalue())}; flags: {flags}") from None
+        raise UserError(f"{_join_complaint(complaint.getvalue())}; flags: {flags}") from None
 
 
-def join_complaint(text: str) -> str:
+def _join_complaint(text: str) -> str:
     """Return what tyro says of wrong flags in a box of several lines as one line, without its help on them."""
     lines = [re.sub(r"-{4,}", "", line).strip("│╭╮╰╯─+| ") for line in text.splitlines()[1:]]
     said = itertools.takewhile(lambda line: not line.startswith(("Argument helptext", "For full helptext")), lines)

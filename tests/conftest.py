@@ -31,3 +31,12 @@ def pytest_configure(config: pytest.Config) -> None:
         from jaxtyping import install_import_hook
 
         install_import_hook("aim.model", "beartype.beartype")
+
+
+@pytest.fixture
+def needs_opengl() -> None:
+    """Skip where the ray tracer draws."""
+    from sim.world.render import describe_renderer
+
+    if describe_renderer().name != "opengl":
+        pytest.skip("no OpenGL here")

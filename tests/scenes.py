@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sim.embodiment.model import Embodiment
 from sim.envs.env import Env
 from sim.geometry import make_pose
-from sim.task.predicates import SuccessCondition
+from sim.task.condition import SuccessCondition
 from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, Task, TaskObject
 from sim.world.mujoco import MujocoWorld
 

@@ -15,7 +15,7 @@ from sim.scene.sample import SceneSample
 from sim.task.spec import Task
 from sim.types import Images
 from sim.world.protocol import WORLD_CONTACT, ArrayWorldState, Floats, Mask, WorldSnapshot, WorldState
-from sim.world.state import world_names
+from sim.world.scene_table import world_names
 
 
 class ToyWorld:

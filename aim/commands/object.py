@@ -106,9 +106,9 @@ def _find_specs(name: str, params: tuple[str, ...]) -> tuple[ObjectSpec, ...]:
     if missing:
         given = " ".join(f"{key}=..." for key in missing)
         raise UserError(f"object family {name!r} needs --params {given}; it takes {', '.join(accepted)}")
-    faults = (*check_arguments("family", name, builder, 0, values, ()),)
     spec = ObjectSpec(name, values, colour="grey")
-    if fault := next((item.message for item in faults), "") or find_shape_fault(spec):
+    wrong_values = (item.message for item in check_arguments("family", name, builder, 0, values, ()))
+    if fault := next(wrong_values, "") or find_shape_fault(spec):
         raise UserError(fault)
     return (spec,)
 

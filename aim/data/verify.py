@@ -15,7 +15,7 @@ from aim.data import flat, shard, store
 from aim.data.mix import variation_of
 from aim.data.shard import Shard
 from aim.data.store import Dataset, EpisodeRef, Recipe
-from sim.task.spec import DIGEST_LENGTH
+from sim.task.spec import format_digest_label
 from sim.types import STEPS_PER_IMAGE, Episode, Provenance, UserError
 
 REPLAYS = ("one", "all", "none")  # episodes of a shard
@@ -144,8 +144,7 @@ def _episode(dataset: Dataset, ref: EpisodeRef) -> tuple[Episode | None, list[st
 
 def _identity(episode: Episode, recipe: Recipe, ref: EpisodeRef) -> Iterator[str]:
     name, digest = json.loads(episode.task)["name"], hashlib.sha256(episode.task.encode()).hexdigest()
-    # a task that is not the project's is called NAME-DIGEST (`sim.tasks.label_task`)
-    label = ref.task if ref.task == f"{name}-{digest[:DIGEST_LENGTH]}" else name
+    label = ref.task if ref.task == format_digest_label(name, digest) else name
     said = (label, episode.seed, episode.robot, episode.success, episode.variation)
     place = (ref.task, ref.seed, recipe.robot, True, variation_of(recipe.variation, ref.seed))
     if said != place:

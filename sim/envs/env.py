@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +29,14 @@ from sim.objects import build_object
 from sim.registry import resolve_name
 from sim.scene.randomize import VARIATIONS
 from sim.scene.sample import check_arm_count
-from sim.task.predicates import SuccessCondition
+from sim.task.condition import SuccessCondition
 from sim.task.rewards import Reward, RewardSet, RewardState
 from sim.task.spec import Task
 from sim.types import CONTROL_HZ, Observation, ResetNeeded, UserError
 from sim.world import make_world
 from sim.world.protocol import Mask, WorldSnapshot
-from sim.world.state import SceneTable, StateView, WorldView
+from sim.world.scene_table import SceneTable
+from sim.world.state import StateView, WorldView
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,9 @@ class Env:
     ) -> None:
         """Make the worlds; `cameras` None means all of the robot's, () none; see `reset` for scenes."""
         check_arm_count(task, robot)
-        if not (isinstance(n, int) and n >= 1):
+        if not (isinstance(n, Integral) and n >= 1):
             raise UserError(f"n is {n!r}; valid: a number of worlds from 1")
-        if not (len(size) == 2 and all(isinstance(side, int) and side >= 1 for side in size)):
+        if not (len(size) == 2 and all(isinstance(side, Integral) and side >= 1 for side in size)):
             raise UserError(f"size is {size!r}; valid: (height, width) in pixels, as in (128, 128)")
         self.task, self.robot, self.n, self.size = task, robot, n, size
         chosen = robot.camera_names if cameras is None else cameras

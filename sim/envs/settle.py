@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from sim.embodiment.model import Embodiment
 from sim.geometry import rotate
 from sim.scene.sample import NoRoom, SceneSample, check_arm_count, sample_scene
-from sim.task.predicates import SuccessCondition
+from sim.task.condition import SuccessCondition
 from sim.task.spec import Task
 from sim.world import make_world
 from sim.world.protocol import Floats, Mask, World, WorldSnapshot
-from sim.world.state import SceneTable, StateView
+from sim.world.scene_table import SceneTable
+from sim.world.state import StateView
 
 MAX_SETTLE_PERIODS = 12  # of `World.settle`, 0.1 s each
 MAX_REST_DISPLACEMENT_M = 0.004  # what may still move within a period

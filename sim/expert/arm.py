@@ -1,4 +1,4 @@
-"""Arm controllers of one world: motion generators, candidate selection, and the context that skills share.
+"""Arm controllers of one world: an arm's motions, candidate selection, and the context that skills share.
 
 A motion changes `command` and yields once a control step (20 ms), so that every skill reads the state of
 the world whenever it wants and two arms move at once by taking turns. A motion that cannot be done
@@ -7,12 +7,12 @@ raises `MotionFailed`; the executor then plans again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from sim.embodiment.kinematics import KinematicChain
 from sim.expert.collision import (
@@ -20,43 +20,34 @@ from sim.expert.collision import (
     build_held_object_points,
     find_contained_objects,
 )
+from sim.expert.motion import (
+    MotionFailed,
+    MotionGenerator,
+    PoseOffset,
+    lift_offset,
+    retreat_offset,
+    sample_minimum_jerk,
+    smooth_corners,
+)
 from sim.expert.obstacles import ObstacleSet
-from sim.geometry import Array, compose, invert, make_pose, slerp
-from sim.task.predicates import SuccessCondition
+from sim.geometry import Array, compose, invert, slerp
+from sim.task.condition import SuccessCondition
 from sim.task.spec import TABLE_HALF_EXTENTS_M, Skill, SpecError
-from sim.types import CONTROL_HZ, FailureCause
+from sim.types import FailureCause
 from sim.world.state import WorldView
 
-MotionGenerator = Iterator[None]
-PoseOffset = Callable[[Array], Array]  # tool poses (... 7) to others
 # tool poses (c 7) and joint values (c joints) there to what follows costs (c,), radians, infinite where impossible
 LookaheadCost = Callable[[Array, Array], Array]
 LINE_WAYPOINT_COUNT = 8  # of a straight line; between them joints are interpolated
 MAX_LINE_SPEED_M_S = 0.30  # m/s along a line, at most
 FULL_STROKE_STEPS = 20  # control steps to close or open
 MAX_ARM_SETTLE_STEPS = 15
-CORNER_SMOOTHING_STEPS = 11  # control steps over which the corners of a course with stops are rounded; odd
 CANDIDATE_BATCH_SIZE = 8  # candidates looked at together
 MIN_LOOKAHEAD_CANDIDATES = 24  # candidates whose onward costs are compared
 MAX_CANDIDATES = 128  # of them at most
 COLLISION_CHECK_FRACTIONS = np.linspace(0.1, 1.0, 10)[:, None]  # of a way, where it is looked at for obstacles
 DETOUR_HEIGHTS_M = (0.06, 0.12, 0.2, 0.3)  # metres higher
 MAX_JOINT_JUMP_RAD = 1.2  # radians a joint may turn between neighbours of a straight path
-
-
-class MotionFailed(Exception):
-    """A motion that cannot be done from here: its cause, and the reason as one phrase without numbers."""
-
-    def __init__(self, cause: FailureCause, reason: str) -> None:
-        super().__init__(reason)
-        self.cause, self.reason = cause, reason
-
-
-class ObjectDropped(MotionFailed):
-    """The object that should be in the hand is not."""
-
-    def __init__(self, obj: str) -> None:
-        super().__init__(FailureCause.SLIPPED, f"{obj} slipped out of the hand")
 
 
 class ArmController:
@@ -123,9 +114,9 @@ class ArmController:
             1.875 * (np.abs(np.diff(waypoints, axis=0)) / self.chain.max_joint_speeds).max(axis=1) / pace
         )
         waypoint_times = np.append(0.0, np.cumsum(segment_durations))
-        sample_times = waypoint_times[-1] * np.array([0.0, *_sample_minimum_jerk(float(waypoint_times[-1]))])
+        sample_times = waypoint_times[-1] * np.array([0.0, *sample_minimum_jerk(float(waypoint_times[-1]))])
         joint_path = np.stack([np.interp(sample_times, waypoint_times, column) for column in waypoints.T], axis=1)
-        for q in _smooth_corners(joint_path) if len(waypoints) > 2 else joint_path[1:]:
+        for q in smooth_corners(joint_path) if len(waypoints) > 2 else joint_path[1:]:
             self.commanded_joints = q
             yield
 
@@ -190,7 +181,7 @@ class ArmController:
         It takes as long as the tool and the joints need at `pace`, and no less than `min_duration_s`.
         """
         waypoints = np.vstack([self.commanded_joints[None], joint_path])
-        for t in _sample_minimum_jerk(max(self.compute_path_duration(joint_path, pace), min_duration_s)):
+        for t in sample_minimum_jerk(max(self.compute_path_duration(joint_path, pace), min_duration_s)):
             waypoint_position = t * len(joint_path)
             k = min(int(waypoint_position), len(joint_path) - 1)
             self.commanded_joints = waypoints[k] + (waypoint_position - k) * (waypoints[k + 1] - waypoints[k])
@@ -380,38 +371,6 @@ class ExpertContext:
         return compose(invert(controller.measured_tool_pose), self.world.body_pose(body))
 
 
-def retreat_offset(distance: float) -> PoseOffset:
-    """Return the way from a tool pose (7,) to the one `distance` back along its approach."""
-    return lambda tool: compose(tool, make_pose((0.0, 0.0, -distance)))
-
-
-def lift_offset(distance: float) -> PoseOffset:
-    """Return the way from a tool pose (7,) to the one `distance` higher."""
-    return translation_offset((0.0, 0.0, distance))
-
-
-def translation_offset(translation: ArrayLike) -> PoseOffset:
-    """Return the way from a tool pose (7,) to the one shifted by a vector (3,) of the world."""
-    shift = np.concatenate([np.asarray(translation, float), np.zeros(4)])
-    return lambda tool: tool + shift
-
-
-def run_parallel(*motions: MotionGenerator) -> MotionGenerator:
-    """Run motions of different arms at the same time until all have ended."""
-    active = list(motions)
-    while active:
-        unfinished = []
-        for motion in active:
-            try:
-                next(motion)
-                unfinished.append(motion)
-            except StopIteration:
-                continue
-        active = unfinished
-        if active:
-            yield
-
-
 def run_with_background(
     motion: MotionGenerator, background: dict[str, MotionGenerator], context: ExpertContext
 ) -> MotionGenerator:
@@ -426,22 +385,3 @@ def run_with_background(
                 del background[name]
                 context.note_failure(failure)
         yield
-
-
-def _smooth_corners(joint_path: Array) -> Array:
-    """Joint path (k joints) after its first row, smoothed by a moving average over CORNER_SMOOTHING_STEPS."""
-    half = CORNER_SMOOTHING_STEPS // 2
-    padded = np.concatenate(
-        [np.repeat(joint_path[:1], half, axis=0), joint_path, np.repeat(joint_path[-1:], half, axis=0)]
-    )
-    sums = np.cumsum(np.concatenate([np.zeros((1, joint_path.shape[1])), padded]), axis=0)
-    smooth = (sums[CORNER_SMOOTHING_STEPS:] - sums[:-CORNER_SMOOTHING_STEPS]) / CORNER_SMOOTHING_STEPS
-    return np.concatenate([smooth[1:], joint_path[-1:]])
-
-
-def _sample_minimum_jerk(duration_s: float) -> Iterator[float]:
-    """Yield the minimum-jerk course from 0 to 1 (Flash and Hogan 1985), one value a control step."""
-    steps = max(1, round(duration_s * CONTROL_HZ))
-    for k in range(1, steps + 1):
-        t = k / steps
-        yield t**3 * (10 - 15 * t + 6 * t * t)

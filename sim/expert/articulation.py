@@ -7,7 +7,8 @@ from math import cos, pi, sin
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.expert.arm import ArmController, MotionFailed, translation_offset
+from sim.expert.arm import ArmController
+from sim.expert.motion import MotionFailed, translation_offset
 from sim.geometry import Array, compose, invert, make_pose, quat_from_axes, quat_from_axis_angle, rotate
 from sim.objects import ObjectPart
 

@@ -11,15 +11,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from sim.expert.arm import (
-    ArmController,
-    ExpertContext,
-    MotionFailed,
-    MotionGenerator,
-    ObjectDropped,
-    SkillFailure,
-    run_with_background,
-)
+from sim.expert.arm import ArmController, ExpertContext, SkillFailure, run_with_background
+from sim.expert.motion import MotionFailed, MotionGenerator, ObjectDropped
 from sim.expert.resume import adopt_state, join_skills, prepare_arms, select_remaining
 from sim.expert.skills import move_home, put_down_object, start_skill
 from sim.task.spec import Skill, SpecError, Value, describe_item

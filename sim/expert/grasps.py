@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.embodiment.model import ArmModel
-from sim.expert.arm import ArmController, ExpertContext, MotionFailed
+from sim.expert.arm import ArmController, ExpertContext
 from sim.expert.collision import build_finger_points, build_gripper_points, build_palm_points
+from sim.expert.motion import MotionFailed
 from sim.geometry import Array, compose, conjugate, make_pose, rotate, transform_points
 from sim.objects import Grasp
 from sim.task.spec import SpecError

@@ -6,16 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.embodiment.model import Vector
-from sim.expert.arm import (
-    MAX_JOINT_JUMP_RAD,
-    ArmController,
-    ExpertContext,
-    MotionFailed,
-    PoseOffset,
-    lift_offset,
-    translation_offset,
-)
+from sim.expert.arm import MAX_JOINT_JUMP_RAD, ArmController, ExpertContext
 from sim.expert.goals import build_goal
+from sim.expert.motion import MotionFailed, PoseOffset, lift_offset, translation_offset
 from sim.geometry import Array, compose, invert, make_pose, quat_from_axis_angle
 from sim.task.spec import Skill
 from sim.types import FailureCause

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from sim.embodiment.kinematics import KinematicChain
 from sim.envs.env import Env
 from sim.envs.failure import TIMED_OUT, find_env_failure, list_unmet_predicates
-from sim.expert.arm import ExpertContext, MotionGenerator
+from sim.expert.arm import ExpertContext
 from sim.expert.executor import execute_plan
+from sim.expert.motion import MotionGenerator
 from sim.types import ActionChunk, AttemptFailure, FailureCause, Observation
 
 

@@ -10,9 +10,10 @@ from contextlib import suppress
 
 import numpy as np
 
-from sim.expert.arm import ArmController, ExpertContext, MotionFailed, MotionGenerator, lift_offset, run_parallel
+from sim.expert.arm import ArmController, ExpertContext
 from sim.expert.collision import build_gripper_points
 from sim.expert.goals import build_goal
+from sim.expert.motion import MotionFailed, MotionGenerator, lift_offset, run_parallel
 from sim.expert.skills import is_skill_achieved, put_down_object
 from sim.geometry import transform_points
 from sim.task.spec import Skill

@@ -13,17 +13,7 @@ from typing import Annotated
 import numpy as np
 
 from sim.embodiment.model import Vector
-from sim.expert.arm import (
-    ArmController,
-    ExpertContext,
-    MotionFailed,
-    MotionGenerator,
-    ObjectDropped,
-    lift_offset,
-    retreat_offset,
-    run_parallel,
-    translation_offset,
-)
+from sim.expert.arm import ArmController, ExpertContext
 from sim.expert.articulation import build_push_candidates, can_follow_path, can_lead_part
 from sim.expert.goals import Goal, build_goal
 from sim.expert.grasps import build_grasp_candidates, check_table_clearance, find_colliding_grasps
@@ -42,6 +32,15 @@ from sim.expert.lookahead import (
     find_next_shake_offsets,
     find_remaining_uses,
     solve_offset_poses,
+)
+from sim.expert.motion import (
+    MotionFailed,
+    MotionGenerator,
+    ObjectDropped,
+    lift_offset,
+    retreat_offset,
+    run_parallel,
+    translation_offset,
 )
 from sim.geometry import Array, compose, invert, make_pose, rotate
 from sim.objects.bounds import compute_lowest_height

@@ -11,9 +11,7 @@ says "all" (every arm) or "any" (at least one). A predicate about an object that
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import pi
 from typing import Annotated, Protocol
 
@@ -22,7 +20,6 @@ from numpy.typing import NDArray
 
 from sim.geometry import conjugate, invert, multiply, rotate, transform_points
 from sim.registry import FunctionRegistry
-from sim.task.spec import Predicate, SpecError, Task, Value
 from sim.task.values import (
     UNBOUNDED,
     Bound,
@@ -42,7 +39,6 @@ MIN_OPEN, MAX_CLOSED = 0.8, 0.2  # commanded gripper openings that count as open
 LENGTH_MARGIN_M, ANGLE_MARGIN_RAD, FRACTION_MARGIN = 0.1, 0.5, 0.3
 SCORE_AT_MARGIN = 0.1
 HOLDS, FAILS = 1.0, -1.0  # slack of what is only true or false
-NOT_FRAMES = ("joint", "container")  # keywords whose names are joints, or bodies that may be parts
 SMALLEST = np.finfo(float).tiny  # slack of a bound that is met exactly
 
 
@@ -79,86 +75,6 @@ def tolerance(slack: Slack) -> Floats:
     """Return scores (n,): 1 where a predicate holds, falling off as 1 / (1 + 9 s²) with the distance s in margins."""
     beyond = np.where(slack > 0.0, 0.0, np.nan_to_num(slack, nan=-np.inf))
     return 1.0 / (1.0 + (1.0 / SCORE_AT_MARGIN - 1.0) * beyond * beyond)
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What came of a task's predicates in n worlds: `slack` (n p) as computed now, `holds` (n p) with latches."""
-
-    slack: Floats
-    holds: NDArray[np.bool_]
-
-    @property
-    def success(self) -> Mask:
-        """Whether (n,) all predicates hold."""
-        return np.all(self.holds, axis=1)
-
-    @property
-    def scores(self) -> Floats:
-        """How far each predicate (n p) is satisfied, 0 to 1; 1 for a latched one that has held before."""
-        return np.where(self.holds, 1.0, tolerance(self.slack))
-
-
-class SuccessCondition:
-    """A task's predicates, bound once to their functions; `SpecError` names an unknown predicate or keyword."""
-
-    def __init__(self, task: Task, predicates: tuple[Predicate, ...] | None = None) -> None:
-        self.predicates = task.success if predicates is None else predicates
-        self._calls = [_bind(task, item) for item in self.predicates]
-        optional = {thing.name for thing in task.objects if thing.spawn.optional}
-        self._optional = [
-            tuple(sorted({name for value in item.args.values() for name in _objects_of(value)} & optional))
-            for item in self.predicates
-        ]
-        self.frames = _frames_of(task, self.predicates)
-        self.latches = np.array([item.latch for item in self.predicates], bool)
-
-    def evaluate(self, view: PredicateView, latched: NDArray[np.bool_] | None = None) -> Evaluation:
-        """Evaluate all predicates; `latched` (n p) says which have held before, where they are latched."""
-        view.prefetch(self.frames)
-        columns = []
-        for call, optional in zip(self._calls, self._optional, strict=True):
-            slack = call(view)
-            for name in optional:
-                slack = np.where(view.present(name), slack, HOLDS)
-            columns.append(slack)
-        slack = np.stack(columns, axis=1)
-        holds = slack > 0.0
-        return Evaluation(slack, holds if latched is None else holds | (latched & self.latches))
-
-    def about(self, obj: str) -> tuple[Predicate, ...]:
-        """Return the predicates that speak of an object."""
-        return tuple(item for item in self.predicates if any(obj in _objects_of(v) for v in item.args.values()))
-
-
-def _bind(task: Task, item: Predicate) -> Callable[[PredicateView], Slack]:
-    """Return the predicate as a function of the view alone; a TypeError inside it later is its own, not the task's."""
-    if item.name not in PREDICATES:
-        raise SpecError(f"task {task.name!r}: unknown predicate {item.name!r}; valid: {', '.join(sorted(PREDICATES))}")
-    function = PREDICATES[item.name]
-    try:
-        inspect.signature(function).bind(None, **item.args)
-    except TypeError as error:
-        raise SpecError(f"task {task.name!r}: predicate {item.name!r}: {error}") from error
-    return lambda view: function(view, **item.args)
-
-
-def _frames_of(task: Task, items: tuple[Predicate, ...]) -> tuple[str, ...]:
-    """Return the frames and bodies whose positions predicates read, each once."""
-    objects = {thing.name for thing in task.objects}
-    words = [
-        (name, word)
-        for item in items
-        for name, value in item.args.items()
-        for word in (value if isinstance(value, tuple) else (value,))
-        if isinstance(word, str) and word.partition(".")[0] in objects
-    ]
-    return tuple(dict.fromkeys(word for name, word in words if name not in NOT_FRAMES))
-
-
-def _objects_of(value: Value) -> set[str]:
-    words = value if isinstance(value, tuple) else (value,)
-    return {word.partition(".")[0] for word in words if isinstance(word, str)}
 
 
 def _below(value: Floats, bound: float | Floats, margin: float = LENGTH_MARGIN_M) -> Slack:

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.geometry import transform_points
-from sim.task.predicates import Evaluation, Floats, Mask, PredicateView
+from sim.task.condition import Evaluation
+from sim.task.predicates import Floats, Mask, PredicateView
 from sim.task.spec import Skill, Task
 
 HALF_GRADE_M = 0.1  # the distance that earns half of what being there does

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.registry import resolve_name
-from sim.task.predicates import PREDICATES, Evaluation, Floats, Mask, PredicateView, SuccessCondition, tolerance
+from sim.task.condition import Evaluation, SuccessCondition
+from sim.task.predicates import PREDICATES, Floats, Mask, PredicateView, tolerance
 from sim.task.progress import PlanProgress
 from sim.task.spec import Predicate, Task, Value
 

@@ -201,6 +201,11 @@ def compute_digest(task: Task) -> str:
     return hashlib.sha256(to_json(task).encode()).hexdigest()
 
 
+def format_digest_label(name: str, digest: str) -> str:
+    """NAME-1a2b3c4d: what a task that is not the project's is called in files and tables."""
+    return f"{name}-{digest[:DIGEST_LENGTH]}"
+
+
 def from_json(text: str) -> Task:
     """Return the task that `to_json` wrote; `DecodeError` where a key is missing or unknown."""
     try:

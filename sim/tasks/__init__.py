@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from sim.registry import list_module_names, resolve_name
-from sim.task.spec import DIGEST_LENGTH, SpecError, Task, compute_digest
+from sim.task.spec import SpecError, Task, compute_digest, format_digest_label
 from sim.types import UserError
 
 TASK_FILE_SUFFIXES = (".py", ".json")
@@ -104,7 +104,7 @@ def label_task(task: Task) -> str:
     digest = compute_digest(task)
     if task.name in list_tasks() and compute_digest(load_unvalidated_task(task.name)) == digest:
         return task.name
-    return f"{task.name}-{digest[:DIGEST_LENGTH]}"
+    return format_digest_label(task.name, digest)
 
 
 def scan_tasks() -> TaskScan:

@@ -96,15 +96,17 @@ class GlRenderer:
         if (self._context.offWidth, self._context.offHeight) != (strip_width, height):
             mujoco.mjr_resizeOffscreen(strip_width, height, self._context)
         groups = model.geom_group.copy()
-        for i, camera in enumerate(cameras):
-            self._camera.fixedcamid = camera
-            visible = _find_geoms_in_view(model, data, camera, width / height)
-            model.geom_group[:] = np.where(visible, groups, CULLED_GROUP)
-            # the whole scene, not just the camera: the headlight belongs to it
-            mujoco.mjv_updateScene(model, data, self._option, None, self._camera, ALL_CATEGORIES, self._scene)
-            self._assign_materials({geom: number for geom, number in materials.items() if visible[geom]})
-            mujoco.mjr_render(mujoco.MjrRect(i * width, 0, width, height), self._scene, self._context)
-        model.geom_group[:] = groups
+        try:
+            for i, camera in enumerate(cameras):
+                self._camera.fixedcamid = camera
+                visible = _find_geoms_in_view(model, data, camera, width / height)
+                model.geom_group[:] = np.where(visible, groups, CULLED_GROUP)
+                # the whole scene, not just the camera: the headlight belongs to it
+                mujoco.mjv_updateScene(model, data, self._option, None, self._camera, ALL_CATEGORIES, self._scene)
+                self._assign_materials({geom: number for geom, number in materials.items() if visible[geom]})
+                mujoco.mjr_render(mujoco.MjrRect(i * width, 0, width, height), self._scene, self._context)
+        finally:
+            model.geom_group[:] = groups
         rgb = np.empty((height, strip_width, 3), np.uint8)
         z = np.empty((height, strip_width), np.float32) if depth else None
         mujoco.mjr_readPixels(rgb, z, mujoco.MjrRect(0, 0, strip_width, height), self._context)
@@ -242,7 +244,7 @@ def _find_geoms_in_view(
 ) -> NDArray[np.bool_]:
     """Frustum culling: which geoms (g,) have a bounding sphere that reaches into a camera's view.
 
-    A software rasteriser spends most of its time on what lies outside; MuJoCo submits every geom to every camera.
+    MuJoCo submits every geom to every camera, and a software rasteriser pays for each of them.
     """
     camera_from_world = data.cam_xmat[camera].reshape(3, 3)
     position = (data.geom_xpos - data.cam_xpos[camera]) @ camera_from_world  # the camera looks along -z

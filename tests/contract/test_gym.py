@@ -2,71 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
-import cloudpickle
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
-from gymnasium.wrappers import OrderEnforcing, TimeLimit
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import TimeLimit
+from vectors import FAST, HOME, equal_trees, robot_for, vector
 
 import sim
 from sim import robots, tasks
 from sim.envs.control import CONTROL_MODES
-from sim.envs.gym import SeedStream, TaskEnv, TaskVectorEnv, env_id
-from sim.envs.scene_queue import SceneQueue
-from sim.envs.settle import SceneFailure, SettledScene, settle_scenes
+from sim.envs.gym import SeedStream, TaskEnv, env_id
 from sim.expert.policy import ExpertPolicy
-from sim.task.spec import Predicate, Task
-from sim.types import ResetNeeded, UserError
+from sim.types import UserError
 
 SOME = ("click_bell", "stack_blocks_two", "handover_block")
 EVERY = [pytest.param(name, marks=() if name in SOME else pytest.mark.slow) for name in tasks.list_tasks()]
-FAST = {"robot": "panda", "cameras": ()}
-HOME = np.array(robots.load_robot("panda").home_action, np.float32)
-
-
-def robot_for(task: str) -> str:
-    """Return the robot with as many arms as the task needs."""
-    return "panda" if tasks.load_task(task).arms_needed == 1 else "aloha"
-
-
-@contextmanager
-def vector(num_envs: int = 2, task: str = "click_bell", **options: Any) -> Iterator[TaskVectorEnv]:  # noqa: ANN401
-    """Make a vector and close it."""
-    envs = TaskVectorEnv(num_envs, task, **{**FAST, **options})
-    try:
-        yield envs
-    finally:
-        envs.close()
-
-
-def equal_trees(one: Any, other: Any) -> None:  # noqa: ANN401
-    """Compare observations, infos or scenes: mappings, tuples, arrays, objects and None, of one type everywhere."""
-    assert type(one) is type(other)
-    if isinstance(one, dict):
-        assert one.keys() == other.keys()
-        for name in one:
-            equal_trees(one[name], other[name])
-    elif isinstance(one, (tuple, list)) or (isinstance(one, np.ndarray) and one.dtype == object):
-        for a, b in zip(one, other, strict=True):
-            equal_trees(a, b)
-    else:
-        assert not isinstance(one, np.ndarray) or one.dtype == other.dtype
-        np.testing.assert_array_equal(one, other)
-
-
 @pytest.mark.filterwarnings("ignore:.*symmetric and normalized space.*")  # radians are what a robot understands
 @pytest.mark.filterwarnings("ignore:.*Box observation space (minimum|maximum) value is -?inf.*")
 @pytest.mark.parametrize("task", EVERY)
@@ -270,95 +226,6 @@ def test_a_seed_of_a_world_that_goes_on_is_not_taken() -> None:
     assert scenes[0] == scenes[1]
 
 
-# what is refused
-
-
-@pytest.mark.parametrize("make", [TaskEnv, partial(TaskVectorEnv, 2)])
-def test_unknown_reset_options_are_refused(make: Callable[..., gymnasium.Env]) -> None:
-    env = make(task="click_bell", **FAST)
-    with pytest.raises(UserError, match=r"^unknown reset option 'variation'; valid: (none|reset_mask)$"):
-        env.reset(options={"variation": "random"})
-    env.reset(seed=0, options={})
-    env.close()
-
-
-@pytest.mark.parametrize("mask", [[True], np.array([1, 0]), np.array([False, False]), "x"], ids=repr)
-def test_a_reset_mask_must_fit(mask: Any) -> None:  # noqa: ANN401
-    with vector() as envs:
-        envs.reset(seed=0)
-        with pytest.raises(UserError, match="reset_mask must hold 2 truth values, at least one of them true"):
-            envs.reset(options={"reset_mask": mask})
-
-
-def test_the_first_reset_must_start_all_worlds() -> None:
-    with vector() as envs, pytest.raises(ResetNeeded, match="the first reset must start all worlds"):
-        envs.reset(seed=0, options={"reset_mask": np.array([True, False])})
-
-
-@pytest.mark.parametrize(("options", "message"), [
-    ({"render_mode": "human"}, "unknown render mode 'human'; valid: rgb_array"),
-    ({"control": "torque"}, "unknown control mode 'torque'; valid: joint_position, joint_delta, ee_delta"),
-    ({"reward": "shaped"}, "unknown reward 'shaped'; did you mean 'staged'? valid: sparse, staged, dense"),
-    ({"max_episode_steps": 0}, "max_episode_steps is 0; valid: 1 and more"),
-    ({"action_repeat": 0}, "action_repeat is 0; valid: 1 and more"),
-    ({"robot": "pandas"}, "unknown robot 'pandas'; did you mean 'panda'"),
-])  # fmt: skip
-def test_options_that_are_not_valid_are_refused(options: dict[str, Any], message: str) -> None:
-    for make in (lambda **o: TaskEnv("click_bell", **o), lambda **o: TaskVectorEnv(2, "click_bell", **o)):
-        with pytest.raises(UserError) as caught:
-            make(**{**FAST, **options})
-        assert message in str(caught.value) and "\n" not in str(caught.value)
-
-
-def test_an_unknown_autoreset_mode_is_refused() -> None:
-    with pytest.raises(UserError, match="unknown autoreset mode 'Never'; valid: NextStep, SameStep, Disabled"):
-        TaskVectorEnv(2, "click_bell", **FAST, autoreset_mode="Never")
-
-
-@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("mode", CONTROL_MODES)
-def test_a_number_that_is_none_is_refused_by_the_name_of_its_joint(mode: str, number: float) -> None:
-    env = TaskEnv("click_bell", **FAST, control=mode)
-    env.reset(seed=0)
-    before = env.env.world.state().proprio.copy()
-    for entry, name in enumerate(env.env.controller.names):
-        action = env.action_space.low.copy()
-        action[entry] = number
-        with pytest.raises(UserError, match=f"action of {name} is {number}.*must be finite"):
-            env.step(action)
-    np.testing.assert_array_equal(env.env.world.state().proprio, before)
-    assert env.env.steps.tolist() == [0]
-    env.close()
-
-
-@pytest.mark.parametrize("action", [0.1, [0.1], HOME[None], np.r_[HOME, 0.0]], ids=lambda a: str(np.shape(a)))
-def test_an_action_of_another_shape_is_refused(action: Any) -> None:  # noqa: ANN401
-    env = TaskEnv("click_bell", **FAST)
-    env.reset(seed=0)
-    with pytest.raises(UserError, match=r"^the action has shape \(.*\); valid: \(8,\)$"):
-        env.step(action)
-    env.close()
-    with vector() as envs:
-        envs.reset(seed=0)
-        with pytest.raises(UserError, match=r"^the action has shape \(.*\); valid: \(2, 8\)$"):
-            envs.step(np.asarray(action)[None])
-
-
-def test_steps_and_pictures_before_the_first_reset_are_refused() -> None:
-    env = TaskEnv("click_bell", **FAST, render_mode="rgb_array")
-    with vector(render_mode="rgb_array") as envs:
-        for call in (lambda: env.step(HOME), env.render, lambda: envs.step(np.tile(HOME, (2, 1))), envs.render):
-            for kind in (ResetNeeded, gymnasium.error.ResetNeeded):
-                with pytest.raises(kind, match="reset the environment before"):
-                    call()
-        for call in (env.env.observe, env.env.snapshot, lambda: env.env.render_camera("head", (8, 8))):
-            with pytest.raises(ResetNeeded, match="reset the environment before"):
-                call()
-    with pytest.raises(gymnasium.error.ResetNeeded):
-        OrderEnforcing(env).step(HOME)
-    env.close()
-
-
 # episodes
 
 
@@ -416,125 +283,6 @@ def test_pictures_are_drawn_where_asked_for() -> None:
     plain.reset(seed=0)
     assert plain.render() is None
     plain.close()
-
-
-# seeds without a scene
-
-
-def respawned(task: str, **rules: Any) -> Task:  # noqa: ANN401
-    """Return a task whose first object has other spawn rules."""
-    sound = tasks.load_task(task)
-    first, *others = sound.objects
-    other = dataclasses.replace(first, spawn=dataclasses.replace(first.spawn, **rules))
-    return dataclasses.replace(sound, objects=(other, *others))
-
-
-NO_ROOM = respawned("click_bell", clear=((0.0, 0.0, 9.0),))
-SOLVED = dataclasses.replace(tasks.load_task("click_bell"), success=(Predicate("gripper_open", {"arm": "a"}),))
-TILTED = respawned("move_pillbottle_pad", tilt=(0.4, 0.0, 0.0), z=0.05)
-
-
-@pytest.mark.parametrize(("task", "reason"), [
-    (NO_ROOM, "its spawn regions leave no room"), (SOLVED, "it is solved before anyone acts"), (TILTED, "tips over"),
-])  # fmt: skip
-def test_a_seed_without_a_scene_is_an_episode_that_failed(task: Task, reason: str) -> None:
-    env = TaskEnv(task, robot="panda", cameras=("head",), size=(16, 16), privileged=True)
-    observation, info = env.reset(seed=0)
-    assert observation in env.observation_space and not any(values.any() for values in observation.values())
-    assert reason in info["failure"] and info["instruction"] == ""
-    observation, reward, terminated, truncated, info = env.step(HOME)
-    assert observation in env.observation_space and reason in info["failure"]
-    assert (reward, terminated, truncated, info["is_success"]) == (0.0, False, True, False)
-    env.close()
-
-
-@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP], ids=str)
-def test_a_vector_goes_on_past_seeds_without_a_scene(mode: AutoresetMode, workers: int) -> None:
-    worlds = SyncVectorEnv([lambda: TaskEnv(SOLVED, **FAST)] * 2, autoreset_mode=mode)
-    with vector(task=SOLVED, autoreset_mode=mode, scene_workers=workers) as envs:
-        for one, other in zip(envs.reset(seed=3), worlds.reset(seed=3), strict=True):
-            equal_trees(one, other)
-        for _ in range(4):
-            action = np.tile(HOME, (2, 1))
-            for one, other in zip(envs.step(action), worlds.step(action), strict=True):
-                equal_trees(one, other)
-    worlds.close()
-
-
-# pickles and processes
-
-
-def test_spaces_specs_and_environments_are_pickled() -> None:
-    options = {**FAST, "control": "ee_delta", "normalized": True, "max_episode_steps": 5}
-    env = TaskEnv("click_bell", **options, privileged=True, depth=True)
-    for space in (env.observation_space, env.action_space):
-        assert pickle.loads(pickle.dumps(space)) == space
-    again = pickle.loads(pickle.dumps(env))
-    equal_trees(again.reset(seed=3)[0], env.reset(seed=3)[0])
-    assert again.max_episode_steps == 5 and again.env.controller.mode == "ee_delta"
-    env.close()
-    again.close()
-    made = gymnasium.make("aim/ClickBell-v0", **options)
-    for spec in (pickle.loads(pickle.dumps(made.spec)), EnvSpec.from_json(made.spec.to_json())):
-        assert spec.kwargs["control"] == "ee_delta" and gymnasium.make(spec).spec.max_episode_steps == 5
-    many = gymnasium.make_vec("aim/ClickBell-v0", 3, **options)
-    assert json.loads(many.spec.to_json())["kwargs"]["num_envs"] == 3
-    assert gymnasium.make_vec(many.spec).num_envs == 3
-    made.close()
-    many.close()
-
-
-@pytest.mark.slow
-def test_worlds_in_spawned_processes_are_the_same_worlds() -> None:
-    make = cloudpickle.loads(cloudpickle.dumps(lambda: TaskEnv("click_bell", **FAST, max_episode_steps=3)))
-    worlds = AsyncVectorEnv([make] * 2, context="spawn")
-    with vector(max_episode_steps=3) as envs:
-        equal_trees(worlds.reset(seed=3), envs.reset(seed=3))
-        for _ in range(5):
-            for one, other in zip(worlds.step(np.tile(HOME, (2, 1))), envs.step(np.tile(HOME, (2, 1))), strict=True):
-                equal_trees(one, other)
-    worlds.close()
-
-
-@pytest.mark.parametrize("variation", ["clean", "random"])
-@pytest.mark.parametrize("task", ["click_bell", "open_laptop"])
-def test_scenes_of_workers_are_scenes_of_this_process_to_the_bit(task: str, variation: str) -> None:
-    env = sim.make(task, robot="panda", n=2, cameras=(), variation=variation)
-    queue = SceneQueue(env, 1)
-    queue.prefetch([5, 6])
-    settled = settle_scenes(env.world, {0: 5, 1: 6}, variation)
-    prepared = queue.take({0: 5, 1: 6, 2: 7})
-    queue.close()
-    assert prepared.keys() == settled.keys()
-    for i, scene in settled.items():
-        equal_trees(dataclasses.asdict(without_model(prepared[i])), dataclasses.asdict(without_model(scene)))
-    runs = []
-    for scenes in (None, prepared):
-        env.reset([5, 6], scenes=scenes)
-        env.step(np.tile(np.array(env.robot.home_action) + 0.1, (2, 25, 1)))
-        runs.append([(snapshot.physics, snapshot.contacts) for snapshot in env.world.save().values()])
-    for (physics, contacts), (other_physics, other_contacts) in zip(*runs, strict=True):
-        np.testing.assert_array_equal(physics, other_physics)
-        np.testing.assert_array_equal(contacts, other_contacts)
-    env.close()
-
-
-def without_model(scene: SettledScene | SceneFailure) -> SettledScene:
-    """Return a settled scene without what the engine made of it."""
-    assert isinstance(scene, SettledScene)
-    return dataclasses.replace(scene, compiled=None)
-
-
-def test_what_is_asked_for_by_several_worlds_is_prepared_once() -> None:
-    env = sim.make("click_bell", robot="panda", n=2, cameras=())
-    queue = SceneQueue(env, 1)
-    queue.prefetch([5])
-    queue.prefetch([5])
-    ready = queue.take({0: 5, 1: 5})
-    assert ready[0] is ready[1] and queue.take({0: 5}) == {}
-    queue.close()
-    env.close()
 
 
 # making environments

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import sim
 from sim import tasks
 from sim.envs.env import Env
 from sim.expert.policy import ExpertPolicy
-from sim.task.predicates import PredicateView
-from sim.task.progress import PlanProgress, measure_turn
+from sim.task.progress import PlanProgress
 from sim.task.rewards import REWARD_SETS, RewardTerm
 from sim.types import UserError
 
@@ -92,39 +88,6 @@ def test_staged_pays_for_each_stage_once() -> None:
     assert rewards[-1] >= 1.0
     assert sum(rewards) == pytest.approx(1 + (len(paid) - (rewards[-1] == 1.0)) / (stages + 1))
     env.close()
-
-
-def test_turning_back_to_where_a_joint_stood_counts_once_it_is_there() -> None:
-    """A stage that returns a joint to its place at reset is not done as long as the joint is elsewhere."""
-
-    class Joint:
-        fraction = 0.9
-
-        def initial_joint_fraction(self, name: str) -> NDArray[np.float64]:
-            return np.array([0.2])
-
-        def joint_fraction(self, name: str) -> NDArray[np.float64]:
-            return np.array([self.fraction])
-
-        def part_of_joint(self, name: str) -> str:
-            return "laptop.lid"
-
-        def bounds(self, body: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-            return np.zeros((1, 3)), np.zeros((1, 3))
-
-        def pose(self, name: str) -> NDArray[np.float64]:
-            return np.array([[0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]])
-
-        def tool_positions(self, arm: str) -> NDArray[np.float64]:
-            return np.full((1, 1, 3), 5.0)
-
-    view = cast("PredicateView", Joint())
-    args = {"arm": "a", "joint": "laptop.hinge", "to": 0.2}
-    away = measure_turn(view, args)
-    Joint.fraction = 0.2
-    back = measure_turn(view, args)
-    assert not away.done.any() and back.done.all()
-    assert away.grade[0] < back.grade[0]
 
 
 def test_a_predicate_can_be_a_term_by_value_or_by_change() -> None:

@@ -14,7 +14,8 @@ from sim.envs.settle import SceneFailure, settle_scenes
 from sim.scene.sample import sample_scene
 from sim.task.spec import Task
 from sim.world.protocol import STATE_FIELDS, World, WorldState
-from sim.world.state import SceneTable, StateView
+from sim.world.scene_table import SceneTable
+from sim.world.state import StateView
 
 ENGINES: dict[str, Callable[[Task, Embodiment, int, int], World]] = {
     "toy": ToyWorld,

@@ -8,17 +8,18 @@ import shlex
 from pathlib import Path
 
 import pytest
+from pages import DOCS, read_blocks
 
 from aim import cli, console
 
-PAGE = Path(__file__).parents[2] / "docs" / "add_an_object.md"
+PAGE = DOCS / "add_an_object.md"
 FILES = ("plugins/objects/rings.py", "ring_on_post.py", "plugins/catalogue/rings.py")  # of the page's blocks, in order
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The page's files, in the current folder."""
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    blocks = read_blocks(PAGE.name, "python")
     for name, text in zip(FILES, blocks, strict=True):
         assert f"`{name}`" in PAGE.read_text()
         path = tmp_path / name

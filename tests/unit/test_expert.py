@@ -10,7 +10,8 @@ from scenes import SceneUnderTest
 
 from sim import robots, tasks
 from sim.envs.env import Env
-from sim.expert.arm import ArmController, LookaheadCost, PoseOffset
+from sim.expert.arm import ArmController, LookaheadCost
+from sim.expert.motion import PoseOffset
 from sim.expert.policy import ExpertPolicy
 from sim.geometry import rotate
 from sim.task.spec import ArmRole, ObjectSpec, Predicate, Skill, Spawn, Task, TaskObject

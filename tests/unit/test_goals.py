@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import pi
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sim import robots
 from sim.embodiment.kinematics import KinematicChain
 from sim.embodiment.model import Geom
-from sim.expert.arm import ArmController
+from sim.expert.arm import ArmController, ExpertContext
 from sim.expert.collision import (
     HELD_POINT_SPACING_M,
     build_finger_points,
@@ -27,7 +27,7 @@ from sim.world.protocol import WORLD_CONTACT
 PANDA = robots.load_robot("panda").arms[0]
 
 
-def see_cup(position: NDArray, side: float = 1.0, symmetry: int = 1) -> Any:  # noqa: ANN401
+def see_cup(position: NDArray, side: float = 1.0, symmetry: int = 1) -> ExpertContext:
     """Return a context in which a cup stands upright at a position, and a role acts on a side."""
     model = SimpleNamespace(frames={"bottom": ("", make_pose((0.0, 0.0, 0.0)))}, yaw_symmetry=symmetry)
     world = SimpleNamespace(
@@ -36,7 +36,7 @@ def see_cup(position: NDArray, side: float = 1.0, symmetry: int = 1) -> Any:  # 
         frame_pose=lambda name: make_pose(position),
         scene=SimpleNamespace(models={"cup": model}),
     )
-    return SimpleNamespace(world=world)
+    return cast("ExpertContext", SimpleNamespace(world=world))
 
 
 @pytest.mark.parametrize("side", [1.0, -1.0])

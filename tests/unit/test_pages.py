@@ -7,15 +7,9 @@ import shlex
 from pathlib import Path
 
 import pytest
+from pages import read_blocks
 
 from aim import cli, console
-
-DOCS = Path(__file__).parents[2] / "docs"
-
-
-def read_blocks(page: str, language: str) -> list[str]:
-    """Return the fenced blocks of a page in one language."""
-    return re.findall(rf"```{language}\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
 
 
 @pytest.mark.parametrize("number", range(3))

@@ -14,8 +14,8 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 
 from sim.geometry import make_pose, quat_from_axis_angle
-from sim.task import predicates
-from sim.task.predicates import MAX_CLOSED, MIN_OPEN, PREDICATES, PredicateView, SuccessCondition, tolerance
+from sim.task.condition import SuccessCondition
+from sim.task.predicates import MAX_CLOSED, MIN_OPEN, PREDICATES, PredicateView, tolerance
 from sim.task.spec import ArmRole, ObjectSpec, Predicate, Spawn, SpecError, Task, TaskObject, Value
 from sim.task.values import resolve_hints
 
@@ -436,7 +436,7 @@ def test_an_error_inside_a_predicate_is_not_blamed_on_the_task(monkeypatch: pyte
     def broken(view: PredicateView, arm: str) -> Floats:
         raise TypeError("inside")
 
-    monkeypatch.setattr(predicates, "PREDICATES", {**PREDICATES, "gripper_open": broken})
+    monkeypatch.setattr("sim.task.condition.PREDICATES", {**PREDICATES, "gripper_open": broken})
     condition = SuccessCondition(ONE)
     with pytest.raises(TypeError, match="inside"):
         condition.evaluate(States((lifted(1, 1),)))

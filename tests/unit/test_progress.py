@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from scenes import CLOSED, GRIP, make_grip_task
 
-from sim.task.predicates import Evaluation
+from sim.task.condition import Evaluation
+from sim.task.predicates import PredicateView
 from sim.task.progress import PlanProgress, measure_carry, measure_pick, measure_place, measure_press, measure_turn
 from sim.task.spec import Skill
 
@@ -18,10 +19,15 @@ FAR_AWAY = np.array((9.0, 9.0, 9.0))
 LID = {"arm": GRIP, "joint": "laptop.hinge"}
 
 
-def see_joint(start: float, *now: float) -> Any:  # noqa: ANN401
+def make_view(**answers: object) -> PredicateView:
+    """Return a view that knows no more than these answers."""
+    return cast("PredicateView", SimpleNamespace(**answers))
+
+
+def see_joint(start: float, *now: float) -> PredicateView:
     """Return a view of worlds in which a joint began at one fraction of its range and stands at others."""
     n, corner = len(now), np.zeros((len(now), 3))
-    return SimpleNamespace(
+    return make_view(
         initial_joint_fraction=lambda name: np.full(n, start),
         joint_fraction=lambda name: np.array(now),
         part_of_joint=lambda name: "laptop.lid",
@@ -43,6 +49,13 @@ def test_a_turn_is_graded_by_the_way_from_where_the_joint_stood(
     reach = measure.grade[0]  # all that there is before the joint moves
     assert measure.done.tolist() == [False, False, True] and 0.0 < reach < 0.01
     assert measure.grade[1] == pytest.approx(0.5, abs=1e-6) and measure.grade[2] > 0.9
+
+
+def test_turning_back_to_where_a_joint_stood_counts_once_it_is_there() -> None:
+    """A stage that returns a joint to its place at reset is not done as long as the joint is elsewhere."""
+    measure = measure_turn(see_joint(0.2, 0.9, 0.2), {**LID, "to": 0.2})
+    assert measure.done.tolist() == [False, True]
+    assert measure.grade[0] < measure.grade[1]
 
 
 def test_a_joint_that_stands_where_it_is_wanted_is_turned() -> None:
@@ -80,8 +93,8 @@ def test_the_potential_is_out_of_the_stages_that_are_for_the_scene() -> None:
     evaluation = Evaluation(np.full((3, 1), -1.0), np.zeros((3, 1), bool))
     end = float(evaluation.scores[0, 0])
 
-    def see(opening: float) -> Any:  # noqa: ANN401
-        return SimpleNamespace(gripper_openings=lambda arm: np.full((3, 1), opening))
+    def see(opening: float) -> PredicateView:
+        return make_view(gripper_openings=lambda arm: np.full((3, 1), opening))
 
     stage, potential = plan.begin(see(0.3), applies, evaluation)
     np.testing.assert_allclose(potential, [0.3 / 3, 0.3 / 2, 0.3 / 2])
@@ -90,13 +103,13 @@ def test_the_potential_is_out_of_the_stages_that_are_for_the_scene() -> None:
     np.testing.assert_allclose(potential, [(1 + 1.0) / 3, (1 + end) / 2, (1 + end) / 2])
 
 
-def see_touch(*spots: tuple[float, float, float] | None, opening: float = 0.0, rise: float = 0.0) -> Any:  # noqa: ANN401
+def see_touch(*spots: tuple[float, float, float] | None, opening: float = 0.0, rise: float = 0.0) -> PredicateView:
     """Return a view of worlds whose gripper touches a thing, which stands at the origin, at a spot or not at all."""
     worlds = np.array([i for i, spot in enumerate(spots) if spot is not None], int)
     positions = np.array([spot for spot in spots if spot is not None], float).reshape(-1, 3)
     n = len(spots)
     pose = np.tile((0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0), (n, 1))
-    return SimpleNamespace(
+    return make_view(
         table_origin=lambda: np.zeros((n, 3)),
         bounds=lambda body: (np.zeros((n, 3)), np.zeros((n, 3))),
         pose=lambda name: pose,

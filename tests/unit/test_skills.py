@@ -12,7 +12,7 @@ from scenes import GRIP, SceneUnderTest, make_grip_task
 
 from sim import robots
 from sim.embodiment.kinematics import KinematicChain
-from sim.expert.arm import FULL_STROKE_STEPS, ArmController, ExpertContext, MotionFailed
+from sim.expert.arm import FULL_STROKE_STEPS, ArmController, ExpertContext
 from sim.expert.executor import (
     MAX_PLAN_END_SPEED_M_S,
     MAX_PLAN_END_WAIT_STEPS,
@@ -20,6 +20,7 @@ from sim.expert.executor import (
     _select_applicable,
     _wait_until_settled,
 )
+from sim.expert.motion import MotionFailed
 from sim.expert.skills import pick, place
 from sim.geometry import rotate
 from sim.task.spec import TABLE_HALF_EXTENTS_M, Predicate, Skill

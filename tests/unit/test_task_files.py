@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pages import read_blocks
 
 from aim import cli, console
 from sim import robots, tasks
@@ -249,9 +249,8 @@ def test_a_strict_task_has_the_scenes_of_its_weak_twin(name: str) -> None:
         assert (ours.instruction, ours.table) == (theirs.instruction, theirs.table)
 
 
-def test_the_task_of_the_documentation_can_be_used(tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    page = (pytestconfig.rootpath / "docs" / "add_a_task.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+def test_the_task_of_the_documentation_can_be_used(tmp_path: Path) -> None:
+    (code,) = read_blocks("add_a_task.md", "python")
     file = tmp_path / "can_on_coaster.py"
     file.write_text(code)
     task = tasks.load_task(file)
