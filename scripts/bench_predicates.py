@@ -14,7 +14,7 @@ ACTION_SPREAD_RAD = 0.05  # of random joint targets about home
 
 
 def measure(task: str) -> float:
-    """Return the median time of evaluating a task's predicates, state and contacts read anew, in microseconds a world."""
+    """Return the median time (microseconds a world) of evaluating a task's predicates, reading state and contacts."""
     robot = robots.load_robot("aloha")
     env = Env(tasks.load_task(task), robot, WORLDS, cameras=(), stop_at_success=False, max_steps=10**9)
     env.reset(range(WORLDS))
