@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar
 
 from sim.types import STEPS_PER_IMAGE, UserError
 
-SCHEMA = "aim.run/4"
+SCHEMA = "aim.run/5"
 Precision = Literal["auto", "fp32", "bf16"]
 Predict = Literal["data", "velocity"]
 Attention = Literal["segments", "mask", "flex"]  # how it is computed: `aim.model.attention`

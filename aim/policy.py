@@ -5,13 +5,15 @@ calls, as the simulator and the server want it. A chunk is longer than what is c
 are returned, then the world is looked at again. The past is known where an observation was made exactly one latent
 frame ago: so `execute` should divide the control steps of a frame, 16 (16, 8 or 4), else the model acts without past.
 
-What a copy does depends on what it sees, on the seed and on its own time alone: its noise is drawn from (seed, control
-step), not from its place among the copies.
+What a world does depends on what it sees, on the policy's seed, on the number of the world and on its own time alone:
+its noise is drawn from (policy seed, world number, control step). In an evaluation the number is the seed of the scene,
+so neither the batch nor the place in it matters; worlds of one scene that are numbered apart act apart.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,15 +56,18 @@ class LearnedPolicy:
     def __init__(
         self, run: Run, transform: Transform, codec: PictureCodec, model: AIM, *, execute: int = 0, seed: int = 0,
         video_steps: int = VIDEO_STEPS, action_steps: int = ACTION_STEPS, imagine: bool = False,
-        number: Number = "fp32",
+        number: Number = "fp32", worlds: Sequence[int] = (),
     ) -> None:  # fmt: skip
-        """Hold the parts; `execute` 0 stands for what the run says, `imagine` asks for predicted pictures and maps."""
+        """Hold the parts; `execute` 0 stands for what the run says, `imagine` asks for predicted pictures and maps.
+
+        `worlds` are the numbers that tell the noise of n worlds apart; 0 to n - 1 if left out.
+        """
         if not 0 <= execute <= run.model.chunk:
             raise UserError(f"execute must lie in 1 to {run.model.chunk}, the length of a chunk")
         self.run, self.transform, self.codec, self.model = run, transform, codec.eval(), model.eval()
         self.execute = execute or run.data.execute
         self.seed, self.video_steps, self.action_steps = seed, video_steps, action_steps
-        self.imagine = imagine
+        self.imagine, self.worlds = imagine, tuple(worlds)
         self.number: Number = number
         self.device = next(model.parameters()).device
         self.valid = torch.tensor(transform.action.moves, device=self.device)
@@ -149,8 +154,11 @@ class LearnedPolicy:
         return latents.black_tokens(self.codec)
 
     def _draws(self, now: NDArray[np.int64]) -> Draws:
-        """Return what the copies draw from at their control steps `now` (n,)."""
-        return Draws(tuple(schedule.generator(self.seed, "act", int(step)) for step in now))
+        """Noise of the worlds at their control steps `now` (n,)."""
+        worlds = self.worlds or range(len(now))
+        if len(worlds) != len(now):
+            raise UserError(f"the policy is for {len(worlds)} worlds, and was shown {len(now)}")
+        return Draws(tuple(schedule.generator(self.seed, "act", w, int(s)) for w, s in zip(worlds, now, strict=True)))
 
     def _pictured(self, future: Imagined) -> dict[str, NDArray[np.uint8]]:
         """Return the predicted pictures, and maps where the model has them, of every view."""
@@ -217,7 +225,7 @@ def recalled(
 def load_policy(
     path: Path | str, *, execute: int = 0, seed: int = 0, video_steps: int = VIDEO_STEPS,
     action_steps: int = ACTION_STEPS, imagine: bool = False, device: str = "cpu", compiled: bool = False,
-    number: Number | None = None,
+    number: Number | None = None, worlds: Sequence[int] = (),
 ) -> LearnedPolicy:  # fmt: skip
     """Return the policy of a checkpoint, or of the newest one in a run's folder; `UserError` where there is none.
 
@@ -239,5 +247,5 @@ def load_policy(
         graphs.compile_inference(model)
     return LearnedPolicy(
         run, transform, codec.to(place), model.to(place), execute=execute, seed=seed, video_steps=video_steps,
-        action_steps=action_steps, imagine=imagine, number=number,
+        action_steps=action_steps, imagine=imagine, number=number, worlds=worlds,
     )  # fmt: skip

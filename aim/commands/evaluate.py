@@ -15,6 +15,7 @@ def evaluate(
     variation: str = "clean",
     episodes: int = 25,
     seed: int = 100_000,
+    policy_seed: int = 0,
     batch: int = 16,
     films: int | None = None,
     film_height: int = 240,
@@ -34,6 +35,7 @@ def evaluate(
         variation: clean, or random: looks and words that no training shows
         episodes: seeds a task
         seed: first seed
+        policy_seed: of the noise that a learned policy samples its actions from, world by world
         batch: copies that run beside each other; it changes the speed, not the results
         films: episodes of each task that are filmed, the first ones; 2, but none of the expert's and of random actions
             on a suite, if left out
@@ -59,11 +61,11 @@ def evaluate(
     films = (0 if cheap and suite else 2) if films is None else films
     workers = (min(2, cores()) if cheap else 1) if workers is None else workers
     threads = (2 if workers == 1 else 1) if threads is None else threads
-    if min(episodes, batch, threads, workers) < 1 or min(seed, films) < 0 or film_height < 32:
-        raise UserError("episodes, batch, threads and workers start at 1, seed and films at 0, film_height at 32")
+    if min(episodes, batch, threads, workers) < 1 or min(seed, policy_seed, films) < 0 or film_height < 32:
+        raise UserError("episodes, batch, threads and workers start at 1, seeds and films at 0, film_height at 32")
     resolve_name("variation", variation, tuple(LOOKS))
     parse.writable(out)
-    who = contender(policy, parse.size(size) if size else None, device)
+    who = contender(policy, parse.size(size) if size else None, device, policy_seed)
     body = robots.load_robot(resolve_name("robot", robot_of(who, robot, "aloha"), robots.list_robots()))
     tasks = parse.chosen(task, suite, body)
     names, given = tuple(tasks), parse.definitions(tasks)

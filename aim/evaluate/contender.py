@@ -42,7 +42,9 @@ class Contender:
         return Identity(self.name, self.digest, plan.robot, plan.variation, settings)
 
 
-def contender(policy: str, size: tuple[int, int] | None = None, device: str = "auto") -> Contender:
+def contender(
+    policy: str, size: tuple[int, int] | None = None, device: str = "auto", policy_seed: int = 0
+) -> Contender:
     """Return who `policy` names: expert, random, or the folder of a checkpoint; `UserError` for none of these.
 
     A learned one is shown pictures of the `size` that it learned from, unless another is given.
@@ -53,7 +55,7 @@ def contender(policy: str, size: tuple[int, int] | None = None, device: str = "a
         return Contender(FLOOR, _random, size=size or (128, 128))
     if not Path(policy).is_dir():
         raise UserError(f"no policy {policy!r}; give {PRIVILEGED}, {FLOOR} or the folder of a training or checkpoint")
-    return _learned(Path(policy), size, device)
+    return _learned(Path(policy), size, device, policy_seed)
 
 
 def robot_of(who: Contender, asked: str, default: str) -> str:
@@ -75,7 +77,7 @@ def _random(env: Env, batch: Batch) -> Policy:
     return RandomPolicy(env.robot, batch.seeds)
 
 
-def _learned(path: Path, asked: tuple[int, int] | None, device: str) -> Contender:
+def _learned(path: Path, asked: tuple[int, int] | None, device: str, policy_seed: int) -> Contender:
     import torch
 
     from aim import config, console, machine
@@ -92,7 +94,7 @@ def _learned(path: Path, asked: tuple[int, int] | None, device: str) -> Contende
         console.note(f"note: it learned from pictures of {height}x{width}, which show another part of the scene")
     return Contender(
         name=f"{loaded.run.preset} {folder.name}",
-        start=functools.partial(_learner, folder, where, digest, number),
+        start=functools.partial(_learner, folder, where, digest, number, policy_seed),
         digest=digest,
         robot=loaded.run.robot,
         cameras=loaded.cameras,
@@ -104,20 +106,21 @@ def _learned(path: Path, asked: tuple[int, int] | None, device: str) -> Contende
             "execute": loaded.execute,
             "video_steps": loaded.video_steps,
             "action_steps": loaded.action_steps,
-            "policy_seed": loaded.seed,
+            "policy_seed": policy_seed,
             "precision": loaded.number,
             "device": loaded.device.type,
         },
     )
 
 
-def _learner(folder: Path, where: str, digest: str, number: Number, env: Env, batch: Batch) -> Policy:
+def _learner(folder: Path, where: str, digest: str, number: Number, policy_seed: int, env: Env, batch: Batch) -> Policy:
     from aim.policy import LearnedPolicy
 
     loaded = _loaded(folder, where, digest, number)
     return LearnedPolicy(
-        loaded.run, loaded.transform, loaded.codec, loaded.model, imagine=batch.filmed, number=loaded.number
-    )
+        loaded.run, loaded.transform, loaded.codec, loaded.model, seed=policy_seed, imagine=batch.filmed,
+        number=loaded.number, worlds=batch.seeds,
+    )  # fmt: skip
 
 
 @functools.lru_cache(maxsize=1)

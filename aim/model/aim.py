@@ -24,7 +24,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from aim.config import ModelConfig
-from aim.model import flow, intent, rope
+from aim.model import flow, intent, rope, sampler
 from aim.model.batch import Cache, Context, Imagined, Sample
 from aim.model.embed import Embed, width
 from aim.model.flow import Draws
@@ -57,6 +57,9 @@ class Head(nn.Module):
         return self.out(modulate(z, shift, scale)).float()
 
 
+ACTION_EXPERT = ("embed.action.", "embed.stance.", "embed.place.a", "trunk.times.action.", "heads.a.")
+
+
 class AIM(nn.Module):
     """The intent-aware world action model. Weights come from torch's global generator: seed it first."""
 
@@ -76,6 +79,14 @@ class AIM(nn.Module):
         for kind, where in rope.positions(config).items():
             turned = rope.turn(where, config.head_dim, config.rope_base)
             self.register_buffer(f"turn_{kind}", turned, persistent=False)
+
+    def action_expert_parameters(self) -> dict[str, nn.Parameter]:
+        """Parameters of the action expert by name: no other token, key or value depends on them."""
+        return {
+            name: value
+            for name, value in self.named_parameters()
+            if name.startswith(ACTION_EXPERT) or (name.startswith("trunk.layers.") and ".action." in name)
+        }
 
     def forward(self, sample: Sample, draws: Draws) -> dict[str, Float[Tensor, ""]]:
         """Return the losses: see `losses`."""
@@ -133,8 +144,7 @@ class AIM(nn.Module):
             given[copied] = condition
         tokens = {**self._cut(self.embed.context(context)), **self._cut(self.embed.future(given, context))}
         chunks = [segment for segment in self.sequence if segment.kind == "a"]
-        stance = self._stance(context)
-        tokens |= {s: self.embed.chunk(z, stance) for s, z in zip(chunks, action.unbind(1), strict=True)}
+        tokens |= {s: self.embed.chunk(z, context.state) for s, z in zip(chunks, action.unbind(1), strict=True)}
         levels = {s: s_video for s in tokens if s.kind in ("x", "m")}
         levels |= dict(zip(chunks, s_action.unbind(1), strict=True))
         outs, _ = self._run(tokens, levels, Cache(), self.embed.words(context))
@@ -143,7 +153,7 @@ class AIM(nn.Module):
 
     def remember(self, context: Context) -> Cache:
         """Return the cache of the past, of o and of the text: all that pictures and maps are denoised against."""
-        tokens, cache = self._cut(self.embed.context(context)), Cache(stance=self._stance(context))
+        tokens, cache = self._cut(self.embed.context(context)), Cache(state=context.state)
         return self._run(tokens, {}, cache, self.embed.words(context))[1]
 
     def condition(self, cache: Cache, future: Frames) -> Cache:
@@ -163,8 +173,8 @@ class AIM(nn.Module):
     def action_velocity(self, cache: Cache, action: Actions, s: Levels) -> Actions:
         """Return the velocity of the actions at level s (b,), or (1,) for all rows, after `condition`."""
         chunk = next(segment for segment in self.sequence if segment.kind == "a")
-        assert cache.stance is not None, "a cache begins with `remember`"
-        outs, _ = self._run({chunk: self.embed.chunk(action, cache.stance)}, {chunk: s}, cache)
+        assert cache.state is not None, "a cache begins with `remember`"
+        outs, _ = self._run({chunk: self.embed.chunk(action, cache.state)}, {chunk: s}, cache)
         return self._steps(outs[chunk])
 
     @torch.no_grad()
@@ -216,7 +226,7 @@ class AIM(nn.Module):
         def velocity(z: Tensor, s: float) -> Tensor:
             return self.action_velocity(imagined.cache, z, z.new_full((1,), s)) * valid
 
-        return flow.walk(noise, flow.schedule(action_steps, config.action_shift), velocity), imagined
+        return sampler.sample(velocity, noise, flow.schedule(action_steps, config.action_shift)).actions, imagined
 
     def _run(
         self, tokens: Mapping[Segment, Tokens], levels: Mapping[Segment, Levels], cache: Cache,
@@ -235,13 +245,10 @@ class AIM(nn.Module):
                 moment = self.trunk.times[name](levels[segment]) if segment in levels else clean
                 layered[segment], last[segment] = moment
         turns = {name: torch.cat([self._turn(s) for s in group], 1) for name, group in streams.items()}
-        text, seen = words or (None, cache.text_seen)
-        cache = replace(cache, text_seen=seen)
-        outs, kept = self.trunk(tokens, streams, layered, turns, cache, text, list(levels))
+        if words:
+            cache = replace(cache, text_tokens=words[0], text_seen=words[1])
+        outs, kept = self.trunk(tokens, streams, layered, turns, cache, list(levels))
         return {s: cast(Head, self.heads[s.kind])(z, last[s]) for s, z in outs.items()}, kept
-
-    def _stance(self, context: Context) -> Float[Tensor, "b 1 w"]:
-        return self.embed.stance(context.state)[:, None]
 
     def _cut(self, tokens: Mapping[str, Tokens]) -> dict[Segment, Tokens]:
         """Return the tokens of each kind by its segments, in the order of the sequence."""

@@ -57,8 +57,9 @@ class Cache:
 
     segments: Mapping[Segment, tuple[KeyValue, ...]] = field(default_factory=dict)
     text: Mapping[str, tuple[KeyValue, ...]] = field(default_factory=dict)
+    text_tokens: Float[Tensor, "b l w"] | None = None  # embedded text, which the action expert projects itself
     text_seen: Bool[Tensor, "b 1 1 l"] | None = None
-    stance: Float[Tensor, "b 1 w"] | None = None  # the state, as action tokens are told of it
+    state: Float[Tensor, "b s"] | None = None  # normalised proprioception, which noisy action tokens are told of
 
 
 @dataclass(frozen=True)

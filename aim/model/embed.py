@@ -75,6 +75,7 @@ class Embed(nn.Module):
         self.patch, self.config = config.action_patch, config
         self.rgb = nn.Linear(config.token_channels, wide)
         self.action = nn.Linear(acts, config.action_width)
+        self.past_action = nn.Linear(acts, wide)
         self.state = nn.Linear(config.state_dim, wide)
         self.stance = nn.Linear(config.state_dim, config.action_width)
         self.text = nn.Sequential(nn.Linear(config.text_width, wide), nn.GELU("tanh"), nn.Linear(wide, wide))
@@ -107,7 +108,7 @@ class Embed(nn.Module):
         past = torch.where(
             known, self.rgb(context.past_rgb.flatten(1, 2)) + self._moved(context, before), self.no_past["past_obs"]
         )
-        acts = torch.where(known, self.actions(context.past_action), self.no_past["past_act"])
+        acts = torch.where(known, self.past_action(self._patches(context.past_action)), self.no_past["past_act"])
         seen = self.rgb(context.rgb) + self._moved(context, 1)
         if self.config.geometry:
             assert context.points is not None, "a model with geometry needs the points of the current observation"
@@ -140,14 +141,14 @@ class Embed(nn.Module):
                 found[kind] = found[kind] + self.value_noise
         return found
 
-    def chunk(self, action: Float[Tensor, "b k d"], stance: Float[Tensor, "b 1 w"]) -> Float[Tensor, "b _ _"]:
-        """Return the tokens of `a`, given the embedded state that they start from."""
-        return self.actions(action) + self.place["a"] + stance
+    def chunk(self, action: Float[Tensor, "b k d"], state: Float[Tensor, "b s"]) -> Float[Tensor, "b _ _"]:
+        """Return the tokens of `a`, given the normalised state that they start from."""
+        return self.action(self._patches(action)) + self.place["a"] + self.stance(state)[:, None]
 
-    def actions(self, action: Float[Tensor, "b k d"]) -> Float[Tensor, "b _ _"]:
-        """Return one token for each `action_patch` control steps, without its place."""
+    def _patches(self, action: Float[Tensor, "b k d"]) -> Float[Tensor, "b _ _"]:
+        """Return the numbers of each `action_patch` control steps side by side."""
         rows, steps, channels = action.shape
-        return self.action(action.reshape(rows, steps // self.patch, self.patch * channels))
+        return action.reshape(rows, steps // self.patch, self.patch * channels)
 
     def words(self, context: Context) -> tuple[Float[Tensor, "b l w"], Bool[Tensor, "b 1 1 l"]]:
         """Return text tokens and which of them count; the first one counts only where no word does."""

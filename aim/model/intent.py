@@ -21,10 +21,12 @@ from sim.types import UserError
 
 Table = Mapping[str, frozenset[str]]
 
-# whose weights the tokens of a segment use; pretrained models let the map use those of rgb
+# Whose weights the tokens of a segment use; pretrained models let the map use those of rgb. Only the noisy actions use
+# the action expert's: so pictures, maps and every cached key and value stay as they are when it is trained alone.
 STREAM_OF_SEGMENT: Mapping[str, str] = MappingProxyType(
-    {"past_obs": "rgb", "o": "rgb", "x": "rgb", "y": "rgb", "m": "map", "c": "map", "past_act": "action", "a": "action"}
+    {"past_obs": "rgb", "o": "rgb", "x": "rgb", "y": "rgb", "m": "map", "c": "map", "past_act": "rgb", "a": "action"}
 )
+ACTION = "action"  # the stream of the action expert
 COPY_OF: Mapping[str, str] = MappingProxyType({"c": "m", "y": "x"})  # the clean copies that actions may be given
 
 

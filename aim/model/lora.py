@@ -18,11 +18,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from aim.model.aim import AIM
+from aim.model.intent import ACTION
 from aim.model.mot import Layer
 
 ADAPTED = ("qkv", "out", "up", "down", "read_q", "read_kv", "read_out")  # linear layers of an expert
 FROZEN = ("embed.rgb.", "embed.text.", "heads.x.")  # beside the trunk's wide streams
-ACTION = "action"  # the stream that trains as a whole
 
 
 class Adapted(nn.Module):

@@ -27,7 +27,7 @@ from aim.model import attention, intent
 from aim.model.attention import AttentionPlan, Heads, attend
 from aim.model.batch import Cache, KeyValue
 from aim.model.embed import WAVES, waves, widths
-from aim.model.intent import Segment
+from aim.model.intent import ACTION, Segment
 from aim.model.rope import Turn, rotate
 
 Hidden = Float[Tensor, "b n w"]
@@ -118,7 +118,7 @@ class Step:
     streams: Mapping[str, tuple[Segment, ...]]  # whose segments run
     times: Mapping[Segment, Float[Tensor, "_ 1 m _"]]
     turns: Turns
-    words: Float[Tensor, "b l e"] | None  # the text, where its keys and values are not in the cache yet
+    words: Float[Tensor, "b l e"] | None  # the text
     seen: Bool[Tensor, "b 1 1 l"] | None  # which words count
     plan: AttentionPlan  # who hears whom
 
@@ -150,7 +150,9 @@ class Layer(nn.ModuleDict):
             for s, q, k, v in zip(group, *cut, strict=True):
                 asked[s], kept[s] = q, (k, v)
         if step.words is not None:
-            told = {name: self._of(name).words(step.words) for name in self.reads}
+            # the action expert's are not cached: what is cached depends on no weight of its own
+            new = [name for name in self.reads if name not in told and (name != ACTION or name in step.streams)]
+            told = {**told, **{name: self._of(name).words(step.words) for name in new}}
         asked = {s: asked[s] for s in step.plan.heard}
         heard = attention.hear(step.plan, asked, {**memory, **kept})
         result: dict[Segment, Tensor] = {}
@@ -202,12 +204,12 @@ class Trunk(nn.Module):
 
     def forward(
         self, hidden: Many, streams: Mapping[str, tuple[Segment, ...]], times: Mapping[Segment, Tensor],
-        turns: Turns, cache: Cache, words: Hidden | None, wanted: Collection[Segment],
+        turns: Turns, cache: Cache, wanted: Collection[Segment],
     ) -> tuple[dict[Segment, Tensor], Cache]:  # fmt: skip
         """Return the last hidden states of the `wanted` segments, and the cache with all given segments added."""
         device, keys = next(iter(hidden.values())).device, (*cache.segments, *hidden)
         every, few = (attention.plan(self.way, self.who, some, keys, device) for some in (hidden, wanted))
-        step = Step(streams, times, turns, words, cache.text_seen, every)
+        step = Step(streams, times, turns, cache.text_tokens, cache.text_seen, every)
         kept: dict[Segment, tuple[KeyValue, ...]] = {segment: () for segment in hidden}
         told: dict[str, tuple[KeyValue, ...]] = {}
         for depth, layer in enumerate(self.layers):
@@ -219,5 +221,5 @@ class Trunk(nn.Module):
             given = (hidden, step, memory, known)
             hidden, new, read = checkpoint(layer, *given, use_reentrant=False) if again else layer(*given)
             kept = {s: (*layers, new[s]) for s, layers in kept.items()}
-            told = {name: (*told.get(name, ()), pair) for name, pair in read.items()}
+            told = {name: (*told.get(name, ()), pair) for name, pair in read.items() if name != ACTION}
         return dict(hidden), replace(cache, segments={**cache.segments, **kept}, text=told)

@@ -102,7 +102,7 @@ def _layer(config: ModelConfig, rows: int, number: Number, words: int) -> int:
     inner, sequence, total = config.heads * config.head_dim, intent.segments(config), 0
     for name, count in _tokens(config).items():
         width, ffn = sizes[name]
-        moves = 0 if config.lora_rank and name != lora.ACTION else 1  # modulation that trains keeps both factors
+        moves = 0 if config.lora_rank and name != intent.ACTION else 1  # modulation that trains keeps both factors
         reads = sum(s.length for s in sequence if intent.stream(s.kind, config) == name and "text" in who[s.kind])
         whole = (2 + 2 * moves) * width * count + width * reads
         cast = (2 + 2 * moves) * width * count + width * reads  # into qkv and up; what out and down said; into read_q

@@ -23,6 +23,8 @@ from sim.types import UserError
 
 SOME = ("click_bell", "stack_blocks_two", "handover_block")
 EVERY = [pytest.param(name, marks=() if name in SOME else pytest.mark.slow) for name in tasks.list_tasks()]
+
+
 @pytest.mark.filterwarnings("ignore:.*symmetric and normalized space.*")  # radians are what a robot understands
 @pytest.mark.filterwarnings("ignore:.*Box observation space (minimum|maximum) value is -?inf.*")
 @pytest.mark.parametrize("task", EVERY)

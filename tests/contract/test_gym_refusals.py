@@ -107,8 +107,6 @@ def test_steps_and_pictures_before_the_first_reset_are_refused() -> None:
     env.close()
 
 
-
-
 def respawned(task: str, **rules: Any) -> Task:  # noqa: ANN401
     """Return a task whose first object has other spawn rules."""
     sound = tasks.load_task(task)

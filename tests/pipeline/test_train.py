@@ -8,12 +8,14 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from toy import CAMERAS, GRIP, JOINTS, X, Y, dataset, episode, moved, observation, places
 
@@ -231,6 +233,28 @@ def test_a_policy_acts_alike_whatever_the_batch_and_again_from_the_start(policy:
     policy.reset(np.ones(1, bool))
     alone = [policy.act(seen(step, copies=1)).actions for step in (0, 16, 32)]
     np.testing.assert_allclose([a[0] for a in alone], [a[0] for a in first], atol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_group_from_one_state_acts_apart_as_world_numbers_and_policy_seed_say(
+    trained: tuple[Path, Trained],
+) -> None:
+    one = seen(0, copies=1)
+    images = {camera: np.repeat(picture, 8, axis=0) for camera, picture in one.images.items()}
+    group = Observation(images, np.repeat(one.state, 8, axis=0), one.instruction * 8, np.repeat(one.time, 8))
+
+    def act(worlds: Sequence[int], policy_seed: int = 0) -> NDArray[np.float64]:
+        policy = load_policy(trained[0], video_steps=2, action_steps=2, seed=policy_seed, worlds=worlds)
+        return policy.act(group).actions
+
+    first, numbers = act(range(8)), [3, 1, 4, 15, 9, 2, 6, 5]
+    assert len({world.tobytes() for world in first}) == 8
+    np.testing.assert_array_equal(act(())[:8], first)
+    np.testing.assert_array_equal(act(numbers)[1], first[1])  # numbered 1 in both
+    np.testing.assert_allclose(act(numbers)[[0, 2, 5]], first[[3, 4, 2]], atol=1e-5)  # the place does not matter
+    assert len({world.tobytes() for world in np.concatenate([first, act(range(8), policy_seed=1)])}) == 16
+    with pytest.raises(UserError, match="for 3 worlds, and was shown 8"):
+        act(range(3))
 
 
 @pytest.mark.slow

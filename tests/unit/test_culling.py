@@ -22,9 +22,7 @@ def test_culling_changes_no_pixel(needs_opengl: None, monkeypatch: pytest.Monkey
     env.reset(range(2))
     find_geoms_in_view, culled = render_gl._find_geoms_in_view, []
 
-    def count_culled(
-        model: mujoco.MjModel, data: mujoco.MjData, camera: int, aspect: float
-    ) -> NDArray[np.bool_]:
+    def count_culled(model: mujoco.MjModel, data: mujoco.MjData, camera: int, aspect: float) -> NDArray[np.bool_]:
         visible = find_geoms_in_view(model, data, camera, aspect)
         culled.append(np.count_nonzero(~visible))
         return visible

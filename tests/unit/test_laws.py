@@ -13,6 +13,7 @@ from aim.config import Attention, ModelConfig
 from aim.model import intent
 from aim.model.aim import AIM
 from aim.model.batch import Cache
+from aim.model.flow import draws
 
 torch.set_num_threads(1)  # the model is small: threads that wait for each other cost more than they give
 
@@ -95,10 +96,54 @@ def context_cache(model: AIM, given: Inputs) -> Cache:
     frames = {"x": given["x"]} | ({"m": given["m"]} if "m" in given else {})
     frames |= {copied: given["condition"]} if copied else {}
     tokens = {**model.embed.context(known), **model.embed.future(frames)}
-    tokens["a"] = model.embed.chunk(given["a"], model._stance(known)).repeat(1, model.config.action_draws, 1)
+    tokens["a"] = model.embed.chunk(given["a"], known.state).repeat(1, model.config.action_draws, 1)
     cut = model._cut(tokens)
     levels = {s: torch.tensor([0.5]) for s in cut if s.kind in ("x", "m", "a")}
     return model._run(cut, levels, Cache(), model.embed.words(known))[1]
+
+
+def test_training_the_action_expert_changes_no_bit_of_the_predicted_future(model: AIM) -> None:
+    """The frozen future: pictures, maps and cached keys and values depend on no weight of the action expert."""
+    given = told(model, inputs(model.config))
+    other = randomised(AIM(model.config))
+    with torch.no_grad():
+        for value in other.action_expert_parameters().values():
+            value.add_(torch.randn(value.shape, generator=torch.Generator().manual_seed(1)))
+
+    def predict_all(of: AIM) -> tuple[list[Tensor], Tensor]:
+        actions, future = of.act(given, 2, 2, draws(0, len(given.rgb)), imagine=True)
+        layers = [*future.cache.segments.values(), *future.cache.text.values()]
+        frozen = [z for pairs in layers for pair in pairs for z in pair]
+        return [*frozen, *(z for z in (future.rgb, future.map) if z is not None)], actions
+
+    before, actions = predict_all(model)
+    after, moved = predict_all(other)
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert not torch.equal(actions, moved)
+
+
+def test_the_action_expert_is_all_that_the_frozen_future_does_not_depend_on(model: AIM) -> None:
+    """No weight is forgotten: each parameter outside the action expert reaches a prediction or a cached key."""
+    given = inputs(model.config)
+    found = predict(model, given)
+    frozen = sum(z.square().sum() for kind, z in found.items() if kind != "a")
+    names = [name for name in dict(model.named_parameters()) if name not in model.action_expert_parameters()]
+    caches = model.remember(told(model, given))
+    if "condition" in given:
+        caches = model.condition(caches, given["condition"])
+    frozen = frozen + sum(z.square().sum() for layers in caches.segments.values() for pair in layers for z in pair)
+    slopes = torch.autograd.grad(frozen, [model.get_parameter(name) for name in names], allow_unused=True)
+    dead = [name for name, slope in zip(names, slopes, strict=True) if slope is None]
+    slopes = torch.autograd.grad(found["a"].square().sum(), list(model.action_expert_parameters().values()))
+    unused = ["embed.displaced"]  # of moved pictures, which only training sees
+    unused += [
+        f"embed.{part}{kind}"
+        for part in ("", "no_past.", "place.")
+        for kind in ("past_action", "past_obs", "past_act")
+        if absent(model.config)
+    ]
+    assert not [name for name in dead if not name.startswith(tuple(unused))]
+    assert all(bool(slope.abs().any()) for slope in slopes)
 
 
 def test_another_future_changes_no_bit_of_the_context(model: AIM) -> None:
