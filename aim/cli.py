@@ -1,4 +1,4 @@
-"""`aim`: finds the verb in a table, lets tyro read its flags, runs it."""
+"""The `aim` command: looks up the verb in a table, lets tyro parse its flags, runs it."""
 
 from __future__ import annotations
 
@@ -16,31 +16,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from aim import __version__, console
+from aim import __version__
+from aim.util import console
 
 
 class Verb(NamedTuple):
-    """One command: its words, the function that does it ("module:function"), what help says."""
+    """One command: its words, the function that implements it ("module:function"), its summary in the help."""
 
     name: str
-    where: str
+    target: str
     summary: str
     example: str
 
 
 VERBS = (
-    Verb("doctor", "aim.commands.doctor:doctor", "check this machine and say how to mend it", "aim doctor"),
-    Verb("demo", "aim.commands.demo:demo", "generate, train, evaluate and report in miniature", "aim demo"),
-    Verb("tasks", "aim.commands.tasks:tasks", "list the tasks", "aim tasks --json"),
+    Verb("doctor", "aim.commands.doctor:check_machine", "check this machine and say how to mend it", "aim doctor"),
+    Verb("demo", "aim.commands.demo:run_demo", "generate, train, evaluate and report in miniature", "aim demo"),
+    Verb("tasks", "aim.commands.tasks:list_tasks", "list the tasks", "aim tasks --json"),
     Verb(
         "task",
-        "aim.commands.tasks:task",
+        "aim.commands.tasks:show_task",
         "show one task, with a picture",
         "aim task click_bell --robot aloha --seed 3 --png bell.png",
     ),
     Verb(
         "robot",
-        "aim.commands.robot:robot",
+        "aim.commands.robot:show_robot",
         "check one robot, with a picture of its home posture and its reach",
         "aim robot ur5e --png ur5e.png",
     ),
@@ -52,36 +53,58 @@ VERBS = (
     ),
     Verb(
         "generate",
-        "aim.commands.generate:generate",
+        "aim.commands.generate:generate_dataset",
         "record demonstrations with value maps",
         "aim generate --task click_bell open_laptop --num 50 --out datasets/two --workers 2",
     ),
-    Verb("data info", "aim.commands.data:info", "say what a dataset holds", "aim data info datasets/two"),
-    Verb("data verify", "aim.commands.data:verify", "check every episode of a dataset", "aim data verify datasets/two"),
+    Verb("data info", "aim.commands.data:show_dataset", "say what a dataset holds", "aim data info datasets/two"),
+    Verb(
+        "data verify",
+        "aim.commands.data:verify_dataset",
+        "check every episode of a dataset",
+        "aim data verify datasets/two",
+    ),
     Verb(
         "train",
-        "aim.commands.train:train",
+        "aim.commands.train:train_model",
         "train a model on a dataset",
         "aim train tiny --data datasets/two --out runs/two",
     ),
     Verb(
         "eval",
-        "aim.commands.evaluate:evaluate",
+        "aim.commands.evaluate:evaluate_policy",
         "closed-loop success with confidence intervals",
         "aim eval --policy expert --task click_bell --episodes 20 --out runs/expert",
     ),
     Verb(
         "imagine",
-        "aim.commands.imagine:imagine",
+        "aim.commands.imagine:imagine_futures",
         "imagined futures beside true ones",
         "aim imagine --policy runs/two --data datasets/held --out runs/imagined",
     ),
-    Verb("report", "aim.commands.report:report", "one HTML page of a run", "aim report runs/two"),
-    Verb("bench sim", "aim.commands.bench:sim", "physics steps a second a thread", "aim bench sim"),
-    Verb("bench render", "aim.commands.bench:render", "pictures a second", "aim bench render --size 128x128"),
-    Verb("bench generate", "aim.commands.bench:generate", "episodes an hour", "aim bench generate --workers 2"),
-    Verb("bench infer", "aim.commands.bench_model:infer", "milliseconds a chunk", "aim bench infer nano --threads 1"),
-    Verb("bench train", "aim.commands.bench_model:train", "training samples a second", "aim bench train nano"),
+    Verb("report", "aim.commands.report:write_report", "one HTML page of a run", "aim report runs/two"),
+    Verb("bench sim", "aim.commands.bench:benchmark_physics", "physics steps a second a thread", "aim bench sim"),
+    Verb(
+        "bench render", "aim.commands.bench:benchmark_rendering", "pictures a second", "aim bench render --size 128x128"
+    ),
+    Verb(
+        "bench generate",
+        "aim.commands.bench:benchmark_generation",
+        "episodes an hour",
+        "aim bench generate --workers 2",
+    ),
+    Verb(
+        "bench infer",
+        "aim.commands.bench_model:benchmark_inference",
+        "milliseconds a chunk",
+        "aim bench infer nano --threads 1",
+    ),
+    Verb(
+        "bench train",
+        "aim.commands.bench_model:benchmark_training",
+        "training samples a second",
+        "aim bench train nano",
+    ),
 )
 
 OPTIONS = """options of every verb:
@@ -99,16 +122,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = [word for word in words if word != "--json"]
     if words == ["--version"]:
         print(__version__)
-        return console.DONE
+        return console.EXIT_DONE
     words, plugin_folders = _split_plugins(words)
-    if _asks_for_list(words):
-        print(overview(words[:1] if words and not words[0].startswith("-") else []))
-        return console.DONE
-    return console.run(lambda: _run_verb(words, plugin_folders), as_json)
+    if _is_overview_request(words):
+        print(format_overview(words[:1] if words and not words[0].startswith("-") else []))
+        return console.EXIT_DONE
+    return console.run_verb(lambda: _run_verb(words, plugin_folders), as_json)
 
 
 def _split_plugins(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Split a command line into what is left of it and the folders of `--plugins DIR`, "" where DIR is missing."""
+    """Split a command line into the remaining words and the folders of `--plugins DIR`, "" where DIR is missing."""
     rest, folders, remaining = [], [], iter(words)
     for word in remaining:
         option, equals, value = word.partition("=")
@@ -121,7 +144,7 @@ def _split_plugins(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 @contextlib.contextmanager
 def _use_plugins(folders: Sequence[str]) -> Iterator[None]:
-    """Add plugin folders to AIM_PLUGINS, for this process and its workers; afterwards note the files left out."""
+    """Add plugin folders to AIM_PLUGINS, for this process and its workers; print the files that failed to import."""
     from sim import registry
     from sim.types import UserError
 
@@ -135,29 +158,29 @@ def _use_plugins(folders: Sequence[str]) -> Iterator[None]:
         yield
     finally:
         for error in registry.list_import_errors():
-            console.note(f"left out: {error}")
+            console.print_note(f"left out: {error}")
         if before is None:
             os.environ.pop(registry.PLUGINS_VARIABLE, None)
         else:
             os.environ[registry.PLUGINS_VARIABLE] = before
 
 
-def _asks_for_list(words: Sequence[str]) -> bool:
+def _is_overview_request(words: Sequence[str]) -> bool:
     groups = {verb.name.split()[0] for verb in VERBS if " " in verb.name}
     bare = [word for word in words if word not in ("-h", "--help")]
     return not bare or (len(bare) == 1 and bare[0] in groups)
 
 
-def overview(prefix: Sequence[str] = ()) -> str:
-    """Return the help that lists the verbs, or those that begin with `prefix`."""
+def format_overview(prefix: Sequence[str] = ()) -> str:
+    """Help text that lists the verbs, or those that begin with `prefix`."""
     verbs = [verb for verb in VERBS if verb.name.split()[: len(prefix)] == list(prefix)]
     width = max(len(verb.name) for verb in verbs)
     lines = [f"  {verb.name:{width}}  {verb.summary}" for verb in verbs]
     return "\n".join(["usage: aim VERB [flags]", "", *lines, "", f"example: {verbs[0].example}", "", OPTIONS])
 
 
-def find(words: Sequence[str]) -> Verb:
-    """Return the verb that `words` begin with; `UserError` naming the closest and all others."""
+def find_verb(words: Sequence[str]) -> Verb:
+    """Verb that `words` begin with; `UserError` with the closest match and all verbs."""
     for verb in VERBS:
         name = verb.name.split()
         if list(words[: len(name)]) == name:
@@ -166,25 +189,25 @@ def find(words: Sequence[str]) -> Verb:
 
     asked = " ".join(word for word in words[:2] if not word.startswith("-")) or "".join(words[:1])
     names = [verb.name for verb in VERBS]
-    close = difflib.get_close_matches(asked, names, 1) or difflib.get_close_matches(words[0], names, 1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
+    matches = difflib.get_close_matches(asked, names, 1) or difflib.get_close_matches(words[0], names, 1)
+    hint = f"did you mean {matches[0]!r}? " if matches else ""
     raise UserError(f"unknown verb {asked!r}; {hint}verbs: {', '.join(names)}")
 
 
 def _run_verb(words: Sequence[str], plugin_folders: Sequence[str]) -> Mapping[str, object]:
-    verb = find(words)
+    verb = find_verb(words)
     with _use_plugins(plugin_folders):
-        return _call(verb, words)
+        return _call_verb(verb, words)
 
 
-def _call(verb: Verb, words: Sequence[str]) -> Mapping[str, object]:
-    module, _, function = verb.where.partition(":")
+def _call_verb(verb: Verb, words: Sequence[str]) -> Mapping[str, object]:
+    module, _, function = verb.target.partition(":")
     action = vars(importlib.import_module(module))[function]
     import tyro
 
     from sim.types import UserError
 
-    stderr, complaint = sys.stderr, io.StringIO()
+    stderr, tyro_message = sys.stderr, io.StringIO()
 
     @functools.wraps(action)
     def run_action(*args: object, **options: object) -> Mapping[str, object]:
@@ -192,7 +215,7 @@ def _call(verb: Verb, words: Sequence[str]) -> Mapping[str, object]:
             return action(*args, **options)
 
     try:
-        with contextlib.redirect_stderr(complaint):
+        with contextlib.redirect_stderr(tyro_message):
             return tyro.cli(
                 run_action,
                 prog=f"aim {verb.name}",
@@ -202,18 +225,20 @@ def _call(verb: Verb, words: Sequence[str]) -> Mapping[str, object]:
                 args=list(words[len(verb.name.split()) :]),
             )
     except SystemExit as stop:
-        if not (stop.code and complaint.getvalue()):
+        if not (stop.code and tyro_message.getvalue()):
             raise
         options = (item for item in inspect.signature(action).parameters.values() if item.kind is item.KEYWORD_ONLY)
         flags = ", ".join(f"--{option.name.replace('_', '-')}" for option in options)
-        raise UserError(f"{_join_complaint(complaint.getvalue())}; flags: {flags}") from None
+        raise UserError(f"{_join_error_lines(tyro_message.getvalue())}; flags: {flags}") from None
 
 
-def _join_complaint(text: str) -> str:
-    """Return what tyro says of wrong flags in a box of several lines as one line, without its help on them."""
+def _join_error_lines(text: str) -> str:
+    """One line from tyro's boxed error message on wrong flags, without its help on them."""
     lines = [re.sub(r"-{4,}", "", line).strip("│╭╮╰╯─+| ") for line in text.splitlines()[1:]]
-    said = itertools.takewhile(lambda line: not line.startswith(("Argument helptext", "For full helptext")), lines)
-    return "; ".join(" ".join(group) for filled, group in itertools.groupby(said, key=bool) if filled)
+    message_lines = itertools.takewhile(
+        lambda line: not line.startswith(("Argument helptext", "For full helptext")), lines
+    )
+    return "; ".join(" ".join(group) for filled, group in itertools.groupby(message_lines, key=bool) if filled)
 
 
 if __name__ == "__main__":

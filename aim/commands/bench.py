@@ -1,4 +1,4 @@
-"""`aim bench sim|render|generate`: one measurement of the world, several samples, the machine described."""
+"""`aim bench sim|render|generate`: simulation throughput over several samples, with a description of the machine."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-TASK = "click_bell"
-ROBOT = "aloha"
+BENCH_TASK = "click_bell"
+BENCH_ROBOT = "aloha"
 
 
-def sim(
-    task: str = TASK, robot: str = ROBOT, variation: str = "clean", seconds: float = 2.0, samples: int = 5
+def benchmark_physics(
+    task: str = BENCH_TASK, robot: str = BENCH_ROBOT, variation: str = "clean", seconds: float = 2.0, samples: int = 5
 ) -> dict[str, object]:
     """Measure physics steps a second of one thread, while the expert's own motion is played.
 
@@ -28,15 +28,15 @@ def sim(
     from aim.commands import parse
     from sim.envs import benchmark
 
-    chosen, body = parse.one_task(task), sim.robots.load_robot(robot)
-    return _measure(
+    chosen, body = parse.load_one_task(task), sim.robots.load_robot(robot)
+    return _report_samples(
         "physics steps/s a thread", samples, lambda _: benchmark.measure_physics(chosen, body, seconds, variation)
     )
 
 
-def render(
-    task: str = TASK,
-    robot: str = ROBOT,
+def benchmark_rendering(
+    task: str = BENCH_TASK,
+    robot: str = BENCH_ROBOT,
     variation: str = "clean",
     size: str = "128x128",
     seconds: float = 2.0,
@@ -57,16 +57,21 @@ def render(
     from sim.envs import benchmark
 
     os.environ["LP_NUM_THREADS"] = "1"  # the software renderer would take every core
-    chosen, body, shape = parse.one_task(task), sim.robots.load_robot(robot), parse.size(size)
-    return _measure(
+    chosen, body, shape = parse.load_one_task(task), sim.robots.load_robot(robot), parse.parse_size(size)
+    return _report_samples(
         "pictures/s a thread",
         samples,
         lambda _: benchmark.measure_rendering(chosen, body, shape, seconds, variation=variation),
     )
 
 
-def generate(
-    task: str = TASK, robot: str = ROBOT, num: int = 20, workers: int = 2, size: str = "128x128", samples: int = 3
+def benchmark_generation(
+    task: str = BENCH_TASK,
+    robot: str = BENCH_ROBOT,
+    num: int = 20,
+    workers: int = 2,
+    size: str = "128x128",
+    samples: int = 3,
 ) -> dict[str, object]:
     """Measure episodes an hour, from the start of the workers to shards on the disk.
 
@@ -84,27 +89,27 @@ def generate(
     from aim.data.store import Recipe
 
     cameras = tuple(sim.robots.load_robot(robot).camera_names)
-    tasks = parse.label([parse.one_task(task)])
+    tasks = parse.label_tasks([parse.load_one_task(task)])
 
-    def sample(number: int) -> float:
-        recipe = Recipe(tuple(tasks), robot, cameras, parse.size(size), seed=1000 * number)
+    def measure_sample(number: int) -> float:
+        recipe = Recipe(tuple(tasks), robot, cameras, parse.parse_size(size), seed=1000 * number)
         with tempfile.TemporaryDirectory() as folder:
             made = collector.generate(
-                recipe, num, Path(folder) / "bench", workers, definitions=parse.definitions(tasks)
+                recipe, num, Path(folder) / "bench", workers, definitions=parse.encode_tasks(tasks)
             )
         return 3600 * made.added / made.seconds
 
-    return _measure(f"episodes/h with {workers} workers", samples, sample)
+    return _report_samples(f"episodes/h with {workers} workers", samples, measure_sample)
 
 
-def _measure(unit: str, samples: int, sample: Callable[[int], float]) -> dict[str, object]:
-    from aim import machine
+def _report_samples(unit: str, samples: int, sample: Callable[[int], float]) -> dict[str, object]:
+    from aim.util import machine
     from sim.types import UserError
 
     if samples < 1:
         raise UserError("at least one sample is needed")
     values = [sample(number) for number in range(samples)]
-    figure, facts = statistics.median(values), machine.describe()
+    figure, facts = statistics.median(values), machine.describe_machine()
     print(f"{figure:,.0f} {unit} (median of {samples}: {', '.join(f'{value:,.0f}' for value in values)})")
     print("; ".join(f"{key} {value}" for key, value in facts.items()))
     return {"figure": figure, "unit": unit, "samples": values, "machine": facts}

@@ -1,4 +1,4 @@
-"""`aim bench infer|train`: how fast this machine is at the model, with random weights or those of a checkpoint."""
+"""`aim bench infer|train`: model throughput on this machine, with random weights or those of a checkpoint."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from aim.config import Run
 
-ROBOT = "panda"
+MODEL_BENCH_ROBOT = "panda"
 
 
-def infer(
+def benchmark_inference(
     preset: Annotated[str, tyro.conf.Positional] = "",
     *,
     policy: Path | None = None,
-    robot: str = ROBOT,
+    robot: str = MODEL_BENCH_ROBOT,
     batch: int = 1,
     video_steps: int | None = None,
     action_steps: int | None = None,
@@ -55,45 +55,47 @@ def infer(
     """
     import torch
 
-    from aim import machine
     from aim.evaluate import speed
     from aim.model import graphs, text
     from aim.model.aim import AIM
     from aim.model.codec import Codec
     from aim.policy import ACTION_STEPS, VIDEO_STEPS, load_policy
     from aim.train import precision as numbers
+    from aim.util import machine
     from sim.types import UserError
 
     steps = speed.Steps(
         VIDEO_STEPS if video_steps is None else video_steps, ACTION_STEPS if action_steps is None else action_steps
     )
-    _positive(batch=batch, samples=samples, video_steps=steps.video, action_steps=steps.action)
+    _check_positive(batch=batch, samples=samples, video_steps=steps.video, action_steps=steps.action)
     if compile and attention == "flex":
         raise UserError("--compile makes its graphs of attention by segments or mask; leave --attention out")
-    run, place = _run(preset, policy, robot), machine.device(device)
+    run, torch_device = _resolve_run(preset, policy, robot), machine.resolve_device(device)
     if sentence and run.model.text_width != text.TEXT_EMBEDDING_DIM:
         raise UserError(f"{run.preset} reads the words of another encoder; give --sentence ''")
     with speed.threads(threads):
-        facts = machine.computing(place)
+        machine_info = machine.describe_compute(torch_device)
         if policy is None:
             torch.manual_seed(0)
-            with place:  # drawn where they are needed: five billion numbers take a processor a minute
+            with torch_device:  # drawn where they are needed: five billion numbers take a processor a minute
                 codec, model = Codec(run.codec).eval(), AIM(run.model).eval()
         else:
-            learned = load_policy(policy, device=str(place))
+            learned = load_policy(policy, device=str(torch_device))
             codec, model = learned.codec, learned.model
-        number = numbers.resolve(precision, place)
-        numbers.hold(model, number)
-        speed.forget_peak(place)  # single precision is needed for loading alone
+        dtype_name = numbers.resolve(precision, torch_device)
+        numbers.hold(model, dtype_name)
+        speed.forget_peak(torch_device)  # single precision is needed for loading alone
         model.trunk.way = attention
-        what = speed.asked(run, batch, sentence, place)
+        inputs = speed.asked(run, batch, sentence, torch_device)
         if compile:
             graphs.compile_inference(model)
-        found = speed.chunks(model, codec, what, steps, number, samples)
-        recomputed = speed.median(speed.chunks(model, codec, what, steps, number, max(1, samples // 4), anew=True))
-        memory = speed.peak_memory_mib(place)
-    typical = speed.median(found)
-    values = [1e3 * one.total for one in found]
+        timings = speed.chunks(model, codec, inputs, steps, dtype_name, samples)
+        recomputed = speed.median(
+            speed.chunks(model, codec, inputs, steps, dtype_name, max(1, samples // 4), anew=True)
+        )
+        memory = speed.peak_memory_mib(torch_device)
+    typical = speed.median(timings)
+    values = [1e3 * one.total for one in timings]
     figure = statistics.median(values)
     result = {
         "figure": figure,
@@ -103,24 +105,24 @@ def infer(
         "recompute_ms": 1e3 * recomputed.total,
         "ratio": 1e3 * recomputed.total / figure,
         "peak_memory_mib": memory,
-        **_named(run, policy, batch, number, place, model),
+        **_describe_measurement(run, policy, batch, dtype_name, torch_device, model),
         "video_steps": steps.video,
         "action_steps": steps.action,
         "compiled": compile,
         "attention": attention,
-        "machine": facts,
+        "machine": machine_info,
     }
     parts = ", ".join(f"{name} {1e3 * value:,.1f}" for name, value in vars(typical).items())
     print(f"{figure:,.1f} ms a chunk ({parts}; median of {samples}), {memory:,.0f} MiB")
     print(f"{1e3 * recomputed.total:,.1f} ms with nothing remembered between steps: {result['ratio']:.2f} times that")
-    print("; ".join(f"{key} {value}" for key, value in facts.items()))
+    print("; ".join(f"{key} {value}" for key, value in machine_info.items()))
     return result
 
 
-def train(
+def benchmark_training(
     preset: Annotated[str, tyro.conf.Positional],
     *,
-    robot: str = ROBOT,
+    robot: str = MODEL_BENCH_ROBOT,
     batch: int | None = None,
     steps: int = 10,
     threads: int = 0,
@@ -146,24 +148,26 @@ def train(
     """
     from dataclasses import replace
 
-    from aim import machine
     from aim.evaluate import speed
     from aim.train import precision as numbers
+    from aim.util import machine
 
-    run = _run(preset, None, robot)
+    run = _resolve_run(preset, None, robot)
     run = replace(run, train=replace(run.train, batch_size=run.train.batch_size if batch is None else batch))
-    _positive(batch=run.train.batch_size, steps=steps)
-    place, checkpointing = machine.device(device), checkpointing or run.train.checkpointing
-    speed.forget_peak(place)
+    _check_positive(batch=run.train.batch_size, steps=steps)
+    torch_device, checkpointing = machine.resolve_device(device), checkpointing or run.train.checkpointing
+    speed.forget_peak(torch_device)
     with speed.threads(threads):
-        number, facts = numbers.resolve(precision, place), machine.computing(place)
-        run = replace(run, train=replace(run.train, precision=number))
-        taken, model = speed.training(run, steps, number, place, speed.How(checkpointing, compile, attention))
-        memory = speed.peak_memory_mib(place)
-        peak, source = speed.peak_flops(place, number)
+        dtype_name, machine_info = numbers.resolve(precision, torch_device), machine.describe_compute(torch_device)
+        run = replace(run, train=replace(run.train, precision=dtype_name))
+        step_seconds, model = speed.training(
+            run, steps, dtype_name, torch_device, speed.How(checkpointing, compile, attention)
+        )
+        memory = speed.peak_memory_mib(torch_device)
+        peak, source = speed.peak_flops(torch_device, dtype_name)
     rows = run.train.batch_size
     flop = speed.flop_a_sample(run.model, rows)
-    values = [rows / seconds for seconds in taken]
+    values = [rows / seconds for seconds in step_seconds]
     figure = statistics.median(values)
     result = {
         "figure": figure,
@@ -174,20 +178,20 @@ def train(
         "peak_flop_per_s": peak,
         "peak_from": source,
         "peak_memory_mib": memory,
-        **_named(run, None, rows, number, place, model),
+        **_describe_measurement(run, None, rows, dtype_name, torch_device, model),
         "checkpointing": checkpointing,
         "compiled": compile,
         "attention": attention,
-        "machine": facts,
+        "machine": machine_info,
     }
     print(f"{figure:,.1f} samples/s (median of {steps} steps of {rows} samples), {memory:,.0f} MiB")
     print(f"{flop / 1e9:,.2f} GFLOP a sample: {100 * result['mfu']:.1f} % of {peak / 1e12:,.2f} TFLOP/s ({source})")
-    print("; ".join(f"{key} {value}" for key, value in facts.items()))
+    print("; ".join(f"{key} {value}" for key, value in machine_info.items()))
     return result
 
 
-def _run(preset: str, policy: Path | None, robot: str) -> Run:
-    """Return the run of a preset for a robot, or of a checkpoint; `UserError` unless one of the two is given."""
+def _resolve_run(preset: str, policy: Path | None, robot: str) -> Run:
+    """Run of a preset for a robot, or of a checkpoint; `UserError` unless exactly one of the two is given."""
     from dataclasses import replace
 
     from aim import config, presets
@@ -206,22 +210,22 @@ def _run(preset: str, policy: Path | None, robot: str) -> Run:
     return replace(run, weights="")  # random ones are as fast as pretrained ones
 
 
-def _named(
-    run: Run, policy: Path | None, batch: int, number: str, place: torch.device, model: torch.nn.Module
+def _describe_measurement(
+    run: Run, policy: Path | None, batch: int, dtype_name: str, torch_device: torch.device, model: torch.nn.Module
 ) -> dict[str, object]:
-    """Return what was measured, in words and numbers."""
+    """Configuration of the measurement: preset or checkpoint, robot, batch size, precision, device."""
     return {
         "preset": run.preset,
         "policy": None if policy is None else str(policy),
         "robot": run.robot,
         "parameters": sum(p.numel() for p in model.parameters()),
         "batch": batch,
-        "precision": number,
-        "device": place.type,
+        "precision": dtype_name,
+        "device": torch_device.type,
     }
 
 
-def _positive(**counts: int) -> None:
+def _check_positive(**counts: int) -> None:
     from sim.types import UserError
 
     low = [name for name, count in counts.items() if count < 1]

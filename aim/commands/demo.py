@@ -1,15 +1,15 @@
-"""`aim demo`: the main job in miniature on one task. It calls the verbs that a user would type, one after another."""
+"""`aim demo`: the whole pipeline in miniature on one task, by the same verbs that a user would type."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-TASK, ROBOT = "click_bell", "panda"
-PUSH = 0.04  # radians: demonstrations that show the way back
-PRESET, STEPS = "tiny", 14000  # the smallest model, trained for longer than its tests need
+DEMO_TASK, DEMO_ROBOT = "click_bell", "panda"
+DEMO_PUSH_RAD = 0.04  # demonstrations that show the way back
+DEMO_PRESET, DEMO_STEPS = "tiny", 14000  # the smallest model, trained for longer than its tests need
 
 
-def demo(
+def run_demo(
     *, out: Path = Path("runs/demo"), minutes: float = 6.0, num: int = 100, episodes: int = 25, seed: int = 0
 ) -> dict[str, object]:
     """Record demonstrations, train on them, evaluate the policy beside the expert and random, write a report.
@@ -23,34 +23,38 @@ def demo(
         episodes: seeds that each policy is evaluated on
         seed: of demonstrations and training
     """
-    from aim import console
-    from aim.commands.evaluate import evaluate
-    from aim.commands.generate import generate
-    from aim.commands.report import report
-    from aim.commands.train import train
+    from aim.commands.evaluate import evaluate_policy
+    from aim.commands.generate import generate_dataset
+    from aim.commands.report import write_report
+    from aim.commands.train import train_model
+    from aim.util import console
 
-    data, trained = out / "demonstrations", out / "training"
+    data, run_folder = out / "demonstrations", out / "training"
 
-    console.note(f"1 of 4: {num} demonstrations of {TASK} on {ROBOT}, in {data}")
-    generate(task=(TASK,), robot=ROBOT, num=num, seed=seed, push=PUSH, out=data)
+    console.print_note(f"1 of 4: {num} demonstrations of {DEMO_TASK} on {DEMO_ROBOT}, in {data}")
+    generate_dataset(task=(DEMO_TASK,), robot=DEMO_ROBOT, num=num, seed=seed, push=DEMO_PUSH_RAD, out=data)
 
-    console.note(f"2 of 4: at most {minutes:g} minutes of training, in {trained}")
-    made = train(PRESET, data=data, out=trained, resume=True, seed=seed, steps=STEPS, minutes=minutes)
+    console.print_note(f"2 of 4: at most {minutes:g} minutes of training, in {run_folder}")
+    trained = train_model(
+        DEMO_PRESET, data=data, out=run_folder, resume=True, seed=seed, steps=DEMO_STEPS, minutes=minutes
+    )
 
-    console.note(f"3 of 4: {episodes} episodes each with the policy, the expert and random actions")
-    checkpoint = Path(str(made["checkpoint"]))
-    found = {
-        name: evaluate(policy=policy, task=(TASK,), robot=ROBOT, episodes=episodes, out=out / f"evaluation-{name}")
+    console.print_note(f"3 of 4: {episodes} episodes each with the policy, the expert and random actions")
+    checkpoint = Path(str(trained["checkpoint"]))
+    evaluations = {
+        name: evaluate_policy(
+            policy=policy, task=(DEMO_TASK,), robot=DEMO_ROBOT, episodes=episodes, out=out / f"evaluation-{name}"
+        )
         for name, policy in ((checkpoint.name, str(checkpoint)), ("expert", "expert"), ("random", "random"))
     }
 
-    console.note("4 of 4: the report")
-    page = report(out)
-    rates = {name: result["success_rate"] for name, result in found.items()}
+    console.print_note("4 of 4: the report")
+    page = write_report(out)
+    rates = {name: result["success_rate"] for name, result in evaluations.items()}
     return {
         "report": page["report"],
         "success_rate": rates[checkpoint.name],
         "expert": rates["expert"],
         "random": rates["random"],
-        "training_steps": made["steps"],
+        "training_steps": trained["steps"],
     }

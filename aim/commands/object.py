@@ -33,7 +33,7 @@ def show_object(
     from aim.commands import parse
     from aim.commands.tasks import encode_png, write_file
 
-    seed = parse.seed(seed)
+    seed = parse.check_seed(seed)
     if not name:
         return _list_objects()
     specs = _find_specs(name, params)

@@ -1,4 +1,4 @@
-"""Words of the command line that tyro does not know: HxW, lists with commas, which tasks, recipes."""
+"""Parsing of command-line values that tyro has no type for: HxW, comma-separated lists, tasks, recipes."""
 
 from __future__ import annotations
 
@@ -7,48 +7,48 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aim import toml
+from aim.util import toml
 from sim.types import UserError
 
 if TYPE_CHECKING:
     from sim.embodiment.model import Embodiment
     from sim.task.spec import Task
 
-EVERY = "all"
+ALL_TASKS = "all"
 SETTING_TYPE_NAMES = {
     tuple: "a list of texts", str: "a text", int: "a whole number", float: "a number", bool: "true or false",
 }  # fmt: skip
 
 
-def size(text: str) -> tuple[int, int]:
-    """Return (height, width) of "128x160"; `UserError` where it is not two whole numbers of at least 8."""
+def parse_size(text: str) -> tuple[int, int]:
+    """(height, width) of "128x160"; `UserError` unless it is two whole numbers of at least 8."""
     parts = text.lower().split("x")
     if len(parts) != 2 or not all(part.isdecimal() and int(part) >= 8 for part in parts):
         raise UserError(f"size {text!r} is not HEIGHTxWIDTH in pixels, at least 8 each, as in 128x128")
     return int(parts[0]), int(parts[1])
 
 
-def seed(number: int) -> int:
-    """Return a seed; `UserError` where it is negative."""
+def check_seed(number: int) -> int:
+    """The seed, if it is not negative; else `UserError`."""
     if number < 0:
         raise UserError(f"seeds start at 0, {number} is none")
     return number
 
 
-def writable(path: Path) -> None:
-    """Raise `UserError` where nothing can be written to a folder, which is better known before the work."""
-    there = next(place for place in (path, *path.absolute().parents) if place.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise UserError(f"nothing can be written to {path}: {there} is no folder that may be written to")
+def check_writable(path: Path) -> None:
+    """Raise `UserError` if a folder cannot be written to, before any work is done."""
+    existing = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise UserError(f"nothing can be written to {path}: {existing} is no folder that may be written to")
 
 
-def listed(text: str) -> tuple[str, ...]:
-    """Return the words between commas, empty ones left out."""
+def split_commas(text: str) -> tuple[str, ...]:
+    """Words of a comma-separated list, empty ones left out."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def chosen(task: Sequence[str], suite: str, robot: Embodiment) -> dict[str, Task]:
-    """Return the tasks that are meant by their labels, each once: names, files, folders of files, or a suite.
+def select_tasks(task: Sequence[str], suite: str, robot: Embodiment) -> dict[str, Task]:
+    """Tasks by label, each once, from names, files, folders of files, or a suite.
 
     A task that was named and needs more arms than the robot has is a `UserError`; one of a suite or folder is left
     out, which a note says.
@@ -57,27 +57,31 @@ def chosen(task: Sequence[str], suite: str, robot: Embodiment) -> dict[str, Task
     from sim.scene.sample import check_arm_count
 
     if bool(task) == bool(suite):
-        raise UserError(f"give --task or --suite, one of the two; suites: {', '.join((EVERY, *tasks.list_suites()))}")
-    if not suite and tuple(task) != (EVERY,):
+        raise UserError(
+            f"give --task or --suite, one of the two; suites: {', '.join((ALL_TASKS, *tasks.list_suites()))}"
+        )
+    if not suite and tuple(task) != (ALL_TASKS,):
         found: dict[str, Task] = {}
         for reference in task:
             loaded = tasks.load_tasks(reference)
             if len(loaded) == 1:
                 check_arm_count(loaded[0], robot)
-            found |= able(label(loaded), robot)
+            found |= select_feasible_tasks(label_tasks(loaded), robot)
         return found
-    return able(label([tasks.load_task(name) for name in tasks.list_suite_tasks(suite or EVERY)]), robot)
+    return select_feasible_tasks(
+        label_tasks([tasks.load_task(name) for name in tasks.list_suite_tasks(suite or ALL_TASKS)]), robot
+    )
 
 
-def label(found: Iterable[Task]) -> dict[str, Task]:
-    """Return tasks by what they are called in files and tables."""
+def label_tasks(tasks_found: Iterable[Task]) -> dict[str, Task]:
+    """Tasks by the label that files and tables use for them."""
     from sim import tasks
 
-    return {tasks.label_task(task): task for task in found}
+    return {tasks.label_task(task): task for task in tasks_found}
 
 
-def one_task(reference: str) -> Task:
-    """Return the one task of a name or a file; `UserError` where it is a folder of several."""
+def load_one_task(reference: str) -> Task:
+    """The one task of a name or a file; `UserError` if it is a folder of several."""
     from sim import tasks
 
     found, *others = tasks.load_tasks(reference)
@@ -86,30 +90,30 @@ def one_task(reference: str) -> Task:
     return found
 
 
-def definitions(found: Mapping[str, Task]) -> dict[str, str]:
-    """Return the JSON of tasks by label, as worker processes are given them."""
+def encode_tasks(found: Mapping[str, Task]) -> dict[str, str]:
+    """Task definitions as JSON by label, for worker processes."""
     from sim.task.spec import to_json
 
     return {name: to_json(task) for name, task in found.items()}
 
 
-def able(found: Mapping[str, Task], robot: Embodiment) -> dict[str, Task]:
-    """Return the tasks that the robot has arms enough for; a note names the others."""
-    from aim import console
+def select_feasible_tasks(found: Mapping[str, Task], robot: Embodiment) -> dict[str, Task]:
+    """Tasks that the robot has enough arms for; a note names the others."""
+    from aim.util import console
 
     names = tuple(found)
-    left_out = [name for name in names if found[name].arms_needed > len(robot.arms)]
-    if left_out:
+    infeasible = [name for name in names if found[name].arms_needed > len(robot.arms)]
+    if infeasible:
         arms = f"{len(robot.arms)} arm{'s' if len(robot.arms) > 1 else ''}"
-        console.note(f"left out, as the robot {robot.name} has {arms}: {', '.join(left_out)}")
-    if len(left_out) == len(names):
+        console.print_note(f"left out, as the robot {robot.name} has {arms}: {', '.join(infeasible)}")
+    if len(infeasible) == len(names):
         raise UserError(f"the robot {robot.name!r} can do none of the {len(names)} tasks asked for")
-    return {name: task for name, task in found.items() if name not in left_out}
+    return {name: task for name, task in found.items() if name not in infeasible}
 
 
-def recipe(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
-    """Return the settings in a TOML file, lists as tuples; `UserError` where one is unknown or not of its kind."""
-    settings = toml.read(path, "recipe")
+def read_recipe(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
+    """Settings of a TOML recipe, lists as tuples; `UserError` if one is unknown or of the wrong type."""
+    settings = toml.read_toml(path, "recipe")
     for name, value in settings.items():
         if name not in kinds:
             raise UserError(f"the recipe {path} has an unknown setting {name!r}; valid: {', '.join(kinds)}")

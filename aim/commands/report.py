@@ -1,4 +1,4 @@
-"""`aim report`: one self-contained page of all that lies in a folder."""
+"""`aim report`: one self-contained page of everything in a folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 
-def report(folder: Annotated[Path, tyro.conf.Positional], *, out: Path | None = None) -> dict[str, object]:
+def write_report(folder: Annotated[Path, tyro.conf.Positional], *, out: Path | None = None) -> dict[str, object]:
     """Write one HTML page with results, films, curves and facts; it needs no other file and no network.
 
     Args:
@@ -16,18 +16,18 @@ def report(folder: Annotated[Path, tyro.conf.Positional], *, out: Path | None = 
         out: file of the page; report.html in the folder if left out
     """
     from aim.commands import parse
-    from aim.report.gather import gather
-    from aim.report.page import page
+    from aim.report.gather import gather_findings
+    from aim.report.page import render_page
     from sim.types import UserError
 
     path = out or folder / "report.html"
-    parse.writable(path.parent)
-    findings = gather(folder)
+    parse.check_writable(path.parent)
+    findings = gather_findings(folder)
     if path.is_dir():
         raise UserError(f"{path} is a folder; --out names the file of the page")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    part.write_text(page(findings), encoding="utf-8")
+    part.write_text(render_page(findings), encoding="utf-8")
     part.replace(path)
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     return {

@@ -1,4 +1,4 @@
-"""`aim tasks`, `aim task NAME|FILE`: the tasks there are, and one of them: its words, its picture, its faults."""
+"""`aim tasks`, `aim task NAME|FILE`: list of the tasks; definition, picture and checks of one."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 Name = Annotated[str, tyro.conf.Positional]
 Files = Annotated[tuple[str, ...], tyro.conf.Positional]
-CHECKED_SEEDS = 3  # whose scenes `--check` settles
+NUM_CHECKED_SEEDS = 3  # whose scenes `--check` settles
 
 
-def tasks(
+def list_tasks(
     files: Files = (),
     *,
     suite: str = "all",
@@ -44,18 +44,18 @@ def tasks(
         variation: clean, random or random-eval, of the scenes of --sheet
     """
     import sim.robots
-    from aim import console
     from aim.commands import parse
+    from aim.util import console
     from sim.task.describe import render_example_instruction
     from sim.types import CONTROL_HZ
 
-    body = sim.robots.load_robot(robot) if robot else None
-    loaded, broken = _load(files, suite)
-    chosen = list((parse.able(loaded, body) if body else loaded).values())
+    embodiment = sim.robots.load_robot(robot) if robot else None
+    loaded, broken = _load_tasks(files, suite)
+    chosen = list((parse.select_feasible_tasks(loaded, embodiment) if embodiment else loaded).values())
     width = max((len(task.name) for task in chosen), default=0)
-    found = []
+    rows = []
     for task in chosen:
-        found.append(
+        rows.append(
             {
                 "name": task.name,
                 "instruction": task.instructions[0],
@@ -69,18 +69,18 @@ def tasks(
         example = render_example_instruction(task)
         print(f"{task.name:{width}} {arms} {task.horizon / CONTROL_HZ:5.1f} s  {task.suite:17} {example}")
     for error in broken.values():
-        console.note(f"left out: {error}")
+        console.print_note(f"left out: {error}")
     if markdown:
         _write_page(chosen, markdown)
     if vocabulary:
         _write_vocabulary(vocabulary)
     failed = (
-        _write_sheet(chosen, body or sim.robots.load_robot("aloha"), parse.seed(seed), variation, sheet)
+        _write_sheet(chosen, embodiment or sim.robots.load_robot("aloha"), parse.check_seed(seed), variation, sheet)
         if sheet
         else {}
     )
     return {
-        "tasks": found,
+        "tasks": rows,
         "sheet": str(sheet) if sheet else None,
         "markdown": str(markdown) if markdown else None,
         "vocabulary": str(vocabulary) if vocabulary else None,
@@ -89,8 +89,8 @@ def tasks(
     }
 
 
-def _load(files: tuple[str, ...], suite: str) -> tuple[dict[str, Task], dict[str, str]]:
-    """Return the sound tasks by label and what is wrong with the others, by file or name."""
+def _load_tasks(files: tuple[str, ...], suite: str) -> tuple[dict[str, Task], dict[str, str]]:
+    """Valid tasks by label, and the errors of the others by file or name."""
     import sim.tasks
     from aim.commands import parse
     from sim.task.spec import SpecError
@@ -108,7 +108,7 @@ def _load(files: tuple[str, ...], suite: str) -> tuple[dict[str, Task], dict[str
             found.append(sim.tasks.load_task(reference))
         except SpecError as error:
             broken[reference] = str(error)
-    return parse.label(found), broken
+    return parse.label_tasks(found), broken
 
 
 def _write_vocabulary(path: Path) -> None:
@@ -128,14 +128,14 @@ def _write_page(tasks: list[Task], path: Path) -> None:
 
 
 def _write_sheet(tasks: list[Task], robot: Embodiment, seed: int, variation: str, path: Path) -> dict[str, str]:
-    """Write the contact sheet and return what came of the tasks that were not done."""
+    """Write the contact sheet; verdicts of the tasks that the expert did not solve."""
     import sim.preview.contact_sheet
-    from aim import console
     from aim.commands import parse
+    from aim.util import console
 
-    able = [task.name for task in parse.able(parse.label(tasks), robot).values()]
+    able = [task.name for task in parse.select_feasible_tasks(parse.label_tasks(tasks), robot).values()]
     cells = []
-    with console.progress("tasks", len(able)) as bar:
+    with console.show_progress("tasks", len(able)) as bar:
         for task in tasks:
             if task.name in able:
                 cells.append(sim.preview.contact_sheet.build_task_panel(task, robot, seed, variation=variation))
@@ -163,7 +163,7 @@ def write_file(path: Path, data: bytes) -> None:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
 
 
-def task(
+def show_task(
     name: Name = "",
     *,
     robot: str = "aloha",
@@ -195,54 +195,56 @@ def task(
         return _print_schema(name)
     if not name:
         raise UserError("which task? valid: a name (see aim tasks), a file .py or .json")
-    found, body = parse.one_task(name), sim.robots.load_robot(robot)
+    spec, embodiment = parse.load_one_task(name), sim.robots.load_robot(robot)
     if check:
-        _check_scenes(found, body, parse.seed(seed))
-    seed, shape = parse.seed(seed), parse.size(size)
-    instruction = _picture(found, body, seed, variation, png, shape) if png else found.instructions[0]
-    print(f"{found.name}: {instruction}")
-    for thing in found.objects:
-        print(f"  object {thing.name}: {_kinds(thing)}")
-    for arm in found.arms:
+        _check_scenes(spec, embodiment, parse.check_seed(seed))
+    seed, shape = parse.check_seed(seed), parse.parse_size(size)
+    instruction = _write_scene_picture(spec, embodiment, seed, variation, png, shape) if png else spec.instructions[0]
+    print(f"{spec.name}: {instruction}")
+    for thing in spec.objects:
+        print(f"  object {thing.name}: {_describe_variants(thing)}")
+    for arm in spec.arms:
         print(f"  arm {arm.role}: {arm.rule}")
-    for skill in found.plan:
-        print(f"  skill {skill.name} {_words(skill.args)}")
-    for term in found.success:
-        print(f"  success {term.name} {_words(term.args)}")
+    for skill in spec.plan:
+        print(f"  skill {skill.name} {_format_arguments(skill.args)}")
+    for term in spec.success:
+        print(f"  success {term.name} {_format_arguments(term.args)}")
     if png:
         print(f"picture: {png}")
-    return {"task": json.loads(to_json(found)), "instruction": instruction, "png": str(png) if png else None}
+    return {"task": json.loads(to_json(spec)), "instruction": instruction, "png": str(png) if png else None}
 
 
 def _check_scenes(task: Task, robot: Embodiment, seed: int) -> None:
     from sim.envs.settle import check_scenes
     from sim.types import UserError
 
-    if fault := check_scenes(task, robot, range(seed, seed + CHECKED_SEEDS)):
+    if fault := check_scenes(task, robot, range(seed, seed + NUM_CHECKED_SEEDS)):
         raise UserError(f"task {task.name!r}: {fault}")
-    print(f"scenes of seeds {seed} to {seed + CHECKED_SEEDS - 1} stand and are not solved before anyone acts")
+    print(f"scenes of seeds {seed} to {seed + NUM_CHECKED_SEEDS - 1} stand and are not solved before anyone acts")
 
 
 def _print_schema(name: str) -> dict[str, object]:
     from aim.commands import parse
     from sim.task.schema import build_task_schema
 
-    found = build_task_schema(parse.one_task(name) if name else None)
+    found = build_task_schema(parse.load_one_task(name) if name else None)
     print(json.dumps(found, indent=2))
     return {"schema": found}
 
 
-def _kinds(thing: TaskObject) -> str:
+def _describe_variants(thing: TaskObject) -> str:
     kinds = [shape.category or shape.family for shape in thing.variants]
     return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
 
 
-def _words(args: dict) -> str:
+def _format_arguments(args: dict) -> str:
     return " ".join(f"{key}={value}" for key, value in args.items())
 
 
-def _picture(task: Task, robot: Embodiment, seed: int, variation: str, png: Path, size: tuple[int, int]) -> str:
-    """Write the picture and return the instruction of the scene."""
+def _write_scene_picture(
+    task: Task, robot: Embodiment, seed: int, variation: str, png: Path, size: tuple[int, int]
+) -> str:
+    """Write the picture of a scene and return its instruction."""
     import numpy as np
 
     from sim.envs.env import Env

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from aim.train.best import Match
 
 
-def train(
+def train_model(
     preset: Annotated[str, tyro.conf.Positional],
     *,
     data: Path,
@@ -73,44 +73,48 @@ def train(
     from dataclasses import replace
     from math import inf
 
-    from aim import machine, presets
+    from aim import presets
     from aim.commands import parse
     from aim.data.source import open_source
     from aim.model import intent
     from aim.train import fleet, pipeline
     from aim.train.beside import Options
+    from aim.util import machine
     from sim.types import UserError
 
-    make = presets.preset(preset)
-    parse.writable(out)
-    place = machine.device(device)
+    make_run = presets.preset(preset)
+    parse.check_writable(out)
+    torch_device = machine.resolve_device(device)
     source = open_source(data, mapping)
     size = len(source.relative)
-    run = make(source.robot, source.cameras, size, size)
-    asked = {"steps": steps, "minutes": minutes, "batch_size": batch_size, "lr": lr, "precision": precision}
-    stage = {name: value for name, value in asked.items() if value is not None}
+    run = make_run(source.robot, source.cameras, size, size)
+    requested = {"steps": steps, "minutes": minutes, "batch_size": batch_size, "lr": lr, "precision": precision}
+    stage = {name: value for name, value in requested.items() if value is not None}
     if checkpointing:
         stage["checkpointing"] = True
     limit = {} if codec_minutes is None else {"minutes": codec_minutes}
-    moves = run.data.shifts if shifts is None else shifts
+    num_shifts = run.data.shifts if shifts is None else shifts
     run = replace(
         run,
-        data=replace(run.data, shifts=moves),
+        data=replace(run.data, shifts=num_shifts),
         model=replace(
-            run.model, variant=variant or run.model.variant, geometry=geometry or run.model.geometry, shifted=moves > 0
+            run.model,
+            variant=variant or run.model.variant,
+            geometry=geometry or run.model.geometry,
+            shifted=num_shifts > 0,
         ),
-        train=replace(run.train, seed=parse.seed(seed), **stage),
+        train=replace(run.train, seed=parse.check_seed(seed), **stage),
         codec_train=replace(run.codec_train, seed=seed, **limit),
     )
     intent.variant(run.model.variant)
     if run.train.batch_size < 1 or not 0 < run.train.lr < inf or min(film_every or 0, run.data.shifts) < 0:
         raise UserError("batch-size starts at 1, film-every and shifts at 0, and lr lies above 0")
-    match = _match(source, eval_task, eval_every, eval_episodes) if eval_task else None
-    compiled = compile == "on" or (compile == "auto" and place.type == "cuda")
-    with fleet.joined(place) as mine:
+    match = _make_eval_config(source, eval_task, eval_every, eval_episodes) if eval_task else None
+    compiled = compile == "on" or (compile == "auto" and torch_device.type == "cuda")
+    with fleet.joined(torch_device) as membership:
         options = Options(film_every, match, compiled, wandb)
-        made = pipeline.train(run, source, out, resume, mine, options=options, lender=codec)
-    outcome, quality = made.outcome, made.quality
+        trained = pipeline.train(run, source, out, resume, membership, options=options, lender=codec)
+    outcome, quality = trained.outcome, trained.quality
     peaks = f"peaks off by {quality.peak_error_px:.2f} pixels, {100 * quality.peaks_lost:.0f} % lost"
     pictures = f"{quality.psnr_rgb:.1f} dB pictures ({quality.psnr_things:.1f} dB arms and objects)"
     print(f"codec: {pictures}, {quality.psnr_map:.1f} dB maps, {peaks}")
@@ -118,8 +122,8 @@ def train(
     return {
         "steps": outcome.steps,
         "loss": {name: outcome.loss[name] for name in ("rgb", "map", "action")} if outcome.loss else {},
-        "seconds": sum(made.seconds.values()),
-        "seconds_of": made.seconds,
+        "seconds": sum(trained.seconds.values()),
+        "seconds_of": trained.seconds,
         "samples_per_second": outcome.samples_per_second,
         "checkpoint": str(outcome.checkpoint),
         "finished": outcome.finished,
@@ -127,8 +131,8 @@ def train(
     }
 
 
-def _match(source: Source, tasks: tuple[str, ...], every: int, episodes: int) -> Match:
-    """Return what the policy is judged by; `UserError` where its robot is not the simulator's or cannot do a task."""
+def _make_eval_config(source: Source, tasks: tuple[str, ...], every: int, episodes: int) -> Match:
+    """Settings of periodic evaluation; `UserError` if the simulator does not know the robot or it cannot do a task."""
     from aim.commands import parse
     from aim.train.best import Match
     from sim import robots
@@ -139,5 +143,5 @@ def _match(source: Source, tasks: tuple[str, ...], every: int, episodes: int) ->
     if source.own is not None or source.robot not in robots.list_robots():
         there = ", ".join(robots.list_robots())
         raise UserError(f"--eval-task needs a robot of the simulator ({there}), not {source.robot!r}")
-    found = parse.chosen(tasks, "", robots.load_robot(source.robot))
-    return Match(tuple(found), every, episodes, definitions=parse.definitions(found))
+    found = parse.select_tasks(tasks, "", robots.load_robot(source.robot))
+    return Match(tuple(found), every, episodes, definitions=parse.encode_tasks(found))

@@ -17,13 +17,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aim import console
 from aim.data import store
 from aim.data.shard import Shard, file_name, land, trim
 from aim.data.store import Recipe
 from aim.data.workers import Order, Seen, Source, simulated, write
-from aim.processes import Broken, Done, Pool, Refused, Told
-from aim.stops import heard
+from aim.util import console
+from aim.util.interrupts import defer_signals
+from aim.util.workers import JobDone, JobFailed, JobRefused, Message, WorkerPool
 from sim.envs.failure import format_failure_counts
 from sim.types import AttemptFailure, UserError
 
@@ -110,7 +110,7 @@ def generate(
         before = store.open_dataset(out)
         lines = [_resume(recipe, task, num, before.shards, out) for task in recipe.tasks]
         if not _all_finished(lines):
-            _collect(recipe, lines, out, Pool(workers, functools.partial(write, source)), definitions)
+            _collect(recipe, lines, out, WorkerPool(workers, functools.partial(write, source)), definitions)
         held = store.open_dataset(out)
     return Collected(
         episodes=len(held.episodes),
@@ -134,11 +134,15 @@ def _resume(recipe: Recipe, task: str, num: int, shards: Sequence[Shard], out: P
 
 
 def _collect(
-    recipe: Recipe, lines: list[TaskQueue], out: Path, pool: Pool[Order, Shard], definitions: Mapping[str, str]
+    recipe: Recipe, lines: list[TaskQueue], out: Path, pool: WorkerPool[Order, Shard], definitions: Mapping[str, str]
 ) -> None:
     total = sum(line.want for line in lines)
     warned = False
-    with heard(patient=True) as stops, console.progress("episodes", total) as bar, _workshop(pool, out):
+    with (
+        defer_signals(ignore_repeats=True) as stops,
+        console.show_progress("episodes", total) as bar,
+        _workshop(pool, out),
+    ):
         shown = sum(line.kept for line in lines)
         bar.step(shown)
         while not _all_finished(lines) and len(stops) < 2:
@@ -148,24 +152,29 @@ def _collect(
                 break
             elif not warned:
                 warned = True
-                console.note("finishing the blocks that are under way; interrupt again to drop them")
-            for said in pool.hear(LISTEN_S):
-                if isinstance(said, Told) and isinstance(said.word, Seen) and said.word.success and shown < total:
+                console.print_note("finishing the blocks that are under way; interrupt again to drop them")
+            for said in pool.poll(LISTEN_S):
+                if (
+                    isinstance(said, Message)
+                    and isinstance(said.content, Seen)
+                    and said.content.success
+                    and shown < total
+                ):
                     shown += 1
-                    bar.step(detail=said.word.task)
-                elif isinstance(said, Done):
+                    bar.step(detail=said.content.task)
+                elif isinstance(said, JobDone):
                     _take(recipe, lines, out, said)
-                elif isinstance(said, Refused):
-                    raise UserError(said.why)
-                elif isinstance(said, Broken):
-                    raise RuntimeError(f"{said.job}: {said.why}")
+                elif isinstance(said, JobRefused):
+                    raise UserError(said.cause)
+                elif isinstance(said, JobFailed):
+                    raise RuntimeError(f"{said.job}: {said.cause}")
     if not _all_finished(lines):
         kept = sum(line.kept for line in lines)
         raise KeyboardInterrupt(f"kept {kept} of {total} episodes in {out}; the same command goes on")
 
 
 def _dispatch(
-    recipe: Recipe, lines: list[TaskQueue], out: Path, pool: Pool[Order, Shard], definitions: Mapping[str, str]
+    recipe: Recipe, lines: list[TaskQueue], out: Path, pool: WorkerPool[Order, Shard], definitions: Mapping[str, str]
 ) -> None:
     for line in lines:
         while pool.free and line.lacks(recipe.block):
@@ -183,7 +192,7 @@ def _dispatch(
             line.flying[number] = time.monotonic()
 
 
-def _take(recipe: Recipe, lines: list[TaskQueue], out: Path, done: Done[Order, Shard]) -> None:
+def _take(recipe: Recipe, lines: list[TaskQueue], out: Path, done: JobDone[Order, Shard]) -> None:
     line = next(line for line in lines if line.task == done.job.task)
     number = (done.job.seeds.start - recipe.seed) // recipe.block
     line.spent += time.monotonic() - line.flying.pop(number)
@@ -224,7 +233,7 @@ def _all_finished(lines: Sequence[TaskQueue]) -> bool:
 
 
 @contextlib.contextmanager
-def _workshop(pool: Pool[Order, Shard], out: Path) -> Iterator[None]:
+def _workshop(pool: WorkerPool[Order, Shard], out: Path) -> Iterator[None]:
     """End the workers whatever happens, and sweep up after them."""
     try:
         yield

@@ -20,13 +20,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from aim import console, machine
 from aim.config import CodecConfig, DataConfig, View, layout, token_channels
 from aim.data import source
 from aim.data.source import Data, R, Ref, Shown, Source
 from aim.data.spots import spots
 from aim.model import canvas
 from aim.model.codec import STREAM_KINDS, Kind, PictureCodec, resized
+from aim.util import console, machine
 from sim.types import UserError
 
 Pictures = Mapping[tuple[int, Kind], Tensor]  # (view, kind) -> uint8 (r h w 3)
@@ -134,7 +134,7 @@ def encode(codec: PictureCodec, data: Data, config: DataConfig = UNSHIFTED) -> L
     _demand_room(shape)
     kept = {kind: torch.empty(shape, dtype=torch.float16) for kind in STREAM_KINDS}
     bounds = zip(starts[:-1].tolist(), starts[1:].tolist(), shifts.unbind(1), strict=True)
-    with console.progress("latents", len(refs)) as bar:
+    with console.show_progress("latents", len(refs)) as bar:
         for episode, (first, end, moves) in zip(_ahead(there, refs, coded), bounds, strict=True):
             for kind in STREAM_KINDS if there.has_maps else STREAM_KINDS[:1]:
                 views = [episode[view, kind].split(ENCODE_BATCH_FRAMES) for view in range(len(coded.views))]
@@ -149,7 +149,7 @@ def encode(codec: PictureCodec, data: Data, config: DataConfig = UNSHIFTED) -> L
 
 def _demand_room(shape: tuple[int, ...]) -> None:
     """Raise `UserError` where tokens (v r n c) of pictures and maps take more than the machine's memory."""
-    need, there = len(STREAM_KINDS) * 2 * math.prod(shape), machine.memory()
+    need, there = len(STREAM_KINDS) * 2 * math.prod(shape), machine.get_total_memory()
     if need > there:
         said = f"{shape[1]} pictures, each coded {shape[0]} times, take {need / GIB:.0f} GiB of memory"
         raise UserError(f"{said}, the machine has {there / GIB:.0f}; give smaller --shifts, or fewer demonstrations")

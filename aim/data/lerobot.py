@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from aim import console
 from aim.config import View
 from aim.data import lerobot_layout
 from aim.data.lerobot_layout import INFO, EpisodeEntry, Info, read_info
@@ -34,6 +33,7 @@ from aim.data.mapping import OwnRobot
 from aim.data.source import Motion, Ref
 from aim.data.video import VideoReader
 from aim.model.canvas import Grid, Shifts
+from aim.util import console
 from sim.types import CONTROL_HZ, IMAGE_HZ, STEPS_PER_IMAGE, UserError
 
 if TYPE_CHECKING:
@@ -202,7 +202,9 @@ def _say(path: Path, own: OwnRobot, takes: Sequence[EpisodeEntry]) -> None:
         raise UserError(f'{path}: episode {silent[0]} names no task; give the mapping [text] default = "..."')
     several = sum(len(take.tasks) > 1 for take in takes)
     if several:
-        console.note(f"{path}: of several tasks that an episode names the first is read; there are {several} such")
+        console.print_note(
+            f"{path}: of several tasks that an episode names the first is read; there are {several} such"
+        )
 
 
 def _words(take: EpisodeEntry) -> str:

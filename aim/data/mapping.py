@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aim import toml
+from aim.util import toml
 from sim.types import UserError
 
 UNITS = {"degrees": math.pi / 180.0, "radians": 1.0}
@@ -91,7 +91,7 @@ class OwnRobot:
 
 def read(path: Path) -> OwnRobot:
     """Return the mapping in a TOML file; `UserError` naming what is unknown, missing or of the wrong kind."""
-    raw = toml.read(path, "mapping")
+    raw = toml.read_toml(path, "mapping")
     return parse(raw, str(path))
 
 

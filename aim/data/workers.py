@@ -1,6 +1,6 @@
 """What a worker records: a block of seeds of one task, one shard.
 
-This module imports nothing heavy, see `aim.processes`.
+This module imports nothing heavy, see `aim.util.workers`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aim.data.mix import variation_of
-from aim.processes import Tell
+from aim.util.workers import ReportMessage
 
 if TYPE_CHECKING:
     from aim.data.shard import Shard
@@ -87,7 +87,7 @@ def simulated(order: Order) -> Generator[Episode | FailedAttempt, None, None]:
             yield next(streams[kinds[seed]])
 
 
-def write(source: Source, order: Order, tell: Tell) -> Shard:
+def write(source: Source, order: Order, tell: ReportMessage) -> Shard:
     """Write the shard of an order and return it; every episode is told of as `Seen`."""
     from aim.data import shard
 

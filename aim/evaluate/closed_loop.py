@@ -22,7 +22,7 @@ from aim.evaluate.contender import Contender
 from aim.evaluate.plan import Batch, EvaluationPlan
 from aim.evaluate.results import Result
 from aim.evaluate.takes import RolloutFilm, cut, foreseen
-from aim.processes import Broken, Done, Pool, Refused, Tell
+from aim.util.workers import JobDone, JobFailed, JobRefused, ReportMessage, WorkerPool
 from sim import robots
 from sim.envs.env import Env
 from sim.envs.failure import find_attempt_failure
@@ -82,24 +82,24 @@ def crew(do: Callable[[Job], list[Result]], jobs: Iterable[Job], workers: int) -
     if workers == 1:
         yield from map(do, jobs)
         return
-    pool: Pool[Job, list[Result]] = Pool(workers, functools.partial(_quietly, do))
+    pool: WorkerPool[Job, list[Result]] = WorkerPool(workers, functools.partial(_quietly, do))
     waiting = collections.deque(jobs)
     try:
         while waiting or pool.busy:
             while waiting and pool.free:
                 pool.submit(waiting.popleft())
-            for said in pool.hear(LISTEN_S):
-                if isinstance(said, Done):
+            for said in pool.poll(LISTEN_S):
+                if isinstance(said, JobDone):
                     yield said.result
-                elif isinstance(said, Broken):
-                    fault = UserError if isinstance(said, Refused) else RuntimeError
+                elif isinstance(said, JobFailed):
+                    fault = UserError if isinstance(said, JobRefused) else RuntimeError
                     task, batch = said.job
-                    raise fault(f"task {task}, seeds {', '.join(map(str, batch.seeds))}: {said.why}")
+                    raise fault(f"task {task}, seeds {', '.join(map(str, batch.seeds))}: {said.cause}")
     finally:
         pool.close()
 
 
-def _quietly(do: Callable[[Job], list[Result]], job: Job, tell: Tell) -> list[Result]:
+def _quietly(do: Callable[[Job], list[Result]], job: Job, tell: ReportMessage) -> list[Result]:
     return do(job)
 
 

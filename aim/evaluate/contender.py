@@ -80,18 +80,19 @@ def _random(env: Env, batch: Batch) -> Policy:
 def _learned(path: Path, asked: tuple[int, int] | None, device: str, policy_seed: int) -> Contender:
     import torch
 
-    from aim import config, console, machine
+    from aim import config
     from aim.train import checkpoint, precision
+    from aim.util import console, machine
 
     folder = checkpoint.newest(path)
-    where = str(machine.device(device))
+    where = str(machine.resolve_device(device))
     number = precision.resolve(config.load(folder).train.precision, torch.device(where))
     digest = checkpoint.digest(folder)
     loaded = _loaded(folder, where, digest, number)
     height, width = learned = loaded.transform.size
     size = asked or learned
     if size[0] * width != size[1] * height:
-        console.note(f"note: it learned from pictures of {height}x{width}, which show another part of the scene")
+        console.print_note(f"note: it learned from pictures of {height}x{width}, which show another part of the scene")
     return Contender(
         name=f"{loaded.run.preset} {folder.name}",
         start=functools.partial(_learner, folder, where, digest, number, policy_seed),

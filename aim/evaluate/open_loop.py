@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aim import console
 from aim.config import Run
 from aim.data import latents, loader
 from aim.data.latents import Latents
@@ -26,6 +25,7 @@ from aim.model.codec import STREAM_KINDS, Kind, PictureCodec
 from aim.model.flow import Draws
 from aim.policy import LearnedPolicy
 from aim.train import pipeline, precision, schedule
+from aim.util import console
 from sim.types import STEPS_PER_IMAGE, UserError
 
 Views = Mapping[str, Tensor]  # view -> bytes: (r f h w 3) of futures, (r h w 3) of the present
@@ -83,7 +83,7 @@ def imagine(
     words = loader.read_words(moves.instructions, policy.run.weights)
     batches = Loader(policy.run, tokens, moves, every, words, policy.transform)
     made, acted = [], []
-    with console.progress("windows", len(rows)) as bar:
+    with console.show_progress("windows", len(rows)) as bar:
         for part in np.split(np.arange(len(rows)), range(BATCH, len(rows), BATCH)):
             names = [(source.episodes[chosen.episode[i]].name, int(chosen.picture[i])) for i in part.tolist()]
             sample = batches.batch(rows[part])
@@ -143,7 +143,7 @@ def glance(
     }
     cut: dict[tuple[int, Kind], list[Tensor]] = {}
     episodes = np.unique(windows.episode).tolist()
-    with console.progress("episodes", len(episodes)) as bar:
+    with console.show_progress("episodes", len(episodes)) as bar:
         for episode in episodes:
             ref = source.episodes[episode]
             wanted = windows.picture[windows.episode == episode][:, None] + offsets

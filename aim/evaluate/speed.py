@@ -24,7 +24,6 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from aim.config import Attention, ModelConfig, Run
-from aim.machine import MIB
 from aim.model import flow, intent, lora, text
 from aim.model.aim import AIM
 from aim.model.batch import Cache, Context, Imagined, Sample, move
@@ -32,6 +31,7 @@ from aim.model.codec import PictureCodec
 from aim.train import precision, stage1
 from aim.train.batches import Prepared
 from aim.train.precision import Number
+from aim.util.machine import MIB
 
 WARM_UP = 2  # runs that are not counted
 WORDS = 12  # tokens of a sentence that is made up; models that go on from Wan read `text.READ`

@@ -1,1 +1,1 @@
-"""The report: one self-contained page of what was run and what came out."""
+"""Reports: one self-contained HTML page of trainings, evaluations and datasets."""

@@ -1,6 +1,6 @@
-"""The page's style sheet: one column, quiet colours, a dark variant and one for paper."""
+"""Style sheet of the page: one column, with a dark variant and one for print."""
 
-STYLE = """
+STYLE_SHEET = """
 :root {
   color-scheme: light dark;
   --paper: #fcfcfa; --card: #f3f3ef; --ink: #1c1f23; --soft: #5d636b; --rule: #dddcd6;

@@ -10,11 +10,11 @@ import torch
 from aim.config import Run
 from aim.data.loader import Loader
 from aim.model.codec import PictureCodec
-from aim.stops import Stops
 from aim.train import checkpoint, fleet, samples
 from aim.train.best import Judge, Match
 from aim.train.checkpoint import TrainingState
 from aim.train.log import Log
+from aim.util.interrupts import PendingSignals
 
 TENTHS = 10
 
@@ -37,8 +37,8 @@ class Beside:
     """Does what is due between two steps. In a fleet every process asks, and the first one films and plays."""
 
     def __init__(
-        self, options: Options, run: Run, loader: Loader, codec: PictureCodec, out: Path, log: Log, stops: Stops,
-        device: torch.device,
+        self, options: Options, run: Run, loader: Loader, codec: PictureCodec, out: Path, log: Log,
+        stops: PendingSignals, device: torch.device,
     ) -> None:  # fmt: skip
         """Hold what films and matches need."""
         self.options, self.run, self.loader, self.codec = options, run, loader, codec

@@ -17,13 +17,13 @@ from pathlib import Path
 
 from torch import Tensor
 
-from aim import console
 from aim.config import Run
 from aim.data.transforms import Transform
 from aim.model.codec import PictureCodec
-from aim.stops import Stops
 from aim.train import checkpoint
 from aim.train.log import Log
+from aim.util import console
+from aim.util.interrupts import PendingSignals
 from sim.types import UserError
 
 FIRST_SEED = 50_000
@@ -53,7 +53,7 @@ class Judge:
     codec: PictureCodec
     device: str
     log: Log
-    stops: Stops
+    stops: PendingSignals
 
     def due(self, step: int) -> bool:
         """Tell whether the weights of a step are to play."""
@@ -75,7 +75,9 @@ class Judge:
         record = {"step": step, **found}
         self.log.write("eval", {"step": step, "success_rate": found["success_rate"], "ci95": found["ci95"]})
         better = found["success_rate"] >= best_so_far(self.out)
-        console.note(f"step {step}: {100 * found['success_rate']:.1f} % success{', the best so far' if better else ''}")
+        console.print_note(
+            f"step {step}: {100 * found['success_rate']:.1f} % success{', the best so far' if better else ''}"
+        )
         if better:
             (policy / RECORD).write_text(json.dumps(record, indent=1) + "\n")
             _take_place(policy, self.out / FOLDER)

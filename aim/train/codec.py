@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aim import console
 from aim.config import Run, TrainConfig
 from aim.data import peaks
 from aim.data.peaks import PEAK
 from aim.model.codec import STREAM_KINDS, Codec, Kind, PictureCodec, patches, principal_axes, set_linear, to_bytes
 from aim.train import precision, schedule
 from aim.train.log import Log, Meter
+from aim.util import console
 
 Frames = Mapping[tuple[int, Kind], Tensor]  # (view, kind) -> uint8 (r h w 3) at the view's size; row r is one instant
 
@@ -59,7 +59,7 @@ def train(run: Run, frames: Frames, device: torch.device, log: Log | None) -> Co
     codec = Codec(run.codec).to(device)
     _backdrops(codec, frames)
     _linear(codec, frames, config.seed)
-    with console.progress("codec", config.steps) as bar:
+    with console.show_progress("codec", config.steps) as bar:
         _descend(codec, frames, config, device, log, bar)
     _normalise(codec, frames)
     return codec.eval()

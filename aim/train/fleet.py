@@ -22,8 +22,8 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from aim.console import DONE, INTERRUPTED
 from aim.model.aim import AIM
+from aim.util.console import EXIT_DONE, EXIT_INTERRUPTED
 from sim.types import UserError
 
 PATIENCE = timedelta(hours=24)  # the others wait while the first trains the codec or evaluates
@@ -51,11 +51,11 @@ def joined(device: torch.device) -> Iterator[torch.device]:
         with contextlib.nullcontext() if leads() else _silence():
             yield place
         if not leads():
-            _end(DONE)
+            _end(EXIT_DONE)
     except KeyboardInterrupt:
         if leads():
             raise
-        _end(INTERRUPTED)  # the first says what was kept
+        _end(EXIT_INTERRUPTED)  # the first says what was kept
     finally:
         dist.destroy_process_group()
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from aim import config, console
+from aim import config
 from aim.config import Run, TrainConfig
 from aim.data import latents, loader, transforms
 from aim.data import source as sources
@@ -28,7 +28,6 @@ from aim.data.source import Data, Ref, Source
 from aim.data.transforms import Transform
 from aim.model import canvas
 from aim.model.codec import PictureCodec
-from aim.stops import heard
 from aim.train import checkpoint, fleet, lessons, memory, pretrained, stage1
 from aim.train import codec as codec_training
 from aim.train.beside import Options
@@ -36,6 +35,8 @@ from aim.train.checkpoint import load_module
 from aim.train.codec import Quality
 from aim.train.log import Log, opened
 from aim.train.stage1 import Outcome
+from aim.util import console
+from aim.util.interrupts import defer_signals
 from sim.types import UserError
 
 INSTANTS = 2400  # that the codec learns from
@@ -87,7 +88,8 @@ def train(
         transform = _transform(run, out) or loader.fit_transform(run, moves, every, source)
         words = loader.read_words(moves.instructions, run.weights)
         batches = loader.Loader(run, tokens, moves, every, words, transform)
-        with heard(patient=fleet.size() > 1) as stops:  # torchrun passes on what its processes have heard already
+        # torchrun passes on signals that its processes have received already
+        with defer_signals(ignore_repeats=fleet.size() > 1) as stops:
             outcome = stage1.train(run, batches, codec, out, log, stops, device, until, options)
             stopped = bool(stops)
     finally:
@@ -207,7 +209,7 @@ def _codec(run: Run, source: Source, folder: Path, device: torch.device, log: Lo
     quality = codec_training.quality(codec, latents.some_pictures(source, judge, run.codec, JUDGED, seed + 1))
     log.write("codec", dataclasses.asdict(quality))
     for words in codec_training.warnings(quality):
-        console.note(f"the codec is poor: {words}; train it longer, or give it more latent channels")
+        console.print_note(f"the codec is poor: {words}; train it longer, or give it more latent channels")
     folder.mkdir(exist_ok=True)
     report.write_text(json.dumps(dataclasses.asdict(quality), indent=1) + "\n")
     part = path.with_suffix(".part")

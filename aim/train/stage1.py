@@ -16,12 +16,10 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from aim import console
 from aim.config import Run, TrainConfig
 from aim.data.loader import Loader
 from aim.model import lora
 from aim.model.codec import PictureCodec
-from aim.stops import Stops
 from aim.train import checkpoint, fleet, memory, precision, pretrained, schedule
 from aim.train.batches import Batches, Prepared
 from aim.train.beside import Beside, Options
@@ -29,6 +27,8 @@ from aim.train.checkpoint import TrainingProgress, TrainingState
 from aim.train.log import Log
 from aim.train.precision import Number
 from aim.train.record import LOSS_NAMES, Record
+from aim.util import console
+from aim.util.interrupts import PendingSignals
 
 LOG_EVERY = 20  # steps
 SAVE_EVERY_S = 120.0
@@ -65,7 +65,7 @@ def begin(run: Run, device: torch.device, compiled: bool = False) -> TrainingSta
 
 
 def train(
-    run: Run, loader: Loader, codec: PictureCodec, out: Path, log: Log, stops: Stops, device: torch.device,
+    run: Run, loader: Loader, codec: PictureCodec, out: Path, log: Log, stops: PendingSignals, device: torch.device,
     until: int | None = None, options: Options | None = None,
 ) -> Outcome:  # fmt: skip
     """Train from the newest checkpoint in `out`, or from nothing, to the end of the run, to `until` or to a stop.
@@ -76,7 +76,7 @@ def train(
     beside = Beside(options, run, loader, codec, out, log, stops, device)
     less = [f"a --batch-size below {config.batch_size}", *([] if config.checkpointing else ["--checkpointing"])]
     named = memory.named(lambda: checkpoint.remains(out), *less, "a smaller preset")
-    with named, console.progress("steps", config.steps) as bar, ExitStack() as stack:
+    with named, console.show_progress("steps", config.steps) as bar, ExitStack() as stack:
         sitting = Sitting(run, loader, codec, out, log, device, options.compiled)
         batches = stack.enter_context(Batches(loader, config, device))
         bar.step(sitting.step)

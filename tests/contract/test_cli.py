@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from aim import cli, console
+from aim import cli
 from aim.cli import VERBS, Verb
+from aim.util import console
 from sim.types import UserError
 
 AIM = str(Path(sys.executable).with_name("aim"))
@@ -27,7 +28,7 @@ def last_line(capsys: pytest.CaptureFixture[str]) -> tuple[dict, str]:
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
 def test_every_verb_has_help_with_an_example(verb: Verb, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([*verb.name.split(), "--help"]) == console.DONE
+    assert cli.main([*verb.name.split(), "--help"]) == console.EXIT_DONE
     out = capsys.readouterr().out
     said = " ".join(out.split())
     assert f"usage: aim {verb.name}" in said
@@ -38,18 +39,18 @@ def test_every_verb_has_help_with_an_example(verb: Verb, capsys: pytest.CaptureF
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
 def test_the_example_is_of_its_own_verb(verb: Verb) -> None:
     words = verb.example.split()
-    assert words[0] == "aim" and cli.find(words[1:]) is verb
+    assert words[0] == "aim" and cli.find_verb(words[1:]) is verb
 
 
 def test_the_overview_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     for words in ([], ["--help"], ["-h"]):
-        assert cli.main(words) == console.DONE
+        assert cli.main(words) == console.EXIT_DONE
         out = capsys.readouterr().out
         assert all(f"  {verb.name} " in out for verb in VERBS)
 
 
 def test_a_group_lists_its_verbs(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["data", "--help"]) == console.DONE
+    assert cli.main(["data", "--help"]) == console.EXIT_DONE
     out = capsys.readouterr().out
     assert "data info" in out and "data verify" in out and "generate" not in out
 
@@ -88,7 +89,7 @@ def test_a_users_mistake_is_one_line_and_exit_2(
     words: list[str], says: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert cli.main([*words, "--json"]) == console.MISTAKE
+    assert cli.main([*words, "--json"]) == console.EXIT_MISTAKE
     result, err = last_line(capsys)
     assert err.startswith(f"error: {says}") and err.count("\n") == 1
     assert result["error"].startswith(says)
@@ -105,14 +106,14 @@ def test_a_users_mistake_is_one_line_and_exit_2(
     ],
 )
 def test_a_wrong_flag_is_one_line_and_exit_2(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([*words, "--json"]) == console.MISTAKE
+    assert cli.main([*words, "--json"]) == console.EXIT_MISTAKE
     result, err = last_line(capsys)
     assert result["error"].startswith(says)
     assert err == f"error: {result['error']}\n"
 
 
 def test_what_a_verb_says_on_standard_error_is_not_taken_for_a_wrong_flag(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["tasks", "nowhere.py", "--json"]) == console.MISTAKE
+    assert cli.main(["tasks", "nowhere.py", "--json"]) == console.EXIT_MISTAKE
     result, err = last_line(capsys)
     assert "there is no file nowhere.py" in result["error"] and "flags:" not in err
 
@@ -121,7 +122,7 @@ def test_a_fault_is_exit_1_with_its_trace(capsys: pytest.CaptureFixture[str]) ->
     def verb() -> Mapping[str, object]:
         raise ZeroDivisionError("of the moon")
 
-    assert console.run(verb, as_json=True) == console.FAULT
+    assert console.run_verb(verb, as_json=True) == console.EXIT_FAULT
     result, err = last_line(capsys)
     assert result == {"error": "ZeroDivisionError: of the moon"} and "Traceback" in err
 
@@ -137,32 +138,32 @@ def test_an_interrupt_is_exit_130_and_says_what_was_kept(capsys: pytest.CaptureF
     def verb() -> Mapping[str, object]:
         raise KeyboardInterrupt("kept 3 of 9")
 
-    assert console.run(verb, as_json=True) == console.INTERRUPTED
+    assert console.run_verb(verb, as_json=True) == console.EXIT_INTERRUPTED
     result, err = last_line(capsys)
     assert result == {"error": "interrupted", "kept": "kept 3 of 9"} and err == "interrupted: kept 3 of 9\n"
 
 
 def test_what_is_not_ok_is_exit_1(capsys: pytest.CaptureFixture[str]) -> None:
-    assert console.run(lambda: {"ok": False}, as_json=True) == console.MISTAKE
-    assert console.run(lambda: {"ok": True}, as_json=True) == console.DONE
+    assert console.run_verb(lambda: {"ok": False}, as_json=True) == console.EXIT_MISTAKE
+    assert console.run_verb(lambda: {"ok": True}, as_json=True) == console.EXIT_DONE
     assert last_line(capsys)[0] == {"ok": True}
 
 
 def test_json_stands_alone_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     def verb() -> Mapping[str, object]:
         print("for people")
-        with console.progress("cups", 2) as bar:
+        with console.show_progress("cups", 2) as bar:
             bar.step(2)
         return {"cups": 2}
 
-    assert console.run(verb, as_json=True) == console.DONE
+    assert console.run_verb(verb, as_json=True) == console.EXIT_DONE
     out, err = capsys.readouterr()
     assert out == '{"cups": 2}\n'
     assert "for people" in err and "cups: 2/2" in err
-    console.run(verb, as_json=False)
+    console.run_verb(verb, as_json=False)
     assert capsys.readouterr().out == "for people\n"
 
 
 def test_only_the_users_mistakes_are_named_so() -> None:
     with pytest.raises(UserError):
-        cli.find(["x"])
+        cli.find_verb(["x"])

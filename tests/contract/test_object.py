@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from aim import cli, console
+from aim import cli
+from aim.util import console
 from sim.catalogue import load_builtin_catalogue
 from sim.objects import FAMILIES, build_object
 from sim.preview.object_sheet import compute_body_poses
@@ -27,7 +28,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict, str
 
 def test_all_categories_and_families_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     code, result, said = run(capsys)
-    assert code == console.DONE
+    assert code == console.EXIT_DONE
     assert result["categories"].keys() == CATEGORIES.keys() and set(result["families"]) == set(FAMILIES)
     assert {line.split()[0] for line in said.splitlines()} >= CATEGORIES.keys() and set(said.split()) >= set(FAMILIES)
 
@@ -36,7 +37,7 @@ def test_all_categories_and_families_are_listed(capsys: pytest.CaptureFixture[st
 def test_every_category_is_described(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, result, said = run(capsys, name, "--seed", str(len(CATEGORIES[name]) + 1))
     model = build_object(CATEGORIES[name][1])
-    assert code == console.DONE
+    assert code == console.EXIT_DONE
     assert (result["variant"], result["variants"]) == (1, len(CATEGORIES[name]))
     assert result["frames"].keys() == model.frames.keys() and result["grasps"].keys() == model.grasps.keys()
     assert result["fits"].keys() == set(list_robots())
@@ -48,7 +49,7 @@ def test_the_picture_shows_variants_frames_and_grasps(tmp_path: Path, capsys: py
     png = tmp_path / "laptop.png"
     code, result, _ = run(capsys, "laptop", "--png", str(png))
     picture = cv2.cvtColor(cv2.imread(str(png)), cv2.COLOR_BGR2RGB).astype(int)
-    assert code == console.DONE and result["png"] == str(png)
+    assert code == console.EXIT_DONE and result["png"] == str(png)
     assert picture.shape == (170 + 420, 1200, 3)
     colours = {tuple(pixel) for pixel in picture[170:, :400].reshape(-1, 3).tolist()}
     assert {(235, 70, 60), (80, 200, 90), (80, 140, 255)} <= colours, "axes"
@@ -68,7 +69,7 @@ def test_parts_are_drawn_where_a_scene_begins() -> None:
 
 def test_a_family_is_shown_with_parameters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, result, said = run(capsys, "block", "--params", "size=[0.06,0.12,0.05]", "--png", str(tmp_path / "b.png"))
-    assert code == console.DONE and "60 mm to 120 mm wide" in said
+    assert code == console.EXIT_DONE and "60 mm to 120 mm wide" in said
     assert result["grasps"]["top"] == {"part": "", "ways": 10, "width_m": 0.12}
     assert result["fits"]["panda"]["top"] == 5
 
@@ -93,4 +94,4 @@ def test_a_family_is_shown_with_parameters(tmp_path: Path, capsys: pytest.Captur
 )
 def test_a_mistake_is_one_line(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, result, _ = run(capsys, *words)
-    assert code == console.MISTAKE and result["error"].startswith(says)
+    assert code == console.EXIT_MISTAKE and result["error"].startswith(says)

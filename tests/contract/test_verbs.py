@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aim import cli, console
-from aim.commands.generate import settings
+from aim import cli
+from aim.commands.generate import merge_settings
 from aim.data import store
 from aim.data.mix import MIXES
+from aim.util import console
 from sim.types import UserError
 
 AIM = str(Path(sys.executable).with_name("aim"))
@@ -29,14 +30,14 @@ def last_line(capsys: pytest.CaptureFixture[str]) -> tuple[dict, str]:
 
 
 def test_tasks_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["tasks", "--json"]) == console.DONE
+    assert cli.main(["tasks", "--json"]) == console.EXIT_DONE
     result, _ = last_line(capsys)
     assert {"name", "instruction", "arms", "seconds"} <= set(result["tasks"][0])
     assert "click_bell" in [task["name"] for task in result["tasks"]]
 
 
 def test_tasks_are_listed_by_suite_and_robot(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["tasks", "--suite", "robotwin50", "--robot", "panda", "--json"]) == console.DONE
+    assert cli.main(["tasks", "--suite", "robotwin50", "--robot", "panda", "--json"]) == console.EXIT_DONE
     result, err = last_line(capsys)
     assert {task["suite"] for task in result["tasks"]} == {"robotwin50"}
     assert {task["arms"] for task in result["tasks"]} == {1}
@@ -45,7 +46,7 @@ def test_tasks_are_listed_by_suite_and_robot(capsys: pytest.CaptureFixture[str])
 
 def test_the_page_of_tasks_is_up_to_date(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "tasks.md"
-    assert cli.main(["tasks", "--markdown", str(page)]) == console.DONE
+    assert cli.main(["tasks", "--markdown", str(page)]) == console.EXIT_DONE
     kept = Path(__file__).parents[2] / "docs" / "tasks.md"
     assert page.read_text() == kept.read_text(), "tasks changed: run `aim tasks --markdown docs/tasks.md`"
 
@@ -61,7 +62,7 @@ def test_tasks_are_shown_on_one_sheet(
     chosen = ("click_bell", "handover_block", "open_laptop")
     monkeypatch.setattr(tasks, "select_suite", lambda name, known: chosen)
     png = tmp_path / "sheet.png"
-    assert cli.main(["tasks", "--robot", "panda", "--sheet", str(png), "--json"]) == console.DONE
+    assert cli.main(["tasks", "--robot", "panda", "--sheet", str(png), "--json"]) == console.EXIT_DONE
     result, err = last_line(capsys)
     assert result["failed"] == {} and "2 of 2 done" in err
     picture = cv2.imread(str(png))
@@ -87,7 +88,7 @@ def test_what_the_expert_does_not_do_is_marked() -> None:
 def test_doctor_says_what_is_and_how_to_mend_it() -> None:
     done = subprocess.run([AIM, "doctor", "--json"], capture_output=True, text=True)
     result = json.loads(done.stdout.splitlines()[-1])
-    assert done.returncode == (console.DONE if result["ok"] else console.MISTAKE)
+    assert done.returncode == (console.EXIT_DONE if result["ok"] else console.EXIT_MISTAKE)
     names = [check["name"] for check in result["checks"]]
     assert {"python", "drawing", "torch", "torchvision", "sentence encoder", "disk", "name"} <= set(names)
     for check in result["checks"]:
@@ -98,7 +99,7 @@ def test_doctor_names_the_variable_that_keeps_from_drawing() -> None:
     done = subprocess.run(
         [AIM, "doctor", "--json"], capture_output=True, text=True, env={**os.environ, "MUJOCO_GL": "osmesa"}
     )
-    assert done.returncode == console.MISTAKE
+    assert done.returncode == console.EXIT_MISTAKE
     checks = {check["name"]: check for check in json.loads(done.stdout.splitlines()[-1])["checks"]}
     assert not checks["drawing"]["ok"] and "MUJOCO_GL is 'osmesa'" in checks["drawing"]["detail"]
     assert "MUJOCO_GL" in checks["drawing"]["mend"] or "apt-get" in checks["drawing"]["mend"]
@@ -123,7 +124,7 @@ def test_a_verb_that_draws_refuses_a_wrong_mujoco_gl(words: str, value: str, tmp
     done = subprocess.run(
         [AIM, *words.format(out=out).split()], capture_output=True, text=True, env={**os.environ, "MUJOCO_GL": value}
     )
-    assert done.returncode == console.MISTAKE
+    assert done.returncode == console.EXIT_MISTAKE
     refusal = done.stderr.splitlines()[-1]
     assert refusal.startswith(f"error: environment variable MUJOCO_GL is '{value}'; valid: ") and "egl" in refusal
     assert "Traceback" not in done.stderr
@@ -144,7 +145,7 @@ def test_a_task_shows_its_picture(tmp_path: Path, capsys: pytest.CaptureFixture[
     import cv2
 
     png = tmp_path / "bell.png"
-    assert cli.main(["task", "click_bell", "--png", str(png), "--size", "48x64", "--json"]) == console.DONE
+    assert cli.main(["task", "click_bell", "--png", str(png), "--size", "48x64", "--json"]) == console.EXIT_DONE
     result, _ = last_line(capsys)
     assert result["task"]["name"] == "click_bell"
     assert "bell" in result["instruction"] and "{" not in result["instruction"]
@@ -168,24 +169,24 @@ def test_generate_info_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         "--workers",
         "1",
     ]
-    assert cli.main(["generate", *flags, "--json"]) == console.DONE
+    assert cli.main(["generate", *flags, "--json"]) == console.EXIT_DONE
     made, _ = last_line(capsys)
     keys = {"episodes", "attempts", "success_rate", "redraws", "seconds", "episodes_per_hour", "bytes"}
     assert keys <= set(made) and made["episodes"] == 2 and made["success_rate"] == 2 / made["attempts"]
-    assert cli.main(["generate", *flags, "--json"]) == console.DONE
+    assert cli.main(["generate", *flags, "--json"]) == console.EXIT_DONE
     again, _ = last_line(capsys)
     assert (again["added"], again["episodes"], again["bytes"]) == (0, 2, made["bytes"])
-    assert cli.main(["generate", *flags, "--robot", "panda"]) == console.MISTAKE
+    assert cli.main(["generate", *flags, "--robot", "panda"]) == console.EXIT_MISTAKE
     assert "was made with robot 'aloha', not 'panda'" in capsys.readouterr().err
-    assert cli.main(["generate", *flags, "--depth"]) == console.MISTAKE
+    assert cli.main(["generate", *flags, "--depth"]) == console.EXIT_MISTAKE
     assert "was made with depth False, not True" in capsys.readouterr().err
     for verb in ("info", "verify"):
-        assert cli.main(["data", verb, out, "--json"]) == console.DONE
+        assert cli.main(["data", verb, out, "--json"]) == console.EXIT_DONE
         found, _ = last_line(capsys)
         assert (found["episodes"], found["ok"], found["problems"]) == (2, True, []) and found["frames"] > 2
     victim = next((tmp_path / "set" / "shards").iterdir())
     victim.write_bytes(victim.read_bytes()[:-100])
-    assert cli.main(["data", "verify", out, "--json"]) == console.MISTAKE
+    assert cli.main(["data", "verify", out, "--json"]) == console.EXIT_MISTAKE
     found, _ = last_line(capsys)
     assert not found["ok"] and victim.name in found["problems"][0]
 
@@ -197,7 +198,7 @@ def test_a_recipe_sets_what_is_not_given(tmp_path: Path, capsys: pytest.CaptureF
         'variation = "mixed"\nsize = "24x32"\ndepth = true\n'
     )
     words = ["generate", "--recipe", str(recipe), "--cameras", "head", "--workers", "1", "--out", str(tmp_path / "set")]
-    assert cli.main([*words, "--task", "click_bell", "--num", "2", "--json"]) == console.DONE
+    assert cli.main([*words, "--task", "click_bell", "--num", "2", "--json"]) == console.EXIT_DONE
     made, _ = last_line(capsys)
     assert made["episodes"] == 2
     data = store.open_dataset(tmp_path / "set")
@@ -207,9 +208,9 @@ def test_a_recipe_sets_what_is_not_given(tmp_path: Path, capsys: pytest.CaptureF
         "random" if ref.seed % 2 else "clean" for ref in data.episodes
     ]
     assert kept.depth and data.depth(data.episodes[0], "head").shape[1:] == (24, 32)
-    assert cli.main([*words, "--json"]) == console.MISTAKE
+    assert cli.main([*words, "--json"]) == console.EXIT_MISTAKE
     assert "was made with tasks ('click_bell',), not" in last_line(capsys)[0]["error"]
-    assert cli.main(["data", "verify", str(tmp_path / "set")]) == console.DONE
+    assert cli.main(["data", "verify", str(tmp_path / "set")]) == console.EXIT_DONE
 
 
 @pytest.mark.parametrize(
@@ -226,28 +227,28 @@ def test_a_wrong_recipe_is_named(text: str, says: str, tmp_path: Path) -> None:
     path = tmp_path / "wrong.toml"
     path.write_text(text)
     with pytest.raises(UserError, match=says):
-        settings({}, path)
+        merge_settings({}, path)
 
 
 @pytest.mark.parametrize("text", ["push = 0", "push = 0.0"])
 def test_a_whole_number_is_a_number(text: str, tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
     path.write_text(text)
-    assert settings({}, path)["push"] == 0.0
+    assert merge_settings({}, path)["push"] == 0.0
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
 def test_the_recipes_that_come_with_it_are_sound(path: Path) -> None:
     from sim import robots, tasks
 
-    asked = settings({}, path)
+    asked = merge_settings({}, path)
     assert asked["suite"] in tasks.list_suites() and asked["variation"] in MIXES
     assert tuple(asked["cameras"].split(",")) == robots.load_robot(asked["robot"]).camera_names
 
 
 @pytest.mark.parametrize("what", [["sim", "--seconds", "0.05"], ["render", "--seconds", "0.05", "--size", "32x32"]])
 def test_bench_describes_the_machine(what: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["bench", *what, "--samples", "3", "--json"]) == console.DONE
+    assert cli.main(["bench", *what, "--samples", "3", "--json"]) == console.EXIT_DONE
     result, _ = last_line(capsys)
     assert result["figure"] == sorted(result["samples"])[1] > 0 and "/s" in result["unit"]
     assert {"cpu", "cores", "python", "mujoco"} <= set(result["machine"])
@@ -255,7 +256,9 @@ def test_bench_describes_the_machine(what: list[str], capsys: pytest.CaptureFixt
 
 def test_bench_infer_tells_parts_memory_and_what_the_cache_saves(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["bench", "infer", "tiny", "--robot", "aloha", "--batch", "2", "--threads", "1", "--samples", "3"]
-    assert cli.main([*words, "--video-steps", "2", "--action-steps", "2", "--sentence", "", "--json"]) == console.DONE
+    assert (
+        cli.main([*words, "--video-steps", "2", "--action-steps", "2", "--sentence", "", "--json"]) == console.EXIT_DONE
+    )
     result, _ = last_line(capsys)
     assert result["figure"] == sorted(result["samples"])[1] > 0 and result["unit"] == "ms a chunk"
     assert set(result["parts"]) == {"encode_ms", "video_ms", "action_ms"} and min(result["parts"].values()) > 0
@@ -266,7 +269,7 @@ def test_bench_infer_tells_parts_memory_and_what_the_cache_saves(capsys: pytest.
 
 def test_bench_train_tells_samples_a_second_and_the_share_of_the_machine(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["bench", "train", "tiny", "--batch", "2", "--threads", "1", "--steps", "3", "--precision", "fp32"]
-    assert cli.main([*words, "--json"]) == console.DONE
+    assert cli.main([*words, "--json"]) == console.EXIT_DONE
     result, _ = last_line(capsys)
     assert result["figure"] == sorted(result["samples"])[1] > 0 and result["unit"] == "samples/s"
     share = result["figure"] * result["flop_per_sample"] / result["peak_flop_per_s"]
@@ -298,7 +301,7 @@ def test_imagine_writes_figures_a_film_and_a_sheet(tmp_path: Path, capsys: pytes
     results = []
     for place in ("a", "b"):
         flags = ["--out", str(tmp_path / place), "--video-steps", "2", "--json"]
-        assert cli.main([*words, *flags]) == console.DONE
+        assert cli.main([*words, *flags]) == console.EXIT_DONE
         results.append(last_line(capsys)[0])
     first, again = ({k: v for k, v in r.items() if k not in ("film", "sheet")} for r in results)
     assert first == again

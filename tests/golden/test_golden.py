@@ -36,7 +36,7 @@ def flags(where: str) -> list[str]:
 
 
 def test_flags_of_every_verb() -> None:
-    assert same("flags", {verb.name: flags(verb.where) for verb in cli.VERBS})
+    assert same("flags", {verb.name: flags(verb.target) for verb in cli.VERBS})
 
 
 def keys(value: object) -> object:

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from aim import presets
-from aim.commands.evaluate import evaluate as verb
+from aim.commands.evaluate import evaluate_policy as verb
 from aim.data import transforms
 from aim.data.transforms import Transform
 from aim.evaluate import closed_loop, results

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from pages import DOCS, read_blocks
 
-from aim import cli, console
+from aim import cli
+from aim.util import console
 
 PAGE = DOCS / "add_an_object.md"
 FILES = ("plugins/objects/rings.py", "ring_on_post.py", "plugins/catalogue/rings.py")  # of the page's blocks, in order
@@ -45,7 +46,7 @@ def test_the_commands_of_the_page_show_check_and_solve(
     for command in commands:
         flags = f" --robot {robot} --workers 2" if command.startswith("aim eval") else ""
         code, results[command.split()[1]] = run(capsys, command + flags)
-        assert code == console.DONE, command
+        assert code == console.EXIT_DONE, command
     assert results.keys() == {"object", "task", "eval"}
     assert all(counts["tube"] > 0 for counts in results["object"]["fits"].values())
     assert (folder / "torus.png").stat().st_size > 10_000
@@ -54,7 +55,7 @@ def test_the_commands_of_the_page_show_check_and_solve(
 
 def test_the_catalogue_group_of_the_page_has_its_category(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, result = run(capsys, "aim object ring --plugins plugins --seed 4")
-    assert code == console.DONE
+    assert code == console.EXIT_DONE
     assert (result["family"], result["variants"], result["variant"]) == ("torus", 3, 1)
 
 
@@ -62,5 +63,5 @@ def test_without_the_plugins_the_task_says_which_family_is_missing(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, result = run(capsys, "aim task ring_on_post.py")
-    assert code == console.MISTAKE
+    assert code == console.EXIT_MISTAKE
     assert result["error"].startswith("ring_on_post.py:5: unknown family 'torus'")

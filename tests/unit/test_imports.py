@@ -38,7 +38,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_finding_a_verb_loads_no_model_and_no_physics() -> None:
-    code = "from aim import cli\nfor verb in cli.VERBS: __import__(verb.where.partition(':')[0])"
+    code = "from aim import cli\nfor verb in cli.VERBS: __import__(verb.target.partition(':')[0])"
     assert loaded_by(code) & {"torch", "diffusers", "transformers", "mujoco", "h5py", "cv2"} == set()
 
 

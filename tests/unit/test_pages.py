@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from pages import read_blocks
 
-from aim import cli, console
+from aim import cli
+from aim.util import console
 
 
 @pytest.mark.parametrize("number", range(3))
@@ -31,8 +32,8 @@ def test_the_page_about_robots_makes_a_robot(
     (folder / "slim6.urdf").write_text(read_blocks("add_a_robot.md", "xml")[0])
     monkeypatch.chdir(tmp_path)
     show, play = (line for block in read_blocks("add_a_robot.md", "sh") for line in block.strip().splitlines())
-    assert cli.main(shlex.split(show)[1:]) == console.DONE
+    assert cli.main(shlex.split(show)[1:]) == console.EXIT_DONE
     printed = capsys.readouterr().out
     assert "ok   reach" in printed and "fail" not in printed and (tmp_path / "slim6.png").exists()
-    assert cli.main([*shlex.split(play)[1:], "--workers", "1"]) == console.DONE
+    assert cli.main([*shlex.split(play)[1:], "--workers", "1"]) == console.EXIT_DONE
     assert re.search(r"^all +100\.0 %", capsys.readouterr().out, re.MULTILINE)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import sim
-from aim import cli, console
+from aim import cli
+from aim.util import console
 from sim import catalogue, registry, robots, tasks
 from sim.objects import FAMILIES, build_object
 from sim.scene.sample import sample_scene
@@ -145,7 +146,7 @@ def test_a_broken_file_breaks_only_itself(
         assert str(error.value).startswith(said)
         assert robots.load_robot("slim").name == "slim"
         assert "slim" in robots.load_robots() and "broken" not in robots.load_robots()
-        assert cli.main(["object", "mug"]) == console.DONE
+        assert cli.main(["object", "mug"]) == console.EXIT_DONE
         assert f"left out: {said}" in capsys.readouterr().err
         return
     (message,) = registry.list_import_errors()
@@ -153,7 +154,7 @@ def test_a_broken_file_breaks_only_itself(
     with pytest.raises(SpecError) as error:
         build_object(ObjectSpec("troll"))
     assert said in str(error.value)
-    assert cli.main(["task", "click_bell"]) == console.DONE
+    assert cli.main(["task", "click_bell"]) == console.EXIT_DONE
     assert f"left out: {said}" in capsys.readouterr().err
 
 
@@ -243,7 +244,7 @@ def test_workers_find_the_plugins_of_the_command_line(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(cli, "VERBS", (cli.Verb("try", f"{__name__}:verb", "try plugins", "aim try"),))
     monkeypatch.setitem(sys.modules[__name__].__dict__, "verb", verb)
-    assert cli.main(["try", "--plugins", str(folder), f"--plugins={other}"]) == console.DONE
+    assert cli.main(["try", "--plugins", str(folder), f"--plugins={other}"]) == console.EXIT_DONE
     assert found == [1, True]
     assert registry.PLUGINS_VARIABLE not in os.environ and "torus" not in FAMILIES
 
@@ -260,7 +261,7 @@ def test_a_folder_that_holds_no_plugins_is_refused(
     words: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["task", "click_bell", *words]) == console.MISTAKE
+    assert cli.main(["task", "click_bell", *words]) == console.EXIT_MISTAKE
     assert capsys.readouterr().err.startswith(f"error: {says}")
 
 

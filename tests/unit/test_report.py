@@ -17,12 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aim import config, presets
-from aim.commands.report import report
+from aim.commands.report import write_report
 from aim.evaluate import films, results
 from aim.evaluate.results import Identity, Result
 from aim.report import plots
-from aim.report.gather import gather
-from aim.report.page import page
+from aim.report.gather import gather_findings
+from aim.report.page import render_page
 from sim.types import UserError
 
 VOID = {"meta", "img", "br", "circle", "line", "polyline"}
@@ -87,7 +87,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_page_needs_no_other_file_and_no_network(folder: Path) -> None:
-    text = page(gather(folder))
+    text = render_page(gather_findings(folder))
     without_films = re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
     assert not re.search(r"https?:|//|@import|url\(", without_films)
     for tag, attributes in Reader(text).tags:
@@ -101,11 +101,11 @@ def test_the_page_needs_no_other_file_and_no_network(folder: Path) -> None:
 
 
 def test_words_of_others_stay_words(folder: Path) -> None:
-    assert HOSTILE in "".join(Reader(page(gather(folder))).words)
+    assert HOSTILE in "".join(Reader(render_page(gather_findings(folder))).words)
 
 
 def test_the_page_says_rates_with_intervals(folder: Path) -> None:
-    words = " ".join("".join(Reader(page(gather(folder))).words).split())
+    words = " ".join("".join(Reader(render_page(gather_findings(folder))).words).split())
     record = results.read(folder / "evaluation" / results.RESULTS_FILE)
     low, high = record["tasks"]["ring"]["ci95"]
     assert f"75 % {100 * low:.0f} to {100 * high:.0f} %, n = 4" in words
@@ -114,7 +114,7 @@ def test_the_page_says_rates_with_intervals(folder: Path) -> None:
 
 
 def test_every_plot_is_sound_xml_and_stays_on_its_canvas(folder: Path) -> None:
-    drawn = re.findall(r"<svg.*?</svg>", page(gather(folder)), re.DOTALL)
+    drawn = re.findall(r"<svg.*?</svg>", render_page(gather_findings(folder)), re.DOTALL)
     assert len(drawn) == 3, "intervals, losses, codec"
     for text in drawn:
         root = ElementTree.fromstring(text)
@@ -126,7 +126,7 @@ def test_every_plot_is_sound_xml_and_stays_on_its_canvas(folder: Path) -> None:
 
 
 def test_a_log_taken_up_again_counts_each_step_once(folder: Path) -> None:
-    (training,) = gather(folder).trainings
+    (training,) = gather_findings(folder).trainings
     assert [row["step"] for row in training.log["stage1"]] == [20, 40, 60, 80]
 
 
@@ -134,16 +134,20 @@ def test_a_log_damaged_within_is_reported_with_its_line(folder: Path) -> None:
     log = folder / "training" / "log.jsonl"
     log.write_text("{\n" + log.read_text())
     with pytest.raises(UserError, match=r"log\.jsonl, line 1 is not JSON"):
-        gather(folder)
+        gather_findings(folder)
 
 
 def test_learned_policies_come_first(folder: Path) -> None:
     evaluated(folder / "a", "expert", [True] * 4, film=False)
-    assert [found.policy for found in gather(folder).evaluations] == ["tiny step-000080", "expert", "random"]
+    assert [found.policy_label for found in gather_findings(folder).evaluations] == [
+        "tiny step-000080",
+        "expert",
+        "random",
+    ]
 
 
 def test_the_verb_writes_the_page_and_says_where(folder: Path) -> None:
-    said = report(folder)
+    said = write_report(folder)
     path = folder / "report.html"
     assert said["report"] == str(path) and said["bytes"] == path.stat().st_size
     assert (said["evaluations"], said["trainings"], said["datasets"]) == (2, 1, 0)
@@ -153,12 +157,12 @@ def test_the_verb_writes_the_page_and_says_where(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["", "nowhere"])
 def test_nothing_to_report_is_the_users_mistake(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match=r"no folder|nothing to report"):
-        report(tmp_path / name)
+        write_report(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_film_in_the_page_plays(folder: Path) -> None:
-    (film,) = gather(folder).evaluations[0].films
+    (film,) = gather_findings(folder).evaluations[0].videos
     ok, played = cv2.imdecodeanimation(np.frombuffer(film.data, np.uint8))
     assert ok and len(played.frames) == 3 and film.success is True
 
@@ -169,7 +173,7 @@ numbers = st.floats(-1e6, 1e6, allow_nan=False)
 @given(numbers, st.floats(1e-3, 1e6))
 def test_ticks_are_even_and_within(low: float, span: float) -> None:
     high = low + span
-    marks = plots.ticks(low, high)
+    marks = plots.choose_ticks(low, high)
     assert 2 <= len(marks) <= 7
     assert all(low - 1e-6 * span <= mark <= high + 1e-6 * span for mark in marks)
     steps = np.diff(marks)
@@ -179,18 +183,18 @@ def test_ticks_are_even_and_within(low: float, span: float) -> None:
 
 @given(st.floats(1e-6, 1e3), st.floats(1.2, 1e5))
 def test_log_ticks_are_within(low: float, ratio: float) -> None:
-    marks = plots.log_ticks(low, low * ratio)
+    marks = plots.choose_log_ticks(low, low * ratio)
     assert len(marks) >= 2
     assert all(low * (1 - 1e-6) <= mark <= low * ratio * (1 + 1e-6) for mark in marks)
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=50), st.integers(1, 20))
 def test_a_running_mean_stays_within_and_keeps_straight_lines(values: list[float], window: int) -> None:
-    mean = plots.smooth(values, window)
+    mean = plots.smooth_values(values, window)
     assert len(mean) == len(values)
     assert all(min(values) - 1e-6 <= value <= max(values) + 1e-6 for value in mean)
     line = [0.5 * i for i in range(len(values))]
-    assert plots.smooth(line, window) == pytest.approx(line)
+    assert plots.smooth_values(line, window) == pytest.approx(line)
 
 
 @given(st.floats(0.1, 10), st.floats(1.5, 100), st.booleans())
@@ -205,11 +209,13 @@ def test_an_axis_maps_its_ends_to_its_ends(low: float, ratio: float, log: bool) 
     ("value", "said"), [(0.0, "0"), (0.0512, "0.0512"), (950.0, "950"), (2000.0, "2k"), (12345.0, "12.3k"), (3e6, "3M")]
 )
 def test_short_numbers(value: float, said: str) -> None:
-    assert plots.short(value) == said
+    assert plots.format_short(value) == said
 
 
 def test_curves_leave_out_what_cannot_be_drawn() -> None:
-    drawn = plots.curves([plots.Curve("loss", [1, 2, 3, 4], [1.0, float("nan"), 0.0, 2.0])], "step", "loss", log=True)
+    drawn = plots.plot_curves(
+        [plots.Curve("loss", [1, 2, 3, 4], [1.0, float("nan"), 0.0, 2.0])], "step", "loss", log=True
+    )
     points = ElementTree.fromstring(drawn).find("polyline")
     assert points is not None and len(points.attrib["points"].split()) == 2
-    assert "fewer than two points" in plots.curves([plots.Curve("loss", [1], [1.0])], "step", "loss")
+    assert "fewer than two points" in plots.plot_curves([plots.Curve("loss", [1], [1.0])], "step", "loss")

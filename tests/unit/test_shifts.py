@@ -12,12 +12,13 @@ from models import CONFIGS, S_ACTION, S_VIDEO, inputs, randomised
 from models import context as context_of
 from toy import CAMERAS, JOINTS, dataset, episode
 
-from aim import machine, presets
+from aim import presets
 from aim.config import DataConfig, Run, View
 from aim.data import latents, loader, points, source
 from aim.data.loader import Loader, Words
 from aim.model.aim import AIM
 from aim.model.codec import Codec, moved, patches, principal_axes, set_linear
+from aim.util import machine
 from sim.types import UserError
 
 torch.set_num_threads(1)
@@ -87,7 +88,7 @@ def test_versions_follow_from_the_episode_alone(tmp_path: Path) -> None:
 
 def test_more_tokens_than_memory_are_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = source.of(dataset(tmp_path / "toy", [episode(0, pictures=5)]))
-    monkeypatch.setattr(machine, "memory", lambda: 10)
+    monkeypatch.setattr(machine, "get_total_memory", lambda: 10)
     with pytest.raises(UserError, match=r"5 pictures, each coded 3 times, take .* smaller --shifts"):
         latents.encode(linear_codec(), data, MOVING)
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from pages import read_blocks
 
-from aim import cli, console
+from aim import cli
+from aim.util import console
 from sim import robots, tasks
 from sim.envs.settle import check_scenes
 from sim.scene.sample import sample_scene
@@ -153,7 +154,7 @@ def test_a_broken_file_breaks_only_itself(broken_neighbour: Path, capsys: pytest
     says = f"{broken_neighbour}:2: NameError: name 'Taskk' is not defined"
     assert tasks.load_task("click_bell") == BELL and "robotwin50" in tasks.list_suites()
     code, found, err = run_json(["tasks"], capsys)
-    assert code == console.FAULT and found["broken"] == {"broken_task": says} and f"left out: {says}" in err
+    assert code == console.EXIT_FAULT and found["broken"] == {"broken_task": says} and f"left out: {says}" in err
     assert {task["name"] for task in found["tasks"]} == set(tasks.list_tasks()) - {"broken_task"}
 
 
@@ -162,26 +163,28 @@ def test_a_suite_is_not_run_without_a_broken_file(
 ) -> None:
     words = ["eval", "--policy", "random", "--out", str(tmp_path / "out"), "--suite", "robotwin50"]
     code, found, _ = run_json(words, capsys)
-    assert code == console.MISTAKE and found["error"].startswith(f"{broken_neighbour}:2: NameError")
+    assert code == console.EXIT_MISTAKE and found["error"].startswith(f"{broken_neighbour}:2: NameError")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_tasks(tmp_path)
     code, found, _ = run_json(["tasks", str(tmp_path)], capsys)
-    assert code == console.DONE and [task["name"] for task in found["tasks"]] == ["click_bell", "ring"]
+    assert code == console.EXIT_DONE and [task["name"] for task in found["tasks"]] == ["click_bell", "ring"]
     (tmp_path / "later.py").write_text("TASK = 1\n")
     code, found, _ = run_json(["tasks", str(tmp_path)], capsys)
-    assert code == console.FAULT and list(found["broken"]) == [str(tmp_path / "later.py")]
+    assert code == console.EXIT_FAULT and list(found["broken"]) == [str(tmp_path / "later.py")]
     assert len(found["tasks"]) == 2
 
 
 def test_a_task_of_a_file_is_shown_and_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_tasks(tmp_path)
     code, found, err = run_json(["task", str(tmp_path / "ring.py"), "--robot", "panda", "--check"], capsys)
-    assert code == console.DONE and found["task"]["name"] == "ring" and "are not solved before anyone acts" in err
+    assert code == console.EXIT_DONE and found["task"]["name"] == "ring" and "are not solved before anyone acts" in err
     code, found, _ = run_json(["task", str(tmp_path)], capsys)
-    assert code == console.MISTAKE and found["error"] == f"{tmp_path} holds 2 tasks; valid: one, as a name or a file"
+    assert (
+        code == console.EXIT_MISTAKE and found["error"] == f"{tmp_path} holds 2 tasks; valid: one, as a name or a file"
+    )
 
 
 @pytest.mark.parametrize(("task", "says"), [
@@ -201,7 +204,7 @@ def test_scenes_that_cannot_be_used_are_found(
     file = tmp_path / "task.json"
     file.write_text(to_json(task))
     code, found, _ = run_json(["task", str(file), "--robot", "panda", "--check"], capsys)
-    assert code == console.MISTAKE
+    assert code == console.EXIT_MISTAKE
     assert (
         found["error"].startswith(f"task {task.name!r}: none of 3 seeds has a usable scene: ")
         and says in found["error"]
@@ -215,7 +218,7 @@ def test_tasks_of_files_are_evaluated_beside_the_project_s(tmp_path: Path, capsy
     file.write_text(to_json(changed))
     words = ["eval", "--policy", "random", "--robot", "panda", "--episodes", "2", "--films", "0", "--workers", "2"]
     code, found, _ = run_json([*words, "--out", str(tmp_path / "out"), "--task", "click_bell", str(file)], capsys)
-    assert code == console.DONE and list(found["tasks"]) == ["click_bell", tasks.label_task(changed)]
+    assert code == console.EXIT_DONE and list(found["tasks"]) == ["click_bell", tasks.label_task(changed)]
     rows = json.loads((tmp_path / "out" / "results.json").read_text())["episodes"]
     steps = {row["task"]: row["steps"] for row in rows}
     assert steps[tasks.label_task(changed)] == 40 and steps["click_bell"] > 40
@@ -228,12 +231,12 @@ def test_a_task_of_a_file_is_recorded_under_its_label(tmp_path: Path, capsys: py
     out = tmp_path / "set"
     words = ["generate", "--out", str(out), "--task", str(tmp_path / "ring.py"), "--robot", "panda", "--size", "32x32"]
     code, found, _ = run_json([*words, "--num", "1", "--workers", "1", "--cameras", "head"], capsys)
-    assert code == console.DONE and found["episodes"] == 1
+    assert code == console.EXIT_DONE and found["episodes"] == 1
     recipe = json.loads((out / "dataset.json").read_text())
     assert recipe["tasks"] == [tasks.label_task(ring)] and recipe["digests"] == [compute_digest(ring)]
     assert [file.name for file in (out / "shards").iterdir()] == [f"{tasks.label_task(ring)}-000000.h5"]
     code, found, _ = run_json(["data", "verify", str(out)], capsys)
-    assert code == console.DONE and found["problems"] == []
+    assert code == console.EXIT_DONE and found["problems"] == []
 
 
 STRICT = [name for name in tasks.list_tasks() if name.removesuffix("_strict") != name]

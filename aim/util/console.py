@@ -1,4 +1,4 @@
-"""What a verb may rely on: progress on standard error, JSON as the last line, four exit codes."""
+"""Console output of the verbs: progress on standard error, JSON as the last line, four exit codes."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
-DONE, FAULT, MISTAKE, INTERRUPTED = 0, 1, 2, 130
-LINE_EVERY_S = 5.0
+EXIT_DONE, EXIT_FAULT, EXIT_MISTAKE, EXIT_INTERRUPTED = 0, 1, 2, 130
+PROGRESS_LINE_PERIOD_S = 5.0
 
 
-def note(text: str) -> None:
-    """Print one line for the person who watches, on standard error."""
+def print_note(text: str) -> None:
+    """Print one line for the user on standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
 class ProgressBar(Protocol):
-    """Work that is under way."""
+    """Progress of a task of a known number of units."""
 
     def step(self, count: int = 1, detail: str = "") -> None:
-        """Say that `count` more units are done; `detail` stands behind the count."""
+        """Advance by `count` units; `detail` is shown behind the count."""
         ...
 
 
 @contextlib.contextmanager
-def progress(label: str, total: int) -> Iterator[ProgressBar]:
-    """Yield a bar of `total` units where a person watches standard error, plain lines otherwise."""
-    shown = _Bar(label, total) if sys.stderr.isatty() else _PlainProgress(label, total)
+def show_progress(label: str, total: int) -> Iterator[ProgressBar]:
+    """Progress bar of `total` units if standard error is a terminal, plain lines otherwise."""
+    bar = _RichProgress(label, total) if sys.stderr.isatty() else _PlainProgress(label, total)
     try:
-        yield shown
+        yield bar
     finally:
-        shown.close()
+        bar.close()
 
 
 class _PlainProgress:
-    """A line every few seconds, and the last state at the end."""
+    """Progress as a line every few seconds, and a last one at the end."""
 
     def __init__(self, label: str, total: int) -> None:
         self.label, self.total, self.count, self.detail = label, total, 0, ""
@@ -49,19 +49,21 @@ class _PlainProgress:
     def step(self, count: int = 1, detail: str = "") -> None:
         self.count += count
         self.detail = detail
-        if time.monotonic() - self.last > LINE_EVERY_S:
-            self._print()
+        if time.monotonic() - self.last > PROGRESS_LINE_PERIOD_S:
+            self._print_state()
 
     def close(self) -> None:
-        self._print()
+        self._print_state()
 
-    def _print(self) -> None:
+    def _print_state(self) -> None:
         self.last = time.monotonic()
-        note(f"{self.label}: {self.count}/{self.total} after {self.last - self.start:.0f} s {self.detail}".rstrip())
+        print_note(
+            f"{self.label}: {self.count}/{self.total} after {self.last - self.start:.0f} s {self.detail}".rstrip()
+        )
 
 
-class _Bar:
-    """A rich bar."""
+class _RichProgress:
+    """Progress as a rich bar."""
 
     def __init__(self, label: str, total: int) -> None:
         from rich.console import Console
@@ -85,10 +87,10 @@ class _Bar:
         self.bar.stop()
 
 
-def run(verb: Callable[[], Mapping[str, object]], as_json: bool) -> int:
+def run_verb(verb: Callable[[], Mapping[str, object]], as_json: bool) -> int:
     """Run a verb and return its exit code; with `as_json` print its result, or its error, as the last line."""
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
-        code, result = _outcome(verb)
+        code, result = _execute_verb(verb)
     if as_json:
         try:
             print(json.dumps(result, allow_nan=False), flush=True)
@@ -97,33 +99,33 @@ def run(verb: Callable[[], Mapping[str, object]], as_json: bool) -> int:
     return code
 
 
-def _outcome(verb: Callable[[], Mapping[str, object]]) -> tuple[int, Mapping[str, object]]:
+def _execute_verb(verb: Callable[[], Mapping[str, object]]) -> tuple[int, Mapping[str, object]]:
     from sim.types import UserError
 
     try:
         result = verb()
         sys.stdout.flush()  # a reader that has gone is met here, not at exit
     except UserError as error:
-        note(f"error: {error}")
-        return MISTAKE, {"error": str(error)}
+        print_note(f"error: {error}")
+        return EXIT_MISTAKE, {"error": str(error)}
     except KeyboardInterrupt as stop:
-        note(f"interrupted: {str(stop) or 'nothing was under way'}")
-        return INTERRUPTED, {"error": "interrupted", "kept": str(stop)}
+        print_note(f"interrupted: {str(stop) or 'nothing was under way'}")
+        return EXIT_INTERRUPTED, {"error": "interrupted", "kept": str(stop)}
     except SystemExit as stop:  # tyro has printed its help or said what is wrong with the flags
-        code = stop.code if isinstance(stop.code, int) else DONE
-        return code, {} if code == DONE else {"error": "usage"}
+        code = stop.code if isinstance(stop.code, int) else EXIT_DONE
+        return code, {} if code == EXIT_DONE else {"error": "usage"}
     except Exception as fault:
         if isinstance(fault, BrokenPipeError) and _is_output_closed():
-            return DONE, {}
+            return EXIT_DONE, {}
         traceback.print_exc()
-        return FAULT, {"error": f"{type(fault).__name__}: {fault}".partition("\n")[0]}
+        return EXIT_FAULT, {"error": f"{type(fault).__name__}: {fault}".partition("\n")[0]}
     if result.get("broken"):  # the verb did what it could without what is broken
-        return FAULT, result
-    return (MISTAKE if result.get("ok") is False else DONE), result  # something the user is to mend
+        return EXIT_FAULT, result
+    return (EXIT_MISTAKE if result.get("ok") is False else EXIT_DONE), result  # something the user is to mend
 
 
 def _is_output_closed() -> bool:
-    """Whether the reader of standard output has gone, as `head` does; what is still to be written is then dropped."""
+    """Whether the reader of standard output has closed it, as `head` does; remaining output is then discarded."""
     poll = select.poll()
     poll.register(sys.stdout.fileno(), select.POLLOUT)
     is_closed = any(event & select.POLLERR for _, event in poll.poll(0))

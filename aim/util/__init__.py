@@ -1,0 +1,1 @@
+"""Helpers of every package: console, signals, worker processes, the machine, TOML."""
