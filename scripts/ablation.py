@@ -79,7 +79,7 @@ def aim(*words: object) -> dict:
 
 def table(rows: dict[tuple[str, str], list[dict]], variants: list[str], tasks: list[str]) -> str:
     """Return the table: success over all seeds with its interval, and on unseen demonstrations maps and joints."""
-    from aim.evaluate.intervals import wilson
+    from aim.evaluate.intervals import wilson_interval
 
     lines = ["| variant | " + " | ".join(f"{task} | peaks within 8 px | joints off, rad" for task in tasks) + " |"]
     lines.append("|---" * (1 + 3 * len(tasks)) + "|")
@@ -88,7 +88,7 @@ def table(rows: dict[tuple[str, str], list[dict]], variants: list[str], tasks: l
         for task in tasks:
             found = rows[task, variant]
             won, tried = (sum(row[key] for row in found) for key in ("successes", "episodes"))
-            low, high = wilson(won, tried)
+            low, high = wilson_interval(won, tried)
             peaks = [row["seen"]["peak_within_8px"] for row in found if row["seen"]["peak_within_8px"] is not None]
             right = f"{100 * sum(peaks) / len(peaks):.0f} %" if peaks else "no map"
             off = sum(row["seen"]["joint_error_rad"] for row in found) / len(found)

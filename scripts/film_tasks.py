@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aim.evaluate.films import Panel, overlay, tile, write
+from aim.evaluate.videos import Panel, overlay_maps, tile_panels, write_webp
 from sim import robots, tasks
 from sim.episodes.record import record_episodes
 
@@ -34,18 +34,18 @@ def main() -> None:
         )
         assert episode.success, name
         pictures = episode.images["head"]
-        shots.append((f"{name}, {body}", pictures, overlay(pictures, episode.maps["head"])))
+        shots.append((f"{name}, {body}", pictures, overlay_maps(pictures, episode.maps["head"])))
     length = max(len(pictures) for _, pictures, _ in shots)
 
     def held(frames: np.ndarray) -> np.ndarray:
         return np.concatenate([frames, np.repeat(frames[-1:], length - len(frames), axis=0)])
 
     pairs = [
-        tile([Panel(caption, held(pictures)), Panel("value map", held(heat), legend=True)], SIZE[0])
+        tile_panels([Panel(caption, held(pictures)), Panel("value map", held(heat), legend=True)], SIZE[0])
         for caption, pictures, heat in shots
     ]
     rows = [np.concatenate(pairs[k : k + COLUMNS], axis=2) for k in range(0, len(pairs), COLUMNS)]
-    write(Path("docs/tasks.webp"), np.concatenate(rows, axis=1), quality=50)
+    write_webp(Path("docs/tasks.webp"), np.concatenate(rows, axis=1), quality=50)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def benchmark_inference(
     from aim.util import machine
     from sim.types import UserError
 
-    steps = speed.Steps(
+    steps = speed.DenoisingSteps(
         VIDEO_STEPS if video_steps is None else video_steps, ACTION_STEPS if action_steps is None else action_steps
     )
     _check_positive(batch=batch, samples=samples, video_steps=steps.video, action_steps=steps.action)
@@ -73,7 +73,7 @@ def benchmark_inference(
     run, torch_device = _resolve_run(preset, policy, robot), machine.resolve_device(device)
     if sentence and run.model.text_width != text.TEXT_EMBEDDING_DIM:
         raise UserError(f"{run.preset} reads the words of another encoder; give --sentence ''")
-    with speed.threads(threads):
+    with speed.limit_threads(threads):
         machine_info = machine.describe_compute(torch_device)
         if policy is None:
             torch.manual_seed(0)
@@ -84,17 +84,17 @@ def benchmark_inference(
             codec, model = learned.codec, learned.model
         dtype_name = numbers.resolve(precision, torch_device)
         numbers.hold(model, dtype_name)
-        speed.forget_peak(torch_device)  # single precision is needed for loading alone
+        speed.reset_peak_memory(torch_device)  # single precision is needed for loading alone
         model.trunk.way = attention
-        inputs = speed.asked(run, batch, sentence, torch_device)
+        inputs = speed.make_inputs(run, batch, sentence, torch_device)
         if compile:
             graphs.compile_inference(model)
-        timings = speed.chunks(model, codec, inputs, steps, dtype_name, samples)
-        recomputed = speed.median(
-            speed.chunks(model, codec, inputs, steps, dtype_name, max(1, samples // 4), anew=True)
+        timings = speed.time_chunks(model, codec, inputs, steps, dtype_name, samples)
+        recomputed = speed.median_timing(
+            speed.time_chunks(model, codec, inputs, steps, dtype_name, max(1, samples // 4), recompute=True)
         )
-        memory = speed.peak_memory_mib(torch_device)
-    typical = speed.median(timings)
+        memory = speed.measure_peak_memory_mib(torch_device)
+    typical = speed.median_timing(timings)
     values = [1e3 * one.total for one in timings]
     figure = statistics.median(values)
     result = {
@@ -156,17 +156,17 @@ def benchmark_training(
     run = replace(run, train=replace(run.train, batch_size=run.train.batch_size if batch is None else batch))
     _check_positive(batch=run.train.batch_size, steps=steps)
     torch_device, checkpointing = machine.resolve_device(device), checkpointing or run.train.checkpointing
-    speed.forget_peak(torch_device)
-    with speed.threads(threads):
+    speed.reset_peak_memory(torch_device)
+    with speed.limit_threads(threads):
         dtype_name, machine_info = numbers.resolve(precision, torch_device), machine.describe_compute(torch_device)
         run = replace(run, train=replace(run.train, precision=dtype_name))
-        step_seconds, model = speed.training(
-            run, steps, dtype_name, torch_device, speed.How(checkpointing, compile, attention)
+        step_seconds, model = speed.time_training(
+            run, steps, dtype_name, torch_device, speed.TrainingOptions(checkpointing, compile, attention)
         )
-        memory = speed.peak_memory_mib(torch_device)
-        peak, source = speed.peak_flops(torch_device, dtype_name)
+        memory = speed.measure_peak_memory_mib(torch_device)
+        peak, source = speed.find_peak_flops(torch_device, dtype_name)
     rows = run.train.batch_size
-    flop = speed.flop_a_sample(run.model, rows)
+    flop = speed.count_flop_per_sample(run.model, rows)
     values = [rows / seconds for seconds in step_seconds]
     figure = statistics.median(values)
     result = {

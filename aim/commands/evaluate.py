@@ -48,8 +48,8 @@ def evaluate_policy(
     """
     from aim.commands import parse
     from aim.evaluate import closed_loop, results
-    from aim.evaluate.contender import FLOOR, PRIVILEGED, contender, robot_of
-    from aim.evaluate.plan import LOOKS, EvaluationPlan
+    from aim.evaluate.plan import VARIATION_OF_EVALUATION, EvaluationPlan
+    from aim.evaluate.policy_spec import EXPERT, RANDOM, parse_policy, resolve_robot
     from aim.util import console
     from aim.util.workers import count_cores
     from sim import robots
@@ -57,16 +57,18 @@ def evaluate_policy(
     from sim.registry import resolve_name
     from sim.types import UserError
 
-    is_reference = policy in (PRIVILEGED, FLOOR)
+    is_reference = policy in (EXPERT, RANDOM)
     films = (0 if is_reference and suite else 2) if films is None else films
     workers = (min(2, count_cores()) if is_reference else 1) if workers is None else workers
     threads = (2 if workers == 1 else 1) if threads is None else threads
     if min(episodes, batch, threads, workers) < 1 or min(seed, policy_seed, films) < 0 or film_height < 32:
         raise UserError("episodes, batch, threads and workers start at 1, seeds and films at 0, film_height at 32")
-    resolve_name("variation", variation, tuple(LOOKS))
+    resolve_name("variation", variation, tuple(VARIATION_OF_EVALUATION))
     parse.check_writable(out)
-    policy_spec = contender(policy, parse.parse_size(size) if size else None, device, policy_seed)
-    embodiment = robots.load_robot(resolve_name("robot", robot_of(policy_spec, robot, "aloha"), robots.list_robots()))
+    policy_spec = parse_policy(policy, parse.parse_size(size) if size else None, device, policy_seed)
+    embodiment = robots.load_robot(
+        resolve_name("robot", resolve_robot(policy_spec, robot, "aloha"), robots.list_robots())
+    )
     tasks = parse.select_tasks(task, suite, embodiment)
     names, definitions = tuple(tasks), parse.encode_tasks(tasks)
     plan = EvaluationPlan(
@@ -78,7 +80,7 @@ def evaluate_policy(
         rows = closed_loop.evaluate(
             policy_spec, plan, out, lambda row: bar.step(detail=row.task), min(workers, max(num_missing, 1))
         )
-    summary = results.summary(rows)
+    summary = results.summarize_results(rows)
     width = max(len(name) for name in names)
     for name, figures in summary["tasks"].items():
         print(f"{name:{width}}  {format_rate(figures)} of {figures['episodes']} episodes")

@@ -38,7 +38,7 @@ def imagine_futures(
 
     from aim.commands import parse
     from aim.data.source import open_source
-    from aim.evaluate import films, foresight, open_loop
+    from aim.evaluate import open_loop, prediction_figures, videos
     from aim.policy import ACTION_STEPS, VIDEO_STEPS, load_policy
     from aim.train import checkpoint, lessons
     from aim.util import console, machine
@@ -60,7 +60,7 @@ def imagine_futures(
     num_shared = None if learned_from is None else sum(ref.identity in learned_from for ref in source.episodes)
     if num_shared:
         console.print_note(f"note: the policy learned from {num_shared} of these {len(source.episodes)} episodes")
-    truth, prediction = open_loop.imagine(learned, source, windows, seed, true_maps)
+    truth, prediction = open_loop.predict_windows(learned, source, windows, seed, true_maps)
     transform = learned.transform
     figures = {
         "policy": str(policy),
@@ -75,16 +75,16 @@ def imagine_futures(
         "video_steps": num_video_steps,
         "action_steps": num_action_steps,
         "true_maps": true_maps,
-        **open_loop.measure(truth, prediction, transform.joints, transform.action.moves),
+        **open_loop.compute_metrics(truth, prediction, transform.joints, transform.action.moves),
         "film": None,
         "sheet": None,
     }
     out.mkdir(parents=True, exist_ok=True)
-    if (video := foresight.film(truth, prediction)) is not None:
-        films.write(out / FUTURES_FILE, video, hz=foresight.FILM_HZ)
+    if (video := prediction_figures.render_comparison(truth, prediction)) is not None:
+        videos.write_webp(out / FUTURES_FILE, video, hz=prediction_figures.COMPARISON_VIDEO_HZ)
         figures["film"] = str(out / FUTURES_FILE)
-    if (sheet := foresight.misses(truth, prediction)) is not None:
-        foresight.write_png(out / MISSES_FILE, sheet)
+    if (sheet := prediction_figures.render_worst_maps(truth, prediction)) is not None:
+        prediction_figures.write_png(out / MISSES_FILE, sheet)
         figures["sheet"] = str(out / MISSES_FILE)
     (out / FIGURES_FILE).write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n")
     for line in format_figures(figures):

@@ -1,1 +1,1 @@
-"""Closed-loop evaluation: roll-outs, success with its uncertainty, films."""
+"""Evaluation: closed-loop roll-outs with confidence intervals, open-loop metrics, videos, speed."""

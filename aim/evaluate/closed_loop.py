@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from aim.evaluate import films, results
-from aim.evaluate.contender import Contender
-from aim.evaluate.plan import Batch, EvaluationPlan
-from aim.evaluate.results import Result
-from aim.evaluate.takes import RolloutFilm, cut, foreseen
+from aim.evaluate import results, videos
+from aim.evaluate.plan import EvaluationPlan, SeedBatch
+from aim.evaluate.policy_spec import PolicySpec
+from aim.evaluate.results import EpisodeResult
+from aim.evaluate.rollout_video import RolloutFrames, render_rollout, select_predicted_frame
 from aim.util.workers import JobDone, JobFailed, JobRefused, ReportMessage, WorkerPool
 from sim import robots
 from sim.envs.env import Env
@@ -38,24 +38,26 @@ from sim.types import (
     UserError,
 )
 
-Watch = Callable[[Result], None]
+Watch = Callable[[EpisodeResult], None]
 Size = tuple[int, int]  # height, width
-Job = tuple[str, Batch]  # task, seeds
+Job = tuple[str, SeedBatch]  # task, seeds
 LISTEN_S = 0.2
 
 
 def evaluate(
-    contender: Contender, plan: EvaluationPlan, out: Path, watch: Watch = lambda result: None, workers: int = 1
-) -> tuple[Result, ...]:
+    contender: PolicySpec, plan: EvaluationPlan, out: Path, watch: Watch = lambda result: None, workers: int = 1
+) -> tuple[EpisodeResult, ...]:
     """Return the results of every (task, seed) of the plan, running those that `out` lacks, saved batch by batch.
 
     `UserError` where `out` holds another's results; `KeyboardInterrupt` with a text that says what was kept. More than
     one of `workers` are processes; they change the speed, not the results.
     """
-    identity = contender.identity(plan)
-    known = {(row.task, row.seed): row for row in results.load(out, identity)}
+    identity = contender.make_identity(plan)
+    known = {(row.task, row.seed): row for row in results.load_results(out, identity)}
     left = [
-        (task, batch) for task in plan.tasks for batch in plan.batches({seed for name, seed in known if name == task})
+        (task, batch)
+        for task in plan.tasks
+        for batch in plan.split_batches({seed for name, seed in known if name == task})
     ]
     do = functools.partial(run, contender, plan, out)
     provenances = results.add_provenance(out, collect_provenance(rendered=bool(contender.cameras))) if left else ()
@@ -63,7 +65,7 @@ def evaluate(
         with contextlib.closing(crew(do, left, workers)) as finished:
             for rows in finished:
                 known |= {(row.task, row.seed): row for row in rows}
-                results.save(out, identity, known.values(), provenances)
+                results.save_results(out, identity, known.values(), provenances)
                 for row in rows:
                     watch(row)
     except KeyboardInterrupt as stop:
@@ -71,18 +73,20 @@ def evaluate(
     return tuple(known[task, seed] for task in plan.tasks for seed in plan.seeds)
 
 
-def missing(contender: Contender, plan: EvaluationPlan, out: Path) -> int:
+def missing(contender: PolicySpec, plan: EvaluationPlan, out: Path) -> int:
     """Return how many episodes of the plan `out` lacks; `UserError` where it holds another's results."""
-    known = {(row.task, row.seed) for row in results.load(out, contender.identity(plan))}
+    known = {(row.task, row.seed) for row in results.load_results(out, contender.make_identity(plan))}
     return sum((task, seed) not in known for task in plan.tasks for seed in plan.seeds)
 
 
-def crew(do: Callable[[Job], list[Result]], jobs: Iterable[Job], workers: int) -> Generator[list[Result], None, None]:
+def crew(
+    do: Callable[[Job], list[EpisodeResult]], jobs: Iterable[Job], workers: int
+) -> Generator[list[EpisodeResult], None, None]:
     """Yield the results of every job as they come, from `workers` processes, or from this one where that is one."""
     if workers == 1:
         yield from map(do, jobs)
         return
-    pool: WorkerPool[Job, list[Result]] = WorkerPool(workers, functools.partial(_quietly, do))
+    pool: WorkerPool[Job, list[EpisodeResult]] = WorkerPool(workers, functools.partial(_quietly, do))
     waiting = collections.deque(jobs)
     try:
         while waiting or pool.busy:
@@ -99,11 +103,11 @@ def crew(do: Callable[[Job], list[Result]], jobs: Iterable[Job], workers: int) -
         pool.close()
 
 
-def _quietly(do: Callable[[Job], list[Result]], job: Job, tell: ReportMessage) -> list[Result]:
+def _quietly(do: Callable[[Job], list[EpisodeResult]], job: Job, tell: ReportMessage) -> list[EpisodeResult]:
     return do(job)
 
 
-def run(contender: Contender, plan: EvaluationPlan, out: Path, job: Job) -> list[Result]:
+def run(contender: PolicySpec, plan: EvaluationPlan, out: Path, job: Job) -> list[EpisodeResult]:
     """Return the results of one batch of a task, in the order of its seeds; films land in `out/films`."""
     task, batch = job
     env = Env(
@@ -113,25 +117,25 @@ def run(contender: Contender, plan: EvaluationPlan, out: Path, job: Job) -> list
         contender.cameras,
         contender.size,
         plan.threads,
-        variation=plan.look,
+        variation=plan.scene_variation,
         depth=contender.depth,
         track_progress=True,
     )
     try:
         env.reset(batch.seeds)
-        policy = contender.start(env, batch)
+        policy = contender.make_policy(env, batch)
         height, width = contender.size
         film = (plan.film_height, round(plan.film_height * width / height)) if batch.filmed else None
-        takes = roll_out(env, policy, sighted=bool(contender.cameras), film=film, ahead=contender.ahead)
+        takes = roll_out(env, policy, sighted=bool(contender.cameras), film=film, ahead=contender.steps_per_prediction)
         failures = [find_failure(env, policy, i) for i in range(env.n)]
         paths = [""] * env.n
         for i, take in enumerate(takes):
             if take.real:  # of a seed without a scene there is nothing to see
                 paths[i] = f"films/{task}-{batch.seeds[i]}.webp"
-                films.write(out / paths[i], cut(take, failures[i], plan.film_height))
+                videos.write_webp(out / paths[i], render_rollout(take, failures[i], plan.film_height))
         words, progress = env.instructions, np.nan_to_num(env.progress)
         return [
-            Result(
+            EpisodeResult(
                 task, seed, bool(env.success[i]), int(env.steps[i]), words[i], paths[i],
                 failure=failures[i], progress=round(float(progress[i]), 4),
             )
@@ -148,13 +152,13 @@ def find_failure(env: Env, policy: Policy, index: int) -> AttemptFailure | None:
 
 def roll_out(
     env: Env, policy: Policy, *, sighted: bool = True, film: Size | None = None, ahead: int = STEPS_PER_IMAGE
-) -> list[RolloutFilm]:
+) -> list[RolloutFrames]:
     """Play a freshly reset `env` to the end of every copy; it then holds success and steps.
 
     Return a take a copy where `film` gives a size. A policy that is not `sighted` is shown no pictures.
     """
     policy.reset(np.ones(env.n, bool))
-    takes = [RolloutFilm(ahead=ahead) for _ in range(env.n)]
+    takes = [RolloutFrames(steps_per_prediction=ahead) for _ in range(env.n)]
     camera = env.robot.camera_names[0]
     if film:
         _shoot(takes, env.render_camera(camera, film), ~env.done)
@@ -166,7 +170,7 @@ def roll_out(
             now = int(env.steps.max())
             if film and (now % STEPS_PER_IMAGE == 0 or env.done.all()):
                 _shoot(takes, env.render_camera(camera, film), going)
-                _expect(takes, foreseen(chunk.extras, camera, stop, ahead), going)
+                _expect(takes, select_predicted_frame(chunk.extras, camera, stop, ahead), going)
             if env.done.all():
                 break
     return takes if film else []
@@ -185,13 +189,13 @@ def _unseen(env: Env) -> Observation:
     return Observation({}, env.world.state().proprio.astype(np.float32), env.instructions, env.steps / CONTROL_HZ)
 
 
-def _shoot(takes: list[RolloutFilm], pictures: NDArray[np.uint8], going: NDArray[np.bool_]) -> None:
+def _shoot(takes: list[RolloutFrames], pictures: NDArray[np.uint8], going: NDArray[np.bool_]) -> None:
     """Add the pictures (n h w 3) to the takes of the copies that were going on."""
     for i in np.flatnonzero(going):
         takes[i].real.append(pictures[i])
 
 
-def _expect(takes: list[RolloutFilm], predicted: tuple[NDArray, NDArray] | None, going: NDArray[np.bool_]) -> None:
+def _expect(takes: list[RolloutFrames], predicted: tuple[NDArray, NDArray] | None, going: NDArray[np.bool_]) -> None:
     """Add the predicted picture and map, if there are any, to the takes of the copies that were going on."""
     if predicted is None:
         return

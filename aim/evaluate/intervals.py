@@ -1,4 +1,4 @@
-"""How sure a success rate is: the Wilson score interval, of trials that are independent or come in groups.
+"""Wilson score intervals of success rates, for trials that are independent or clustered.
 
 The plain interval p ± z·sqrt(p(1-p)/n) has no width at 0 of n and n of n, which is where robots often
 are. Wilson's inverts the score test instead: it keeps every rate that n trials could not reject.
@@ -11,13 +11,13 @@ from math import sqrt
 
 import numpy as np
 
-Z95 = 1.959963984540054  # the 0.975 quantile of the normal distribution
+NORMAL_QUANTILE_975 = 1.959963984540054  # the 0.975 quantile of the normal distribution
 
 Interval = tuple[float, float]
 
 
-def wilson(successes: float, trials: float, z: float = Z95) -> Interval:
-    """Return the bounds in [0, 1] of a success probability (Wilson, 1927); no trials give (0, 1)."""
+def wilson_interval(successes: float, trials: float, z: float = NORMAL_QUANTILE_975) -> Interval:
+    """Wilson score interval of a success probability (Wilson, 1927), within [0, 1]; (0, 1) without trials."""
     assert 0 <= successes <= trials, (successes, trials)
     if trials == 0:
         return 0.0, 1.0
@@ -31,20 +31,20 @@ def wilson(successes: float, trials: float, z: float = Z95) -> Interval:
     return low, high
 
 
-def grouped(successes: Sequence[bool], groups: Sequence[int]) -> Interval:
-    """Return the bounds of a probability where trials of one group are alike, as the frames of one episode are.
+def clustered_wilson_interval(successes: Sequence[bool], groups: Sequence[int]) -> Interval:
+    """Wilson interval for clustered trials, such as frames of one episode, by their effective sample size.
 
     It is Wilson's interval of as many independent trials as would leave the rate as unsure (Kish, Survey Sampling,
     1965): the variance is that of a ratio of sums over groups. Where no trial differs the groups are counted.
     """
     trials = len(successes)
     if not trials:
-        return wilson(0, 0)
+        return wilson_interval(0, 0)
     _, place = np.unique(groups, return_inverse=True)
-    counts, won = np.bincount(place), np.bincount(place, np.asarray(successes, float))
-    rate, many = won.sum() / trials, len(counts)
-    if rate in (0.0, 1.0) or many == 1:
-        return wilson(rate * many, many)
-    variance = many / (many - 1) * np.square(won - rate * counts).sum() / trials**2
+    counts, successes_by_group = np.bincount(place), np.bincount(place, np.asarray(successes, float))
+    rate, num_groups = successes_by_group.sum() / trials, len(counts)
+    if rate in (0.0, 1.0) or num_groups == 1:
+        return wilson_interval(rate * num_groups, num_groups)
+    variance = num_groups / (num_groups - 1) * np.square(successes_by_group - rate * counts).sum() / trials**2
     effective = trials if variance == 0 else min(float(trials), rate * (1 - rate) / variance)
-    return wilson(rate * effective, effective)
+    return wilson_interval(rate * effective, effective)

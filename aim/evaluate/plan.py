@@ -1,4 +1,4 @@
-"""What an evaluation runs: tasks, robot, variation and seeds, and in which batches."""
+"""Evaluation plan: tasks, robot, variation and seeds, split into batches."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sim.task.spec import Task
 
-LOOKS = {"clean": "clean", "random": "random-eval"}
+VARIATION_OF_EVALUATION = {"clean": "clean", "random": "random-eval"}
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Seeds that run beside each other."""
+class SeedBatch:
+    """Seeds that run in parallel in one environment."""
 
     seeds: tuple[int, ...]
     filmed: bool
@@ -23,11 +23,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """The seeds `first` to `first + episodes - 1` of every task, each once; the first `films` of them are filmed."""
+    """Seeds `first_seed` to `first_seed + episodes - 1` of every task, each once; the first `films` are filmed."""
 
     tasks: tuple[str, ...]  # labels: names of the project's tasks, NAME-DIGEST of others
     robot: str
-    first: int
+    first_seed: int
     episodes: int
     batch: int = 16
     films: int = 2
@@ -37,25 +37,25 @@ class EvaluationPlan:
     definitions: Mapping[str, str] = field(default_factory=dict)  # JSON of tasks by label; others are found by name
 
     def load_task(self, label: str) -> Task:
-        """Return a task of the plan, in whatever process."""
+        """Task of a label, in any process."""
         from sim import tasks
         from sim.task.spec import from_json
 
         return from_json(self.definitions[label]) if label in self.definitions else tasks.load_task(label)
 
     @property
-    def look(self) -> str:
-        """The variation that scenes are drawn in: what is random is drawn from what training never shows."""
-        return LOOKS[self.variation]
+    def scene_variation(self) -> str:
+        """Variation of the scenes: "random" means looks and instructions that training never shows."""
+        return VARIATION_OF_EVALUATION[self.variation]
 
     @property
     def seeds(self) -> range:
         """All seeds of a task."""
-        return range(self.first, self.first + self.episodes)
+        return range(self.first_seed, self.first_seed + self.episodes)
 
-    def batches(self, done: AbstractSet[int]) -> Iterator[Batch]:
-        """Yield the seeds that are not in `done`; those to be filmed come first and apart, as they are drawn large."""
+    def split_batches(self, done: AbstractSet[int]) -> Iterator[SeedBatch]:
+        """Batches of the seeds not in `done`; filmed seeds come first and apart, as they are rendered larger."""
         for seeds, filmed in ((self.seeds[: self.films], True), (self.seeds[self.films :], False)):
-            left = [seed for seed in seeds if seed not in done]
-            for i in range(0, len(left), self.batch):
-                yield Batch(tuple(left[i : i + self.batch]), filmed)
+            remaining = [seed for seed in seeds if seed not in done]
+            for i in range(0, len(remaining), self.batch):
+                yield SeedBatch(tuple(remaining[i : i + self.batch]), filmed)

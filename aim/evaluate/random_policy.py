@@ -1,4 +1,4 @@
-"""The floor that every policy must beat: joint targets that wander about the home pose."""
+"""Random baseline: joint targets on a mean-reverting random walk about the home posture."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sim.embodiment.model import Embodiment
 from sim.types import CONTROL_HZ, ActionChunk, Observation
 
 RANDOM_CHUNK_STEPS = 16  # actions
-MEMORY_S = 1.0  # after this time a walk has forgotten all but 1/e of where it was
-SPREAD = 0.35  # standard deviation about home, radians; grippers count 0 closed to 1 open
+CORRELATION_TIME_S = 1.0  # after this time a walk has forgotten all but 1/e of where it was
+OFFSET_STD_RAD = 0.35  # standard deviation about home, radians; grippers count 0 closed to 1 open
 
 
 class RandomPolicy:
-    """A walk of each copy from its own seed, so that a result depends neither on the batch nor on its neighbours."""
+    """Random walk of each world from its own seed, independent of the batch and of the other worlds."""
 
     def __init__(self, robot: Embodiment, seeds: Sequence[int]) -> None:
         self._seeds = tuple(seeds)
@@ -26,18 +26,18 @@ class RandomPolicy:
         self._offset = np.zeros((len(self._seeds), len(self._home)))
 
     def reset(self, mask: NDArray[np.bool_]) -> None:
-        """Start the walks of the masked copies again, at home and from their seeds."""
+        """Restart the walks of the masked worlds at home, from their seeds."""
         for i in np.flatnonzero(mask):
             self._random[i] = np.random.default_rng(self._seeds[i])
             self._offset[i] = 0.0
 
     def act(self, observation: Observation) -> ActionChunk:
-        """Return the next CHUNK targets: a first-order autoregressive walk, clipped to the robot's limits."""
-        keep = np.exp(-1.0 / (MEMORY_S * CONTROL_HZ))
-        kick = SPREAD * np.sqrt(1 - keep * keep)  # makes SPREAD the walk's standing deviation
+        """Next RANDOM_CHUNK_STEPS targets of a first-order autoregressive walk, clipped to the joint limits."""
+        decay = np.exp(-1.0 / (CORRELATION_TIME_S * CONTROL_HZ))
+        noise_scale = OFFSET_STD_RAD * np.sqrt(1 - decay * decay)  # makes SPREAD the walk's standing deviation
         noise = np.stack([random.standard_normal((RANDOM_CHUNK_STEPS, len(self._home))) for random in self._random])
         actions = np.empty_like(noise)
         for step in range(RANDOM_CHUNK_STEPS):
-            self._offset = keep * self._offset + kick * noise[:, step]
+            self._offset = decay * self._offset + noise_scale * noise[:, step]
             actions[:, step] = np.clip(self._home + self._offset, self._low, self._high)
         return ActionChunk(actions.astype(np.float32))

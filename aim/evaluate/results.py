@@ -1,4 +1,4 @@
-"""The results of an evaluation on disk: every episode, and what they come to.
+"""Evaluation results on disk: every episode, and success rates with confidence intervals.
 
 `results.json` names whose results they are (policy, its digest, robot, variation, settings). A folder holds those of
 one such identity: the same evaluation again adds only what is missing, and another one is refused. It also says what
@@ -15,18 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aim.evaluate.intervals import wilson
+from aim.evaluate.intervals import wilson_interval
 from sim.envs.failure import count_reasons
 from sim.types import AttemptFailure, Provenance, UserError
 
 RESULTS_FILE = "results.json"
-VERSION = 3
+RESULTS_VERSION = 3
 READABLE_RESULT_VERSIONS = (1, 2, 3)  # version 1 knew clean scenes only, version 2 neither failures nor progress
 
 
 @dataclass(frozen=True)
-class Identity:
-    """Whose results: `policy` as the user named it, `digest` of its weights ("" for the expert and random)."""
+class ResultsIdentity:
+    """Identity of results: `policy` as the user named it, `digest` of its weights ("" for the expert and random)."""
 
     policy: str
     digest: str
@@ -36,7 +36,7 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class Result:
+class EpisodeResult:
     """One finished episode; `steps` counts control steps, `film` is a path inside the folder or "".
 
     `failure` says why it did not succeed, None where it did and in older versions; `progress` (0 to 1) how far along
@@ -53,12 +53,12 @@ class Result:
     progress: float | None = None
 
 
-def load(folder: Path, identity: Identity) -> tuple[Result, ...]:
-    """Return the results that `folder` already holds, none if it is new; `UserError` if they are another's."""
+def load_results(folder: Path, identity: ResultsIdentity) -> tuple[EpisodeResult, ...]:
+    """Results already in `folder`, none if it is new; `UserError` if they belong to another identity."""
     path = folder / RESULTS_FILE
     if not path.exists():
         return ()
-    record = read(path)
+    record = read_record(path)
     for field, ours in dataclasses.asdict(identity).items():
         if record[field] != ours:
             raise UserError(
@@ -68,20 +68,20 @@ def load(folder: Path, identity: Identity) -> tuple[Result, ...]:
     return tuple(parse_result(row) for row in record["episodes"])
 
 
-def parse_result(row: Mapping[str, Any]) -> Result:
-    """Return the result in a row of `results.json`, of any version that is read."""
+def parse_result(row: Mapping[str, Any]) -> EpisodeResult:
+    """Result of one row of `results.json`, of any readable version."""
     raw = row.get("failure")
-    return Result(**{**row, "failure": None if raw is None else AttemptFailure.parse(raw)})
+    return EpisodeResult(**{**row, "failure": None if raw is None else AttemptFailure.parse(raw)})
 
 
 def read_provenances(folder: Path) -> tuple[Provenance, ...]:
-    """Return what the results in `folder` were made with, in the order of their making; none if it is new."""
+    """Provenances of the results in `folder` in order of their first use; none if it is new."""
     path = folder / RESULTS_FILE
-    return tuple(Provenance(**made) for made in read(path).get("provenance", ())) if path.exists() else ()
+    return tuple(Provenance(**made) for made in read_record(path).get("provenance", ())) if path.exists() else ()
 
 
 def add_provenance(folder: Path, new: Provenance) -> tuple[Provenance, ...]:
-    """Return what the results in `folder` are made with once others are added; `UserError` if renderers would mix."""
+    """Provenances of the results in `folder` after adding one; `UserError` if renderers would be mixed."""
     known = read_provenances(folder)
     for there in known:
         if there.renderer and new.renderer and there.renderer != new.renderer:
@@ -92,8 +92,8 @@ def add_provenance(folder: Path, new: Provenance) -> tuple[Provenance, ...]:
     return tuple(dict.fromkeys((*known, new)))
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Return the record in a results file; `UserError` if it is none that this version reads."""
+def read_record(path: Path) -> dict[str, Any]:
+    """Record of a results file; `UserError` if its version cannot be read."""
     try:
         record = json.loads(path.read_text())
     except json.JSONDecodeError as error:
@@ -103,13 +103,15 @@ def read(path: Path) -> dict[str, Any]:
     return {"variation": "clean", **record}
 
 
-def save(folder: Path, identity: Identity, results: Iterable[Result], provenances: Iterable[Provenance] = ()) -> None:
-    """Write `folder/results.json`, episodes in order of task and seed; it is replaced whole or not at all."""
+def save_results(
+    folder: Path, identity: ResultsIdentity, results: Iterable[EpisodeResult], provenances: Iterable[Provenance] = ()
+) -> None:
+    """Write `folder/results.json` atomically, episodes in order of task and seed."""
     rows = sorted(results, key=lambda row: (row.task, row.seed))
     record = {
-        "version": VERSION,
+        "version": RESULTS_VERSION,
         **dataclasses.asdict(identity),
-        **summary(rows),
+        **summarize_results(rows),
         "provenance": [dataclasses.asdict(made) for made in provenances],
         "episodes": [dataclasses.asdict(row) for row in rows],
     }
@@ -119,24 +121,27 @@ def save(folder: Path, identity: Identity, results: Iterable[Result], provenance
     part.replace(folder / RESULTS_FILE)
 
 
-def summary(results: Sequence[Result]) -> dict[str, Any]:
-    """Return `success_rate` and `ci95` over all episodes, and the same with `episodes` and reasons for each task."""
+def summarize_results(results: Sequence[EpisodeResult]) -> dict[str, Any]:
+    """`success_rate` and `ci95` over all episodes, and by task with `episodes` and failure reasons."""
     tasks = {row.task: [r for r in results if r.task == row.task] for row in results}
     return {
-        **_rate(results),
+        **_compute_success_rate(results),
         "tasks": {
-            name: {**_rate(rows), "episodes": len(rows), "lost": count_reasons(list_failures(rows))}
+            name: {**_compute_success_rate(rows), "episodes": len(rows), "lost": count_reasons(list_failures(rows))}
             for name, rows in tasks.items()
         },
     }
 
 
-def list_failures(results: Iterable[Result]) -> list[AttemptFailure]:
-    """Return the failures of the episodes that failed, as far as they are known."""
+def list_failures(results: Iterable[EpisodeResult]) -> list[AttemptFailure]:
+    """Failures of unsuccessful episodes, as far as they were recorded."""
     return [row.failure for row in results if row.failure is not None]
 
 
-def _rate(results: Sequence[Result]) -> dict[str, Any]:
-    """Return the rate of success and its Wilson 95 % interval."""
-    won = sum(row.success for row in results)
-    return {"success_rate": won / len(results) if results else 0.0, "ci95": list(wilson(won, len(results)))}
+def _compute_success_rate(results: Sequence[EpisodeResult]) -> dict[str, Any]:
+    """Success rate and its Wilson 95 % interval."""
+    num_successes = sum(row.success for row in results)
+    return {
+        "success_rate": num_successes / len(results) if results else 0.0,
+        "ci95": list(wilson_interval(num_successes, len(results))),
+    }

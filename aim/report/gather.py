@@ -12,7 +12,7 @@ from typing import Any
 
 from aim import config
 from aim.config import Run
-from aim.evaluate import films, results
+from aim.evaluate import results, videos
 from sim.types import CONTROL_HZ, UserError
 
 LOG_FILE, RUN_FILE, CODEC_QUALITY_FILE = "log.jsonl", "run.json", "codec/quality.json"
@@ -119,16 +119,16 @@ def read_training(folder: Path) -> TrainingReport:
 
 def read_evaluation(path: Path) -> EvaluationReport:
     """Evaluation of a results file, with the first videos of every task."""
-    record = results.read(path)
-    videos: list[ReportVideo] = []
+    record = results.read_record(path)
+    shown: list[ReportVideo] = []
     for task in record["tasks"]:
         filmed = [row for row in record["episodes"] if row["task"] == task and row["film"]]
         for row in filmed[:MAX_VIDEOS_PER_TASK]:
             if (path.parent / row["film"]).is_file():
-                videos.append(
+                shown.append(
                     _make_video(path.parent / row["film"], row, wide=record["policy"] not in REFERENCE_POLICIES)
                 )
-    return EvaluationReport(record, tuple(videos))
+    return EvaluationReport(record, tuple(shown))
 
 
 def read_dataset(folder: Path) -> DatasetReport:
@@ -148,15 +148,14 @@ def read_dataset(folder: Path) -> DatasetReport:
         "size": f"{survey.bytes / 1e6:.1f} MB",
         "problems": "; ".join(survey.problems) or "none",
     }
-    videos = []
+    shown = []
     for ref in refs[:: max(1, len(refs) // MAX_EPISODES_SHOWN)][:MAX_EPISODES_SHOWN]:
         episode = survey.dataset.load(ref, ("images", "maps"))
-        video = films.annotated({c: episode.images[c] for c in recipe.cameras}, episode.maps)
-        videos.append(
-            ReportVideo(films.encode(video), f"{ref.task}, seed {ref.seed}: {episode.instruction}", wide=True)
-        )
+        video = videos.annotate_episode_video({c: episode.images[c] for c in recipe.cameras}, episode.maps)
+        caption = f"{ref.task}, seed {ref.seed}: {episode.instruction}"
+        shown.append(ReportVideo(videos.encode_webp(video), caption, wide=True))
     survey.dataset.close()
-    return DatasetReport(folder.resolve().name, survey.episodes, facts, tuple(videos))
+    return DatasetReport(folder.resolve().name, survey.episodes, facts, tuple(shown))
 
 
 def list_versions() -> dict[str, str]:

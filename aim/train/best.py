@@ -87,11 +87,11 @@ class Judge:
     def _played(self, policy: Path, folder: Path) -> dict | None:
         """Return success with its interval, over all tasks and of each; None where a stop came in between."""
         from aim.evaluate import closed_loop, results
-        from aim.evaluate.contender import contender
         from aim.evaluate.plan import EvaluationPlan
-        from aim.evaluate.results import Result
+        from aim.evaluate.policy_spec import parse_policy
+        from aim.evaluate.results import EpisodeResult
 
-        def watch(row: Result) -> None:
+        def watch(row: EpisodeResult) -> None:
             if self.stops:
                 raise KeyboardInterrupt
 
@@ -105,7 +105,7 @@ class Judge:
             threads=match.threads,
             definitions=match.definitions,
         )
-        who = contender(str(policy), device=self.device)
+        who = parse_policy(str(policy), device=self.device)
         try:
             closed_loop.missing(who, plan, folder)
         except UserError:  # of the same step before the run's limits were changed, which its digest tells apart
@@ -116,7 +116,12 @@ class Judge:
             if not self.stops:
                 raise
             return None
-        return {"first_seed": FIRST_SEED, "variation": plan.variation, "robot": plan.robot, **results.summary(rows)}
+        return {
+            "first_seed": FIRST_SEED,
+            "variation": plan.variation,
+            "robot": plan.robot,
+            **results.summarize_results(rows),
+        }
 
 
 def best_so_far(out: Path) -> float:

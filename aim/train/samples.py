@@ -18,8 +18,8 @@ from torch import Tensor
 
 from aim.config import Run
 from aim.data.loader import Loader
-from aim.evaluate import films
-from aim.evaluate.films import Frames, Panel
+from aim.evaluate import videos
+from aim.evaluate.videos import Frames, Panel
 from aim.model import lora
 from aim.model.aim import AIM
 from aim.model.batch import move
@@ -65,7 +65,7 @@ def show(model: AIM, run: Run, codec: PictureCodec, loader: Loader, out: Path, s
     """Write the film of a model at `step` into `out`, tell the log its last picture, and return the film's path."""
     frames = film(model, run, codec, loader)
     path = out / FOLDER / f"step-{step:06d}.webp"
-    films.write(path, frames, hz=CONTROL_HZ / run.model.actions_per_frame)
+    videos.write_webp(path, frames, hz=CONTROL_HZ / run.model.actions_per_frame)
     log.picture(FOLDER, step, frames[-1])
     return path
 
@@ -86,7 +86,7 @@ def film(model: AIM, run: Run, codec: PictureCodec, loader: Loader) -> Frames:
         for caption, maps in (("map that came", sample.map), ("imagined map", imagined.map)):
             columns.append((caption, _over(came, _decoded(codec, maps, "map"))))
     rows = [
-        films.tile([Panel(caption, frames[i]) for caption, frames in columns], SAMPLE_HEIGHT_PX)
+        videos.tile_panels([Panel(caption, frames[i]) for caption, frames in columns], SAMPLE_HEIGHT_PX)
         for i in range(len(came))
     ]
     return np.concatenate(rows, axis=1)
@@ -101,7 +101,7 @@ def _decoded(codec: PictureCodec, tokens: Tensor, kind: Kind) -> NDArray[np.uint
 def _over(pictures: NDArray[np.uint8], maps: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the pictures (b 1 + f h w 3) under their maps (b f h w 3); the present has none, and is left dark."""
     maps = np.concatenate([np.zeros_like(maps[:, :1]), maps], axis=1)
-    return np.stack([films.overlay(p, m) for p, m in zip(pictures, maps, strict=True)])
+    return np.stack([videos.overlay_maps(p, m) for p, m in zip(pictures, maps, strict=True)])
 
 
 def shown(count: int) -> NDArray[np.int64]:

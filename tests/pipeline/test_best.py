@@ -12,7 +12,7 @@ import torch
 from aim import presets
 from aim.data import transforms
 from aim.data.transforms import Transform
-from aim.evaluate.contender import contender
+from aim.evaluate.policy_spec import parse_policy
 from aim.model.codec import Codec
 from aim.train import best, stage1
 from aim.train.best import FIRST_SEED, FOLDER, PLAYED, RECORD, Judge, Match
@@ -55,7 +55,7 @@ def test_the_best_is_kept_and_of_equals_the_later_one(
     record.write_text(json.dumps({**found, "success_rate": found["success_rate"] + 0.1}))
     assert made.judge(30, ema) and json.loads(record.read_text())["step"] == 10, "30 is worse"
     assert best.best_so_far(tmp_path) == found["success_rate"] + 0.1
-    assert contender(str(tmp_path / FOLDER)).robot == ROBOT
+    assert parse_policy(str(tmp_path / FOLDER)).robot == ROBOT
     made.log.close()
     told = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [(row["part"], row["step"]) for row in told] == [("eval", 10), ("eval", 20), ("eval", 30)]

@@ -18,10 +18,10 @@ from aim.data import transforms
 from aim.data.transforms import Transform
 from aim.evaluate import closed_loop, results
 from aim.evaluate.closed_loop import evaluate, roll_out
-from aim.evaluate.contender import contender
-from aim.evaluate.plan import Batch, EvaluationPlan
+from aim.evaluate.plan import EvaluationPlan, SeedBatch
+from aim.evaluate.policy_spec import parse_policy
 from aim.evaluate.random_policy import RANDOM_CHUNK_STEPS, RandomPolicy
-from aim.evaluate.results import Result
+from aim.evaluate.results import EpisodeResult
 from aim.model.codec import Codec
 from aim.train import checkpoint, stage1
 from aim.train.checkpoint import TrainingProgress
@@ -32,15 +32,15 @@ from sim.scene import textures
 from sim.types import ActionChunk, Observation, UserError
 
 TASK, ROBOT = "click_bell", "panda"
-PLAN = EvaluationPlan((TASK,), ROBOT, first=7, episodes=5, batch=2, films=1, film_height=48, threads=1)
+PLAN = EvaluationPlan((TASK,), ROBOT, first_seed=7, episodes=5, batch=2, films=1, film_height=48, threads=1)
 NOTHING = Observation({}, np.zeros((0, 0), np.float32), (), np.zeros(0))
 
 
 @pytest.fixture(scope="module")
-def expert(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Result, ...]]:
+def expert(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[EpisodeResult, ...]]:
     """Return the folder and the results of the expert."""
     out = tmp_path_factory.mktemp("expert")
-    return out, evaluate(contender("expert"), PLAN, out)
+    return out, evaluate(parse_policy("expert"), PLAN, out)
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +57,11 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return checkpoint.save(out, run, scale, Codec(run.codec), training, TrainingProgress(1, 0.0, "fp32"))
 
 
-def test_every_seed_is_run_once_and_the_expert_succeeds(expert: tuple[Path, tuple[Result, ...]]) -> None:
+def test_every_seed_is_run_once_and_the_expert_succeeds(expert: tuple[Path, tuple[EpisodeResult, ...]]) -> None:
     out, rows = expert
     assert [row.seed for row in rows] == [7, 8, 9, 10, 11]
     assert all(row.success and 0 < row.steps < tasks.load_task(TASK).horizon for row in rows)
-    record = results.read(out / results.RESULTS_FILE)
+    record = results.read_record(out / results.RESULTS_FILE)
     assert record["success_rate"] == 1.0 and record["tasks"][TASK]["episodes"] == 5
     assert [results.parse_result(row) for row in record["episodes"]] == list(rows)
     assert all(row.failure is None and row.progress == 1.0 for row in rows)
@@ -70,11 +70,11 @@ def test_every_seed_is_run_once_and_the_expert_succeeds(expert: tuple[Path, tupl
 
 @pytest.mark.parametrize(("batch", "threads", "workers"), [(3, 2, 1), (2, 1, 2)])
 def test_a_result_depends_on_the_seed_alone(
-    expert: tuple[Path, tuple[Result, ...]], tmp_path: Path, batch: int, threads: int, workers: int
+    expert: tuple[Path, tuple[EpisodeResult, ...]], tmp_path: Path, batch: int, threads: int, workers: int
 ) -> None:
     """Whatever the batch, the first seed, the number of threads and of processes, and whether it was filmed."""
     other = dataclasses.replace(PLAN, first=9, episodes=3, batch=batch, films=0, threads=threads)
-    again = evaluate(contender("expert"), other, tmp_path, workers=workers)
+    again = evaluate(parse_policy("expert"), other, tmp_path, workers=workers)
     assert [dataclasses.replace(row, film="") for row in expert[1][2:]] == list(again)
 
 
@@ -82,22 +82,22 @@ def test_what_is_finished_is_not_run_again(tmp_path: Path) -> None:
     ran: list[int] = []
     for episodes in (2, 2, 4):
         plan = dataclasses.replace(PLAN, episodes=episodes)
-        evaluate(contender("expert"), plan, tmp_path, lambda row: ran.append(row.seed))
+        evaluate(parse_policy("expert"), plan, tmp_path, lambda row: ran.append(row.seed))
     assert ran == [7, 8, 9, 10]
-    assert results.read(tmp_path / results.RESULTS_FILE)["tasks"][TASK]["episodes"] == 4
+    assert results.read_record(tmp_path / results.RESULTS_FILE)["tasks"][TASK]["episodes"] == 4
 
 
 def test_an_interrupted_evaluation_goes_on_to_the_same_results(
-    expert: tuple[Path, tuple[Result, ...]], tmp_path: Path
+    expert: tuple[Path, tuple[EpisodeResult, ...]], tmp_path: Path
 ) -> None:
-    def stop(row: Result) -> None:
+    def stop(row: EpisodeResult) -> None:
         if row.seed == 8:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt, match=r"kept 3 episodes .* the same command goes on"):
-        evaluate(contender("expert"), PLAN, tmp_path, stop)
-    assert closed_loop.missing(contender("expert"), PLAN, tmp_path) == 2
-    assert evaluate(contender("expert"), PLAN, tmp_path) == expert[1]
+        evaluate(parse_policy("expert"), PLAN, tmp_path, stop)
+    assert closed_loop.missing(parse_policy("expert"), PLAN, tmp_path) == 2
+    assert evaluate(parse_policy("expert"), PLAN, tmp_path) == expert[1]
     assert (tmp_path / results.RESULTS_FILE).read_bytes() == (expert[0] / results.RESULTS_FILE).read_bytes()
 
 
@@ -107,15 +107,15 @@ def test_an_interrupted_evaluation_goes_on_to_the_same_results(
     ids=["policy", "robot", "variation", "seeds"],
 )
 def test_another_ones_results_are_not_touched(
-    expert: tuple[Path, tuple[Result, ...]], policy: str, change: dict
+    expert: tuple[Path, tuple[EpisodeResult, ...]], policy: str, change: dict
 ) -> None:
     before = {path: path.read_bytes() for path in expert[0].rglob("*") if path.is_file()}
     with pytest.raises(UserError, match=r"holds results with .*; give another --out"):
-        evaluate(contender(policy), dataclasses.replace(PLAN, **change), expert[0])
+        evaluate(parse_policy(policy), dataclasses.replace(PLAN, **change), expert[0])
     assert {path: path.read_bytes() for path in expert[0].rglob("*") if path.is_file()} == before
 
 
-def test_the_film_shows_the_episode(expert: tuple[Path, tuple[Result, ...]]) -> None:
+def test_the_film_shows_the_episode(expert: tuple[Path, tuple[EpisodeResult, ...]]) -> None:
     out, rows = expert
     assert [row.film for row in rows] == [f"films/{TASK}-7.webp", "", "", "", ""]
     ok, film = cv2.imreadanimation(str(out / rows[0].film))
@@ -178,18 +178,22 @@ def test_a_take_has_a_picture_every_80_ms_whatever_the_length_of_a_chunk(length:
 
 def test_seeds_to_film_come_first_and_none_is_lost() -> None:
     plan = dataclasses.replace(PLAN, first=0, episodes=9, batch=3, films=2)
-    assert list(plan.batches({3, 8})) == [Batch((0, 1), True), Batch((2, 4, 5), False), Batch((6, 7), False)]
+    assert list(plan.split_batches({3, 8})) == [
+        SeedBatch((0, 1), True),
+        SeedBatch((2, 4, 5), False),
+        SeedBatch((6, 7), False),
+    ]
 
 
 @pytest.mark.slow
 def test_a_learned_policy_is_filmed_beside_what_it_predicts(learned: Path, tmp_path: Path) -> None:
     plan = dataclasses.replace(PLAN, episodes=3)
-    rows = evaluate(contender(str(learned.parent)), plan, tmp_path / "a")
+    rows = evaluate(parse_policy(str(learned.parent)), plan, tmp_path / "a")
     ok, film = cv2.imreadanimation(str(tmp_path / "a" / rows[0].film))
     assert ok and film.frames[0].shape[1] > 3 * 48, "three panels"
     assert sum(film.durations) / 1000 == pytest.approx(rows[0].steps / 50, abs=1.5)
     alone = dataclasses.replace(plan, batch=1, films=0)
-    lone = evaluate(contender(str(learned)), alone, tmp_path / "b", workers=2)
+    lone = evaluate(parse_policy(str(learned)), alone, tmp_path / "b", workers=2)
     assert [dataclasses.replace(row, film="") for row in rows] == list(lone)
     with pytest.raises(UserError, match=r"drives the robot 'panda', not 'aloha'"):
         verb(policy=str(learned), task=(TASK,), out=tmp_path / "c", robot="aloha")
@@ -197,14 +201,14 @@ def test_a_learned_policy_is_filmed_beside_what_it_predicts(learned: Path, tmp_p
         file.seek(-4, 2)
         file.write(b"\0\0\0\1")
     with pytest.raises(UserError, match="holds results with digest"):
-        evaluate(contender(str(learned)), plan, tmp_path / "a")
+        evaluate(parse_policy(str(learned)), plan, tmp_path / "a")
 
 
 def test_seeds_without_a_scene_are_failures_without_a_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A film shows what happened; of a seed whose scene could not be drawn that is nothing."""
     monkeypatch.setattr(settle, "sample_scene", failures.sample_no_scene_of_seed_3)
     plan = dataclasses.replace(PLAN, first=2, episodes=2, films=2)
-    there, none = evaluate(contender("expert"), plan, tmp_path)
+    there, none = evaluate(parse_policy("expert"), plan, tmp_path)
     assert there.success and (tmp_path / there.film).exists()
     assert not none.success and none.film == "" and str(none.failure).startswith("no room for bell")
 
@@ -212,7 +216,7 @@ def test_seeds_without_a_scene_are_failures_without_a_film(tmp_path: Path, monke
 def test_random_scenes_are_those_kept_for_evaluation(tmp_path: Path) -> None:
     plan = dataclasses.replace(PLAN, episodes=4, variation="random")
     task = dataclasses.replace(tasks.load_task("stack_blocks_two"), horizon=4)
-    env = Env(task, robots.load_robot("aloha"), 4, ("head",), (16, 16), variation=plan.look)
+    env = Env(task, robots.load_robot("aloha"), 4, ("head",), (16, 16), variation=plan.scene_variation)
     env.reset(plan.seeds)
     looks = [env.scenes.scene(i).visuals for i in range(4)]
     assert {name for look in looks for name in (look.wall, look.table) if name} <= set(textures.list_pool("eval"))
@@ -222,7 +226,7 @@ def test_random_scenes_are_those_kept_for_evaluation(tmp_path: Path) -> None:
 
 def test_a_process_that_refuses_says_why_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^task click_bell, seeds [\d, ]+: unknown robot 'nobody'; valid: aloha"):
-        evaluate(contender("expert"), dataclasses.replace(PLAN, robot="nobody"), tmp_path, workers=2)
+        evaluate(parse_policy("expert"), dataclasses.replace(PLAN, robot="nobody"), tmp_path, workers=2)
 
 
 def test_the_verb_says_what_scripts_rely_on(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from scenes import SceneUnderTest
 
-from aim.evaluate.results import Result, parse_result
+from aim.evaluate.results import EpisodeResult, parse_result
 from sim import robots, tasks
 from sim.embodiment.kinematics import KinematicChain
 from sim.envs.env import Env
@@ -119,13 +119,13 @@ def test_counts_name_the_commonest_reasons_first() -> None:
 def test_a_failure_survives_json() -> None:
     failure = AttemptFailure(FailureCause.MISSED, "the fingers missed cup", "pick a cup rim", ("raised cup",))
     assert AttemptFailure.parse(json.loads(json.dumps(dataclasses.asdict(failure)))) == failure
-    row = Result("cup", 3, False, 500, "lift the cup", failure=failure, progress=0.4)
+    row = EpisodeResult("cup", 3, False, 500, "lift the cup", failure=failure, progress=0.4)
     assert parse_result(json.loads(json.dumps(dataclasses.asdict(row)))) == row
 
 
 def test_results_before_failures_were_kept_are_read() -> None:
     row = {"task": "cup", "seed": 3, "success": False, "steps": 500, "instruction": "lift the cup", "film": ""}
-    assert parse_result(row) == Result("cup", 3, False, 500, "lift the cup")
+    assert parse_result(row) == EpisodeResult("cup", 3, False, 500, "lift the cup")
 
 
 def test_skills_alongside_are_found_however_deep() -> None:

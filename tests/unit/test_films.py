@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from aim.evaluate import films
+from aim.evaluate import videos
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def pictures() -> NDArray[np.uint8]:
 
 
 def test_an_empty_map_leaves_a_grey_picture(pictures: NDArray[np.uint8]) -> None:
-    out = films.overlay(pictures, np.zeros_like(pictures))
+    out = videos.overlay_maps(pictures, np.zeros_like(pictures))
     assert (out == out[..., :1]).all()
     grey = np.stack([cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in pictures])
     assert np.abs(out[..., 0] - 0.7 * grey).max() <= 1.5
@@ -26,35 +26,37 @@ def test_an_empty_map_leaves_a_grey_picture(pictures: NDArray[np.uint8]) -> None
 def test_a_full_map_paints_its_channel_colour(pictures: NDArray[np.uint8], channel: int) -> None:
     maps = np.zeros((3, 8, 12, 3), np.uint8)
     maps[..., channel] = 255
-    assert (films.overlay(pictures, maps) == films.CHANNEL_COLOURS[channel]).all()
+    assert (videos.overlay_maps(pictures, maps) == videos.MAP_CHANNEL_COLOURS[channel]).all()
 
 
 def test_heat_stands_where_the_map_says(pictures: NDArray[np.uint8]) -> None:
     maps = np.zeros_like(pictures)
     maps[:, 5:9, 30:34, 0] = 255
-    out = films.overlay(pictures, maps)
-    painted = (out == films.CHANNEL_COLOURS[0]).all(axis=3)
+    out = videos.overlay_maps(pictures, maps)
+    painted = (out == videos.MAP_CHANNEL_COLOURS[0]).all(axis=3)
     assert painted[:, 5:9, 30:34].all() and painted.sum() == 3 * 16
 
 
 def test_tiles_keep_every_panel_whole_and_stop_with_the_shortest(pictures: NDArray[np.uint8]) -> None:
-    out = films.tile([films.Panel("real", pictures), films.Panel("predicted", pictures[:2], legend=True)], height=32)
-    assert out.shape == (2, 32 + films.STRIP, 48 + films.GAP + 48, 3)
-    assert (out[:, films.STRIP :, :48] == pictures[:2]).all()
-    assert (out[:, films.STRIP :, -48:] == pictures[:2]).all()
-    assert (out[:, : films.STRIP, :48] != films.PAPER).any(), "the caption is missing"
+    out = videos.tile_panels(
+        [videos.Panel("real", pictures), videos.Panel("predicted", pictures[:2], legend=True)], height=32
+    )
+    assert out.shape == (2, 32 + videos.PANEL_CAPTION_PX, 48 + videos.PANEL_GAP_PX + 48, 3)
+    assert (out[:, videos.PANEL_CAPTION_PX :, :48] == pictures[:2]).all()
+    assert (out[:, videos.PANEL_CAPTION_PX :, -48:] == pictures[:2]).all()
+    assert (out[:, : videos.PANEL_CAPTION_PX, :48] != videos.BACKGROUND_COLOUR).any(), "the caption is missing"
 
 
 def test_resize_keeps_the_shape_of_a_picture(pictures: NDArray[np.uint8]) -> None:
-    assert films.resize(pictures, 64).shape == (3, 64, 96, 3)
-    assert films.resize(pictures, 16).shape == (3, 16, 24, 3)
+    assert videos.resize_frames(pictures, 64).shape == (3, 64, 96, 3)
+    assert videos.resize_frames(pictures, 16).shape == (3, 16, 24, 3)
 
 
 def test_a_film_comes_back_from_disk_as_it_was(tmp_path: Path) -> None:
     flat = np.array([[220, 40, 30], [30, 200, 60], [40, 60, 210]], np.uint8)
     frames = np.broadcast_to(flat[:, None, None], (3, 48, 64, 3)).copy()
     path = tmp_path / "new" / "film.webp"
-    films.write(path, frames, hz=12.5, hold_s=1.0)
+    videos.write_webp(path, frames, hz=12.5, hold_s=1.0)
     ok, film = cv2.imreadanimation(str(path))
     assert ok and film.loop_count == 0
     assert list(film.durations) == [80, 80, 1080]
@@ -64,6 +66,6 @@ def test_a_film_comes_back_from_disk_as_it_was(tmp_path: Path) -> None:
 
 
 def test_an_outline_leaves_the_inside_alone(pictures: NDArray[np.uint8]) -> None:
-    out = films.outline(pictures, (1, 2, 3), thickness=2)
+    out = videos.outline_frames(pictures, (1, 2, 3), thickness=2)
     assert (out[:, 2:-2, 2:-2] == pictures[:, 2:-2, 2:-2]).all()
     assert (out[:, :2] == (1, 2, 3)).all() and (out[:, :, -2:] == (1, 2, 3)).all()

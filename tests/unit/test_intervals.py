@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aim.evaluate.intervals import Z95, grouped, wilson
+from aim.evaluate.intervals import NORMAL_QUANTILE_975, clustered_wilson_interval, wilson_interval
 
 counts = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -14,7 +14,7 @@ counts = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.
 @given(counts)
 def test_bounds_hold_the_rate_and_stay_in_the_unit_interval(count: tuple[int, int]) -> None:
     successes, trials = count
-    low, high = wilson(successes, trials)
+    low, high = wilson_interval(successes, trials)
     assert 0.0 <= low <= successes / trials <= high <= 1.0
     assert low < high
 
@@ -22,24 +22,26 @@ def test_bounds_hold_the_rate_and_stay_in_the_unit_interval(count: tuple[int, in
 @given(counts, st.integers(2, 20))
 def test_more_trials_at_the_same_rate_are_surer(count: tuple[int, int], times: int) -> None:
     successes, trials = count
-    few, many = wilson(successes, trials), wilson(times * successes, times * trials)
+    few, many = wilson_interval(successes, trials), wilson_interval(times * successes, times * trials)
     assert many[1] - many[0] < few[1] - few[0]
 
 
 @given(counts)
 def test_success_and_failure_are_mirror_images(count: tuple[int, int]) -> None:
     successes, trials = count
-    low, high = wilson(successes, trials)
-    assert wilson(trials - successes, trials) == pytest.approx((1 - high, 1 - low), abs=1e-12)
+    low, high = wilson_interval(successes, trials)
+    assert wilson_interval(trials - successes, trials) == pytest.approx((1 - high, 1 - low), abs=1e-12)
 
 
 @given(counts)
 def test_an_inner_bound_is_where_the_score_test_just_rejects(count: tuple[int, int]) -> None:
     successes, trials = count
     rate = successes / trials
-    for bound in wilson(successes, trials):
+    for bound in wilson_interval(successes, trials):
         if 0 < bound < 1:
-            assert abs(rate - bound) == pytest.approx(Z95 * sqrt(bound * (1 - bound) / trials), abs=1e-9)
+            assert abs(rate - bound) == pytest.approx(
+                NORMAL_QUANTILE_975 * sqrt(bound * (1 - bound) / trials), abs=1e-9
+            )
 
 
 @pytest.mark.parametrize(
@@ -47,23 +49,27 @@ def test_an_inner_bound_is_where_the_score_test_just_rejects(count: tuple[int, i
     [(0, 10, (0.0, 0.27753)), (10, 10, (0.72247, 1.0)), (95, 100, (0.88825, 0.97846)), (0, 0, (0.0, 1.0))],
 )
 def test_known_values(successes: int, trials: int, expected: tuple[float, float]) -> None:
-    assert wilson(successes, trials) == pytest.approx(expected, abs=1e-5)
+    assert wilson_interval(successes, trials) == pytest.approx(expected, abs=1e-5)
 
 
 def test_trials_on_their_own_have_wilsons_interval() -> None:
     hits = [True] * 30 + [False] * 10
-    assert grouped(hits, range(40)) == pytest.approx(wilson(30, 40), abs=5e-3)  # n - 1 for n in the variance
+    assert clustered_wilson_interval(hits, range(40)) == pytest.approx(
+        wilson_interval(30, 40), abs=5e-3
+    )  # n - 1 for n in the variance
 
 
 @given(st.lists(st.booleans(), min_size=2, max_size=30), st.integers(2, 9))
 def test_repeating_a_trial_tells_nothing_new(hits: list[bool], times: int) -> None:
     groups = list(range(len(hits)))
-    assert grouped(hits * times, groups * times) == pytest.approx(grouped(hits, groups), abs=1e-9)
+    assert clustered_wilson_interval(hits * times, groups * times) == pytest.approx(
+        clustered_wilson_interval(hits, groups), abs=1e-9
+    )
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 4)), max_size=60))
 def test_the_bounds_of_groups_hold_the_rate(rows: list[tuple[bool, int]]) -> None:
     hits, groups = [hit for hit, _ in rows], [group for _, group in rows]
-    low, high = grouped(hits, groups)
+    low, high = clustered_wilson_interval(hits, groups)
     rate = sum(hits) / len(hits) if hits else 0.5
     assert 0.0 <= low <= rate + 1e-12 and rate - 1e-12 <= high <= 1.0

@@ -17,10 +17,10 @@ from aim.config import Run
 from aim.data import latents, loader, source
 from aim.data.loader import Loader, Windows
 from aim.data.source import Source
-from aim.evaluate import foresight, likeness, open_loop
-from aim.evaluate.intervals import wilson
-from aim.evaluate.likeness import Peak
-from aim.evaluate.open_loop import Guess, Truth
+from aim.evaluate import open_loop, prediction_figures, prediction_metrics
+from aim.evaluate.intervals import wilson_interval
+from aim.evaluate.open_loop import GroundTruth, Prediction
+from aim.evaluate.prediction_metrics import PeakError
 from aim.model.aim import AIM
 from aim.model.codec import Codec
 from aim.policy import LearnedPolicy
@@ -80,57 +80,59 @@ def test_psnr_is_that_of_the_error_put_in() -> None:
     now = {"a": noise(4, 16, 16, 3) // 2, "b": noise(4, 8, 8, 3, seed=1) // 2}
     true = {name: view[:, None].repeat(1, 2, 1, 1, 1) for name, view in now.items()}
     off = {"a": true["a"] + 8, "b": true["b"] + 2}
-    found = likeness.pictures(now, true, {"off": off, "copy": true})
+    found = prediction_metrics.compute_psnr(now, true, {"off": off, "copy": true})
     expected = {"a": 20 * math.log10(255 / 8), "b": 20 * math.log10(255 / 2)}
     pooled = (16 * 16 * 64 + 8 * 8 * 4) / (16 * 16 + 8 * 8)
     for view, value in {**expected, "all": 10 * math.log10(255**2 / pooled)}.items():
         assert found["off"][view] == pytest.approx(value)
-    assert found["copy"]["all"] == pytest.approx(10 * math.log10(255**2 / likeness.MIN_ERROR))
+    assert found["copy"]["all"] == pytest.approx(10 * math.log10(255**2 / prediction_metrics.MIN_SQUARED_ERROR))
     assert set(found["off_changed"].values()) == {None}, "nothing changed, so there is nothing to tell"
 
 
 def test_only_pixels_that_changed_count_as_changed() -> None:
     now = {"a": torch.full((2, 16, 16, 3), 100, dtype=torch.uint8)}
     true = now["a"][:, None].repeat(1, 2, 1, 1, 1)
-    true[:, :, :4, :4, 1] = 100 + likeness.CHANGED + 1  # one colour is enough
-    true[:, :, 8:, :, :] = 100 + likeness.CHANGED  # just not enough
-    moved = likeness.changed(now["a"], true)
+    true[:, :, :4, :4, 1] = 100 + prediction_metrics.MIN_PIXEL_CHANGE + 1  # one colour is enough
+    true[:, :, 8:, :, :] = 100 + prediction_metrics.MIN_PIXEL_CHANGE  # just not enough
+    moved = prediction_metrics.find_changed_pixels(now["a"], true)
     assert moved.sum() == 2 * 2 * 16 and moved[:, :, :4, :4].all()
     right_there = now["a"][:, None].repeat(1, 2, 1, 1, 1)
     right_there[:, :, :4, :4] = true[:, :, :4, :4]
-    found = likeness.pictures(now, {"a": true}, {"guess": {"a": right_there}})
-    best = 10 * math.log10(255**2 / likeness.MIN_ERROR)
+    found = prediction_metrics.compute_psnr(now, {"a": true}, {"guess": {"a": right_there}})
+    best = 10 * math.log10(255**2 / prediction_metrics.MIN_SQUARED_ERROR)
     assert found["guess_changed"]["a"] == pytest.approx(best) and found["guess"]["a"] < best - 20
-    assert likeness.share_changed(now, {"a": true}) == pytest.approx(16 / 256)
+    assert prediction_metrics.compute_changed_share(now, {"a": true}) == pytest.approx(16 / 256)
 
 
 @pytest.mark.parametrize("side", [64, 128])
 def test_a_shifted_peak_is_off_by_the_shift_whatever_the_size(side: int) -> None:
     places = torch.tensor([[[20.0, 20.0], [30.0, 25.0]], [[25.0, 32.0], [40.0, 36.0]]])
     shift = torch.tensor([3.0, 4.0]) * side / 128  # five pixels at 128
-    found = likeness.peaks(bells(places + shift * 2, side), bells(places, side))
+    found = prediction_metrics.compare_peaks(bells(places + shift * 2, side), bells(places, side))
     assert [peak.distance for peak in found] == pytest.approx([10.0] * 4, abs=0.3)
     assert [(p.window, p.frame, p.channel) for p in found] == [(0, 0, 0), (0, 1, 0), (1, 0, 0), (1, 1, 0)]
-    near = likeness.maps(bells(places + shift, side), bells(places, side), (0, 1))
+    near = prediction_metrics.compute_map_metrics(bells(places + shift, side), bells(places, side), (0, 1))
     assert (near["peaks"], near["peak_within_8px"], near["false_peaks"]) == (4, 1.0, 0.0)
     assert near["peak_median_px"] == pytest.approx(5.0, abs=0.3)
-    far = likeness.maps(bells(places + 2 * shift, side), bells(places, side), (0, 1))
-    assert far["peak_within_8px"] == 0.0 and far["peak_ci95"] == pytest.approx(list(wilson(0, 2)))  # two episodes
+    far = prediction_metrics.compute_map_metrics(bells(places + 2 * shift, side), bells(places, side), (0, 1))
+    assert far["peak_within_8px"] == 0.0 and far["peak_ci95"] == pytest.approx(
+        list(wilson_interval(0, 2))
+    )  # two episodes
 
 
 def test_no_peak_is_a_miss_and_a_peak_too_many_is_counted() -> None:
     places = torch.full((3, 2, 2), 30.0)
     true = bells(places)
-    faint = bells(places, height=likeness.PEAK - 1)
-    found = likeness.maps(faint, true, (0, 1, 2))
+    faint = bells(places, height=prediction_metrics.PEAK - 1)
+    found = prediction_metrics.compute_map_metrics(faint, true, (0, 1, 2))
     assert (found["peak_within_8px"], found["peak_median_px"], found["peaks_missing"]) == (0.0, None, 6)
     half = torch.cat([true[:2], faint[2:]])
-    found = likeness.maps(half, true, (0, 1, 2))
+    found = prediction_metrics.compute_map_metrics(half, true, (0, 1, 2))
     assert found["peak_within_8px"] == pytest.approx(4 / 6) and found["peak_median_px"] == 0.0
     elsewhere = true.roll(1, -1)  # the peak in a channel that is to be black
-    found = likeness.maps(elsewhere, true, (0, 1, 2))
+    found = prediction_metrics.compute_map_metrics(elsewhere, true, (0, 1, 2))
     assert (found["peaks_missing"], found["maps_without_peak"], found["false_peaks"]) == (6, 12, 0.5)
-    none = likeness.maps(true, torch.zeros_like(true), (0, 1, 2))
+    none = prediction_metrics.compute_map_metrics(true, torch.zeros_like(true), (0, 1, 2))
     assert (none["peaks"], none["peak_within_8px"], none["false_peaks"]) == (0, None, pytest.approx(1 / 3))
 
 
@@ -147,16 +149,19 @@ def test_every_place_that_is_wanted_counts() -> None:
         "nothing": (torch.zeros_like(both), math.inf, (math.inf, math.inf)),
     }
     for name, (guess, distance, missed) in cases.items():
-        (found,) = likeness.peaks(guess, both)
+        (found,) = prediction_metrics.compare_peaks(guess, both)
         assert found.distance == pytest.approx(distance, abs=0.5), name
         assert sorted(found.missed) == pytest.approx(missed, abs=0.5), name
-    assert likeness.maps(left, both, (0,))["places_found"] == 0.5
+    assert prediction_metrics.compute_map_metrics(left, both, (0,))["places_found"] == 0.5
 
 
 def test_the_worst_are_one_a_window_and_those_without_peak_first() -> None:
-    near, far, none = (Peak(w, f, 0, d) for w, f, d in ((0, 0, 2.0), (0, 1, 9.0), (1, 0, math.inf)))
-    assert likeness.worst([near, far, none, Peak(2, 0, 1, 30.0)], 2) == [none, Peak(2, 0, 1, 30.0)]
-    assert likeness.worst([near, far], 5) == [far]
+    near, far, none = (PeakError(w, f, 0, d) for w, f, d in ((0, 0, 2.0), (0, 1, 9.0), (1, 0, math.inf)))
+    assert prediction_metrics.select_worst([near, far, none, PeakError(2, 0, 1, 30.0)], 2) == [
+        none,
+        PeakError(2, 0, 1, 30.0),
+    ]
+    assert prediction_metrics.select_worst([near, far], 5) == [far]
 
 
 def test_action_errors_keep_joints_and_grippers_apart() -> None:
@@ -164,22 +169,24 @@ def test_action_errors_keep_joints_and_grippers_apart() -> None:
     demonstrated = state[:, None] + torch.tensor([0.1, -0.3, 0.5, 5.0]).expand(1, 6, 4)
     guess = demonstrated + torch.tensor([0.02, -0.04, 0.25, 9.0])
     joints, moves = (True, True, False, True), (True, True, True, False)
-    found = likeness.actions(guess, demonstrated, state, joints, moves)
+    found = prediction_metrics.compute_action_errors(guess, demonstrated, state, joints, moves)
     expected = {"joint_error_rad": 0.03, "joint_error_rad_still": 0.2}
     assert found == pytest.approx({**expected, "gripper_error_stroke": 0.25, "gripper_error_stroke_still": 0.5})
-    still = likeness.actions(guess, demonstrated, state, joints, (True, True, False, False))
+    still = prediction_metrics.compute_action_errors(guess, demonstrated, state, joints, (True, True, False, False))
     assert still["gripper_error_stroke"] is None
 
 
 @pytest.mark.parametrize(("count", "total"), [(1, 5), (7, 100), (30, 30), (128, 150), (50, 20)])
 def test_windows_are_spread_evenly_and_follow_from_the_seed(count: int, total: int) -> None:
-    rows = open_loop.spread(count, total, 5)
+    rows = open_loop.sample_stratified(count, total, 5)
     kept = min(count, total)
     assert len(rows) == kept and (np.diff(rows) > 0).all() and rows[0] >= 0 and rows[-1] < total
     bounds = np.arange(kept + 1) * total // kept
     assert (rows >= bounds[:-1]).all() and (rows < bounds[1:]).all()  # one from each part, and none twice
-    assert (rows == open_loop.spread(count, total, 5)).all()
-    assert kept == total or any((rows != open_loop.spread(count, total, seed)).any() for seed in range(6, 12))
+    assert (rows == open_loop.sample_stratified(count, total, 5)).all()
+    assert kept == total or any(
+        (rows != open_loop.sample_stratified(count, total, seed)).any() for seed in range(6, 12)
+    )
 
 
 def test_evaluation_cuts_the_samples_of_training(data: Source) -> None:
@@ -187,7 +194,7 @@ def test_evaluation_cuts_the_samples_of_training(data: Source) -> None:
     every, moves = loader.windows(data), loader.motions(data)
     rows = np.unique([0, 3, 5, len(every) - 9, len(every) - 1, len(every) // 2])
     chosen = Windows(every.episode[rows], every.picture[rows])
-    few, seen = open_loop.glance(policy.codec, data, policy.run, chosen)
+    few, seen = open_loop.encode_windows(policy.codec, data, policy.run, chosen)
     words = loader.read_words(moves.instructions)
     whole = latents.encode(policy.codec, data)
     ours, theirs = (Loader(policy.run, t, moves, every, words, policy.transform).batch(rows) for t in (few, whole))
@@ -205,7 +212,7 @@ def test_evaluation_cuts_the_samples_of_training(data: Source) -> None:
 
 
 def test_imagining_measures_every_variant(policy: LearnedPolicy, data: Source) -> None:
-    truth, guess = open_loop.imagine(policy, data, 11, seed=2)
+    truth, guess = open_loop.predict_windows(policy, data, 11, seed=2)
     found = figures(truth, guess, policy)
     variant, transform = policy.run.model.variant, policy.transform
     assert (guess.map is None) == (variant != "paper") and guess.rgb is not None
@@ -213,7 +220,7 @@ def test_imagining_measures_every_variant(policy: LearnedPolicy, data: Source) -
     assert all(isinstance(found[name], float) for name in ("psnr", "psnr_copy", "psnr_codec", "psnr_changed"))
     assert guess.action.shape == truth.action.shape == (11, policy.run.model.chunk, JOINTS)
     moving = [i for i, counts in enumerate(transform.action.moves) if counts]
-    every, rows = loader.windows(data), open_loop.spread(11, len(loader.windows(data)), 2)
+    every, rows = loader.windows(data), open_loop.sample_stratified(11, len(loader.windows(data)), 2)
     moves = loader.motions(data)
     for i, row in enumerate(rows.tolist()):
         first = moves.starts[every.episode[row]] + 4 * every.picture[row]
@@ -221,40 +228,40 @@ def test_imagining_measures_every_variant(policy: LearnedPolicy, data: Source) -
         assert np.allclose(truth.state[i], moves.state[first])
 
 
-def figures(truth: Truth, guess: Guess, policy: LearnedPolicy) -> dict:
+def figures(truth: GroundTruth, guess: Prediction, policy: LearnedPolicy) -> dict:
     transform = policy.transform
-    return open_loop.measure(truth, guess, transform.joints, transform.action.moves)
+    return open_loop.compute_metrics(truth, guess, transform.joints, transform.action.moves)
 
 
 def test_the_truth_itself_is_perfect(data: Source) -> None:
     policy = policy_of(data, "paper")
-    truth, _ = open_loop.imagine(policy, data, 8, seed=0)
+    truth, _ = open_loop.predict_windows(policy, data, 8, seed=0)
     assert truth.map is not None
-    found = figures(truth, Guess(truth.rgb, truth.map, truth.rgb, truth.action), policy)
+    found = figures(truth, Prediction(truth.rgb, truth.map, truth.rgb, truth.action), policy)
     assert found["peak_within_8px"] == 1.0 and found["peak_median_px"] == 0.0 and found["peaks"] > 0
     assert found["psnr"] == found["psnr_changed"] == found["psnr_codec"] > found["psnr_copy"]
     assert found["joint_error_rad"] == 0.0 < found["joint_error_rad_still"]
-    copied = figures(truth, Guess(open_loop.still(truth), None, truth.rgb, truth.action), policy)
+    copied = figures(truth, Prediction(open_loop.repeat_present(truth), None, truth.rgb, truth.action), policy)
     assert copied["psnr"] == copied["psnr_copy"] and copied["psnr_changed"] == copied["psnr_copy_changed"]
 
 
 def test_true_maps_can_be_given(policy: LearnedPolicy, data: Source) -> None:
     if policy.run.model.variant != "paper":
         with pytest.raises(UserError, match="the model's variant reads them"):
-            open_loop.imagine(policy, data, 4, seed=0, true_maps=True)
+            open_loop.predict_windows(policy, data, 4, seed=0, true_maps=True)
         return
-    _, guess = open_loop.imagine(policy, data, 4, seed=0, true_maps=True)
-    _, imagined = open_loop.imagine(policy, data, 4, seed=0)
+    _, guess = open_loop.predict_windows(policy, data, 4, seed=0, true_maps=True)
+    _, imagined = open_loop.predict_windows(policy, data, 4, seed=0)
     assert guess.map is not None and imagined.map is not None
     assert not torch.equal(guess.map["head"], imagined.map["head"])
 
 
 def test_what_is_imagined_does_not_depend_on_what_is_beside_it(data: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     policy = policy_of(data, "paper")
-    _, eight = open_loop.imagine(policy, data, 9, seed=4)
-    monkeypatch.setattr(open_loop, "BATCH", 4)
-    _, four = open_loop.imagine(policy, data, 9, seed=4)
-    _, other = open_loop.imagine(policy, data, 9, seed=5)
+    _, eight = open_loop.predict_windows(policy, data, 9, seed=4)
+    monkeypatch.setattr(open_loop, "WINDOW_BATCH_SIZE", 4)
+    _, four = open_loop.predict_windows(policy, data, 9, seed=4)
+    _, other = open_loop.predict_windows(policy, data, 9, seed=5)
     assert torch.allclose(eight.action, four.action, atol=1e-5)
     assert not torch.allclose(eight.action, other.action, atol=1e-3)
     assert eight.rgb is not None and four.rgb is not None
@@ -264,19 +271,19 @@ def test_what_is_imagined_does_not_depend_on_what_is_beside_it(data: Source, mon
 def test_films_and_sheets_show_what_there_is(policy: LearnedPolicy, data: Source, tmp_path: Path) -> None:
     import cv2
 
-    truth, guess = open_loop.imagine(policy, data, 5, seed=1)
-    film = foresight.film(truth, guess)
+    truth, guess = open_loop.predict_windows(policy, data, 5, seed=1)
+    film = prediction_figures.render_comparison(truth, guess)
     assert film is not None and len(film) == 5 * policy.run.model.futures
     columns = 4 if guess.map is None else 5  # present, true, imagined, true map, imagined map
-    assert film.shape[2] == columns * foresight.FIGURE_HEIGHT_PX + (columns - 1) * 6
-    sheet = foresight.misses(truth, guess)
+    assert film.shape[2] == columns * prediction_figures.FIGURE_HEIGHT_PX + (columns - 1) * 6
+    sheet = prediction_figures.render_worst_maps(truth, guess)
     assert (sheet is None) == (guess.map is None)
-    assert foresight.film(truth, replace(guess, rgb=None, map=None)) is None
+    assert prediction_figures.render_comparison(truth, replace(guess, rgb=None, map=None)) is None
     assert truth.map is not None
     black = replace(guess, map={name: torch.zeros_like(maps) for name, maps in truth.map.items()})
-    sheet = foresight.misses(truth, black)
+    sheet = prediction_figures.render_worst_maps(truth, black)
     assert sheet is not None
-    foresight.write_png(tmp_path / "misses.png", sheet)
+    prediction_figures.write_png(tmp_path / "misses.png", sheet)
     back = cv2.imread(str(tmp_path / "misses.png"))
     assert (back[..., ::-1] == sheet).all()
 
@@ -284,7 +291,7 @@ def test_films_and_sheets_show_what_there_is(policy: LearnedPolicy, data: Source
 def test_what_does_not_fit_is_refused(data: Source) -> None:
     policy = policy_of(data, "paper")
     with pytest.raises(UserError, match="at least one window"):
-        open_loop.imagine(policy, data, 0, seed=0)
+        open_loop.predict_windows(policy, data, 0, seed=0)
     policy.run = replace(policy.run, robot="panda")
     with pytest.raises(UserError, match="'panda'"):
-        open_loop.imagine(policy, data, 3, seed=0)
+        open_loop.predict_windows(policy, data, 3, seed=0)

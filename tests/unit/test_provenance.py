@@ -137,11 +137,11 @@ def test_the_header_of_a_dataset_says_it_in_json(tmp_path: Path) -> None:
 
 
 def test_results_say_what_they_were_made_with_and_renderers_are_not_mixed(tmp_path: Path) -> None:
-    identity = results.Identity("policy", "digest", "panda", "clean", {})
+    identity = results.ResultsIdentity("policy", "digest", "panda", "clean", {})
     newer = dataclasses.replace(PROVENANCE, commit="def")
     unseen = dataclasses.replace(PROVENANCE, renderer="")
     for made in (PROVENANCE, newer, PROVENANCE, unseen):
-        results.save(tmp_path, identity, (), results.add_provenance(tmp_path, made))
+        results.save_results(tmp_path, identity, (), results.add_provenance(tmp_path, made))
     assert results.read_provenances(tmp_path) == (PROVENANCE, newer, unseen)
     with pytest.raises(UserError, match="holds results seen through opengl: a card, this machine renders by raytrace"):
         results.add_provenance(tmp_path, OTHER)

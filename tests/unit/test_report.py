@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from aim import config, presets
 from aim.commands.report import write_report
-from aim.evaluate import films, results
-from aim.evaluate.results import Identity, Result
+from aim.evaluate import results, videos
+from aim.evaluate.results import EpisodeResult, ResultsIdentity
 from aim.report import plots
 from aim.report.gather import gather_findings
 from aim.report.page import render_page
@@ -58,13 +58,13 @@ class Reader(HTMLParser):
 
 def evaluated(folder: Path, policy: str, wins: Sequence[bool], film: bool = True) -> None:
     """Write the results of an evaluation on two tasks, the first episode filmed."""
-    rows = [Result("ring", seed, won, 50 + seed, HOSTILE) for seed, won in enumerate(wins)]
-    rows += [Result("push", seed, not won, 80, "push") for seed, won in enumerate(wins)]
+    rows = [EpisodeResult("ring", seed, won, 50 + seed, HOSTILE) for seed, won in enumerate(wins)]
+    rows += [EpisodeResult("push", seed, not won, 80, "push") for seed, won in enumerate(wins)]
     if film:
-        rows[0] = Result("ring", 0, wins[0], 50, HOSTILE, "films/ring-0.webp")
+        rows[0] = EpisodeResult("ring", 0, wins[0], 50, HOSTILE, "films/ring-0.webp")
         picture = np.random.default_rng(0).integers(0, 255, (3, 32, 40, 3), dtype=np.uint8)
-        films.write(folder / "films" / "ring-0.webp", picture)
-    results.save(folder, Identity(policy, "", "panda", "clean", {}), rows)
+        videos.write_webp(folder / "films" / "ring-0.webp", picture)
+    results.save_results(folder, ResultsIdentity(policy, "", "panda", "clean", {}), rows)
 
 
 def trained(folder: Path) -> None:
@@ -106,7 +106,7 @@ def test_words_of_others_stay_words(folder: Path) -> None:
 
 def test_the_page_says_rates_with_intervals(folder: Path) -> None:
     words = " ".join("".join(Reader(render_page(gather_findings(folder))).words).split())
-    record = results.read(folder / "evaluation" / results.RESULTS_FILE)
+    record = results.read_record(folder / "evaluation" / results.RESULTS_FILE)
     low, high = record["tasks"]["ring"]["ci95"]
     assert f"75 % {100 * low:.0f} to {100 * high:.0f} %, n = 4" in words
     assert "all tasks50 %" in words

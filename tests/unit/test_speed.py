@@ -12,14 +12,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from aim import presets
 from aim.config import Run
 from aim.evaluate import speed
-from aim.evaluate.speed import Asked, Chunk, How, Steps
+from aim.evaluate.speed import ChunkInputs, ChunkTiming, DenoisingSteps, TrainingOptions
 from aim.model import flow, graphs
 from aim.model.aim import AIM
 from aim.model.codec import Codec
 from aim.train import precision
 
 CPU = torch.device("cpu")
-STEPS = Steps(video=3, action=4)
+STEPS = DenoisingSteps(video=3, action=4)
 torch.set_num_threads(1)
 
 
@@ -28,7 +28,7 @@ def run(variant: str = "paper") -> Run:
     return replace(made, model=replace(made.model, variant=variant), train=replace(made.train, batch_size=4))
 
 
-def parts(variant: str = "paper", rows: int = 2) -> tuple[AIM, Codec, Asked]:
+def parts(variant: str = "paper", rows: int = 2) -> tuple[AIM, Codec, ChunkInputs]:
     """Return a model with no weight at zero, its codec, and what a chunk is asked with."""
     torch.manual_seed(0)
     model, codec = AIM(run(variant).model).eval(), Codec(run(variant).codec).eval()
@@ -36,15 +36,15 @@ def parts(variant: str = "paper", rows: int = 2) -> tuple[AIM, Codec, Asked]:
         for parameter in model.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
         codec.analysis.normal_(std=0.1)  # else all pictures would be the same tokens
-    return model, codec, speed.asked(run(variant), rows, "", CPU)
+    return model, codec, speed.make_inputs(run(variant), rows, "", CPU)
 
 
 @pytest.mark.parametrize("variant", ["paper", "no_map", "video_free"])
 def test_with_and_without_memory_the_chunk_is_that_of_the_model(variant: str) -> None:
     model, codec, what = parts(variant)
-    took, actions = speed.chunk(model, codec, what, STEPS, "fp32")
-    _, anew = speed.chunk(model, codec, what, STEPS, "fp32", anew=True)
-    known = speed.read(codec, what)
+    took, actions = speed.time_chunk(model, codec, what, STEPS, "fp32")
+    _, anew = speed.time_chunk(model, codec, what, STEPS, "fp32", recompute=True)
+    known = speed.encode_context(codec, what)
     same, _ = model.act(known, STEPS.video, STEPS.action, flow.draws(0, 2))
     assert torch.equal(actions, same) and torch.equal(actions, anew)
     assert actions.std() > 0.1 and not torch.equal(actions[0], actions[1])
@@ -56,50 +56,54 @@ def test_nothing_remembered_is_more_work() -> None:
     counts = []
     for anew in (False, True):
         with FlopCounterMode(display=False) as counter:
-            speed.chunk(model, codec, what, STEPS, "bf16", anew=anew)  # in bf16 every product of attention is counted
+            speed.time_chunk(
+                model, codec, what, STEPS, "bf16", recompute=anew
+            )  # in bf16 every product of attention is counted
         counts.append(counter.get_total_flops())
     assert counts[1] > 1.3 * counts[0]
 
 
 def test_weights_held_in_bfloat16_change_nothing() -> None:
     model, codec, what = parts()
-    before = speed.chunk(model, codec, what, STEPS, "bf16")[1]
+    before = speed.time_chunk(model, codec, what, STEPS, "bf16")[1]
     precision.hold(model, "fp32")
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     precision.hold(model, "bf16")
     assert {p.dtype for p in model.parameters()} == {torch.float32, torch.bfloat16}
-    assert torch.equal(speed.chunk(model, codec, what, STEPS, "bf16")[1], before)
+    assert torch.equal(speed.time_chunk(model, codec, what, STEPS, "bf16")[1], before)
 
 
 def test_a_sentence_is_read_by_the_encoder_for_every_copy() -> None:
     _, codec, what = parts(rows=3)
-    known = speed.read(codec, replace(what, sentence="close the laptop"))
+    known = speed.encode_context(codec, replace(what, sentence="close the laptop"))
     assert known.text.shape[0] == 3 and known.text_valid.all()
     assert torch.equal(known.text[0], known.text[2]) and not torch.equal(known.rgb[0], known.rgb[1])
-    assert speed.read(codec, what).text.shape == (3, speed.WORDS, run().model.text_width)
+    assert speed.encode_context(codec, what).text.shape == (3, speed.NUM_RANDOM_TEXT_TOKENS, run().model.text_width)
 
 
 @pytest.mark.parametrize("variant", ["paper", "no_map", "video_free"])
 def test_operations_counted_are_those_of_a_real_step(variant: str) -> None:
     config = run(variant).model
-    model, data = AIM(config), speed.sample(config, 3, torch.Generator().manual_seed(1))
+    model, data = AIM(config), speed.random_sample(config, 3, torch.Generator().manual_seed(1))
     with (
         FlopCounterMode(display=False) as counter,
         torch.autocast("cpu", torch.bfloat16),  # attention in plain products, which the counter knows
     ):
         model.losses(data, flow.draws(0, 3))["total"].backward()
-    assert speed.flop_a_sample(config, 3) == counter.get_total_flops() / 3 > 0
+    assert speed.count_flop_per_sample(config, 3) == counter.get_total_flops() / 3 > 0
 
 
 def test_every_further_layer_needs_as_many_operations() -> None:
     config = run().model
-    two, three, four = (speed.flop_a_sample(replace(config, layers=n), 1) for n in (2, 3, 4))
+    two, three, four = (speed.count_flop_per_sample(replace(config, layers=n), 1) for n in (2, 3, 4))
     assert three - two == four - three > 0
 
 
-@pytest.mark.parametrize("how", [How(), How(checkpointing=True), How(attention="mask")])
-def test_steps_of_training_are_timed_and_learn(how: How) -> None:
-    taken, model = speed.training(run(), 2, "fp32", CPU, how)
+@pytest.mark.parametrize(
+    "how", [TrainingOptions(), TrainingOptions(checkpointing=True), TrainingOptions(attention="mask")]
+)
+def test_steps_of_training_are_timed_and_learn(how: TrainingOptions) -> None:
+    taken, model = speed.time_training(run(), 2, "fp32", CPU, how)
     assert len(taken) == 2 and min(taken) > 0
     assert model.trunk.checkpointing == how.checkpointing
     torch.manual_seed(run().train.seed)
@@ -115,7 +119,7 @@ def test_weights_are_drawn_on_the_device_that_is_asked_for() -> None:
 
 
 def test_the_peak_of_a_processor_is_measured() -> None:
-    value, source = speed.peak_flops(CPU, "fp32")
+    value, source = speed.find_peak_flops(CPU, "fp32")
     assert source == "measured" and 1e8 < value < 1e14
 
 
@@ -131,14 +135,14 @@ def test_the_peak_of_a_processor_is_measured() -> None:
     ],
 )
 def test_devices_are_known_by_their_names(name: str, tera: float | None) -> None:
-    assert speed.data_sheet(name) == (None if tera is None else tera * 1e12)
+    assert speed.look_up_peak_flops(name) == (None if tera is None else tera * 1e12)
 
 
 def test_threads_are_given_back() -> None:
     before = torch.get_num_threads()
-    with speed.threads(before + 1):
+    with speed.limit_threads(before + 1):
         assert torch.get_num_threads() == before + 1
-        with speed.threads(0):
+        with speed.limit_threads(0):
             assert torch.get_num_threads() == before + 1
     assert torch.get_num_threads() == before
 
@@ -146,12 +150,12 @@ def test_threads_are_given_back() -> None:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no Linux")
 def test_memory_is_told_in_mebibytes() -> None:
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    assert speed.peak_memory_mib(CPU) == pytest.approx(int(lines["VmHWM"].split()[0]) / 1024, rel=0.02)
+    assert speed.measure_peak_memory_mib(CPU) == pytest.approx(int(lines["VmHWM"].split()[0]) / 1024, rel=0.02)
 
 
 def test_the_median_is_taken_part_by_part() -> None:
-    found = speed.median([Chunk(1.0, 9.0, 2.0), Chunk(3.0, 7.0, 1.0), Chunk(2.0, 8.0, 3.0)])
-    assert found == Chunk(2.0, 8.0, 2.0)
+    found = speed.median_timing([ChunkTiming(1.0, 9.0, 2.0), ChunkTiming(3.0, 7.0, 1.0), ChunkTiming(2.0, 8.0, 3.0)])
+    assert found == ChunkTiming(2.0, 8.0, 2.0)
 
 
 @pytest.mark.gpu
@@ -161,13 +165,13 @@ def test_the_median_is_taken_part_by_part() -> None:
 def test_a_gpu_makes_the_chunk_of_the_processor(compiled: bool) -> None:
     gpu = torch.device("cuda")
     model, codec, what = parts()
-    here = speed.chunk(model, codec, what, STEPS, "fp32")[1]
+    here = speed.time_chunk(model, codec, what, STEPS, "fp32")[1]
     model, codec, _ = parts()
     model, codec = model.to(gpu), codec.to(gpu)
     if compiled:
         graphs.compile_inference(model)
-    there = speed.asked(run(), 2, "", gpu)
+    there = speed.make_inputs(run(), 2, "", gpu)
     for anew in (False, True):
-        found = [speed.chunk(model, codec, there, STEPS, "fp32", anew=anew)[1].cpu() for _ in range(3)]
+        found = [speed.time_chunk(model, codec, there, STEPS, "fp32", recompute=anew)[1].cpu() for _ in range(3)]
         assert all(torch.allclose(actions, here, atol=2e-2) for actions in found)
-    assert speed.peak_memory_mib(gpu) > 0
+    assert speed.measure_peak_memory_mib(gpu) > 0

@@ -1,0 +1,134 @@
+"""Policy specifications: the expert, the random policy or a checkpoint, each with the observations it needs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aim.evaluate.plan import EvaluationPlan, SeedBatch
+from aim.evaluate.results import ResultsIdentity
+from sim.envs.env import Env
+from sim.types import STEPS_PER_IMAGE, Policy, UserError
+
+if TYPE_CHECKING:
+    from aim.policy import LearnedPolicy
+    from aim.train.precision import Number
+
+MakePolicy = Callable[[Env, SeedBatch], Policy]
+
+EXPERT, RANDOM = "expert", "random"
+
+
+@dataclass(frozen=True)
+class PolicySpec:
+    """Picklable specification of a policy; `make_policy` creates it for an Env that runs a batch."""
+
+    name: str
+    make_policy: MakePolicy
+    digest: str = ""  # of its weights
+    robot: str = ""  # the only one it can drive; "": any
+    cameras: tuple[str, ...] = ()  # what it looks at; none: it is shown no pictures
+    size: tuple[int, int] = (128, 128)  # height, width of the pictures that it is shown
+    depth: bool = False  # whether it is shown depth beside them
+    steps_per_prediction: int = STEPS_PER_IMAGE  # control steps from one predicted picture to the next
+    settings: Mapping[str, object] = field(default_factory=dict)  # what else decides how it acts
+
+    def make_identity(self, plan: EvaluationPlan) -> ResultsIdentity:
+        """Identity under which the results of a plan are stored."""
+        settings = {**self.settings, "first_seed": plan.first_seed}
+        return ResultsIdentity(self.name, self.digest, plan.robot, plan.variation, settings)
+
+
+def parse_policy(
+    policy: str, size: tuple[int, int] | None = None, device: str = "auto", policy_seed: int = 0
+) -> PolicySpec:
+    """Policy specification of "expert", "random" or the folder of a checkpoint; `UserError` for anything else.
+
+    A learned one is shown pictures of the `size` that it learned from, unless another is given.
+    """
+    if policy == EXPERT:
+        return PolicySpec(EXPERT, _make_expert, size=size or (128, 128))
+    if policy == RANDOM:
+        return PolicySpec(RANDOM, _make_random_policy, size=size or (128, 128))
+    if not Path(policy).is_dir():
+        raise UserError(f"no policy {policy!r}; give {EXPERT}, {RANDOM} or the folder of a training or checkpoint")
+    return _parse_checkpoint(Path(policy), size, device, policy_seed)
+
+
+def resolve_robot(spec: PolicySpec, requested: str, default: str) -> str:
+    """Robot to evaluate on; `UserError` if the policy was trained for another than the requested one."""
+    if requested and spec.robot and requested != spec.robot:
+        raise UserError(f"{spec.name} drives the robot {spec.robot!r}, not {requested!r}")
+    return requested or spec.robot or default
+
+
+def _make_expert(env: Env, batch: SeedBatch) -> Policy:
+    from sim.expert.policy import ExpertPolicy
+
+    return ExpertPolicy(env)
+
+
+def _make_random_policy(env: Env, batch: SeedBatch) -> Policy:
+    from aim.evaluate.random_policy import RandomPolicy
+
+    return RandomPolicy(env.robot, batch.seeds)
+
+
+def _parse_checkpoint(path: Path, requested_size: tuple[int, int] | None, device: str, policy_seed: int) -> PolicySpec:
+    import torch
+
+    from aim import config
+    from aim.train import checkpoint, precision
+    from aim.util import console, machine
+
+    folder = checkpoint.newest(path)
+    device_name = str(machine.resolve_device(device))
+    number = precision.resolve(config.load(folder).train.precision, torch.device(device_name))
+    digest = checkpoint.digest(folder)
+    policy = _load_policy_cached(folder, device_name, digest, number)
+    height, width = trained_size = policy.transform.size
+    size = requested_size or trained_size
+    if size[0] * width != size[1] * height:
+        console.print_note(f"note: it learned from pictures of {height}x{width}, which show another part of the scene")
+    return PolicySpec(
+        name=f"{policy.run.preset} {folder.name}",
+        make_policy=functools.partial(_make_learned_policy, folder, device_name, digest, number, policy_seed),
+        digest=digest,
+        robot=policy.run.robot,
+        cameras=policy.cameras,
+        size=size,
+        depth=policy.run.model.geometry,
+        steps_per_prediction=policy.run.model.actions_per_frame,
+        settings={
+            "size": list(size),
+            "execute": policy.execute,
+            "video_steps": policy.video_steps,
+            "action_steps": policy.action_steps,
+            "policy_seed": policy_seed,
+            "precision": policy.number,
+            "device": policy.device.type,
+        },
+    )
+
+
+def _make_learned_policy(
+    folder: Path, device_name: str, digest: str, number: Number, policy_seed: int, env: Env, batch: SeedBatch
+) -> Policy:
+    from aim.policy import LearnedPolicy
+
+    loaded = _load_policy_cached(folder, device_name, digest, number)
+    return LearnedPolicy(
+        loaded.run, loaded.transform, loaded.codec, loaded.model, seed=policy_seed, imagine=batch.filmed,
+        number=loaded.number, worlds=batch.seeds,
+    )  # fmt: skip
+
+
+@functools.lru_cache(maxsize=1)
+def _load_policy_cached(folder: Path, device_name: str, digest: str, number: Number) -> LearnedPolicy:
+    """Policy of a checkpoint, loaded once per process; the digest keeps other weights apart."""
+    from aim.policy import load_policy
+
+    return load_policy(folder, device=device_name, number=number)

@@ -1,0 +1,85 @@
+"""Frames of one roll-out, camera pictures beside the policy's predictions, and the video made from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aim.evaluate import videos
+from aim.evaluate.videos import Frames, Panel, outline_frames, overlay_maps, resize_frames, tile_panels
+from sim.types import CONTROL_HZ, AttemptFailure
+
+Picture = NDArray[np.uint8]  # (h w 3)
+SUCCESS_COLOUR, FAILURE_COLOUR = (46, 160, 95), (200, 70, 55)
+NUM_VERDICT_FRAMES = 2  # times the last picture is shown, outlined in the colour of its verdict
+
+
+@dataclass
+class RolloutFrames:
+    """Frames of one world, one every picture period; `future` and `maps` begin with the second."""
+
+    real: list[Picture] = field(default_factory=list)
+    future: list[Picture] = field(default_factory=list)
+    maps: list[Picture] = field(default_factory=list)
+    steps_per_prediction: int = 0  # control steps from one predicted picture to the next
+
+
+def select_predicted_frame(
+    extras: Mapping[str, NDArray], camera: str, step: int, steps_per_prediction: int
+) -> tuple[NDArray, NDArray] | None:
+    """Picture and map (n h w 3) that a chunk predicted for control step `step`, or for the first one after it.
+
+    Predicted frame i is due at (i + 1)·`steps_per_prediction` control steps. None where the policy predicts nothing.
+    """
+    images, maps = f"images/{camera}", f"maps/{camera}"
+    if images not in extras or maps not in extras:
+        return None
+    frame = min(-(-step // steps_per_prediction) - 1, extras[images].shape[1] - 1)
+    return extras[images][:, frame], extras[maps][:, frame]
+
+
+def render_rollout(rollout: RolloutFrames, failure: AttemptFailure | None, height: int) -> Frames:
+    """Video of a roll-out: camera pictures and, if the policy predicts them, expected pictures and maps.
+
+    The last picture of an attempt that failed has the reason under it.
+    """
+    real = np.stack(rollout.real)
+    if not rollout.future:
+        return videos.add_footer(
+            _append_verdict(resize_frames(real, height), failure is None), _format_failure(failure), NUM_VERDICT_FRAMES
+        )
+    counts = (len(real), len(rollout.future), len(rollout.maps))
+    assert counts[1] == counts[2] == len(real) - 1, counts
+    real, future = resize_frames(real[1:], height), resize_frames(np.stack(rollout.future), height)
+    panels = [
+        Panel("what happened", _append_verdict(real, failure is None)),
+        Panel(
+            f"predicted picture, up to {rollout.steps_per_prediction / CONTROL_HZ:.2f} s ahead",
+            _hold_last_frame(future),
+        ),
+        Panel("predicted map", _hold_last_frame(overlay_maps(real, np.stack(rollout.maps))), legend=True),
+    ]
+    return videos.add_footer(tile_panels(panels, height), _format_failure(failure), NUM_VERDICT_FRAMES)
+
+
+def _format_failure(failure: AttemptFailure | None) -> tuple[str, ...]:
+    """Footer lines of a failed episode: its reason, and the predicates that do not hold."""
+    if failure is None:
+        return ()
+    skill = f" in {failure.skill}" if failure.skill else ""
+    unmet = (f"does not hold: {', '.join(failure.unmet)}",) if failure.unmet else ()
+    return (f"{failure.reason}{skill}", *unmet)
+
+
+def _append_verdict(frames: Frames, success: bool) -> Frames:
+    """Frames with the last one repeated in the colour of success or failure."""
+    verdict = outline_frames(frames[-1:], SUCCESS_COLOUR if success else FAILURE_COLOUR)
+    return np.concatenate([frames, np.repeat(verdict, NUM_VERDICT_FRAMES, axis=0)])
+
+
+def _hold_last_frame(frames: Frames) -> Frames:
+    """Frames with the last one repeated for as long as the verdict is shown."""
+    return np.concatenate([frames, np.repeat(frames[-1:], NUM_VERDICT_FRAMES, axis=0)])
