@@ -25,7 +25,7 @@ from torch import Tensor
 from aim import config
 from aim.config import Run
 from aim.data import latents, transforms
-from aim.data.points import observed_points
+from aim.data.patch_points import compute_observed_points
 from aim.data.transforms import Transform
 from aim.model import canvas, graphs, lora, text
 from aim.model.aim import AIM
@@ -135,7 +135,7 @@ class LearnedPolicy:
         put = self._put
         points = None
         if self.run.model.geometry:
-            points = put(observed_points(observation, self.run.codec.views, self.grids))
+            points = put(compute_observed_points(observation, self.run.codec.views, self.grids))
         return Context(
             past_rgb=past, past_action=put(self.transform.action_in(memory.done, state)), past_valid=put(valid),
             rgb=tokens, state=put(self.transform.state_in(state)), text=words.to(self.device),

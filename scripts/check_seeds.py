@@ -9,7 +9,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from aim.data import flat, generate, store
+from aim.data import flat, store
+from aim.data.collect import local
 from aim.data.store import Recipe
 from sim import robots, tasks
 from sim.embodiment.model import Embodiment
@@ -34,7 +35,7 @@ def generated(task: str, robot: str, workers: int) -> dict[int, str]:
     """Return the digests of a dataset by seed."""
     recipe = Recipe((task,), robot, ("head",), SIZE, variation="mixed", seed=SEEDS[0], block=1)
     with tempfile.TemporaryDirectory() as folder:
-        generate.generate(recipe, len(SEEDS), Path(folder) / "set", workers)
+        local.collect_dataset(recipe, len(SEEDS), Path(folder) / "set", workers)
         return {ref.seed: ref.sha256 for ref in store.open_dataset(Path(folder) / "set").episodes}
 
 

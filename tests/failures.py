@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from unittest.mock import patch
 
-from aim.data.workers import Order, simulated
+from aim.data.collect.jobs import RecordingJob, simulate_episodes
 from sim.embodiment.model import Embodiment
 from sim.envs import settle
 from sim.episodes import record
@@ -37,10 +37,10 @@ def sample_no_scene_of_seed_3(task: Task, robot: Embodiment, seed: int, variatio
     return sample_scene(task, robot, seed, variation, attempt)
 
 
-def simulated_with_failures(order: Order) -> Iterator[Episode | FailedAttempt]:
+def simulated_with_failures(order: RecordingJob) -> Iterator[Episode | FailedAttempt]:
     """Yield the episodes of an order with both failures among them; to be called in a worker."""
     with (
         patch.object(record, "ExpertPolicy", Diverging),
         patch.object(settle, "sample_scene", sample_no_scene_of_seed_3),
     ):
-        yield from simulated(order)
+        yield from simulate_episodes(order)

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from aim.data.mix import variation_of
+from aim.data.collect.jobs import RecordingJob
 from aim.data.store import Dataset
-from aim.data.workers import Order
+from aim.data.variations import choose_variation
 from sim.episodes.value_maps import annotate_episode
 from sim.types import CONTACT_DTYPE, AttemptFailure, Episode, Event, FailureCause, Provenance
 
@@ -83,7 +83,7 @@ def succeeds(seed: int) -> bool:
     return seed % 4 != 3 and not 30 <= seed < 40
 
 
-def recorded(order: Order) -> Iterator[Episode]:
+def recorded(order: RecordingJob) -> Iterator[Episode]:
     """Yield the episodes of an order."""
     for seed in order.seeds:
         yield episode(
@@ -93,38 +93,38 @@ def recorded(order: Order) -> Iterator[Episode]:
             size=order.size,
             depth=order.depth,
             success=succeeds(seed),
-            variation=variation_of(order.variation, seed),
+            variation=choose_variation(order.variation, seed),
         )
 
 
-def uneven(order: Order) -> Iterator[Episode]:
+def uneven(order: RecordingJob) -> Iterator[Episode]:
     """Yield them too, the earlier blocks taking longer, so that blocks finish out of order."""
     time.sleep(0.3 if order.seeds.start % 20 == 0 else 0.0)
     yield from recorded(order)
 
 
-def slow(order: Order) -> Iterator[Episode]:
+def slow(order: RecordingJob) -> Iterator[Episode]:
     """Yield them, one every 50 ms."""
     for each in recorded(order):
         time.sleep(0.05)
         yield each
 
 
-def failing(order: Order) -> Iterator[Episode]:
+def failing(order: RecordingJob) -> Iterator[Episode]:
     """Yield the first block and raise in the second."""
     if order.seeds.start >= 10:
         raise ArithmeticError("the solver diverged")
     yield from recorded(order)
 
 
-def dying(order: Order) -> Iterator[Episode]:
+def dying(order: RecordingJob) -> Iterator[Episode]:
     """End the process in the second block, as the kernel does where memory runs out."""
     if order.seeds.start >= 10:
         os._exit(9)
     yield from recorded(order)
 
 
-def hopeless(order: Order) -> Iterator[Episode]:
+def hopeless(order: RecordingJob) -> Iterator[Episode]:
     """Yield failures alone."""
     for seed in order.seeds:
         yield episode(seed, order.task, cameras=order.cameras, size=order.size, success=False)

@@ -54,9 +54,9 @@ def episode(seed: int, side: int = 64, pictures: int = 17) -> Episode:
 def dataset(path: Path, episodes: Sequence[Episode], side: int = 64) -> Dataset:
     """Write episodes with seeds 0, 1, ... to `path` and return them as a dataset."""
     store.write_recipe(path, Recipe(tasks=("reach",), robot="aloha", cameras=CAMERAS, size=(side, side)))
-    (path / store.SHARDS).mkdir()
-    file = path / store.SHARDS / shard.file_name("reach", 0)
-    shard.write(file, "reach", range(len(episodes)), episodes)
+    (path / store.SHARDS_FOLDER).mkdir()
+    file = path / store.SHARDS_FOLDER / shard.format_file_name("reach", 0)
+    shard.write_shard(file, "reach", range(len(episodes)), episodes)
     return store.open_dataset(path)
 
 

@@ -85,7 +85,7 @@ def benchmark_generation(
     """
     import sim.robots
     from aim.commands import parse
-    from aim.data import generate as collector
+    from aim.data.collect import local as collector
     from aim.data.store import Recipe
 
     cameras = tuple(sim.robots.load_robot(robot).camera_names)
@@ -94,7 +94,7 @@ def benchmark_generation(
     def measure_sample(number: int) -> float:
         recipe = Recipe(tuple(tasks), robot, cameras, parse.parse_size(size), seed=1000 * number)
         with tempfile.TemporaryDirectory() as folder:
-            made = collector.generate(
+            made = collector.collect_dataset(
                 recipe, num, Path(folder) / "bench", workers, definitions=parse.encode_tasks(tasks)
             )
         return 3600 * made.added / made.seconds

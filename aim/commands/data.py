@@ -24,7 +24,7 @@ def show_dataset(folder: Folder) -> dict[str, object]:
     """
     from aim.data import verify as checks
 
-    return _print_survey(checks.survey(folder), folder)
+    return _print_survey(checks.survey_dataset(folder), folder)
 
 
 def verify_dataset(folder: Folder, replay: str = "one") -> dict[str, object]:
@@ -39,9 +39,9 @@ def verify_dataset(folder: Folder, replay: str = "one") -> dict[str, object]:
     from sim.registry import resolve_name
 
     resolve_name("replay", replay, checks.REPLAYS)
-    count = checks.survey(folder).episodes
+    count = checks.survey_dataset(folder).episodes
     with console.show_progress("verified", count) as bar:
-        found = checks.verify(folder, replay, watch=lambda ref: bar.step(detail=ref.task))
+        found = checks.verify_contents(folder, replay, watch=lambda ref: bar.step(detail=ref.task))
     return _print_survey(found, folder)
 
 
@@ -68,7 +68,7 @@ def _print_survey(survey: Survey, folder: Path) -> dict[str, object]:
         print(line)
     for task, counts in survey.tasks.items():
         print(f"  {task}: {counts['episodes']} episodes of {counts['attempts']} attempts")
-        for reason, seeds in survey.failures(task).items():
+        for reason, seeds in survey.group_failed_seeds(task).items():
             shown = ", ".join(map(str, seeds[:MAX_SEEDS_SHOWN])) + (", …" if len(seeds) > MAX_SEEDS_SHOWN else "")
             print(f"    {len(seeds)} lost: {reason} (seed {shown})")
     if survey.replayed:
@@ -84,7 +84,7 @@ def _print_survey(survey: Survey, folder: Path) -> dict[str, object]:
         "bytes": survey.bytes,
         "variation": recipe.variation,
         "tasks": survey.tasks,
-        "failures": {task: survey.failures(task) for task in survey.tasks},
+        "failures": {task: survey.group_failed_seeds(task) for task in survey.tasks},
         "provenance": [dataclasses.asdict(provenance) for provenance in survey.provenances],
         "replayed": survey.replayed,
         "not_replayed": list(survey.not_replayed),

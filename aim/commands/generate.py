@@ -57,9 +57,9 @@ def generate_dataset(
         depth: keep depth pictures too, in millimetres; about 0.25 MB a camera and episode of 128x128
     """
     from aim.commands import parse
-    from aim.data import generate as collector
-    from aim.data.mix import MIXES
+    from aim.data.collect import local as collector
     from aim.data.store import Recipe
+    from aim.data.variations import DATASET_VARIATIONS
     from sim import robots
     from sim.envs.failure import count_reasons, format_failure_counts
     from sim.registry import resolve_name
@@ -93,11 +93,13 @@ def generate_dataset(
         or embodiment.camera_names,
         size=parse.parse_size(settings["size"]),
         depth=settings["depth"],
-        variation=resolve_name("variation", settings["variation"], MIXES),
+        variation=resolve_name("variation", settings["variation"], DATASET_VARIATIONS),
         push=settings["push"],
         seed=parse.check_seed(settings["seed"]),
     )
-    generated = collector.generate(full_recipe, settings["num"], out, workers, definitions=parse.encode_tasks(tasks))
+    generated = collector.collect_dataset(
+        full_recipe, settings["num"], out, workers, definitions=parse.encode_tasks(tasks)
+    )
     print(f"{out}: {generated.episodes} episodes of {generated.attempts} attempts, {generated.bytes / 1e6:.1f} MB")
     print(f"{generated.added} recorded now in {generated.seconds:.1f} s; {generated.redraws} scenes were drawn again")
     for name in full_recipe.tasks:

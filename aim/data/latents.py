@@ -23,7 +23,7 @@ from torch import Tensor
 from aim.config import CodecConfig, DataConfig, View, layout, token_channels
 from aim.data import source
 from aim.data.source import Data, R, Ref, Shown, Source
-from aim.data.spots import spots
+from aim.data.synthetic_maps import draw_maps
 from aim.model import canvas
 from aim.model.codec import STREAM_KINDS, Kind, PictureCodec, resized
 from aim.util import console, machine
@@ -50,7 +50,7 @@ class Latents:
     map: Tensor  # (v r n c) float16
     starts: Tensor  # (e + 1,) int64
     shifts: Tensor  # (v e views 2) int64, pixels down and right; none in the first version
-    points: Tensor | None = None  # (v r n 4), where the patches lie: `aim.data.points`
+    points: Tensor | None = None  # (v r n 4), where the patches lie: `aim.data.patch_points`
 
 
 def with_points(latents: Latents, data: Data, config: CodecConfig) -> Latents:
@@ -92,7 +92,7 @@ def black_tokens(codec: PictureCodec) -> Tensor:
 def some_pictures(data: Source, refs: Sequence[Ref], config: CodecConfig, count: int, seed: int) -> Pictures:
     """Return about `count` instants, spread evenly over the episodes `refs`, at random times.
 
-    They are for teaching a codec: where a dataset has no maps, drawn ones stand in their place (`aim.data.spots`).
+    They are for teaching a codec: where a dataset has no maps, `aim.data.synthetic_maps` stand in their place.
     """
     draw = np.random.default_rng([seed, 11])
     share = -(-count // len(refs))
@@ -109,7 +109,7 @@ def some_pictures(data: Source, refs: Sequence[Ref], config: CodecConfig, count:
 def _drawn(config: CodecConfig, count: int, seed: int) -> Pictures:
     draw = np.random.default_rng([seed, 13])
     views = enumerate(config.views)
-    return {(i, "map"): torch.from_numpy(spots(count, view.height, view.width, draw)) for i, view in views}
+    return {(i, "map"): torch.from_numpy(draw_maps(count, view.height, view.width, draw)) for i, view in views}
 
 
 def drawn_shifts(data: Source, config: DataConfig, views: int) -> Tensor:

@@ -32,20 +32,20 @@ from numpy.typing import NDArray
 from aim.data import flat, png
 from sim.types import AttemptFailure, Episode, FailedAttempt, Provenance, UserError
 
-FORMAT = 3
+SHARD_FORMAT = 3
 # format 1 knew no random scenes; format 2 neither executed commands, reasons of failures nor provenance, and its maps
 # may be off by one level where they are computed again on another processor
 READABLE_FORMATS = (1, 2, 3)
 FIRST_FORMAT_OF_EXECUTED = 3
 EPISODE_ROW_DTYPE = np.dtype([("seed", "<i8"), ("pictures", "<i4"), ("steps", "<i4"), ("sha256", "S64")])
-UNKNOWN = Provenance()
-PICTURES = ("images", "maps")
-SMALL = 4096  # bytes; below, the bookkeeping of a compressed array is larger than what it saves
+UNKNOWN_PROVENANCE = Provenance()
+PICTURE_GROUPS = ("images", "maps")
+MIN_COMPRESSED_BYTES = 4096  # bytes; below, the bookkeeping of a compressed array is larger than what it saves
 
 
 @dataclass(frozen=True)
 class Shard:
-    """What a shard says of itself: `tried` of its `seeds` seeds count, the others were not needed.
+    """Metadata of a shard: `tried` of its `seeds` seeds count, the others were not needed.
 
     `redraws` says of each tried seed how many draws of its scene were no good.
     """
@@ -59,7 +59,7 @@ class Shard:
     rows: tuple[tuple[int, int, int, str], ...]  # seed, pictures, steps, digest
     redraws: tuple[int, ...] = ()
     reasons: tuple[AttemptFailure, ...] = ()  # of the seeds in `failed`, in their order; none before format 3
-    provenance: Provenance = UNKNOWN  # of all its episodes: one process recorded them
+    provenance: Provenance = UNKNOWN_PROVENANCE  # of all its episodes: one process recorded them
 
     @property
     def trimmed(self) -> bool:
@@ -67,49 +67,49 @@ class Shard:
         return self.tried < self.seeds
 
 
-def file_name(task: str, first_seed: int) -> str:
-    """Return the name of the shard of `task` that begins with `first_seed`."""
+def format_file_name(task: str, first_seed: int) -> str:
+    """File name of the shard of `task` that begins with `first_seed`."""
     return f"{task}-{first_seed:06d}.h5"
 
 
-def write(
+def write_shard(
     path: Path,
     task: str,
     seeds: range,
     episodes: Iterable[Episode | FailedAttempt],
     watch: Callable[[Episode | FailedAttempt], None] = lambda episode: None,
 ) -> Shard:
-    """Write the successful `episodes` to `path`, flushed to the disk, and return what was written."""
+    """Write the successful `episodes` to `path`, flushed to the disk; metadata of the shard written."""
     rows: list[tuple[int, int, int, str]] = []
     failed: list[int] = []
     reasons: list[AttemptFailure] = []
     redraws: list[int] = []
-    made: set[Provenance] = set()
+    provenances: set[Provenance] = set()
     with h5py.File(path, "w", libver="v110") as file:
         for episode in episodes:
             if isinstance(episode, Episode):
-                made.add(episode.provenance)
+                provenances.add(episode.provenance)
             if isinstance(episode, Episode) and episode.success:
-                rows.append(_write_episode(file.create_group(_group(len(rows))), episode))
+                rows.append(_write_episode(file.create_group(_format_group_name(len(rows))), episode))
             else:
                 assert episode.failure is not None, f"seed {episode.seed} failed without a reason"
                 failed.append(episode.seed)
                 reasons.append(episode.failure)
             redraws.append(episode.redraws)
             watch(episode)
-        assert len(made) <= 1, f"episodes of one shard come from one process, not of {made}"
+        assert len(provenances) <= 1, f"episodes of one shard come from one process, not of {provenances}"
         shard = Shard(
             path, task, seeds.start, len(seeds), len(seeds), tuple(failed), tuple(rows), tuple(redraws), tuple(reasons),
-            next(iter(made), UNKNOWN),
+            next(iter(provenances), UNKNOWN_PROVENANCE),
         )  # fmt: skip
         assert sorted(failed + [row[0] for row in rows]) == list(seeds), "one episode a seed"
-        _seal(file, shard)
-    flush(path)
+        _write_tables(file, shard)
+    flush_file(path)
     return shard
 
 
-def trim(shard: Shard, path: Path, keep: int) -> Shard:
-    """Write a copy with the first `keep` successes of `shard` only and return what was written."""
+def trim_shard(shard: Shard, path: Path, keep: int) -> Shard:
+    """Write a copy with only the first `keep` successes of `shard`; metadata of the copy."""
     assert 0 < keep < len(shard.rows)
     last = shard.rows[keep - 1][0]
     failed = tuple(seed for seed in shard.failed if seed < last)
@@ -120,20 +120,20 @@ def trim(shard: Shard, path: Path, keep: int) -> Shard:
     )
     with h5py.File(shard.path, "r") as source, h5py.File(path, "w", libver="v110") as file:
         for index in range(keep):
-            source.copy(source[_group(index)], file, _group(index))
-        _seal(file, copy)
-    flush(path)
+            source.copy(source[_format_group_name(index)], file, _format_group_name(index))
+        _write_tables(file, copy)
+    flush_file(path)
     return copy
 
 
-def flush(path: Path) -> None:
+def flush_file(path: Path) -> None:
     """Force a file's bytes onto the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
-def land(part: Path, final: Path) -> None:
-    """Give a whole shard its final name, lasting through a power cut."""
+def commit_file(part: Path, final: Path) -> None:
+    """Rename a complete file to its final name, durable across a power failure."""
     os.replace(part, final)
     folder = os.open(final.parent, os.O_RDONLY)
     try:
@@ -142,17 +142,17 @@ def land(part: Path, final: Path) -> None:
         os.close(folder)
 
 
-def read(path: Path) -> Shard:
-    """Return what the shard at `path` says of itself; `UserError` where it is not whole."""
-    with blame(path), h5py.File(path, "r") as file:
-        return describe(file, path)
+def read_shard(path: Path) -> Shard:
+    """Metadata of the shard at `path`; `UserError` if it is not complete."""
+    with report_damage(path), h5py.File(path, "r") as file:
+        return parse_shard(file, path)
 
 
-def describe(file: h5py.File, path: Path) -> Shard:
-    """Return what an open shard says of itself; `ValueError` or `KeyError` where it is not whole."""
+def parse_shard(file: h5py.File, path: Path) -> Shard:
+    """Metadata of an open shard; `ValueError` or `KeyError` if it is not complete."""
     text = str(file.attrs["header"])
-    table, failed = _values(file, "episodes"), _values(file, "failed")
-    if file.attrs["sha256"] != _seal_of(text, table, failed):
+    table, failed = _read_values(file, "episodes"), _read_values(file, "failed")
+    if file.attrs["sha256"] != _compute_tables_digest(text, table, failed):
         raise ValueError("its table was edited")
     header = json.loads(text)
     if header.pop("format") not in READABLE_FORMATS:
@@ -166,39 +166,41 @@ def describe(file: h5py.File, path: Path) -> Shard:
     )  # fmt: skip
 
 
-def names(file: h5py.File, index: int) -> list[str]:
-    """Return the names of all arrays of an episode, in the words of `aim.data.flat`."""
-    found: list[str] = []
-    _episode(file, index).visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
-    return sorted({name.removesuffix("/png").removesuffix("/offsets") for name in found})
+def list_arrays(file: h5py.File, index: int) -> list[str]:
+    """Names of all arrays of an episode, as in `aim.data.flat`."""
+    names_found: list[str] = []
+    _get_episode_group(file, index).visititems(
+        lambda name, item: names_found.append(name) if isinstance(item, h5py.Dataset) else None
+    )
+    return sorted({name.removesuffix("/png").removesuffix("/offsets") for name in names_found})
 
 
-def about(file: h5py.File, index: int) -> str:
-    """Return the JSON of an episode; `ValueError` where it is no text any more."""
-    text = str(_episode(file, index).attrs["about"])
+def read_metadata(file: h5py.File, index: int) -> str:
+    """Metadata of an episode as JSON; `ValueError` if it is not valid text."""
+    text = str(_get_episode_group(file, index).attrs["about"])
     text.encode()  # h5py lets bytes pass that are no UTF-8
     return text
 
 
-def array(file: h5py.File, index: int, name: str) -> NDArray[Any]:
-    """Return one array of an episode, pictures decoded."""
-    group = _episode(file, index)
-    if not name.startswith(PICTURES):
-        return _values(group, name)
-    data, offsets = _values(group, f"{name}/png"), _values(group, f"{name}/offsets")
-    return png.decode(data[start:end] for start, end in itertools.pairwise(offsets))
+def read_array(file: h5py.File, index: int, name: str) -> NDArray[Any]:
+    """One array of an episode, pictures decoded."""
+    group = _get_episode_group(file, index)
+    if not name.startswith(PICTURE_GROUPS):
+        return _read_values(group, name)
+    data, offsets = _read_values(group, f"{name}/png"), _read_values(group, f"{name}/offsets")
+    return png.decode_pngs(data[start:end] for start, end in itertools.pairwise(offsets))
 
 
-def pictures(file: h5py.File, index: int, name: str, frames: Sequence[int]) -> NDArray[np.uint8]:
-    """Return some pictures (k h w 3) of "images/head" and the like, reading no others."""
-    group = _episode(file, index)
-    offsets, data = _values(group, f"{name}/offsets"), _dataset(group, f"{name}/png")
-    return png.decode(np.asarray(data[offsets[frame] : offsets[frame + 1]]) for frame in frames)
+def read_pictures(file: h5py.File, index: int, name: str, frames: Sequence[int]) -> NDArray[np.uint8]:
+    """Selected pictures (k h w 3) of a group such as "images/head", without reading the others."""
+    group = _get_episode_group(file, index)
+    offsets, data = _read_values(group, f"{name}/offsets"), _get_array(group, f"{name}/png")
+    return png.decode_pngs(np.asarray(data[offsets[frame] : offsets[frame + 1]]) for frame in frames)
 
 
 @contextlib.contextmanager
-def blame(path: Path) -> Iterator[None]:
-    """Turn what damage makes of reading into one `UserError` that names the shard and the remedy."""
+def report_damage(path: Path) -> Iterator[None]:
+    """Turn read errors of a damaged file into a `UserError` with the shard and the remedy."""
     try:
         yield
     except UserError:
@@ -210,21 +212,21 @@ def blame(path: Path) -> Iterator[None]:
 
 
 def _write_episode(group: h5py.Group, episode: Episode) -> tuple[int, int, int, str]:
-    form = flat.flatten(episode)
-    group.attrs["about"] = form.about
-    for name, value in form.arrays.items():
-        if name.startswith(PICTURES):
-            data, offsets = png.encode(value)
+    flat_episode = flat.flatten(episode)
+    group.attrs["about"] = flat_episode.about
+    for name, value in flat_episode.arrays.items():
+        if name.startswith(PICTURE_GROUPS):
+            data, offsets = png.encode_pngs(value)
             group.create_dataset(f"{name}/png", data=data)
             group.create_dataset(f"{name}/offsets", data=offsets)
         else:
             _write_array(group, name, value)
     count = len(next(iter(episode.images.values()))) if episode.images else len(episode.action) // 4 + 1
-    return episode.seed, count, len(episode.action), flat.digest(form)
+    return episode.seed, count, len(episode.action), flat.digest(flat_episode)
 
 
 def _write_array(group: h5py.Group, name: str, value: NDArray[Any]) -> None:
-    if value.nbytes < SMALL:
+    if value.nbytes < MIN_COMPRESSED_BYTES:
         group.create_dataset(name, data=value)
         return
     # against lzf, gzip 1 takes 1 ms more an episode, saves 10 kB and is read by every HDF5 library
@@ -232,11 +234,11 @@ def _write_array(group: h5py.Group, name: str, value: NDArray[Any]) -> None:
     group.create_dataset(name, data=value, chunks=chunk, compression="gzip", compression_opts=1, shuffle=True)
 
 
-def _seal(file: h5py.File, shard: Shard) -> None:
-    said = {name: vars(shard)[name] for name in ("task", "first_seed", "seeds", "tried", "redraws")}
+def _write_tables(file: h5py.File, shard: Shard) -> None:
+    fields = {name: vars(shard)[name] for name in ("task", "first_seed", "seeds", "tried", "redraws")}
     reasons = [dataclasses.asdict(reason) for reason in shard.reasons]
     provenance = dataclasses.asdict(shard.provenance)
-    text = json.dumps({"format": FORMAT, **said, "reasons": reasons, "provenance": provenance})
+    text = json.dumps({"format": SHARD_FORMAT, **fields, "reasons": reasons, "provenance": provenance})
     table = np.array(
         [(seed, count, steps, sha.encode()) for seed, count, steps, sha in shard.rows], dtype=EPISODE_ROW_DTYPE
     )
@@ -244,30 +246,30 @@ def _seal(file: h5py.File, shard: Shard) -> None:
     file.create_dataset("episodes", data=table)
     file.create_dataset("failed", data=failed)
     file.attrs["header"] = text
-    file.attrs["sha256"] = _seal_of(text, table, failed)
+    file.attrs["sha256"] = _compute_tables_digest(text, table, failed)
 
 
-def _seal_of(text: str, table: NDArray[Any], failed: NDArray[np.int64]) -> str:
+def _compute_tables_digest(text: str, table: NDArray[Any], failed: NDArray[np.int64]) -> str:
     return hashlib.sha256(text.encode() + table.tobytes() + failed.tobytes()).hexdigest()
 
 
-def _episode(file: h5py.File, index: int) -> h5py.Group:
-    group = file[_group(index)]
+def _get_episode_group(file: h5py.File, index: int) -> h5py.Group:
+    group = file[_format_group_name(index)]
     if not isinstance(group, h5py.Group):
-        raise ValueError(f"{_group(index)} is no episode")
+        raise ValueError(f"{_format_group_name(index)} is no episode")
     return group
 
 
-def _dataset(group: h5py.Group, name: str) -> h5py.Dataset:
+def _get_array(group: h5py.Group, name: str) -> h5py.Dataset:
     item = group[name]
     if not isinstance(item, h5py.Dataset):
         raise ValueError(f"{name} is no array")
     return item
 
 
-def _values(group: h5py.Group, name: str) -> NDArray[Any]:
-    return np.asarray(_dataset(group, name)[()])
+def _read_values(group: h5py.Group, name: str) -> NDArray[Any]:
+    return np.asarray(_get_array(group, name)[()])
 
 
-def _group(index: int) -> str:
+def _format_group_name(index: int) -> str:
     return f"{index:04d}"

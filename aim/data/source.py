@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from aim.config import View
 from aim.data.mapping import OwnRobot
-from aim.data.points import episode_points
+from aim.data.patch_points import compute_episode_points
 from aim.data.store import Dataset, open_dataset
 from aim.model.canvas import Grid, Shifts
 from sim import robots
@@ -105,7 +105,7 @@ class Source(Shown[Ref], Protocol):
         ...
 
     def points(self, ref: Ref, views: Sequence[View], grids: Sequence[Grid], shifts: Shifts) -> NDArray[np.float32]:
-        """Return where the patches of all pictures lie (T n 4, `aim.data.points`); `UserError` without depth."""
+        """Return where the patches of all pictures lie (T n 4, `aim.data.patch_points`); `UserError` without depth."""
         ...
 
 
@@ -141,7 +141,7 @@ class Simulated:
 
     def points(self, ref: Ref, views: Sequence[View], grids: Sequence[Grid], shifts: Shifts) -> NDArray[np.float32]:
         """Return where the patches of all pictures lie; `UserError` where depth was not kept."""
-        return episode_points(self.dataset, self.dataset.episodes[ref.index], views, grids, shifts)
+        return compute_episode_points(self.dataset, self.dataset.episodes[ref.index], views, grids, shifts)
 
     def pictures(self, ref: Ref, camera: str, frames: Sequence[int]) -> NDArray[np.uint8]:
         """Return pictures (k h w 3) of one camera."""

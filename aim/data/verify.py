@@ -1,4 +1,4 @@
-"""What is in a dataset, and whether all of it is as it was recorded."""
+"""Contents of a dataset, and checks that they are as recorded."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from aim.data import flat, shard, store
-from aim.data.mix import variation_of
 from aim.data.shard import Shard
 from aim.data.store import Dataset, EpisodeRef, Recipe
+from aim.data.variations import choose_variation
 from sim.task.spec import format_digest_label
 from sim.types import STEPS_PER_IMAGE, Episode, Provenance, UserError
 
@@ -25,7 +25,7 @@ MAP_TOLERANCE_OF_OLD_FORMATS = 1  # of 255: their last bit depends on the proces
 
 @dataclass(frozen=True)
 class Survey:
-    """Counts of a dataset's whole shards, and one line for each thing that is wrong."""
+    """Counts over a dataset's intact shards, and one line for each problem."""
 
     recipe: Recipe
     dataset: Dataset  # of the whole shards
@@ -35,22 +35,22 @@ class Survey:
 
     @property
     def episodes(self) -> int:
-        """How many episodes there are."""
+        """Number of episodes."""
         return len(self.dataset.episodes)
 
     @property
     def frames(self) -> int:
-        """How many moments are pictured, however many cameras look."""
+        """Number of picture times, independent of the number of cameras."""
         return sum(ref.pictures for ref in self.dataset.episodes)
 
     @property
     def bytes(self) -> int:
-        """What the shards take on the disk."""
+        """Size of the shards on disk."""
         return sum(piece.path.stat().st_size for piece in self.dataset.shards)
 
     @property
     def tasks(self) -> dict[str, dict[str, int]]:
-        """Episodes and attempts of each task."""
+        """Numbers of episodes and attempts by task."""
         counts = {task: {"episodes": 0, "attempts": 0} for task in self.recipe.tasks}
         for piece in self.dataset.shards:
             counts[piece.task]["episodes"] += len(piece.rows)
@@ -59,12 +59,12 @@ class Survey:
 
     @property
     def provenances(self) -> tuple[Provenance, ...]:
-        """What the shards were recorded with, each kind once, in their order."""
+        """Distinct provenances of the shards, in their order."""
         known = dict.fromkeys(piece.provenance for piece in self.dataset.shards)
         return tuple(made for made in known if made != Provenance())
 
-    def failures(self, task: str) -> dict[str, list[int]]:
-        """Seeds of a task that gave nothing, by the reason, the most frequent first; "unknown" before format 3."""
+    def group_failed_seeds(self, task: str) -> dict[str, list[int]]:
+        """Failed seeds of a task by reason, the most frequent first; "unknown" before format 3."""
         seeds: dict[str, list[int]] = {}
         for piece in self.dataset.shards:
             if piece.task == task:
@@ -74,89 +74,89 @@ class Survey:
         return dict(sorted(seeds.items(), key=lambda item: -len(item[1])))
 
 
-def survey(path: Path) -> Survey:
-    """Return what the dataset at `path` holds; looks at the shards' tables, not into the episodes."""
+def survey_dataset(path: Path) -> Survey:
+    """Survey of the dataset at `path` from the tables of its shards, without reading episodes."""
     recipe = store.read_recipe(path)
-    whole: list[Shard] = []
+    shards: list[Shard] = []
     problems: list[str] = []
-    for file in store.shard_files(path, recipe):
+    for file in store.list_shard_files(path, recipe):
         try:
-            whole.append(shard.read(file))
+            shards.append(shard.read_shard(file))
         except UserError as damage:
             problems.append(str(damage))
-    problems += _order(recipe, whole)
-    problems += store.find_mixed_renderers(path, whole)
-    return Survey(recipe, Dataset(path, recipe, whole), tuple(problems))
+    problems += _check_shard_order(recipe, shards)
+    problems += store.find_mixed_renderers(path, shards)
+    return Survey(recipe, Dataset(path, recipe, shards), tuple(problems))
 
 
-def verify(path: Path, replay: str = "one", watch: Callable[[EpisodeRef], None] = lambda ref: None) -> Survey:
-    """Return the survey of `path` after reading every episode: digest, shapes, times and value maps.
+def verify_contents(path: Path, replay: str = "one", watch: Callable[[EpisodeRef], None] = lambda ref: None) -> Survey:
+    """Survey of `path` after reading every episode: digest, shapes, times and value maps.
 
     `replay`, one of REPLAYS, says how many of a shard's episodes are run again in the simulator: their executed
     commands must lead to their states to the bit, where MuJoCo, NumPy and processor are those of the recording.
     """
-    found = survey(path)
-    problems = list(found.problems)
+    survey = survey_dataset(path)
+    problems = list(survey.problems)
     replayed, not_replayed = 0, dict[str, None]()
-    for ref in found.dataset.episodes:
-        episode, faults = _episode(found.dataset, ref)
+    for ref in survey.dataset.episodes:
+        episode, faults = _read_and_check(survey.dataset, ref)
         if episode is not None and not faults and (replay == "all" or (replay == "one" and ref.index == 0)):
-            reason = _why_not_replayed(episode, found.recipe)
+            reason = _explain_no_replay(episode, survey.recipe)
             if reason:
                 not_replayed[reason] = None
             else:
-                faults = list(_replay(episode))
+                faults = list(_check_replay(episode))
                 replayed += not faults
         problems += [f"{ref.shard}, seed {ref.seed}: {line}" for line in faults]
         watch(ref)
-    found.dataset.close()
-    return dataclasses.replace(found, problems=tuple(problems), replayed=replayed, not_replayed=tuple(not_replayed))
+    survey.dataset.close()
+    return dataclasses.replace(survey, problems=tuple(problems), replayed=replayed, not_replayed=tuple(not_replayed))
 
 
-def _order(recipe: Recipe, shards: list[Shard]) -> Iterator[str]:
+def _check_shard_order(recipe: Recipe, shards: list[Shard]) -> Iterator[str]:
     for task in recipe.tasks:
-        firsts = [piece.first_seed for piece in shards if piece.task == task]
-        there = set(firsts)
-        for first in range(recipe.seed, max(firsts, default=recipe.seed), recipe.block):
-            if first not in there:
-                yield f"{shard.file_name(task, first)} is missing; the same `aim generate` again makes it"
+        first_seeds = [piece.first_seed for piece in shards if piece.task == task]
+        present = set(first_seeds)
+        for first in range(recipe.seed, max(first_seeds, default=recipe.seed), recipe.block):
+            if first not in present:
+                yield f"{shard.format_file_name(task, first)} is missing; the same `aim generate` again makes it"
     for piece in shards:
-        if piece.path.name != shard.file_name(piece.task, piece.first_seed):
-            yield f"{piece.path.name} holds {shard.file_name(piece.task, piece.first_seed)}; give it that name"
+        if piece.path.name != shard.format_file_name(piece.task, piece.first_seed):
+            yield f"{piece.path.name} holds {shard.format_file_name(piece.task, piece.first_seed)}; give it that name"
 
 
-def _episode(dataset: Dataset, ref: EpisodeRef) -> tuple[Episode | None, list[str]]:
-    """Return an episode, None where it cannot be read, and what is wrong with it."""
+def _read_and_check(dataset: Dataset, ref: EpisodeRef) -> tuple[Episode | None, list[str]]:
+    """Episode, None if it cannot be read, and its faults."""
     try:
-        form = dataset.flat(ref)
+        flat_episode = dataset.load_flat(ref)
     except UserError as damage:
         return None, [str(damage)]
-    if flat.digest(form) != ref.sha256:
+    if flat.digest(flat_episode) != ref.sha256:
         return None, ["its contents were changed; delete the shard and run the same `aim generate` again"]
-    episode = flat.unflatten(form, dataset.provenance(ref))
+    episode = flat.unflatten(flat_episode, dataset.get_provenance(ref))
     max_difference = MAP_TOLERANCE_OF_OLD_FORMATS if dataset.recipe.format < FIRST_FORMAT_OF_EXACT_MAPS else 0
     return episode, [
-        *_identity(episode, dataset.recipe, ref),
-        *_shapes(episode, dataset.recipe),
-        *_maps(episode, max_difference),
+        *_check_identity(episode, dataset.recipe, ref),
+        *_check_shapes(episode, dataset.recipe),
+        *_check_maps(episode, max_difference),
     ]
 
 
-def _identity(episode: Episode, recipe: Recipe, ref: EpisodeRef) -> Iterator[str]:
+def _check_identity(episode: Episode, recipe: Recipe, ref: EpisodeRef) -> Iterator[str]:
     name, digest = json.loads(episode.task)["name"], hashlib.sha256(episode.task.encode()).hexdigest()
     label = ref.task if ref.task == format_digest_label(name, digest) else name
-    said = (label, episode.seed, episode.robot, episode.success, episode.variation)
-    place = (ref.task, ref.seed, recipe.robot, True, variation_of(recipe.variation, ref.seed))
-    if said != place:
-        yield f"it says task, seed, robot, success, variation {said}; its place says {place}"
+    found = (label, episode.seed, episode.robot, episode.success, episode.variation)
+    expected = (ref.task, ref.seed, recipe.robot, True, choose_variation(recipe.variation, ref.seed))
+    if found != expected:
+        yield f"it says task, seed, robot, success, variation {found}; its place says {expected}"
     if set(episode.images) != set(recipe.cameras):
         yield f"it has cameras {', '.join(sorted(episode.images))}, the recipe has {', '.join(recipe.cameras)}"
     if set(episode.depth) != (set(recipe.cameras) if recipe.depth else set()):
-        there = ", ".join(sorted(episode.depth)) or "no camera"
-        yield f"it has depth of {there}; the recipe asks for {'every camera' if recipe.depth else 'none'}"
+        cameras = ", ".join(sorted(episode.depth)) or "no camera"
+        yield f"it has depth of {cameras}; the recipe asks for {'every camera' if recipe.depth else 'none'}"
 
 
-def _shapes(episode: Episode, recipe: Recipe) -> Iterator[str]:
+def _check_shapes(episode: Episode, recipe: Recipe) -> Iterator[str]:
     steps = len(episode.action)
     count = steps // STEPS_PER_IMAGE + 1
     if steps % STEPS_PER_IMAGE:
@@ -166,7 +166,7 @@ def _shapes(episode: Episode, recipe: Recipe) -> Iterator[str]:
         if rows != steps + (name != "executed"):
             yield f"{name} has {rows} rows for {steps} actions"
     picture = (count, *recipe.size, 3)
-    wanted = {
+    expected = {
         "images": picture,
         "maps": picture,
         "depth": picture[:3],
@@ -174,24 +174,24 @@ def _shapes(episode: Episode, recipe: Recipe) -> Iterator[str]:
         "extrinsics": (count, 4, 4),
         "intrinsics": (3, 3),
     }
-    for name, shape in wanted.items():
+    for name, shape in expected.items():
         for camera, value in vars(episode)[name].items():
             if value.shape != shape:
                 yield f"{name}/{camera} is of shape {value.shape}, not {shape}"
 
 
-def _maps(episode: Episode, max_difference: int) -> Iterator[str]:
+def _check_maps(episode: Episode, max_difference: int) -> Iterator[str]:
     """Visibility is left out: where depth was not kept, it cannot be had again."""
     from sim.episodes.value_maps import annotate_episode
 
-    again, _ = annotate_episode(episode)
-    for camera, kept in episode.maps.items():
-        same_shape = camera in again and kept.shape == again[camera].shape
-        if not same_shape or np.abs(kept.astype(np.int16) - again[camera]).max(initial=0) > max_difference:
+    recomputed, _ = annotate_episode(episode)
+    for camera, stored in episode.maps.items():
+        same_shape = camera in recomputed and stored.shape == recomputed[camera].shape
+        if not same_shape or np.abs(stored.astype(np.int16) - recomputed[camera]).max(initial=0) > max_difference:
             yield f"the value maps of camera {camera} do not follow from its events"
 
 
-def _why_not_replayed(episode: Episode, recipe: Recipe) -> str:
+def _explain_no_replay(episode: Episode, recipe: Recipe) -> str:
     from sim.episodes.replay import explain_inexact_replay
 
     if recipe.format < shard.FIRST_FORMAT_OF_EXECUTED:
@@ -200,7 +200,7 @@ def _why_not_replayed(episode: Episode, recipe: Recipe) -> str:
     return f"recorded with {different}" if different else ""
 
 
-def _replay(episode: Episode) -> Iterator[str]:
+def _check_replay(episode: Episode) -> Iterator[str]:
     from sim.episodes.provenance import describe_commit
     from sim.episodes.replay import replay_episode
 

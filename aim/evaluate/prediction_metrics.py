@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from aim.data import peaks as places
-from aim.data.peaks import PEAK
+from aim.data.peaks import MIN_PEAK_VALUE
 from aim.evaluate.intervals import clustered_wilson_interval
 
 MIN_PIXEL_CHANGE = 25  # bytes: a pixel changed where any of its colours differs by more than this
@@ -97,18 +97,22 @@ def compare_peaks(predicted: Tensor, true: Tensor) -> tuple[PeakError, ...]:
     errors = []
     for window, frame, channel in np.ndindex(predicted.shape[0], predicted.shape[1], predicted.shape[4]):
         true_map, predicted_map = (maps[window, frame, ..., channel].numpy() for maps in (true, predicted))
-        if true_map.max() >= PEAK:
-            true_peaks, predicted_peaks = places.peaks(true_map), places.peaks(predicted_map)
+        if true_map.max() >= MIN_PEAK_VALUE:
+            true_peaks, predicted_peaks = places.find_peaks(true_map), places.find_peaks(predicted_map)
             scale = REFERENCE_HEIGHT_PX / len(true_map)
-            distance = scale * float(places.away(predicted_peaks, true_peaks)[0]) if len(predicted_peaks) else inf
-            missed = tuple((scale * places.away(true_peaks, predicted_peaks)).tolist())
+            distance = (
+                scale * float(places.distance_to_nearest(predicted_peaks, true_peaks)[0])
+                if len(predicted_peaks)
+                else inf
+            )
+            missed = tuple((scale * places.distance_to_nearest(true_peaks, predicted_peaks)).tolist())
             errors.append(PeakError(window, frame, channel, distance, missed))
     return tuple(errors)
 
 
 def count_false_peaks(predicted: Tensor, true: Tensor) -> tuple[int, int]:
     """Number of maps with a predicted but no true peak, and number of maps without a true peak."""
-    has_peak, predicts_peak = (maps.flatten(2, 3).amax(2) >= PEAK for maps in (true, predicted))
+    has_peak, predicts_peak = (maps.flatten(2, 3).amax(2) >= MIN_PEAK_VALUE for maps in (true, predicted))
     return int((predicts_peak & ~has_peak).sum()), int((~has_peak).sum())
 
 

@@ -133,29 +133,29 @@ def read_evaluation(path: Path) -> EvaluationReport:
 
 def read_dataset(folder: Path) -> DatasetReport:
     """Facts and videos of the dataset in `folder`."""
-    from aim.data.verify import survey
+    from aim.data.verify import survey_dataset
 
-    survey = survey(folder)
-    recipe, refs = survey.recipe, survey.dataset.episodes
-    counts = ", ".join(f"{task} {c['episodes']} of {c['attempts']}" for task, c in survey.tasks.items())
+    survey_dataset = survey_dataset(folder)
+    recipe, refs = survey_dataset.recipe, survey_dataset.dataset.episodes
+    counts = ", ".join(f"{task} {c['episodes']} of {c['attempts']}" for task, c in survey_dataset.tasks.items())
     facts = {
         "episodes of attempts": counts,
-        "pictures": f"{survey.frames} of each camera, {recipe.size[0]} by {recipe.size[1]} pixels at 12.5 Hz",
+        "pictures": f"{survey_dataset.frames} of each camera, {recipe.size[0]} by {recipe.size[1]} pixels at 12.5 Hz",
         "cameras": ", ".join(recipe.cameras),
         "robot": recipe.robot,
         "scenes": recipe.variation,
         "first seed": str(recipe.seed),
-        "size": f"{survey.bytes / 1e6:.1f} MB",
-        "problems": "; ".join(survey.problems) or "none",
+        "size": f"{survey_dataset.bytes / 1e6:.1f} MB",
+        "problems": "; ".join(survey_dataset.problems) or "none",
     }
     shown = []
     for ref in refs[:: max(1, len(refs) // MAX_EPISODES_SHOWN)][:MAX_EPISODES_SHOWN]:
-        episode = survey.dataset.load(ref, ("images", "maps"))
+        episode = survey_dataset.dataset.load(ref, ("images", "maps"))
         video = videos.annotate_episode_video({c: episode.images[c] for c in recipe.cameras}, episode.maps)
         caption = f"{ref.task}, seed {ref.seed}: {episode.instruction}"
         shown.append(ReportVideo(videos.encode_webp(video), caption, wide=True))
-    survey.dataset.close()
-    return DatasetReport(folder.resolve().name, survey.episodes, facts, tuple(shown))
+    survey_dataset.dataset.close()
+    return DatasetReport(folder.resolve().name, survey_dataset.episodes, facts, tuple(shown))
 
 
 def list_versions() -> dict[str, str]:

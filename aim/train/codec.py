@@ -15,7 +15,7 @@ from torch import Tensor
 
 from aim.config import Run, TrainConfig
 from aim.data import peaks
-from aim.data.peaks import PEAK
+from aim.data.peaks import MIN_PEAK_VALUE
 from aim.model.codec import STREAM_KINDS, Codec, Kind, PictureCodec, patches, principal_axes, set_linear, to_bytes
 from aim.train import precision, schedule
 from aim.train.log import Log, Meter
@@ -216,10 +216,10 @@ def _things(codec: PictureCodec, view: int, a: Tensor, b: Tensor) -> tuple[Tenso
 def _moved(a: Tensor, b: Tensor) -> tuple[list[float], list[bool]]:
     """Return by how many pixels peaks moved, and whether they were lost, for each map and channel that has some."""
     pairs = zip(*(maps.movedim(-1, 1).flatten(0, 1).numpy() for maps in (a, b)), strict=True)
-    pairs = [(here, there) for here, there in pairs if here.max() >= PEAK]
+    pairs = [(here, there) for here, there in pairs if here.max() >= MIN_PEAK_VALUE]
     lost = [bool(there.max() < LOST * here.max()) for here, there in pairs]
-    kept = [tuple(map(peaks.peaks, pair)) for pair, gone in zip(pairs, lost, strict=True) if not gone]
-    return [float(far) for here, there in kept if len(there) for far in peaks.away(here, there)], lost
+    kept = [tuple(map(peaks.find_peaks, pair)) for pair, gone in zip(pairs, lost, strict=True) if not gone]
+    return [float(far) for here, there in kept if len(there) for far in peaks.distance_to_nearest(here, there)], lost
 
 
 def warnings(quality: Quality) -> list[str]:

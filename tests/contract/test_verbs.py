@@ -15,7 +15,7 @@ import pytest
 from aim import cli
 from aim.commands.generate import merge_settings
 from aim.data import store
-from aim.data.mix import MIXES
+from aim.data.variations import DATASET_VARIATIONS
 from aim.util import console
 from sim.types import UserError
 
@@ -207,7 +207,7 @@ def test_a_recipe_sets_what_is_not_given(tmp_path: Path, capsys: pytest.CaptureF
     assert [data.load(ref, ()).variation for ref in data.episodes] == [
         "random" if ref.seed % 2 else "clean" for ref in data.episodes
     ]
-    assert kept.depth and data.depth(data.episodes[0], "head").shape[1:] == (24, 32)
+    assert kept.depth and data.read_depth(data.episodes[0], "head").shape[1:] == (24, 32)
     assert cli.main([*words, "--json"]) == console.EXIT_MISTAKE
     assert "was made with tasks ('click_bell',), not" in last_line(capsys)[0]["error"]
     assert cli.main(["data", "verify", str(tmp_path / "set")]) == console.EXIT_DONE
@@ -242,7 +242,7 @@ def test_the_recipes_that_come_with_it_are_sound(path: Path) -> None:
     from sim import robots, tasks
 
     asked = merge_settings({}, path)
-    assert asked["suite"] in tasks.list_suites() and asked["variation"] in MIXES
+    assert asked["suite"] in tasks.list_suites() and asked["variation"] in DATASET_VARIATIONS
     assert tuple(asked["cameras"].split(",")) == robots.load_robot(asked["robot"]).camera_names
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from aim import cli
 from aim.data import shard, store, verify
-from aim.data.generate import generate
+from aim.data.collect.local import collect_dataset
 from aim.data.store import Recipe
 
 RECIPE = Recipe(
@@ -22,13 +22,13 @@ RECIPE = Recipe(
 @pytest.mark.slow
 def test_seeds_alone_decide_what_is_recorded(tmp_path: Path) -> None:
     """One worker, two workers, and a run that was extended hold the same bytes."""
-    generate(RECIPE, 5, tmp_path / "one", 1)
-    generate(RECIPE, 2, tmp_path / "two", 2)
-    generate(RECIPE, 5, tmp_path / "two", 2)
+    collect_dataset(RECIPE, 5, tmp_path / "one", 1)
+    collect_dataset(RECIPE, 2, tmp_path / "two", 2)
+    collect_dataset(RECIPE, 5, tmp_path / "two", 2)
     one, two = store.open_dataset(tmp_path / "one"), store.open_dataset(tmp_path / "two")
     assert [(ref.seed, ref.sha256) for ref in one.episodes] == [(ref.seed, ref.sha256) for ref in two.episodes]
     assert len({ref.sha256 for ref in one.episodes}) == 5
-    assert verify.verify(tmp_path / "one").problems == ()
+    assert verify.verify_contents(tmp_path / "one").problems == ()
     last = one.load(one.episodes[-1])
     assert last.depth["head"].shape == last.images["head"].shape[:3]
     assert 0.2 < np.median(last.depth["head"]) < 3.0
@@ -42,9 +42,9 @@ def test_attempts_that_fail_are_counted_with_their_reasons_and_nothing_of_them_i
     """Diverging physics and a seed without a scene, through recording, shard, dataset and `aim data info`."""
     monkeypatch.chdir(tmp_path)
     recipe = dataclasses.replace(RECIPE, robot="panda", cameras=("head",), depth=False, block=5)
-    made = generate(recipe, 3, tmp_path / "set", 1, failures.simulated_with_failures)
+    made = collect_dataset(recipe, 3, tmp_path / "set", 1, failures.simulated_with_failures)
     assert (made.episodes, made.attempts) == (3, 5)
-    piece = shard.read(tmp_path / "set" / store.SHARDS / "click_bell-000000.h5")
+    piece = shard.read_shard(tmp_path / "set" / store.SHARDS_FOLDER / "click_bell-000000.h5")
     assert [row[0] for row in piece.rows] == [0, 2, 4] and piece.failed == (1, 3)
     diverged, unstable = (failure.reason for failure in piece.reasons)
     assert diverged.startswith("physics diverged: ") and unstable == "no room for bell"
@@ -59,19 +59,21 @@ def test_attempts_that_fail_are_counted_with_their_reasons_and_nothing_of_them_i
 def test_verify_runs_executed_commands_again(tmp_path: Path) -> None:
     """One episode a shard by default; a command that was changed, with a digest that fits, is noticed."""
     recipe = dataclasses.replace(RECIPE, robot="panda", cameras=("head",), depth=False, push=0.04, variation="mixed")
-    generate(recipe, 4, tmp_path / "set", 1)
-    one, every = verify.verify(tmp_path / "set"), verify.verify(tmp_path / "set", "all")
+    collect_dataset(recipe, 4, tmp_path / "set", 1)
+    one, every = verify.verify_contents(tmp_path / "set"), verify.verify_contents(tmp_path / "set", "all")
     assert (one.problems, one.not_replayed, one.replayed) == ((), (), 2)
     assert (every.problems, every.not_replayed, every.replayed) == ((), (), 4)
-    assert verify.verify(tmp_path / "set", "none").replayed == 0
+    assert verify.verify_contents(tmp_path / "set", "none").replayed == 0
     data = store.open_dataset(tmp_path / "set")
     episodes = [data.load(ref) for ref in data.episodes[:3]]
     data.close()
     episodes[0].executed[10] += 1e-3
-    shard.write(tmp_path / "set" / store.SHARDS / "click_bell-000000.h5", "click_bell", range(3), episodes)
-    (problem,) = verify.verify(tmp_path / "set").problems
+    shard.write_shard(tmp_path / "set" / store.SHARDS_FOLDER / "click_bell-000000.h5", "click_bell", range(3), episodes)
+    (problem,) = verify.verify_contents(tmp_path / "set").problems
     assert "seed 0: its executed commands do not lead to its states from row 11 on" in problem
     elsewhere = [dataclasses.replace(e, provenance=dataclasses.replace(e.provenance, cpu="z80")) for e in episodes]
-    shard.write(tmp_path / "set" / store.SHARDS / "click_bell-000000.h5", "click_bell", range(3), elsewhere)
-    found = verify.verify(tmp_path / "set")
+    shard.write_shard(
+        tmp_path / "set" / store.SHARDS_FOLDER / "click_bell-000000.h5", "click_bell", range(3), elsewhere
+    )
+    found = verify.verify_contents(tmp_path / "set")
     assert found.problems == () and "recorded with processor z80" in found.not_replayed[0]

@@ -28,7 +28,7 @@ def test_the_contracts_hold() -> None:
     assert "3 kept, 0 broken" in done.stdout
 
 
-@pytest.mark.parametrize("code", ["import aim", "import sim", "import aim.data.workers", "import aim.commands"])
+@pytest.mark.parametrize("code", ["import aim", "import sim", "import aim.data.collect.jobs", "import aim.commands"])
 def test_importing_a_package_loads_nothing_heavy(code: str) -> None:
     assert loaded_by(code) & HEAVY == set()
 

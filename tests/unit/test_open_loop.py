@@ -123,7 +123,7 @@ def test_a_shifted_peak_is_off_by_the_shift_whatever_the_size(side: int) -> None
 def test_no_peak_is_a_miss_and_a_peak_too_many_is_counted() -> None:
     places = torch.full((3, 2, 2), 30.0)
     true = bells(places)
-    faint = bells(places, height=prediction_metrics.PEAK - 1)
+    faint = bells(places, height=prediction_metrics.MIN_PEAK_VALUE - 1)
     found = prediction_metrics.compute_map_metrics(faint, true, (0, 1, 2))
     assert (found["peak_within_8px"], found["peak_median_px"], found["peaks_missing"]) == (0.0, None, 6)
     half = torch.cat([true[:2], faint[2:]])

@@ -16,9 +16,9 @@ from synthetic import CAMERAS, PROVENANCE
 
 from aim import cli
 from aim.data import shard, store, verify
-from aim.data.generate import generate
+from aim.data.collect.jobs import RecordingJob, simulate_episodes
+from aim.data.collect.local import collect_dataset
 from aim.data.store import Recipe
-from aim.data.workers import Order, simulated
 from aim.evaluate import results
 from sim.episodes import provenance
 from sim.types import Episode, UserError
@@ -27,7 +27,7 @@ RECIPE = Recipe(tasks=("bell",), robot="aloha", cameras=CAMERAS, size=(12, 16))
 OTHER = dataclasses.replace(PROVENANCE, renderer="raytrace")
 
 
-def raytraced(order: Order) -> Iterator[Episode]:
+def raytraced(order: RecordingJob) -> Iterator[Episode]:
     """Yield the episodes of an order, as if another renderer had drawn them."""
     for episode in synthetic.recorded(order):
         yield dataclasses.replace(episode, provenance=OTHER)
@@ -74,24 +74,24 @@ def test_kernels_are_those_that_the_process_chose() -> None:
 
 
 def test_provenance_comes_back_and_does_not_change_the_digest(tmp_path: Path) -> None:
-    generate(RECIPE, 3, tmp_path / "one", 1, synthetic.recorded)
-    generate(RECIPE, 3, tmp_path / "other", 1, raytraced)
+    collect_dataset(RECIPE, 3, tmp_path / "one", 1, synthetic.recorded)
+    collect_dataset(RECIPE, 3, tmp_path / "other", 1, raytraced)
     one, other = store.open_dataset(tmp_path / "one"), store.open_dataset(tmp_path / "other")
     assert [ref.sha256 for ref in one.episodes] == [ref.sha256 for ref in other.episodes]
     assert one.load(one.episodes[2]).provenance == PROVENANCE == store.read_provenance(tmp_path / "one")
     assert other.load(other.episodes[0]).provenance == OTHER == store.read_provenance(tmp_path / "other")
-    assert verify.survey(tmp_path / "other").provenances == (OTHER,)
+    assert verify.survey_dataset(tmp_path / "other").provenances == (OTHER,)
     assert store.read_recipe(tmp_path / "one") == RECIPE
 
 
 def test_a_dataset_is_not_gone_on_with_on_another_renderer(tmp_path: Path) -> None:
-    generate(RECIPE, 3, tmp_path / "set", 1, synthetic.recorded)
+    collect_dataset(RECIPE, 3, tmp_path / "set", 1, synthetic.recorded)
     before = [ref.sha256 for ref in store.open_dataset(tmp_path / "set").episodes]
     line = "set was rendered by opengl: a card, this machine renders by raytrace; choose another folder"
     with pytest.raises(UserError, match=line):
-        generate(RECIPE, 20, tmp_path / "set", 1, raytraced)
+        collect_dataset(RECIPE, 20, tmp_path / "set", 1, raytraced)
     assert [ref.sha256 for ref in store.open_dataset(tmp_path / "set").episodes] == before
-    assert generate(RECIPE, 20, tmp_path / "set", 1, synthetic.recorded).episodes == 20
+    assert collect_dataset(RECIPE, 20, tmp_path / "set", 1, synthetic.recorded).episodes == 20
 
 
 def test_the_simulator_refuses_before_it_records(tmp_path: Path) -> None:
@@ -100,39 +100,39 @@ def test_the_simulator_refuses_before_it_records(tmp_path: Path) -> None:
     store.write_recipe(tmp_path / "set", recipe)
     store.claim_provenance(tmp_path / "set", OTHER)
     with pytest.raises(UserError, match="set was rendered by raytrace, this machine renders by opengl") as refusal:
-        generate(recipe, 1, tmp_path / "set", 1, simulated)
+        collect_dataset(recipe, 1, tmp_path / "set", 1, simulate_episodes)
     assert "\n" not in str(refusal.value)
-    assert list((tmp_path / "set" / store.SHARDS).iterdir()) == []
+    assert list((tmp_path / "set" / store.SHARDS_FOLDER).iterdir()) == []
 
 
 def test_merged_shards_of_two_renderers_are_refused(tmp_path: Path) -> None:
-    generate(RECIPE, 8, tmp_path / "one", 1, synthetic.recorded)
-    generate(dataclasses.replace(RECIPE, seed=10), 5, tmp_path / "other", 1, raytraced)
-    moved = tmp_path / "one" / store.SHARDS / "bell-000010.h5"
-    (tmp_path / "other" / store.SHARDS / moved.name).rename(moved)
+    collect_dataset(RECIPE, 8, tmp_path / "one", 1, synthetic.recorded)
+    collect_dataset(dataclasses.replace(RECIPE, seed=10), 5, tmp_path / "other", 1, raytraced)
+    moved = tmp_path / "one" / store.SHARDS_FOLDER / "bell-000010.h5"
+    (tmp_path / "other" / store.SHARDS_FOLDER / moved.name).rename(moved)
     line = "bell-000010.h5 was rendered by raytrace, the dataset by opengl: a card: move it away"
     with pytest.raises(UserError, match=line):
         store.open_dataset(tmp_path / "one")
-    assert any("was rendered by raytrace" in problem for problem in verify.survey(tmp_path / "one").problems)
+    assert any("was rendered by raytrace" in problem for problem in verify.survey_dataset(tmp_path / "one").problems)
 
 
 def test_nothing_rendered_fits_every_dataset(tmp_path: Path) -> None:
-    generate(RECIPE, 3, tmp_path / "set", 1, synthetic.recorded)
+    collect_dataset(RECIPE, 3, tmp_path / "set", 1, synthetic.recorded)
     store.claim_provenance(tmp_path / "set", dataclasses.replace(PROVENANCE, renderer=""))
     assert store.read_provenance(tmp_path / "set") == PROVENANCE
 
 
 def test_an_edited_provenance_is_found(tmp_path: Path) -> None:
-    generate(RECIPE, 3, tmp_path / "set", 1, synthetic.recorded)
-    file = tmp_path / "set" / store.SHARDS / "bell-000000.h5"
+    collect_dataset(RECIPE, 3, tmp_path / "set", 1, synthetic.recorded)
+    file = tmp_path / "set" / store.SHARDS_FOLDER / "bell-000000.h5"
     file.write_bytes(file.read_bytes().replace(b"opengl: a card", b"opengl: b card"))
     with pytest.raises(UserError, match="its table was edited"):
-        shard.read(file)
+        shard.read_shard(file)
 
 
 def test_the_header_of_a_dataset_says_it_in_json(tmp_path: Path) -> None:
-    generate(RECIPE, 3, tmp_path / "set", 1, synthetic.recorded)
-    header = json.loads((tmp_path / "set" / store.RECIPE).read_text())
+    collect_dataset(RECIPE, 3, tmp_path / "set", 1, synthetic.recorded)
+    header = json.loads((tmp_path / "set" / store.RECIPE_FILE).read_text())
     assert header["provenance"] == dataclasses.asdict(PROVENANCE)
 
 

@@ -14,7 +14,7 @@ from toy import CAMERAS, JOINTS, dataset, episode
 
 from aim import presets
 from aim.config import DataConfig, Run, View
-from aim.data import latents, loader, points, source
+from aim.data import latents, loader, patch_points, source
 from aim.data.loader import Loader, Words
 from aim.model.aim import AIM
 from aim.model.codec import Codec, moved, patches, principal_axes, set_linear
@@ -137,11 +137,13 @@ def test_points_move_with_the_picture() -> None:
     depth = draw.uniform(0.5, 2.0, (2, 40, 60)).astype(np.float32)
     lens = np.tile(np.array([[50.0, 0, 30], [0, 50, 20], [0, 0, 1]]), (2, 1, 1))
     pose, grid, view = np.tile(np.eye(4), (2, 1, 1)), (4, 6), View("head", 20, 30)
-    before = points.token_points(depth, lens, pose, grid).reshape(2, 4, 6, 4)
-    after = points.token_points(*points.moved(depth, lens, (5, -5), view), pose, grid).reshape(2, 4, 6, 4)
+    before = patch_points.compute_patch_points(depth, lens, pose, grid).reshape(2, 4, 6, 4)
+    after = patch_points.compute_patch_points(
+        *patch_points.shift_depth(depth, lens, (5, -5), view), pose, grid
+    ).reshape(2, 4, 6, 4)
     np.testing.assert_allclose(after[:, 1:, :-1], before[:, :-1, 1:], atol=1e-6)
     assert not after[:, 0].any() and not after[:, :, -1].any(), "where nothing came in there is no point"
-    assert points.moved(depth, lens, (0, 0), view) == (depth, lens)
+    assert patch_points.shift_depth(depth, lens, (0, 0), view) == (depth, lens)
 
 
 def test_a_model_is_told_where_and_only_where_pictures_are_moved() -> None:

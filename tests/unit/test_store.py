@@ -41,19 +41,19 @@ def folder(tmp_path: Path) -> Path:
     """Return a dataset of two blocks; three of four seeds succeeded."""
     path = tmp_path / "two"
     store.write_recipe(path, RECIPE)
-    (path / store.SHARDS).mkdir()
+    (path / store.SHARDS_FOLDER).mkdir()
     for first in (0, 10):
         seeds = range(first, first + 10)
-        whole = path / store.SHARDS / shard.file_name("bell", first)
-        shard.write(whole, "bell", seeds, (episode(seed, success=succeeds(seed)) for seed in seeds))
+        whole = path / store.SHARDS_FOLDER / shard.format_file_name("bell", first)
+        shard.write_shard(whole, "bell", seeds, (episode(seed, success=succeeds(seed)) for seed in seeds))
     return path
 
 
 def _one_shard(path: Path, episodes: Sequence[Episode]) -> Path:
     store.write_recipe(path, RECIPE)
-    (path / store.SHARDS).mkdir(exist_ok=True)
-    file = path / store.SHARDS / "bell-000000.h5"
-    shard.write(file, "bell", range(len(episodes)), episodes)
+    (path / store.SHARDS_FOLDER).mkdir(exist_ok=True)
+    file = path / store.SHARDS_FOLDER / "bell-000000.h5"
+    shard.write_shard(file, "bell", range(len(episodes)), episodes)
     return file
 
 
@@ -62,12 +62,12 @@ def _one_shard(path: Path, episodes: Sequence[Episode]) -> Path:
 def test_an_episode_comes_back(tmp_path: Path, seed: int, pictures: int, depth: bool, h: int) -> None:
     made = episode(seed, pictures=pictures, size=(h, 9), depth=depth)
     path = tmp_path / "one.h5"
-    written = shard.write(path, "bell", range(seed, seed + 1), [made])
-    assert shard.read(path) == written
+    written = shard.write_shard(path, "bell", range(seed, seed + 1), [made])
+    assert shard.read_shard(path) == written
     recipe = dataclasses.replace(RECIPE, seed=seed, size=(h, 9), depth=depth)
     read = Dataset(tmp_path, recipe, [written])
-    (tmp_path / store.SHARDS).mkdir(exist_ok=True)
-    path.rename(tmp_path / store.SHARDS / path.name)
+    (tmp_path / store.SHARDS_FOLDER).mkdir(exist_ok=True)
+    path.rename(tmp_path / store.SHARDS_FOLDER / path.name)
     again = read.load(read.episodes[0])
     read.close()
     assert same(again, flat.unflatten(flat.flatten(made)))
@@ -91,9 +91,9 @@ def test_depth_without_a_reading_is_zero() -> None:
 
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9), st.just(3))))
 def test_pictures_are_lossless_and_in_the_right_colours(pictures: np.ndarray) -> None:
-    data, offsets = png.encode(pictures)
+    data, offsets = png.encode_pngs(pictures)
     files = [data[a:b] for a, b in itertools.pairwise(offsets)]
-    assert np.array_equal(png.decode(files), pictures)
+    assert np.array_equal(png.decode_pngs(files), pictures)
     assert np.array_equal(cv2.imdecode(files[0], cv2.IMREAD_COLOR)[..., ::-1], pictures[0])
 
 
@@ -130,7 +130,7 @@ def test_reading_parts(folder: Path) -> None:
     assert (ref.pictures, ref.steps) == (4, 12)
     assert np.array_equal(data.pictures(ref, "head", [3, 0, -1]), made.images["head"][[3, 0, 3]])
     assert np.array_equal(data.maps(ref, "wrist", [2]), made.maps["wrist"][[2]])
-    got = data.arrays(ref, "state", "extrinsics/head")
+    got = data.read_arrays(ref, "state", "extrinsics/head")
     assert np.array_equal(got["state"], made.state)
     assert np.array_equal(got["extrinsics/head"], made.extrinsics["head"])
     part = data.load(ref, fields=("state", "events"))
@@ -140,7 +140,7 @@ def test_reading_parts(folder: Path) -> None:
     with pytest.raises(UserError, match="no camera 'foot'; there are head, wrist"):
         data.pictures(ref, "foot", [0])
     with pytest.raises(UserError, match="no array 'torque'; there are action, body_pose"):
-        data.arrays(ref, "torque")
+        data.read_arrays(ref, "torque")
     with pytest.raises(UserError, match="no field 'pixels'"):
         data.load(ref, fields=["pixels"])
     with pytest.raises(IndexError):
@@ -159,11 +159,11 @@ def test_other_processes_read_it_too(folder: Path, how: str) -> None:
 
 
 def test_trimming_keeps_the_first_successes(folder: Path, tmp_path: Path) -> None:
-    whole = shard.read(folder / store.SHARDS / "bell-000000.h5")
-    cut = shard.trim(whole, tmp_path / "cut.h5", 3)
-    assert cut == shard.read(cut.path)
+    whole = shard.read_shard(folder / store.SHARDS_FOLDER / "bell-000000.h5")
+    cut = shard.trim_shard(whole, tmp_path / "cut.h5", 3)
+    assert cut == shard.read_shard(cut.path)
     assert cut.rows == whole.rows[:3] and cut.tried == 3 and cut.trimmed and cut.failed == ()
-    later = shard.trim(whole, tmp_path / "later.h5", 5)
+    later = shard.trim_shard(whole, tmp_path / "later.h5", 5)
     assert (later.tried, later.failed, later.redraws) == (6, (3,), (0, 1, 2, 0, 1, 2))
 
 
@@ -172,32 +172,32 @@ def test_an_interrupted_shard_is_not_there(folder: Path) -> None:
         yield episode(20)
         raise OSError("disk full")
 
-    part = folder / store.SHARDS / ".bell-000020.h5.part"
+    part = folder / store.SHARDS_FOLDER / ".bell-000020.h5.part"
     with pytest.raises(OSError, match="disk full"):
-        shard.write(part, "bell", range(20, 30), breaks_off())
+        shard.write_shard(part, "bell", range(20, 30), breaks_off())
     assert len(store.open_dataset(folder).shards) == 2
     with pytest.raises(UserError, match="is damaged"):
-        shard.read(part)
+        shard.read_shard(part)
 
 
 def test_a_truncated_shard_is_named(folder: Path) -> None:
-    victim = folder / store.SHARDS / "bell-000010.h5"
+    victim = folder / store.SHARDS_FOLDER / "bell-000010.h5"
     victim.write_bytes(victim.read_bytes()[:-1000])
     with pytest.raises(UserError, match=r"bell-000010.h5 is damaged .*; delete it and run the same `aim generate`"):
         store.open_dataset(folder)
-    found = verify.verify(folder)
+    found = verify.verify_contents(folder)
     assert found.episodes == 8 and len(found.problems) == 1 and "bell-000010.h5" in found.problems[0]
 
 
 def test_a_sound_dataset_has_no_problems(folder: Path) -> None:
-    found = verify.verify(folder)
+    found = verify.verify_contents(folder)
     assert found.problems == ()
     assert (found.episodes, found.frames) == (15, 60)
     assert found.tasks == {"bell": {"episodes": 15, "attempts": 20}}
 
 
 def _change(folder: Path, name: str) -> None:
-    with h5py.File(folder / store.SHARDS / "bell-000000.h5", "r+") as file:
+    with h5py.File(folder / store.SHARDS_FOLDER / "bell-000000.h5", "r+") as file:
         item = file[f"0002/{name}"]
         value = item[()]
         value.reshape(-1).view(np.uint8)[value.nbytes // 2] ^= 1
@@ -207,7 +207,7 @@ def _change(folder: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["state", "sim_state", "extrinsics/head", "events/points", "images/head/png"])
 def test_an_edited_array_is_found(folder: Path, name: str) -> None:
     _change(folder, name)
-    problems = verify.verify(folder).problems
+    problems = verify.verify_contents(folder).problems
     assert len(problems) == 1 and "bell-000000.h5, seed 2" in problems[0]
 
 
@@ -219,7 +219,7 @@ def test_a_flipped_bit_is_found_or_changes_nothing(tmp_path: Path, where: float,
     edited = bytearray(sound)
     edited[int(where * len(sound))] ^= 1 << bit
     victim.write_bytes(edited)
-    found = verify.verify(tmp_path / "set")
+    found = verify.verify_contents(tmp_path / "set")
     if not found.problems:
         data = found.dataset
         assert [ref.seed for ref in data.episodes] == [0, 1]
@@ -228,9 +228,9 @@ def test_a_flipped_bit_is_found_or_changes_nothing(tmp_path: Path, where: float,
 
 
 def test_an_edited_text_is_found(folder: Path) -> None:
-    victim = folder / store.SHARDS / "bell-000000.h5"
+    victim = folder / store.SHARDS_FOLDER / "bell-000000.h5"
     victim.write_bytes(victim.read_bytes().replace(b"ring the bell", b"ring the b\xf6ll"))
-    problems = verify.verify(folder).problems
+    problems = verify.verify_contents(folder).problems
     assert len(problems) == 8 and all("is damaged" in line for line in problems)
 
 
@@ -238,7 +238,7 @@ def test_maps_that_do_not_follow_from_the_events_are_found(tmp_path: Path) -> No
     made = episode(0)
     wrong = dataclasses.replace(made, maps={camera: 255 - maps for camera, maps in made.maps.items()})
     _one_shard(tmp_path / "set", [wrong])
-    problems = verify.verify(tmp_path / "set").problems
+    problems = verify.verify_contents(tmp_path / "set").problems
     assert len(problems) == 2 and all("value maps of camera" in line for line in problems)
 
 
@@ -246,7 +246,7 @@ def test_times_that_do_not_fit_are_found(tmp_path: Path) -> None:
     made = episode(0)
     wrong = dataclasses.replace(made, action=made.action[:-1], joint=made.joint[:-1])
     _one_shard(tmp_path / "set", [wrong])
-    text = "\n".join(verify.verify(tmp_path / "set").problems)
+    text = "\n".join(verify.verify_contents(tmp_path / "set").problems)
     assert "11 actions are no multiple of 4" in text and "state has 13 rows for 11 actions" in text
 
 
@@ -258,7 +258,9 @@ def test_one_array_of_another_length_is_named(tmp_path: Path, name: str, change:
     other = rows[:-1] if change == "short" else np.concatenate([rows, rows[-1:]])
     _one_shard(tmp_path / "set", [dataclasses.replace(made, **{name: other})])
     steps = len(made.action)
-    assert f"{name} has {len(other)} rows for {steps} actions" in "\n".join(verify.verify(tmp_path / "set").problems)
+    assert f"{name} has {len(other)} rows for {steps} actions" in "\n".join(
+        verify.verify_contents(tmp_path / "set").problems
+    )
 
 
 @pytest.mark.parametrize("name", ["images", "visible", "extrinsics", "intrinsics"])
@@ -266,7 +268,7 @@ def test_a_camera_array_of_another_shape_is_named(tmp_path: Path, name: str) -> 
     made = episode(0)
     other = {camera: value[:-1] for camera, value in vars(made)[name].items()}
     shapes = dataclasses.replace(made, **{name: other}), {camera: value.shape for camera, value in other.items()}
-    text = "\n".join(verify._shapes(shapes[0], RECIPE))
+    text = "\n".join(verify._check_shapes(shapes[0], RECIPE))
     assert all(f"{name}/{camera} is of shape {shape}" in text for camera, shape in shapes[1].items())
 
 
@@ -287,11 +289,11 @@ def test_a_shard_is_on_the_disk_before_it_has_its_name(
     monkeypatch.setattr(os, "fsync", see_fsync)
     monkeypatch.setattr(os, "replace", see_replace)
     part = tmp_path / "a.part"
-    whole = shard.write(part, "bell", range(4), (episode(seed, success=succeeds(seed)) for seed in range(4)))
+    whole = shard.write_shard(part, "bell", range(4), (episode(seed, success=succeeds(seed)) for seed in range(4)))
     assert calls == ["flush a.part"]
-    shard.trim(whole, tmp_path / "b.part", 2)
+    shard.trim_shard(whole, tmp_path / "b.part", 2)
     assert calls == ["flush a.part", "flush b.part"]
-    shard.land(part, folder / "c.h5")
+    shard.commit_file(part, folder / "c.h5")
     assert calls[2:] == ["rename a.part", f"flush {folder.name}"]
 
 
@@ -305,8 +307,8 @@ def test_maps_are_exact_but_those_of_old_formats_which_may_be_a_level_off(
     maps["head"][at] -= levels
     _one_shard(tmp_path / "set", [dataclasses.replace(made, maps=maps)])
     recipe = dataclasses.replace(RECIPE, format=kept_by)
-    (tmp_path / "set" / store.RECIPE).write_text(json.dumps(dataclasses.asdict(recipe)))
-    problems = verify.verify(tmp_path / "set").problems
+    (tmp_path / "set" / store.RECIPE_FILE).write_text(json.dumps(dataclasses.asdict(recipe)))
+    problems = verify.verify_contents(tmp_path / "set").problems
     assert (problems == ()) == is_sound and all("value maps of camera head" in line for line in problems)
 
 
@@ -315,50 +317,52 @@ def test_depth_that_does_not_fit_the_recipe_is_found(tmp_path: Path, asked: bool
     made = episode(0, depth=True)
     _one_shard(tmp_path / "set", [dataclasses.replace(made, depth={camera: made.depth[camera] for camera in kept})])
     recipe = dataclasses.replace(RECIPE, depth=asked)
-    (tmp_path / "set" / store.RECIPE).write_text(json.dumps(dataclasses.asdict(recipe)))
-    problems = verify.verify(tmp_path / "set").problems
+    (tmp_path / "set" / store.RECIPE_FILE).write_text(json.dumps(dataclasses.asdict(recipe)))
+    problems = verify.verify_contents(tmp_path / "set").problems
     assert len(problems) == 1 and "it has depth of" in problems[0]
 
 
 def test_depth_of_one_camera_is_that_of_the_episode(tmp_path: Path) -> None:
     _one_shard(tmp_path / "set", [episode(0, depth=True)])
     recipe = dataclasses.replace(RECIPE, depth=True)
-    (tmp_path / "set" / store.RECIPE).write_text(json.dumps(dataclasses.asdict(recipe)))
+    (tmp_path / "set" / store.RECIPE_FILE).write_text(json.dumps(dataclasses.asdict(recipe)))
     read = store.open_dataset(tmp_path / "set")
     whole = read.load(read.episodes[0])
     for camera in CAMERAS:
-        alone = read.depth(read.episodes[0], camera)
+        alone = read.read_depth(read.episodes[0], camera)
         assert alone.dtype == np.float32 and np.array_equal(alone, whole.depth[camera])
     with pytest.raises(UserError, match="no camera 'nose'; there are head, wrist"):
-        read.depth(read.episodes[0], "nose")
+        read.read_depth(read.episodes[0], "nose")
     read.close()
 
 
 def test_a_missing_shard_is_found(folder: Path) -> None:
-    (folder / store.SHARDS / "bell-000000.h5").unlink()
-    assert verify.survey(folder).problems == ("bell-000000.h5 is missing; the same `aim generate` again makes it",)
+    (folder / store.SHARDS_FOLDER / "bell-000000.h5").unlink()
+    assert verify.survey_dataset(folder).problems == (
+        "bell-000000.h5 is missing; the same `aim generate` again makes it",
+    )
 
 
 def test_a_dataset_of_format_1_is_read_but_not_gone_on_with(folder: Path) -> None:
     """It knew neither variations nor redraws: every scene was clean."""
     old = dataclasses.replace(RECIPE, format=1)
-    (folder / store.RECIPE).write_text(json.dumps(dataclasses.asdict(old)))
-    (folder / store.SHARDS / "bell-000010.h5").unlink()
-    with h5py.File(folder / store.SHARDS / "bell-000000.h5", "r+") as file:
+    (folder / store.RECIPE_FILE).write_text(json.dumps(dataclasses.asdict(old)))
+    (folder / store.SHARDS_FOLDER / "bell-000010.h5").unlink()
+    with h5py.File(folder / store.SHARDS_FOLDER / "bell-000000.h5", "r+") as file:
         header = json.loads(str(file.attrs["header"]))
         del header["redraws"]
         text = file.attrs["header"] = json.dumps({**header, "format": 1})
         table = file["episodes"][()]
         for index in range(len(table)):
-            about = json.loads(shard.about(file, index))
+            about = json.loads(shard.read_metadata(file, index))
             del about["variation"], about["redraws"]
             about = flat._canonical(about)
             file[f"{index:04d}"].attrs["about"] = about
-            kept = {name: shard.array(file, index, name) for name in shard.names(file, index)}
+            kept = {name: shard.read_array(file, index, name) for name in shard.list_arrays(file, index)}
             table["sha256"][index] = flat.digest(flat.Flat(about, kept)).encode()
         file["episodes"][...] = table
-        file.attrs["sha256"] = shard._seal_of(text, table, file["failed"][()])
-    found = verify.verify(folder)
+        file.attrs["sha256"] = shard._compute_tables_digest(text, table, file["failed"][()])
+    found = verify.verify_contents(folder)
     assert found.problems == () and found.episodes == 8
     read = found.dataset.load(found.dataset.episodes[1])
     assert (read.variation, read.redraws, read.seed) == ("clean", 0, 1)
@@ -370,12 +374,12 @@ def test_a_dataset_of_format_1_is_read_but_not_gone_on_with(folder: Path) -> Non
 def test_the_recipe_comes_back_and_refuses_another(folder: Path) -> None:
     assert store.read_recipe(folder) == RECIPE
     store.write_recipe(folder, RECIPE)
-    before = (folder / store.RECIPE).read_bytes()
+    before = (folder / store.RECIPE_FILE).read_bytes()
     with pytest.raises(UserError, match="was made with robot 'aloha', not 'panda'; choose another folder"):
         store.write_recipe(folder, dataclasses.replace(RECIPE, robot="panda"))
     with pytest.raises(UserError, match="was made with depth False, not True; choose another folder"):
         store.write_recipe(folder, dataclasses.replace(RECIPE, depth=True))
-    assert (folder / store.RECIPE).read_bytes() == before
+    assert (folder / store.RECIPE_FILE).read_bytes() == before
 
 
 def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:
@@ -388,9 +392,9 @@ def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:
 def test_no_dataset_and_a_broken_recipe_are_the_users_mistakes(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no dataset at"):
         store.open_dataset(tmp_path / "none")
-    (tmp_path / store.RECIPE).write_text('{"format": 1, "tasks"')
+    (tmp_path / store.RECIPE_FILE).write_text('{"format": 1, "tasks"')
     with pytest.raises(UserError, match="is damaged"):
         store.open_dataset(tmp_path)
-    (tmp_path / store.RECIPE).write_text('{"format": 99}')
+    (tmp_path / store.RECIPE_FILE).write_text('{"format": 99}')
     with pytest.raises(UserError, match="is of format 99; this version reads formats 1 and 2"):
         store.open_dataset(tmp_path)
