@@ -239,9 +239,7 @@ def _find_textured_geoms(model: mujoco.MjModel) -> dict[int, int]:
     return {int(geom): int(numbers[geom]) - 1 for geom in np.flatnonzero(numbers)}
 
 
-def _find_geoms_in_view(
-    model: mujoco.MjModel, data: mujoco.MjData, camera: int, aspect: float
-) -> NDArray[np.bool_]:
+def _find_geoms_in_view(model: mujoco.MjModel, data: mujoco.MjData, camera: int, aspect: float) -> NDArray[np.bool_]:
     """Frustum culling: which geoms (g,) have a bounding sphere that reaches into a camera's view.
 
     MuJoCo submits every geom to every camera, and a software rasteriser pays for each of them.
