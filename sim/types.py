@@ -46,14 +46,26 @@ class Observation:
     intrinsics: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)  # camera -> (3 3)
     extrinsics: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)  # camera -> (n 4 4), as an Episode's
     privileged: NDArray[np.float32] | None = None  # (n p) the simulator's state, where it is asked for
+    executed: NDArray[np.float32] | None = (
+        None  # (n j d) actions since the last observation, if not those of the policy
+    )
 
 
 @dataclass(frozen=True)
 class ActionChunk:
-    """Actions for n copies: (n k d), one every 20 ms; joint targets in radians, grippers 0 closed to 1 open."""
+    """Actions for n worlds: (n k d), one every 20 ms; joint targets in radians, grippers 0 closed to 1 open.
+
+    `execution_horizon` says how many of the k to carry out before the policy is asked again; 0: all.
+    """
 
     actions: NDArray[np.float32]
     extras: Mapping[str, NDArray] = field(default_factory=dict)  # predicted pictures and maps, where asked for
+    execution_horizon: int = 0
+
+    @property
+    def executable(self) -> NDArray[np.float32]:
+        """The actions (n j d) to carry out before the policy is asked again."""
+        return self.actions[:, : self.execution_horizon or None]
 
 
 class Policy(Protocol):

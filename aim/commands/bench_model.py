@@ -59,7 +59,8 @@ def benchmark_inference(
     from aim.model import graphs, text
     from aim.model.aim import AIM
     from aim.model.codec import Codec
-    from aim.policy import ACTION_STEPS, VIDEO_STEPS, load_policy
+    from aim.policy import load_policy
+    from aim.policy.learned import ACTION_STEPS, VIDEO_STEPS
     from aim.train import precision as numbers
     from aim.util import machine
     from sim.types import UserError

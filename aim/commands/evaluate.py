@@ -27,7 +27,8 @@ def evaluate_policy(
     """Run a policy on every seed once; the same command again runs what is missing, more --episodes add to it.
 
     Args:
-        policy: folder of a training or of a checkpoint, or expert, or random
+        policy: folder of a training or of a checkpoint, expert, random, or a class of your own, MODULE:CLASS or
+            FILE.py:CLASS (docs/your_own_policy.md)
         out: folder of the results; it holds those of one policy in one variation
         task: names of tasks (see aim tasks), "all", files of tasks (.py, .json), or folders of such files
         suite: name of a suite, instead of --task; what the robot has too few arms for is left out
@@ -65,7 +66,7 @@ def evaluate_policy(
         raise UserError("episodes, batch, threads and workers start at 1, seeds and films at 0, film_height at 32")
     resolve_name("variation", variation, tuple(VARIATION_OF_EVALUATION))
     parse.check_writable(out)
-    policy_spec = parse_policy(policy, parse.parse_size(size) if size else None, device, policy_seed)
+    policy_spec = parse_policy(policy, parse.parse_size(size) if size else None, device, policy_seed, robot)
     embodiment = robots.load_robot(
         resolve_name("robot", resolve_robot(policy_spec, robot, "aloha"), robots.list_robots())
     )

@@ -39,7 +39,8 @@ def imagine_futures(
     from aim.commands import parse
     from aim.data.source import open_source
     from aim.evaluate import open_loop, prediction_figures, videos
-    from aim.policy import ACTION_STEPS, VIDEO_STEPS, load_policy
+    from aim.policy import load_policy
+    from aim.policy.learned import ACTION_STEPS, VIDEO_STEPS
     from aim.train import checkpoint, lessons
     from aim.util import console, machine
     from sim.types import UserError

@@ -166,7 +166,7 @@ def roll_out(
         chunk = policy.act(env.observe() if sighted else _unseen(env))
         for start, stop in _pieces(chunk, int(env.steps.max()), bool(film)):
             going = ~env.done
-            env.step(chunk.actions[:, start:stop])
+            env.step(chunk.executable[:, start:stop])
             now = int(env.steps.max())
             if film and (now % STEPS_PER_IMAGE == 0 or env.done.all()):
                 _shoot(takes, env.render_camera(camera, film), going)
@@ -178,7 +178,7 @@ def roll_out(
 
 def _pieces(chunk: ActionChunk, step: int, filmed: bool) -> Iterator[tuple[int, int]]:
     """Yield (start, stop) of the parts of a chunk begun at control step `step`; filmed, they end with pictures."""
-    length = chunk.actions.shape[1]
+    length = chunk.executable.shape[1]
     first = STEPS_PER_IMAGE - step % STEPS_PER_IMAGE
     cuts = [0, *(range(first, length, STEPS_PER_IMAGE) if filmed else ()), length]
     yield from itertools.pairwise(cuts)

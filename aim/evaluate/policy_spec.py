@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aim.evaluate.plan import EvaluationPlan, SeedBatch
+from aim.evaluate.plugin_policy import (
+    compute_source_digest,
+    is_plugin_reference,
+    list_cameras,
+    make_plugin_policy,
+)
 from aim.evaluate.results import ResultsIdentity
+from sim import robots
 from sim.envs.env import Env
 from sim.types import STEPS_PER_IMAGE, Policy, UserError
 
@@ -43,9 +50,9 @@ class PolicySpec:
 
 
 def parse_policy(
-    policy: str, size: tuple[int, int] | None = None, device: str = "auto", policy_seed: int = 0
+    policy: str, size: tuple[int, int] | None = None, device: str = "auto", policy_seed: int = 0, robot: str = ""
 ) -> PolicySpec:
-    """Policy specification of "expert", "random" or the folder of a checkpoint; `UserError` for anything else.
+    """Policy specification of "expert", "random", MODULE:CLASS or the folder of a checkpoint; else `UserError`.
 
     A learned one is shown pictures of the `size` that it learned from, unless another is given.
     """
@@ -53,8 +60,16 @@ def parse_policy(
         return PolicySpec(EXPERT, _make_expert, size=size or (128, 128))
     if policy == RANDOM:
         return PolicySpec(RANDOM, _make_random_policy, size=size or (128, 128))
+    if is_plugin_reference(policy):
+        body = robots.load_robot(robot or "aloha")
+        return PolicySpec(
+            policy, functools.partial(_make_plugin, policy), compute_source_digest(policy), body.name,
+            list_cameras(policy, body), size or (128, 128),
+        )  # fmt: skip
     if not Path(policy).is_dir():
-        raise UserError(f"no policy {policy!r}; give {EXPERT}, {RANDOM} or the folder of a training or checkpoint")
+        raise UserError(
+            f"no policy {policy!r}; give {EXPERT}, {RANDOM}, the folder of a training or checkpoint, or MODULE:CLASS"
+        )
     return _parse_checkpoint(Path(policy), size, device, policy_seed)
 
 
@@ -69,6 +84,10 @@ def _make_expert(env: Env, batch: SeedBatch) -> Policy:
     from sim.expert.policy import ExpertPolicy
 
     return ExpertPolicy(env)
+
+
+def _make_plugin(reference: str, env: Env, batch: SeedBatch) -> Policy:
+    return make_plugin_policy(reference, env.robot)
 
 
 def _make_random_policy(env: Env, batch: SeedBatch) -> Policy:

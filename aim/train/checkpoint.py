@@ -232,7 +232,8 @@ def _unflatten(path: Path, training: TrainingState) -> None:
     """Give the optimiser the tensors that `_flat` returned; parameters that had no gradient yet have none."""
     parameters = lora.trained(training.model)
     shapes = {f"{name}/{kind}": _shape(kind, value) for name, value in parameters.items() for kind in MOMENTS}
-    places = {name: i for i, name in enumerate(parameters)}
+    order = [id(value) for group in training.optimiser.param_groups for value in group["params"]]
+    places = {name: order.index(id(value)) for name, value in parameters.items()}
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in _read(path, shapes, some=True):
         name, _, kind = key.rpartition("/")

@@ -25,6 +25,7 @@ from aim.train.batches import Batches, Prepared
 from aim.train.beside import Beside, Options
 from aim.train.checkpoint import TrainingProgress, TrainingState
 from aim.train.log import Log
+from aim.train.optim import build_optimizer
 from aim.train.precision import Number
 from aim.train.record import LOSS_NAMES, Record
 from aim.util import console
@@ -58,10 +59,7 @@ def begin(run: Run, device: torch.device, compiled: bool = False) -> TrainingSta
             layer.compile()
     fleet.shard(model, device)
     ema = {name: value.detach().clone() for name, value in lora.trained(model).items()}
-    return TrainingState(model, ema, torch.optim.AdamW(
-        lora.trained(model).values(), lr=run.train.lr, weight_decay=run.train.weight_decay, betas=(0.9, 0.95),
-        fused=True,
-    ))  # fmt: skip
+    return TrainingState(model, ema, build_optimizer(lora.trained(model), run.train))
 
 
 def train(

@@ -14,7 +14,8 @@ from aim.data import latents
 from aim.data.source import open_source
 from aim.model import canvas
 from aim.model.intent import VARIANTS
-from aim.policy import LearnedPolicy, Memory, fresh, load_policy, observed
+from aim.policy import LearnedPolicy, load_policy
+from aim.policy.history import History, record_step
 from sim import robots, tasks
 from sim.envs.env import Env
 from sim.types import Observation, UserError
@@ -57,7 +58,7 @@ def test_points_of_the_loader_are_those_of_the_simulator(folder: Path) -> None:
     told = policy.context(seen, *begun(policy, seen)).points
     assert told is not None
     torch.testing.assert_close(told[0], kept.points[0, 0], atol=2e-3, rtol=0)  # depth is kept in millimetres
-    assert policy.act(seen).actions.shape == (1, 16, 8)
+    assert policy.act(seen).actions.shape == (1, 32, 8)
     env.close()
     blind = Env(tasks.load_task("click_bell"), robots.load_robot("panda"), 1, size=(64, 64))
     blind.reset([0])
@@ -66,9 +67,9 @@ def test_points_of_the_loader_are_those_of_the_simulator(folder: Path) -> None:
     blind.close()
 
 
-def begun(policy: LearnedPolicy, seen: Observation) -> tuple[Memory, Tensor]:
+def begun(policy: LearnedPolicy, seen: Observation) -> tuple[History, Tensor]:
     """Return what `context` is told beside the observation."""
-    memory = observed(fresh(policy.run, 1), (seen.time * 50).astype(int))
+    memory = record_step(policy.begin_history(1), (seen.time * 50).astype(int))
     return memory, policy.codec.encode(policy._pictures(seen), "rgb")
 
 

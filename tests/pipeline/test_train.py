@@ -24,7 +24,8 @@ from aim.config import Run, token_channels
 from aim.data import latents, loader
 from aim.data.store import Dataset
 from aim.model import text
-from aim.policy import LearnedPolicy, fresh, load_policy, observed
+from aim.policy import LearnedPolicy, load_policy
+from aim.policy.history import record_step
 from aim.train import pipeline
 from aim.train.beside import Options
 from aim.train.pipeline import Trained
@@ -229,7 +230,7 @@ def test_a_policy_acts_alike_whatever_the_batch_and_again_from_the_start(policy:
     policy.reset(every)
     again = [policy.act(seen(step)).actions for step in (0, 16, 32)]
     np.testing.assert_array_equal(first, again)
-    assert first[0].shape == (3, 16, JOINTS)
+    assert first[0].shape == (3, 32, JOINTS)
     policy.reset(np.ones(1, bool))
     alone = [policy.act(seen(step, copies=1)).actions for step in (0, 16, 32)]
     np.testing.assert_allclose([a[0] for a in alone], [a[0] for a in first], atol=1e-4)
@@ -262,15 +263,45 @@ def test_memory_holds_what_was_seen_and_done(policy: LearnedPolicy) -> None:
     policy.reset(np.ones(3, bool))
     first = policy.act(seen(0)).actions
     policy.act(seen(16))
-    memory = policy.memory
+    memory = policy.history
     assert memory is not None
-    np.testing.assert_array_equal(memory.done, first)
+    np.testing.assert_array_equal(memory.executed, first[:, :16])
     policy.reset(np.array([True, False, False]))
-    assert policy.memory is not None
-    assert policy.memory.step.tolist() == [-1, 16, 16]
+    assert policy.history is not None
+    assert policy.history.step.tolist() == [-1, 16, 16]
     policy.act(dataclasses.replace(seen(32), time=np.array([0.0, 0.64, 0.64])))
-    assert policy.memory.began.tolist() == [0, 0, 0]
-    assert policy.memory.step.tolist() == [0, 32, 32]
+    assert policy.history.began.tolist() == [0, 0, 0]
+    assert policy.history.step.tolist() == [0, 32, 32]
+
+
+@pytest.mark.slow
+def test_a_chunk_is_the_whole_prediction_and_says_how_much_of_it_to_carry_out(policy: LearnedPolicy) -> None:
+    policy.reset(np.ones(3, bool))
+    chunk = policy.act(seen(0))
+    assert (chunk.actions.shape[1], chunk.execution_horizon, chunk.executable.shape[1]) == (32, 16, 16)
+    policy.act(dataclasses.replace(seen(16), executed=np.full((3, 16, JOINTS), 0.25, np.float32)))
+    assert policy.history is not None
+    assert (policy.history.executed == 0.25).all()
+    before = policy.history
+    with pytest.raises(UserError, match="state has numbers that are not finite"):
+        policy.act(dataclasses.replace(seen(32), state=np.full((3, JOINTS), np.nan, np.float32)))
+    assert policy.history is before
+    with pytest.raises(UserError, match="execution horizon 12 does not fit"):
+        LearnedPolicy(policy.run, policy.transform, policy.codec, policy.model, execute=12)
+
+
+@pytest.mark.slow
+def test_a_policy_that_is_never_asked_at_the_right_time_says_so_once(policy: LearnedPolicy) -> None:
+    policy = LearnedPolicy(policy.run, policy.transform, policy.codec, policy.model)
+    policy.reset(np.ones(3, bool))
+    policy.act(seen(0))
+    with pytest.warns(UserWarning, match="acts without its history: no observation was made 320 ± 60 ms before"):
+        for step in (25, 50, 75):
+            policy.act(seen(step))
+    policy.act(seen(100))  # a warning would be an error
+    jittering = LearnedPolicy(policy.run, policy.transform, policy.codec, policy.model)
+    for step in (0, 17, 31, 48, 63, 80, 95):  # 30 Hz and 15 ms of jitter: no warning
+        jittering.act(seen(step))
 
 
 @pytest.mark.slow
@@ -288,8 +319,8 @@ def test_the_policy_tells_the_model_what_the_loader_told_it(
         images = {camera: made.images[camera][step // 4][None] for camera in CAMERAS}
         return Observation(images, made.state[step][None], (made.instruction,), np.array([step / 50]))
 
-    _, memory = policy.step(shown(0), fresh(policy.run, 1))
-    memory = observed(dataclasses.replace(memory, planned=made.action[None, :16]), np.array([16]))
+    _, memory = policy.step(shown(0), policy.begin_history(1))
+    memory = record_step(dataclasses.replace(memory, planned=made.action[None, :16]), np.array([16]))
     now = policy.codec.encode([torch.from_numpy(shown(16).images[c]) for c in CAMERAS], "rgb")
     context = policy.context(shown(16), memory, now)
     assert bool(context.past_valid[0]) and bool(sample.context.past_valid[0])
@@ -326,7 +357,7 @@ def reaches(policy: LearnedPolicy, seeds: range, chunks: int = 8) -> float:
     states[:, GRIP] = 1.0
     policy.reset(np.ones(len(seeds), bool))
     for chunk in range(chunks):
-        actions = policy.act(observation(states, spots, 16 * chunk)).actions
+        actions = policy.act(observation(states, spots, 16 * chunk)).executable
         for k in range(actions.shape[1]):
             states = np.stack([moved(s, a) for s, a in zip(states, actions[:, k], strict=True)])
     near = np.hypot(*(states[:, [X, Y]] - spots).T) < 0.15

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,22 @@ def test_the_page_about_robots_makes_a_robot(
     assert "ok   reach" in printed and "fail" not in printed and (tmp_path / "slim6.png").exists()
     assert cli.main([*shlex.split(play)[1:], "--workers", "1"]) == console.EXIT_DONE
     assert re.search(r"^all +100\.0 %", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_the_page_about_policies_evaluates_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its class plays by file and by module; it holds still, so it fails, and two films show it."""
+    (tmp_path / "my_policy.py").write_text(read_blocks("your_own_policy.md", "python")[0])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "my_policy", raising=False)
+    lines = read_blocks("your_own_policy.md", "sh")[0].strip().splitlines()
+    for line, episodes in zip(lines, (2, 4), strict=True):
+        assert cli.main(shlex.split(line)[1:]) == console.EXIT_DONE
+        assert re.search(rf"^all +0\.0 % .* of {episodes} episodes", capsys.readouterr().out, re.MULTILINE)
+    assert len(list(Path("runs/hold/films").glob("*.webp"))) == 2
+    again = shlex.split(lines[0])[1:]
+    (tmp_path / "my_policy.py").write_text(read_blocks("your_own_policy.md", "python")[0].replace("32", "24"))
+    monkeypatch.setattr(sys, "modules", {k: v for k, v in sys.modules.items() if not k.startswith("aim_policy_")})
+    assert cli.main(again) == console.EXIT_MISTAKE  # other results than those in the folder

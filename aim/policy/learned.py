@@ -1,9 +1,9 @@
 """The learned policy: pictures and joints in, a chunk of joint targets out.
 
-Its memory is a value: `step(observation, memory)` returns the chunk and the next memory. `act` keeps that value between
-calls, as the simulator and the server want it. A chunk is longer than what is carried out: the first `execute` actions
-are returned, then the world is looked at again. The past is known where an observation was made exactly one latent
-frame ago: so `execute` should divide the control steps of a frame, 16 (16, 8 or 4), else the model acts without past.
+The history is a value (`aim.policy.history`): `step(observation, history)` returns the chunk and the next history.
+`act` keeps that value between calls, as the simulator and the server want it. A chunk is the whole prediction, and says
+how much of it to carry out before the world is looked at again (receding horizon). Whoever carries out something else
+than was planned says so in `Observation.executed`.
 
 What a world does depends on what it sees, on the policy's seed, on the number of the world and on its own time alone:
 its noise is drawn from (policy seed, world number, control step). In an evaluation the number is the seed of the scene,
@@ -13,8 +13,9 @@ so neither the batch nor the place in it matters; worlds of one scene that are n
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,22 +33,22 @@ from aim.model.aim import AIM
 from aim.model.batch import Context, Imagined
 from aim.model.codec import Kind, PictureCodec
 from aim.model.flow import Draws
+from aim.policy.history import (
+    HISTORY_TOLERANCE_STEPS,
+    History,
+    check_horizon,
+    forget_worlds,
+    make_history,
+    recall_actions,
+    recall_frames,
+    record_step,
+)
+from aim.policy.observation import check_observation
 from aim.train import checkpoint, precision, pretrained, schedule
 from aim.train.precision import Number
 from sim.types import CONTROL_HZ, ActionChunk, Observation, UserError
 
 VIDEO_STEPS, ACTION_STEPS = 2, 4  # more of them changed nothing that counts: scripts/steps.sh
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What the policy remembers of n copies. `step` is -1 where a copy has not been seen yet."""
-
-    step: NDArray[np.int64]  # (n,) control step of the last observation
-    began: NDArray[np.int64]  # (n,) control step of the first one
-    seen: tuple[tuple[NDArray[np.int64], Tensor], ...]  # control steps (n,) and rgb tokens (n t c), oldest first
-    done: NDArray[np.float32]  # (n q d) the last actions that were carried out
-    planned: NDArray[np.float32]  # (n k d) the last chunk that was returned
 
 
 class LearnedPolicy:
@@ -62,16 +63,16 @@ class LearnedPolicy:
 
         `worlds` are the numbers that tell the noise of n worlds apart; 0 to n - 1 if left out.
         """
-        if not 0 <= execute <= run.model.chunk:
-            raise UserError(f"execute must lie in 1 to {run.model.chunk}, the length of a chunk")
         self.run, self.transform, self.codec, self.model = run, transform, codec.eval(), model.eval()
         self.execute = execute or run.data.execute
+        check_horizon(self._stride, self.execute, run.model.chunk, run.model.past_frames)
         self.seed, self.video_steps, self.action_steps = seed, video_steps, action_steps
         self.imagine, self.worlds = imagine, tuple(worlds)
         self.number: Number = number
         self.device = next(model.parameters()).device
         self.valid = torch.tensor(transform.action.moves, device=self.device)
-        self.memory: Memory | None = None
+        self.history: History | None = None
+        self._history_works = not (run.model.past_frames or run.model.past_actions)
         self.grids = canvas.grids(run.codec)
 
     @property
@@ -80,38 +81,57 @@ class LearnedPolicy:
         return tuple(view.name for view in self.run.codec.views)
 
     def reset(self, mask: NDArray[np.bool_]) -> None:
-        """Forget the history of the copies where `mask` (n,) is true."""
-        if self.memory is None or len(mask) != len(self.memory.step):
-            self.memory = None
-        else:
-            self.memory = forgotten(self.memory, mask)
+        """Forget the history of the worlds where `mask` (n,) is true."""
+        same = self.history is not None and len(mask) == len(self.history.step)
+        self.history = forget_worlds(self.history, mask) if same and self.history is not None else None
 
     def act(self, observation: Observation) -> ActionChunk:
-        """Return the next `execute` actions of all copies; `UserError` where the observation lacks a camera."""
-        known = self.memory
+        """Chunk of actions for all worlds; `UserError` for an invalid observation, of which nothing is remembered."""
+        check_observation(observation, self.cameras, self.run.model.state_dim)
+        known = self.history
         if known is None or len(known.step) != len(observation.state):
-            known = fresh(self.run, len(observation.state))
-        chunk, self.memory = self.step(observation, known)
+            known = self.begin_history(len(observation.state))
+        chunk, self.history = self.step(observation, known)
         return chunk
 
+    def begin_history(self, worlds: int) -> History:
+        """History of worlds that have not been seen yet."""
+        return make_history(worlds, self.run.model.past_actions, self.run.model.action_dim)
+
     @torch.inference_mode()
-    def step(self, observation: Observation, memory: Memory) -> tuple[ActionChunk, Memory]:
-        """Return the chunk for an observation, given what is remembered, and what to remember next."""
+    def step(self, observation: Observation, history: History) -> tuple[ActionChunk, History]:
+        """Chunk for an observation, given the history, and the next history."""
         now = np.round(np.asarray(observation.time) * CONTROL_HZ).astype(np.int64)
-        memory = observed(forgotten(memory, now < memory.step), now)
+        history = record_step(history, now, observation.executed)
         tokens = self.codec.encode(self._pictures(observation), "rgb")  # in full, as when the model was trained
         with precision.autocast(self.number, self.device):
-            context = self.context(observation, memory, tokens)
+            context = self.context(observation, history, tokens)
             action, future = self.model.act(
                 context, self.video_steps, self.action_steps, self._draws(now), self.valid, self.imagine,
                 self.maps(len(now)),
             )  # fmt: skip
         state = observation.state.astype(np.float32)
-        planned = self.transform.action_out(action.float().cpu().numpy(), state)[:, : self.execute]
+        planned = self.transform.action_out(action.float().cpu().numpy(), state)
         extras = self._pictured(future) if self.imagine else {}
-        kept = self.run.model.past_frames * self._stride // max(self.execute, 1) + 1
-        seen = (*memory.seen, (now, tokens))[-kept:]
-        return ActionChunk(planned, extras), Memory(memory.step, memory.began, seen, memory.done, planned)
+        oldest = now.min() - self.run.model.past_frames * self._stride - HISTORY_TOLERANCE_STEPS
+        seen = tuple((when, then) for when, then in (*history.seen, (now, tokens)) if when.max() >= oldest)
+        self._warn_without_history(context, history)
+        return ActionChunk(planned, extras, self.execute), replace(history, seen=seen, planned=planned)
+
+    def _warn_without_history(self, context: Context, history: History) -> None:
+        """Say once that the history cannot be used, if it never could though there was time enough."""
+        if self._history_works:
+            return
+        model = self.run.model
+        length = max(model.past_frames * self._stride, model.past_actions) + self._stride
+        self._history_works = bool(context.past_valid.any())
+        if not self._history_works and (history.step - history.began >= length).any():
+            self._history_works = True
+            period, around = (1000 * steps // CONTROL_HZ for steps in (self._stride, HISTORY_TOLERANCE_STEPS))
+            warnings.warn(
+                f"the policy acts without its history: no observation was made {period} ± {around} ms before another",
+                stacklevel=3,
+            )
 
     @property
     def _stride(self) -> int:
@@ -119,17 +139,13 @@ class LearnedPolicy:
         return self.run.model.actions_per_frame
 
     def _pictures(self, observation: Observation) -> list[Tensor]:
-        lacking = [name for name in self.cameras if name not in observation.images]
-        if lacking:
-            raise UserError(f"the policy needs {', '.join(self.cameras)}; there is no {', '.join(lacking)}")
-        if observation.state.shape[1] != self.run.model.state_dim:
-            raise UserError(f"the policy is for {self.run.robot!r}: {self.run.model.state_dim} joints and grippers")
         return [torch.from_numpy(np.ascontiguousarray(observation.images[name])) for name in self.cameras]
 
-    def context(self, observation: Observation, memory: Memory, tokens: Tensor) -> Context:
+    def context(self, observation: Observation, history: History, tokens: Tensor) -> Context:
         """Return what the model is told, given tokens (n t c) of the pictures: as the loader makes it of an episode."""
-        past, valid = recalled(memory, memory.step, tokens, self.run.model.past_frames, self._stride)
-        valid &= memory.step - memory.began >= self.run.model.past_actions
+        past, valid = recall_frames(history, tokens, self.run.model.past_frames, self._stride)
+        executed, known = recall_actions(history)
+        valid &= known
         words, words_valid = text.encode(observation.instruction, self.run.weights)
         state = observation.state.astype(np.float32)
         put = self._put
@@ -137,7 +153,7 @@ class LearnedPolicy:
         if self.run.model.geometry:
             points = put(compute_observed_points(observation, self.run.codec.views, self.grids))
         return Context(
-            past_rgb=past, past_action=put(self.transform.action_in(memory.done, state)), past_valid=put(valid),
+            past_rgb=past, past_action=put(self.transform.action_in(executed, state)), past_valid=put(valid),
             rgb=tokens, state=put(self.transform.state_in(state)), text=words.to(self.device),
             text_valid=words_valid.to(self.device), points=points,
         )  # fmt: skip
@@ -176,50 +192,6 @@ class LearnedPolicy:
 
     def _put(self, x: NDArray) -> Tensor:
         return torch.from_numpy(x).to(self.device)
-
-
-def fresh(run: Run, copies: int) -> Memory:
-    """Return the memory of copies that have not been seen yet."""
-    none, width = np.full(copies, -1), run.model.action_dim
-    done = np.zeros((copies, run.model.past_actions, width), np.float32)
-    return Memory(step=none, began=none, seen=(), done=done, planned=np.zeros((copies, 0, width), np.float32))
-
-
-def forgotten(memory: Memory, mask: NDArray[np.bool_]) -> Memory:
-    """Return the memory as if the copies where `mask` (n,) is true had not been seen yet."""
-    return Memory(
-        step=np.where(mask, -1, memory.step), began=np.where(mask, -1, memory.began),
-        seen=tuple((np.where(mask, -1, when), tokens) for when, tokens in memory.seen),
-        done=memory.done, planned=memory.planned,
-    )  # fmt: skip
-
-
-def observed(memory: Memory, now: NDArray[np.int64]) -> Memory:
-    """Return the memory once control step `now` (n,) is reached: the planned actions up to it were carried out."""
-    done = memory.done.copy()
-    for i, (before, step) in enumerate(zip(memory.step, now, strict=True)):
-        if before >= 0:
-            carried = memory.planned[i, : step - before]
-            done[i] = np.concatenate([done[i], carried])[-done.shape[1] :]
-    began = np.where(memory.step < 0, now, memory.began)
-    return Memory(now, began, memory.seen, done, memory.planned)
-
-
-def recalled(
-    memory: Memory, now: NDArray[np.int64], tokens: Tensor, frames: int, stride: int
-) -> tuple[Tensor, NDArray[np.bool_]]:
-    """Return the past tokens (n p t c), `stride` control steps apart, and for which copies all of them are known."""
-    past = tokens[:, None].repeat(1, frames, 1, 1)
-    valid = np.ones(len(now), bool)
-    for place in range(frames):
-        wanted = now - stride * (frames - place)
-        found = np.zeros(len(now), bool)
-        for when, then in memory.seen:
-            hit = (when == wanted) & (wanted >= 0)
-            past[torch.from_numpy(hit), place] = then[torch.from_numpy(hit)]
-            found |= hit
-        valid &= found
-    return past, valid
 
 
 def load_policy(

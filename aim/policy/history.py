@@ -1,0 +1,121 @@
+"""What a policy remembers of n worlds: pictures that were seen, and actions that were carried out.
+
+A history is a value: each function makes a new one. Times are counted in control steps of 20 ms. Cameras are not as
+regular as a simulator: the picture of one latent frame ago is the one that was seen nearest to that time, if within
+`HISTORY_TOLERANCE_STEPS`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sim.types import CONTROL_HZ, UserError
+
+HISTORY_TOLERANCE_STEPS = (
+    3  # 60 ms: looks 320 ms apart at a camera of 30 Hz with 15 ms of jitter are off by up to 50 ms
+)
+
+Steps = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class History:
+    """What n worlds went through. `step` is -1 for a world that has not been seen yet."""
+
+    step: Steps  # (n,) control step of the last observation
+    began: Steps  # (n,) control step of the first one
+    seen: tuple[
+        tuple[Steps, Tensor], ...
+    ]  # control steps (n,) and rgb tokens (n t c) of past observations, oldest first
+    executed: NDArray[np.float32]  # (n q d) the last actions that were carried out, oldest first
+    count: Steps  # (n,) how many actions have been carried out
+    planned: NDArray[np.float32]  # (n k d) the last chunk that was returned
+
+
+def make_history(worlds: int, past_actions: int, action_dim: int) -> History:
+    """History of worlds that have not been seen yet."""
+    unseen, none = np.full(worlds, -1), np.zeros((worlds, 0, action_dim), np.float32)
+    executed = np.zeros((worlds, past_actions, action_dim), np.float32)
+    return History(unseen, unseen, (), executed, np.zeros(worlds, np.int64), none)
+
+
+def forget_worlds(history: History, mask: NDArray[np.bool_]) -> History:
+    """History as if the worlds where `mask` (n,) is true had not been seen yet."""
+    return replace(
+        history, step=np.where(mask, -1, history.step), began=np.where(mask, -1, history.began),
+        seen=tuple((np.where(mask, -1, when), tokens) for when, tokens in history.seen),
+        count=np.where(mask, 0, history.count),
+    )  # fmt: skip
+
+
+def record_step(history: History, now: Steps, executed: NDArray[np.float32] | None = None) -> History:
+    """History once control step `now` (n,) is reached.
+
+    `executed` (n j d) are the actions that were carried out since the last observation; if left out, as many of the
+    planned ones as control steps have passed. A world whose time ran backwards begins anew.
+    """
+    history = forget_worlds(history, now < history.step)
+    actions, count = history.executed.copy(), history.count.copy()
+    length = actions.shape[1]
+    for world, (before, step) in enumerate(zip(history.step, now, strict=True)):
+        if before >= 0:
+            new = history.planned[world, : step - before] if executed is None else executed[world]
+            actions[world] = np.concatenate([actions[world], new])[len(new) :][-length:] if length else actions[world]
+            count[world] += len(new)
+    began = np.where(history.step < 0, now, history.began)
+    return replace(history, step=now, began=began, executed=actions, count=count)
+
+
+def recall_actions(history: History) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Past actions (n q d) and for which worlds (n,) they are known.
+
+    Up to `HISTORY_TOLERANCE_STEPS` may be missing at the beginning; the first that is known stands in their place.
+    """
+    length = history.executed.shape[1]
+    known = np.minimum(history.count, length)
+    first = np.maximum(np.arange(length)[None], (length - known)[:, None]).clip(max=max(length - 1, 0))
+    return np.take_along_axis(history.executed, first[..., None], 1), known >= length - HISTORY_TOLERANCE_STEPS
+
+
+def recall_frames(history: History, tokens: Tensor, frames: int, stride: int) -> tuple[Tensor, NDArray[np.bool_]]:
+    """Rgb tokens (n p t c) of past frames, `stride` control steps apart, and for which worlds (n,) all are known.
+
+    Where one is not known the present `tokens` (n t c) stand in its place.
+    """
+    past = tokens[:, None].repeat(1, frames, 1, 1)
+    valid = np.ones(len(history.step), bool)
+    for place in range(frames):
+        wanted = history.step - stride * (frames - place)
+        nearest = np.full(len(wanted), HISTORY_TOLERANCE_STEPS + 1)
+        for when, then in history.seen:
+            distance = np.where(when >= 0, np.abs(when - wanted), nearest)
+            closer = torch.from_numpy(distance < nearest)
+            past[closer, place] = then[closer]
+            nearest = np.minimum(nearest, distance)
+        valid &= nearest <= HISTORY_TOLERANCE_STEPS
+    return past, valid
+
+
+def is_observed(stride: int, horizon: int) -> bool:
+    """Whether a policy that looks every `horizon` control steps sees what was one latent frame (`stride`) ago."""
+    return (
+        min(stride % horizon, -stride % horizon) <= HISTORY_TOLERANCE_STEPS
+        and horizon <= stride + HISTORY_TOLERANCE_STEPS
+    )
+
+
+def check_horizon(stride: int, horizon: int, chunk: int, past_frames: int) -> None:
+    """Raise `UserError` where an execution horizon is longer than a chunk, or a history would never be seen."""
+    fitting = [h for h in range(1, chunk + 1) if not past_frames or is_observed(stride, h)]
+    if horizon not in fitting:
+        names = ", ".join(map(str, fitting))
+        period = 1000 * stride // CONTROL_HZ
+        raise UserError(
+            f"execution horizon {horizon} does not fit: the policy looks at pictures {period} ms apart and predicts "
+            f"{chunk} control steps; valid are {names}"
+        )

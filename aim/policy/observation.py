@@ -1,0 +1,41 @@
+"""Checks of an observation before a policy acts on it: each fault is named by its field."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sim.types import Observation, UserError
+
+
+def check_observation(observation: Observation, cameras: Sequence[str], state_dim: int) -> None:
+    """Raise `UserError` naming the field that is missing, not a number, or of another type or shape than is valid."""
+    state = observation.state
+    _check_array("state", state, np.floating, (None, state_dim))
+    worlds = len(state)
+    _check_array("time", observation.time, np.floating, (worlds,))
+    if (np.asarray(observation.time) < 0).any():
+        raise UserError("observation.time must be seconds since the reset, 0 or above")
+    said = observation.instruction
+    if isinstance(said, str) or len(said) != worlds or not all(isinstance(text, str) for text in said):
+        raise UserError(f"observation.instruction must be {worlds} texts, one for each world, not {said!r}")
+    lacking = [name for name in cameras if name not in observation.images]
+    if lacking:
+        raise UserError(f"the policy needs cameras {', '.join(cameras)}; there is no {', '.join(lacking)}")
+    for name in cameras:
+        _check_array(f"images[{name!r}]", observation.images[name], np.uint8, (worlds, None, None, 3))
+    if observation.executed is not None:
+        _check_array("executed", observation.executed, np.floating, (worlds, None, None))
+
+
+def _check_array(field: str, value: object, kind: type[np.generic], shape: tuple[int | None, ...]) -> None:
+    dimensions = " x ".join("any" if size is None else str(size) for size in shape)
+    expected = f"observation.{field} must be an array of {kind.__name__}, {dimensions}"
+    if not isinstance(value, np.ndarray):
+        raise UserError(f"{expected}; it is {type(value).__name__}")
+    fits = value.ndim == len(shape) and all(want in (None, size) for want, size in zip(shape, value.shape, strict=True))
+    if not fits or not np.issubdtype(value.dtype, kind) or 0 in value.shape[:1]:
+        raise UserError(f"{expected}; it is of {value.dtype}, {' x '.join(map(str, value.shape))}")
+    if np.issubdtype(kind, np.floating) and not np.isfinite(value).all():
+        raise UserError(f"observation.{field} has numbers that are not finite")

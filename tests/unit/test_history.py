@@ -1,0 +1,154 @@
+"""What a policy remembers: pictures of about one latent frame ago, and what was carried out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aim.policy import history as histories
+from aim.policy.history import History, check_horizon, forget_worlds, make_history, recall_actions, recall_frames
+from aim.policy.observation import check_observation
+from sim.types import Observation, UserError
+
+STRIDE, DIM = 16, 3
+
+
+def make_tokens(value: float, worlds: int = 1) -> torch.Tensor:
+    return torch.full((worlds, 2, 4), float(value))
+
+
+def look(history: History, step: int) -> History:
+    """The history after an observation at a control step, whose tokens say when it was."""
+    now = np.array([step])
+    history = histories.record_step(history, now)
+    planned = np.full((1, 32, DIM), float(step), np.float32) + np.arange(32, dtype=np.float32)[None, :, None] / 100
+    return replace(history, seen=(*history.seen, (now, make_tokens(step))), planned=planned)
+
+
+@pytest.mark.parametrize(("step", "known"), [(12, False), (13, True), (16, True), (19, True), (20, False)])
+def test_a_picture_counts_within_60_ms_of_one_latent_frame_ago(step: int, known: bool) -> None:
+    history = histories.record_step(look(make_history(1, STRIDE, DIM), 0), np.array([step]))
+    past, valid = recall_frames(history, make_tokens(-1.0), 1, STRIDE)
+    assert valid.tolist() == [known]
+    assert past[0, 0, 0, 0] == (0.0 if known else -1.0)
+
+
+def test_the_nearest_picture_is_taken() -> None:
+    history = make_history(1, STRIDE, DIM)
+    for step in (6, 8, 9, 16):
+        history = look(history, step)
+    past, valid = recall_frames(histories.record_step(history, np.array([25])), make_tokens(-1.0), 1, STRIDE)
+    assert valid.all() and past[0, 0, 0, 0] == 9.0
+
+
+@given(jitter=st.lists(st.floats(-0.015, 0.015), min_size=12, max_size=12), phase=st.floats(0.0, 1 / 30))
+def test_a_camera_of_30_hz_with_15_ms_of_jitter_keeps_the_history_known(jitter: list[float], phase: float) -> None:
+    """A look every 16 control steps shows the newest picture of the camera, whose stamp is off by some ms."""
+    history, known = make_history(1, STRIDE, DIM), []
+    for look_number, noise in enumerate(jitter):
+        wanted = 0.32 * look_number + 0.05
+        stamp = np.floor((wanted - phase) * 30) / 30 + phase + noise
+        step = round(max(stamp, 0.0) * 50)
+        history = look(history, step)
+        past, valid = recall_frames(replace(history, seen=history.seen[:-1]), make_tokens(-1.0), 1, STRIDE)
+        known.append(bool(valid[0]) and bool(recall_actions(history)[1][0]))
+        if valid[0]:
+            assert abs(past[0, 0, 0, 0] - (step - STRIDE)) <= histories.HISTORY_TOLERANCE_STEPS
+    assert all(known[1:])
+
+
+def test_planned_actions_count_as_carried_out_until_the_next_look() -> None:
+    history = look(look(make_history(1, 4, DIM), 0), 3)
+    actions, known = recall_actions(history)
+    assert known.all()  # three of four: some may be missing
+    np.testing.assert_allclose(actions[0, :, 0], [0.0, 0.0, 0.01, 0.02])
+    later, _ = recall_actions(histories.record_step(history, np.array([5])))
+    np.testing.assert_allclose(later[0, :, 0], [0.01, 0.02, 3.0, 3.01])
+
+
+def test_what_was_carried_out_instead_is_believed() -> None:
+    history = look(make_history(1, 4, DIM), 0)
+    done = np.full((1, 6, DIM), 7.0, np.float32)
+    actions, known = recall_actions(histories.record_step(history, np.array([6]), done))
+    assert known.all() and (actions == 7.0).all()
+
+
+def test_three_missing_actions_are_held_and_four_are_not_known() -> None:
+    history = look(make_history(1, STRIDE, DIM), 0)
+    actions, known = recall_actions(histories.record_step(history, np.array([STRIDE - 3])))
+    assert known.all()
+    np.testing.assert_allclose(actions[0, :3, 0], [0.0, 0.0, 0.0])
+    assert actions[0, 4, 0] == pytest.approx(0.01)
+    assert not recall_actions(histories.record_step(history, np.array([STRIDE - 4])))[1].any()
+
+
+def test_a_model_without_history_recalls_nothing_and_lacks_nothing() -> None:
+    history = histories.record_step(look(make_history(1, 0, DIM), 0), np.array([5]))
+    actions, known = recall_actions(history)
+    assert actions.shape == (1, 0, DIM) and known.all()
+    assert recall_frames(history, make_tokens(0.0), 0, STRIDE)[1].all()
+
+
+def test_a_forgotten_world_and_one_whose_time_runs_back_begin_anew() -> None:
+    history = look(look(make_history(1, STRIDE, DIM), 0), 16)
+    for again in (forget_worlds(history, np.array([True])), history):
+        begun = histories.record_step(again, np.array([4]))
+        assert begun.began.tolist() == [4]
+        assert not recall_actions(begun)[1].any()
+        assert not recall_frames(begun, make_tokens(0.0), 1, STRIDE)[1].any()
+
+
+@pytest.mark.parametrize("horizon", [16, 8, 5, 4, 2, 1, 19, 13])
+def test_execution_horizons_that_meet_the_history_are_accepted(horizon: int) -> None:
+    check_horizon(STRIDE, horizon, 32, 1)
+
+
+@pytest.mark.parametrize("horizon", [0, 10, 12, 20, 32, 33, -4])
+def test_execution_horizons_that_never_meet_it_are_refused_with_those_that_do(horizon: int) -> None:
+    with pytest.raises(UserError, match=r"320 ms apart and predicts 32 control steps; valid are 1, 2, .*8, .*16"):
+        check_horizon(STRIDE, horizon, 32, 1)
+
+
+def test_without_past_pictures_any_horizon_within_the_chunk_fits() -> None:
+    check_horizon(STRIDE, 32, 32, 0)
+    with pytest.raises(UserError, match="valid are 1, 2"):
+        check_horizon(STRIDE, 33, 32, 0)
+
+
+GOOD = Observation(
+    {"head": np.zeros((2, 8, 8, 3), np.uint8)}, np.zeros((2, DIM), np.float32), ("press", "push"), np.zeros(2)
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"state": np.full((2, DIM), np.nan, np.float32)}, "state has numbers that are not finite"),
+        ({"state": np.zeros((2, DIM + 1), np.float32)}, "state must be an array of floating, any x 3"),
+        ({"state": np.zeros((2, DIM), np.int64)}, r"state must be .* it is of int64"),
+        ({"state": [[0.0] * DIM] * 2}, r"state must be .* it is list"),
+        ({"state": np.zeros((0, DIM), np.float32)}, "state must be"),
+        ({"time": np.array([0.0, np.inf])}, "time has numbers that are not finite"),
+        ({"time": np.array([0.0, -1.0])}, "time must be seconds since the reset"),
+        ({"time": np.zeros(3)}, "time must be an array of floating, 2"),
+        ({"instruction": "press"}, "instruction must be 2 texts"),
+        ({"instruction": ("press",)}, "instruction must be 2 texts"),
+        ({"instruction": ("press", None)}, "instruction must be 2 texts"),
+        ({"images": {}}, "the policy needs cameras head; there is no head"),
+        ({"images": {"head": np.zeros((2, 8, 8, 3), np.float32)}}, r"images\['head'\] must be .* it is of float32"),
+        ({"images": {"head": np.zeros((2, 8, 8), np.uint8)}}, r"images\['head'\] must be an array of uint8, 2 x any"),
+        ({"images": {"head": np.zeros((2, 8, 8, 4), np.uint8)}}, r"images\['head'\]"),
+        ({"images": {"head": np.zeros((1, 8, 8, 3), np.uint8)}}, r"images\['head'\]"),
+        ({"executed": np.full((2, 4, DIM), np.nan)}, "executed has numbers that are not finite"),
+        ({"executed": np.zeros((2, DIM))}, "executed must be"),
+    ],
+)
+def test_an_observation_that_is_not_valid_is_refused_by_field(change: dict[str, object], named: str) -> None:
+    check_observation(GOOD, ("head",), DIM)
+    with pytest.raises(UserError, match=named):
+        check_observation(replace(GOOD, **change), ("head",), DIM)

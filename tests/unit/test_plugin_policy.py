@@ -1,0 +1,73 @@
+"""Policies from outside the package: what is refused, and with which words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aim.evaluate.plugin_policy import is_plugin_reference, list_cameras, load_policy_class, make_plugin_policy
+from sim import robots
+from sim.types import UserError
+
+SOURCE = """
+class Good:
+    cameras = ("head",)
+    def __init__(self, robot): self.robot = robot
+    def reset(self, mask): ...
+    def act(self, observation): ...
+
+class Heir(Good):
+    cameras = ("rear",)
+
+class Blind:
+    def __init__(self, robot): ...
+    def reset(self, mask): ...
+
+class Greedy(Good):
+    def __init__(self, robot, weights): ...
+
+def act(observation): ...
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "some_policy.py"
+    path.write_text(SOURCE)
+    return path
+
+
+def test_a_class_of_a_file_is_made_for_a_robot(source: Path) -> None:
+    panda = robots.load_robot("panda")
+    policy = make_plugin_policy(f"{source}:Good", panda)
+    assert vars(policy)["robot"] is panda
+    assert list_cameras(f"{source}:Good", panda) == ("head",)
+    assert is_plugin_reference(f"{source}:Good") and not is_plugin_reference(str(source.parent))
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("{}:Nobody", "has no class 'Nobody'; classes with reset and act: Good"),
+        ("{}:act", "has no class 'act'"),
+        ("{}:Blind", "has no method act; a policy has reset.mask. and act.observation."),
+        ("{}:Greedy", "must take the robot alone"),
+        ("no_such_module_of_mine:Good", "no module 'no_such_module_of_mine'"),
+        ("missing.py:Good", "no file missing.py"),
+    ],
+)
+def test_what_is_no_policy_is_refused_by_name(source: Path, reference: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        make_plugin_policy(reference.format(source), robots.load_robot("panda"))
+
+
+def test_a_camera_that_the_robot_lacks_is_named(source: Path) -> None:
+    with pytest.raises(UserError, match="looks at rear; the robot panda has head, wrist"):
+        list_cameras(f"{source}:Heir", robots.load_robot("panda"))
+
+
+def test_a_file_that_cannot_be_imported_is_named_with_its_fault(tmp_path: Path) -> None:
+    (tmp_path / "broken_policy.py").write_text("import nothing_of_this_name\n")
+    with pytest.raises(UserError, match=r"broken_policy.py cannot be imported: ModuleNotFoundError"):
+        load_policy_class(f"{tmp_path / 'broken_policy.py'}:Good")
