@@ -73,7 +73,7 @@ def test_a_result_depends_on_the_seed_alone(
     expert: tuple[Path, tuple[EpisodeResult, ...]], tmp_path: Path, batch: int, threads: int, workers: int
 ) -> None:
     """Whatever the batch, the first seed, the number of threads and of processes, and whether it was filmed."""
-    other = dataclasses.replace(PLAN, first=9, episodes=3, batch=batch, films=0, threads=threads)
+    other = dataclasses.replace(PLAN, first_seed=9, episodes=3, batch=batch, films=0, threads=threads)
     again = evaluate(parse_policy("expert"), other, tmp_path, workers=workers)
     assert [dataclasses.replace(row, film="") for row in expert[1][2:]] == list(again)
 
@@ -177,7 +177,7 @@ def test_a_take_has_a_picture_every_80_ms_whatever_the_length_of_a_chunk(length:
 
 
 def test_seeds_to_film_come_first_and_none_is_lost() -> None:
-    plan = dataclasses.replace(PLAN, first=0, episodes=9, batch=3, films=2)
+    plan = dataclasses.replace(PLAN, first_seed=0, episodes=9, batch=3, films=2)
     assert list(plan.split_batches({3, 8})) == [
         SeedBatch((0, 1), True),
         SeedBatch((2, 4, 5), False),
@@ -207,7 +207,7 @@ def test_a_learned_policy_is_filmed_beside_what_it_predicts(learned: Path, tmp_p
 def test_seeds_without_a_scene_are_failures_without_a_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A film shows what happened; of a seed whose scene could not be drawn that is nothing."""
     monkeypatch.setattr(settle, "sample_scene", failures.sample_no_scene_of_seed_3)
-    plan = dataclasses.replace(PLAN, first=2, episodes=2, films=2)
+    plan = dataclasses.replace(PLAN, first_seed=2, episodes=2, films=2)
     there, none = evaluate(parse_policy("expert"), plan, tmp_path)
     assert there.success and (tmp_path / there.film).exists()
     assert not none.success and none.film == "" and str(none.failure).startswith("no room for bell")
@@ -240,7 +240,7 @@ def test_the_verb_says_what_scripts_rely_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"policy": "exprt"}, "no policy 'exprt'; give expert, random or the folder"),
+        ({"policy": "exprt"}, "no policy 'exprt'; give expert, random, the folder"),
         ({"task": ("click_bel",)}, "unknown task 'click_bel'; did you mean 'click_bell'"),
         ({"robot": "pandas"}, "unknown robot 'pandas'; did you mean 'panda'"),
         ({"episodes": 0}, "episodes, batch, threads and workers start at 1"),

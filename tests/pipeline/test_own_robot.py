@@ -132,13 +132,13 @@ def test_what_it_learned_drives_the_robot(said: dict) -> None:
     images = {camera: draw(camera, state, spot, 64)[None] for camera in policy.cameras}
     seen = Observation(images, np.float32([[*start, 1.0]]), (SAY,), np.zeros(1))
     actions = policy.act(seen).actions
-    assert actions.shape == (1, 16, 3)
+    assert actions.shape == (1, 32, 3)
     black = policy.maps(2)
     assert black is not None and black.shape[:2] == (2, policy.run.model.futures)
     drawn = policy.codec.decode(black[:, 0], "map")[0]
     assert drawn.float().mean() < 20
     assert np.isfinite(actions).all()
-    with pytest.raises(UserError, match="'toyarm': 3 joints and grippers"):
+    with pytest.raises(UserError, match="state must be an array of floating, any x 3"):
         policy.act(dataclasses.replace(seen, state=np.zeros((1, 14), np.float32)))
 
 

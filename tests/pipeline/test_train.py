@@ -244,7 +244,7 @@ def test_a_group_from_one_state_acts_apart_as_world_numbers_and_policy_seed_say(
     images = {camera: np.repeat(picture, 8, axis=0) for camera, picture in one.images.items()}
     group = Observation(images, np.repeat(one.state, 8, axis=0), one.instruction * 8, np.repeat(one.time, 8))
 
-    def act(worlds: Sequence[int], policy_seed: int = 0) -> NDArray[np.float64]:
+    def act(worlds: Sequence[int], policy_seed: int = 0) -> NDArray[np.float32]:
         policy = load_policy(trained[0], video_steps=2, action_steps=2, seed=policy_seed, worlds=worlds)
         return policy.act(group).actions
 
