@@ -9,7 +9,7 @@ import tyro
 
 if TYPE_CHECKING:
     from aim.data.source import Source
-    from aim.train.best import Match
+    from aim.train.periodic_evaluation import EvalConfig
 
 
 def train_model(
@@ -77,8 +77,8 @@ def train_model(
     from aim.commands import parse
     from aim.data.source import open_source
     from aim.model import intent
-    from aim.train import fleet, pipeline
-    from aim.train.beside import Options
+    from aim.train import distributed, pipeline
+    from aim.train.hooks import TrainingOptions
     from aim.util import machine
     from sim.types import UserError
 
@@ -111,9 +111,9 @@ def train_model(
         raise UserError("batch-size starts at 1, film-every and shifts at 0, and lr lies above 0")
     match = _make_eval_config(source, eval_task, eval_every, eval_episodes) if eval_task else None
     compiled = compile == "on" or (compile == "auto" and torch_device.type == "cuda")
-    with fleet.joined(torch_device) as membership:
-        options = Options(film_every, match, compiled, wandb)
-        trained = pipeline.train(run, source, out, resume, membership, options=options, lender=codec)
+    with distributed.join_process_group(torch_device) as membership:
+        options = TrainingOptions(film_every, match, compiled, wandb)
+        trained = pipeline.train_policy(run, source, out, resume, membership, options=options, codec_run=codec)
     outcome, quality = trained.outcome, trained.quality
     peaks = f"peaks off by {quality.peak_error_px:.2f} pixels, {100 * quality.peaks_lost:.0f} % lost"
     pictures = f"{quality.psnr_rgb:.1f} dB pictures ({quality.psnr_things:.1f} dB arms and objects)"
@@ -131,10 +131,10 @@ def train_model(
     }
 
 
-def _make_eval_config(source: Source, tasks: tuple[str, ...], every: int, episodes: int) -> Match:
+def _make_eval_config(source: Source, tasks: tuple[str, ...], every: int, episodes: int) -> EvalConfig:
     """Settings of periodic evaluation; `UserError` if the simulator does not know the robot or it cannot do a task."""
     from aim.commands import parse
-    from aim.train.best import Match
+    from aim.train.periodic_evaluation import EvalConfig
     from sim import robots
     from sim.types import UserError
 
@@ -144,4 +144,4 @@ def _make_eval_config(source: Source, tasks: tuple[str, ...], every: int, episod
         there = ", ".join(robots.list_robots())
         raise UserError(f"--eval-task needs a robot of the simulator ({there}), not {source.robot!r}")
     found = parse.select_tasks(tasks, "", robots.load_robot(source.robot))
-    return Match(tuple(found), every, episodes, definitions=parse.encode_tasks(found))
+    return EvalConfig(tuple(found), every, episodes, definitions=parse.encode_tasks(found))

@@ -1,4 +1,4 @@
-"""The best policy of a training, by closed loop: at some steps the averaged weights play in the simulator.
+"""Periodic closed-loop evaluation of the EMA weights while training; the best policy is kept.
 
 Seeds are those from 50,000: demonstrations are recorded from 0 on and policies are compared from 100,000 on, so what is
 chosen here has seen none of either. The best is kept as a policy of its own; of equals the later one.
@@ -26,27 +26,27 @@ from aim.util import console
 from aim.util.interrupts import PendingSignals
 from sim.types import UserError
 
-FIRST_SEED = 50_000
-FOLDER, RECORD = "best", "evaluation.json"
-PLAYED = ".played"  # results of each step, hidden from reports
+FIRST_EVAL_SEED = 50_000
+BEST_FOLDER, BEST_RECORD_FILE = "best", "evaluation.json"
+EVAL_FOLDER = ".played"  # results of each step, hidden from reports
 
 
 @dataclass(frozen=True)
-class Match:
-    """What a training is judged by: `episodes` seeds of each task, every `every` steps and at the end."""
+class EvalConfig:
+    """Periodic evaluation: `episodes` seeds of each task, every `period_steps` steps and at the end."""
 
     tasks: tuple[str, ...]
-    every: int
+    period_steps: int
     episodes: int
     threads: int = 1
     definitions: Mapping[str, str] = field(default_factory=dict)  # JSON of tasks by label, see `Plan`
 
 
 @dataclass(frozen=True)
-class Judge:
-    """Who plays the matches of a training in `out`."""
+class PeriodicEvaluation:
+    """Runs the evaluations of the training in `out`."""
 
-    match: Match
+    config: EvalConfig
     run: Run
     out: Path
     transform: Transform
@@ -55,37 +55,37 @@ class Judge:
     log: Log
     stops: PendingSignals
 
-    def due(self, step: int) -> bool:
-        """Tell whether the weights of a step are to play."""
-        return step > 0 and step % self.match.every == 0
+    def is_due(self, step: int) -> bool:
+        """Whether the weights of a step are to be evaluated."""
+        return step > 0 and step % self.config.period_steps == 0
 
-    def judge(self, step: int, ema: Mapping[str, Tensor]) -> bool:
-        """Let the weights of `step` play and keep them if none was better; false where a stop came in between.
+    def evaluate_step(self, step: int, ema: Mapping[str, Tensor]) -> bool:
+        """Evaluate the weights of `step` and keep them if none were better; False if a signal interrupted it.
 
         What was played is kept, so that the same step goes on there after a stop.
         """
-        folder = self.out / PLAYED / checkpoint.name(step)
+        folder = self.out / EVAL_FOLDER / checkpoint.format_name(step)
         policy = folder / "policy"
         shutil.rmtree(policy, ignore_errors=True)
         policy.mkdir(parents=True)
         checkpoint.save_policy(policy, self.run, self.transform, self.codec, ema)
-        found = self._played(policy, folder)
-        if found is None:
+        result = self._run_episodes(policy, folder)
+        if result is None:
             return False
-        record = {"step": step, **found}
-        self.log.write("eval", {"step": step, "success_rate": found["success_rate"], "ci95": found["ci95"]})
-        better = found["success_rate"] >= best_so_far(self.out)
+        record = {"step": step, **result}
+        self.log.write("eval", {"step": step, "success_rate": result["success_rate"], "ci95": result["ci95"]})
+        better = result["success_rate"] >= read_best_success_rate(self.out)
         console.print_note(
-            f"step {step}: {100 * found['success_rate']:.1f} % success{', the best so far' if better else ''}"
+            f"step {step}: {100 * result['success_rate']:.1f} % success{', the best so far' if better else ''}"
         )
         if better:
-            (policy / RECORD).write_text(json.dumps(record, indent=1) + "\n")
-            _take_place(policy, self.out / FOLDER)
+            (policy / BEST_RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n")
+            _replace_folder(policy, self.out / BEST_FOLDER)
         shutil.rmtree(policy, ignore_errors=True)
         return True
 
-    def _played(self, policy: Path, folder: Path) -> dict | None:
-        """Return success with its interval, over all tasks and of each; None where a stop came in between."""
+    def _run_episodes(self, policy: Path, folder: Path) -> dict | None:
+        """Success rate with its interval, over all tasks and for each; None if a signal interrupted it."""
         from aim.evaluate import closed_loop, results
         from aim.evaluate.plan import EvaluationPlan
         from aim.evaluate.policy_spec import parse_policy
@@ -95,11 +95,11 @@ class Judge:
             if self.stops:
                 raise KeyboardInterrupt
 
-        match = self.match
+        match = self.config
         plan = EvaluationPlan(
             match.tasks,
             self.run.robot,
-            FIRST_SEED,
+            FIRST_EVAL_SEED,
             match.episodes,
             films=0,
             threads=match.threads,
@@ -117,21 +117,21 @@ class Judge:
                 raise
             return None
         return {
-            "first_seed": FIRST_SEED,
+            "first_seed": FIRST_EVAL_SEED,
             "variation": plan.variation,
             "robot": plan.robot,
             **results.summarize_results(rows),
         }
 
 
-def best_so_far(out: Path) -> float:
-    """Return the success rate of the best policy in `out`, -1 where there is none."""
-    path = out / FOLDER / RECORD
+def read_best_success_rate(out: Path) -> float:
+    """Success rate of the best policy in `out`, -1 if there is none."""
+    path = out / BEST_FOLDER / BEST_RECORD_FILE
     return float(json.loads(path.read_text())["success_rate"]) if path.is_file() else -1.0
 
 
-def _take_place(policy: Path, best: Path) -> None:
-    """Put a policy where the best one is; a fault in between leaves the old one beside it."""
+def _replace_folder(policy: Path, best: Path) -> None:
+    """Replace the best policy; an error in between leaves the old one beside it."""
     old = best.with_name(f".{best.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if best.exists():
