@@ -38,10 +38,11 @@ def imagine_futures(
 
     from aim.commands import parse
     from aim.data.source import open_source
-    from aim.evaluate import open_loop, prediction_figures, videos
+    from aim.evaluate import open_loop, prediction_figures
     from aim.policy import ACTION_STEPS, VIDEO_STEPS, load_policy
     from aim.train import checkpoint, provenance
     from aim.util import console, machine
+    from aim.viz import videos
     from sim.types import UserError
 
     num_video_steps = VIDEO_STEPS if video_steps is None else video_steps

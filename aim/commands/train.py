@@ -134,6 +134,7 @@ def train_model(
 def _make_eval_config(source: Source, tasks: tuple[str, ...], every: int, episodes: int) -> EvalConfig:
     """Settings of periodic evaluation; `UserError` if the simulator does not know the robot or it cannot do a task."""
     from aim.commands import parse
+    from aim.evaluate.checkpoint_evaluation import CheckpointEvaluation
     from aim.train.periodic_evaluation import EvalConfig
     from sim import robots
     from sim.types import UserError
@@ -144,4 +145,5 @@ def _make_eval_config(source: Source, tasks: tuple[str, ...], every: int, episod
         there = ", ".join(robots.list_robots())
         raise UserError(f"--eval-task needs a robot of the simulator ({there}), not {source.robot!r}")
     found = parse.select_tasks(tasks, "", robots.load_robot(source.robot))
-    return EvalConfig(tuple(found), every, episodes, definitions=parse.encode_tasks(found))
+    evaluation = CheckpointEvaluation(tuple(found), source.robot, episodes, definitions=parse.encode_tasks(found))
+    return EvalConfig(evaluation, every)

@@ -1,7 +1,6 @@
 """Periodic closed-loop evaluation of the EMA weights while training; the best policy is kept.
 
-Seeds are those from 50,000: demonstrations are recorded from 0 on and policies are compared from 100,000 on, so what is
-chosen here has seen none of either. The best is kept as a policy of its own; of equals the later one.
+The best policy is kept as a policy of its own; of two equal ones, the later.
 
     best/  run.json  transform.json  codec.safetensors  ema.safetensors  evaluation.json
 """
@@ -11,9 +10,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -24,22 +24,21 @@ from aim.train import checkpoint
 from aim.train.log import Log
 from aim.util import console
 from aim.util.interrupts import PendingSignals
-from sim.types import UserError
 
-FIRST_EVAL_SEED = 50_000
 BEST_FOLDER, BEST_RECORD_FILE = "best", "evaluation.json"
 EVAL_FOLDER = ".played"  # results of each step, hidden from reports
 
 
+# (policy folder, folder for results, device, signals) -> at least "success_rate" and "ci95"; None if interrupted
+EvaluatePolicy = Callable[[Path, Path, str, PendingSignals], Mapping[str, Any] | None]
+
+
 @dataclass(frozen=True)
 class EvalConfig:
-    """Periodic evaluation: `episodes` seeds of each task, every `period_steps` steps and at the end."""
+    """Periodic evaluation by a callback, every `period_steps` steps and at the end."""
 
-    tasks: tuple[str, ...]
+    evaluate: EvaluatePolicy
     period_steps: int
-    episodes: int
-    threads: int = 1
-    definitions: Mapping[str, str] = field(default_factory=dict)  # JSON of tasks by label, see `Plan`
 
 
 @dataclass(frozen=True)
@@ -62,14 +61,14 @@ class PeriodicEvaluation:
     def evaluate_step(self, step: int, ema: Mapping[str, Tensor]) -> bool:
         """Evaluate the weights of `step` and keep them if none were better; False if a signal interrupted it.
 
-        What was played is kept, so that the same step goes on there after a stop.
+        Finished episodes are kept, so that the evaluation of the same step resumes there.
         """
         folder = self.out / EVAL_FOLDER / checkpoint.format_name(step)
         policy = folder / "policy"
         shutil.rmtree(policy, ignore_errors=True)
         policy.mkdir(parents=True)
         checkpoint.save_policy(policy, self.run, self.transform, self.codec, ema)
-        result = self._run_episodes(policy, folder)
+        result = self.config.evaluate(policy, folder, self.device, self.stops)
         if result is None:
             return False
         record = {"step": step, **result}
@@ -83,45 +82,6 @@ class PeriodicEvaluation:
             _replace_folder(policy, self.out / BEST_FOLDER)
         shutil.rmtree(policy, ignore_errors=True)
         return True
-
-    def _run_episodes(self, policy: Path, folder: Path) -> dict | None:
-        """Success rate with its interval, over all tasks and for each; None if a signal interrupted it."""
-        from aim.evaluate import closed_loop, results
-        from aim.evaluate.plan import EvaluationPlan
-        from aim.evaluate.policy_spec import parse_policy
-        from aim.evaluate.results import EpisodeResult
-
-        def watch(row: EpisodeResult) -> None:
-            if self.stops:
-                raise KeyboardInterrupt
-
-        match = self.config
-        plan = EvaluationPlan(
-            match.tasks,
-            self.run.robot,
-            FIRST_EVAL_SEED,
-            match.episodes,
-            films=0,
-            threads=match.threads,
-            definitions=match.definitions,
-        )
-        who = parse_policy(str(policy), device=self.device)
-        try:
-            closed_loop.missing(who, plan, folder)
-        except UserError:  # of the same step before the run's limits were changed, which its digest tells apart
-            (folder / results.RESULTS_FILE).unlink()
-        try:
-            rows = closed_loop.evaluate(who, plan, folder, watch)
-        except KeyboardInterrupt:
-            if not self.stops:
-                raise
-            return None
-        return {
-            "first_seed": FIRST_EVAL_SEED,
-            "variation": plan.variation,
-            "robot": plan.robot,
-            **results.summarize_results(rows),
-        }
 
 
 def read_best_success_rate(out: Path) -> float:

@@ -18,8 +18,6 @@ from torch import Tensor
 
 from aim.config import Run
 from aim.data.loader import Loader
-from aim.evaluate import videos
-from aim.evaluate.videos import Frames, Panel
 from aim.model import lora
 from aim.model.aim import AIM
 from aim.model.batch import move
@@ -27,6 +25,8 @@ from aim.model.codec import Kind, PictureCodec
 from aim.model.flow import draws
 from aim.train import distributed, precision, pretrained
 from aim.train.log import Log
+from aim.viz import videos
+from aim.viz.videos import Frames, Panel
 from sim.types import CONTROL_HZ
 
 FOLDER = "imagined"

@@ -12,6 +12,7 @@ import torch
 from aim import presets
 from aim.data import transforms
 from aim.data.transforms import Transform
+from aim.evaluate.checkpoint_evaluation import FIRST_CHECKPOINT_SEED, CheckpointEvaluation
 from aim.evaluate.policy_spec import parse_policy
 from aim.model.codec import Codec
 from aim.train import periodic_evaluation, stage1
@@ -20,7 +21,6 @@ from aim.train.periodic_evaluation import (
     BEST_FOLDER,
     BEST_RECORD_FILE,
     EVAL_FOLDER,
-    FIRST_EVAL_SEED,
     EvalConfig,
     PeriodicEvaluation,
 )
@@ -32,24 +32,23 @@ Stops = list[int]
 
 
 @pytest.fixture
-def judge(tmp_path: Path) -> tuple[PeriodicEvaluation, dict[str, torch.Tensor], Stops]:
-    """Return the judge of a training that has learned nothing yet, its average, and its list of stops."""
+def evaluation(tmp_path: Path) -> tuple[PeriodicEvaluation, dict[str, torch.Tensor], Stops]:
+    """Return the evaluation of a training that has learned nothing yet, its average, and its list of stops."""
     robot = robots.load_robot(ROBOT)
     run = presets.tiny(ROBOT, robot.camera_names, *[len(robot.action_names)] * 2)
     moves = np.random.default_rng(0).normal(size=(50, run.model.action_dim)).astype(np.float32) * 0.1
     spread = transforms.measure(moves)
     scale = Transform(tuple(not name.endswith("gripper") for name in robot.action_names), spread, spread, robot=ROBOT)
     training, stops = stage1.begin(run, torch.device("cpu")), Stops()
-    made = PeriodicEvaluation(
-        EvalConfig((TASK,), 10, 2), run, tmp_path, scale, Codec(run.codec), "cpu", open_log(tmp_path), stops
-    )
+    config = EvalConfig(CheckpointEvaluation((TASK,), ROBOT, 2), 10)
+    made = PeriodicEvaluation(config, run, tmp_path, scale, Codec(run.codec), "cpu", open_log(tmp_path), stops)
     return made, training.ema, stops
 
 
 def test_the_best_is_kept_and_of_equals_the_later_one(
-    judge: tuple[PeriodicEvaluation, dict[str, torch.Tensor], Stops], tmp_path: Path
+    evaluation: tuple[PeriodicEvaluation, dict[str, torch.Tensor], Stops], tmp_path: Path
 ) -> None:
-    made, ema, stops = judge
+    made, ema, stops = evaluation
     record = tmp_path / BEST_FOLDER / BEST_RECORD_FILE
     assert [step for step in range(31) if made.is_due(step)] == [10, 20, 30]
     stops.append(2)
@@ -57,9 +56,9 @@ def test_the_best_is_kept_and_of_equals_the_later_one(
     stops.clear()
     assert made.evaluate_step(10, ema)
     found = json.loads(record.read_text())
-    assert (found["step"], found["first_seed"], found["tasks"][TASK]["episodes"]) == (10, FIRST_EVAL_SEED, 2)
+    assert (found["step"], found["first_seed"], found["tasks"][TASK]["episodes"]) == (10, FIRST_CHECKPOINT_SEED, 2)
     rows = json.loads((tmp_path / EVAL_FOLDER / "step-000010" / "results.json").read_text())["episodes"]
-    assert [row["seed"] for row in rows] == [FIRST_EVAL_SEED, FIRST_EVAL_SEED + 1]
+    assert [row["seed"] for row in rows] == [FIRST_CHECKPOINT_SEED, FIRST_CHECKPOINT_SEED + 1]
     assert made.evaluate_step(20, ema) and json.loads(record.read_text())["step"] == 20
     record.write_text(json.dumps({**found, "success_rate": found["success_rate"] + 0.1}))
     assert made.evaluate_step(30, ema) and json.loads(record.read_text())["step"] == 10, "30 is worse"
