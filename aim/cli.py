@@ -7,10 +7,7 @@ import difflib
 import functools
 import importlib
 import inspect
-import io
-import itertools
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +24,7 @@ class Verb(NamedTuple):
     target: str
     summary: str
     example: str
+    sets_run: bool = False  # whether fields of a run are flags of it, given to the function as `overrides`
 
 
 VERBS = (
@@ -69,6 +67,7 @@ VERBS = (
         "aim.commands.train:train_model",
         "train a model on a dataset",
         "aim train tiny --data datasets/two --out runs/two",
+        sets_run=True,
     ),
     Verb(
         "eval",
@@ -113,6 +112,15 @@ OPTIONS = """options of every verb:
   --plugins DIR   use the robots/, objects/, catalogue/ and predicates/ of a folder too; may be given several times,
                   as may folders in the environment variable AIM_PLUGINS
 exit codes: 0 done, 1 a fault, 2 a mistake in the command, 130 interrupted"""
+
+
+RUN_FLAGS_HELP = """Every field of the run is a flag, the preset's value if left out: --model.width 256 --train.lr 1e-3.
+Sections: model, data, train (Stage I), codec and codec-train; run.json and aim/config.py list their fields.
+Short names: --steps, --minutes (0: no limit), --batch-size (over all processes), --lr (the highest), --precision
+(auto, fp32, bf16) and --checkpointing (less memory, more time) of train; --codec-minutes; --variant (paper, text,
+memory, no_map, video_free) and --geometry (3-D patch positions; needs data with depth) of model; --shifts (codings
+of each episode with its pictures moved a little, which few demonstrations need) of data.
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -205,40 +213,30 @@ def _call_verb(verb: Verb, words: Sequence[str]) -> Mapping[str, object]:
     action = vars(importlib.import_module(module))[function]
     import tyro
 
-    from sim.types import UserError
+    from aim.commands.run_flags import SHORT_FLAGS, report_flag_errors, split_run_flags
 
-    stderr, tyro_message = sys.stderr, io.StringIO()
+    stderr, words = sys.stderr, words[len(verb.name.split()) :]
+    details, overrides = "", {}
+    if verb.sets_run:
+        words, run_words = split_run_flags(words)
+        details, overrides = RUN_FLAGS_HELP, {"overrides": tuple(run_words)}
 
     @functools.wraps(action)
     def run_action(*args: object, **options: object) -> Mapping[str, object]:
         with contextlib.redirect_stderr(stderr):  # only what tyro says is caught
-            return action(*args, **options)
+            return action(*args, **{**options, **overrides})
 
-    try:
-        with contextlib.redirect_stderr(tyro_message):
-            return tyro.cli(
-                run_action,
-                prog=f"aim {verb.name}",
-                description=f"{verb.summary[0].upper()}{verb.summary[1:]}.\n\nExample: {verb.example}\n\n"
-                "--json: the last line of standard output is one JSON object.\n"
-                "--plugins DIR: use the robots, objects and predicates of a plugin folder too.",
-                args=list(words[len(verb.name.split()) :]),
-            )
-    except SystemExit as stop:
-        if not (stop.code and tyro_message.getvalue()):
-            raise
-        options = (item for item in inspect.signature(action).parameters.values() if item.kind is item.KEYWORD_ONLY)
-        flags = ", ".join(f"--{option.name.replace('_', '-')}" for option in options)
-        raise UserError(f"{_join_error_lines(tyro_message.getvalue())}; flags: {flags}") from None
-
-
-def _join_error_lines(text: str) -> str:
-    """One line from tyro's boxed error message on wrong flags, without its help on them."""
-    lines = [re.sub(r"-{4,}", "", line).strip("│╭╮╰╯─+| ") for line in text.splitlines()[1:]]
-    message_lines = itertools.takewhile(
-        lambda line: not line.startswith(("Argument helptext", "For full helptext")), lines
-    )
-    return "; ".join(" ".join(group) for filled, group in itertools.groupby(message_lines, key=bool) if filled)
+    parameters = [item.name for item in inspect.signature(action).parameters.values() if item.kind is item.KEYWORD_ONLY]
+    flags = [f"--{name.replace('_', '-')}" for name in parameters if name not in overrides]
+    with report_flag_errors([*flags, *(SHORT_FLAGS if verb.sets_run else ())]):
+        return tyro.cli(
+            run_action,
+            prog=f"aim {verb.name}",
+            description=f"{verb.summary[0].upper()}{verb.summary[1:]}.\n\nExample: {verb.example}\n\n{details}"
+            "--json: the last line of standard output is one JSON object.\n"
+            "--plugins DIR: use the robots, objects and predicates of a plugin folder too.",
+            args=list(words),
+        )
 
 
 if __name__ == "__main__":

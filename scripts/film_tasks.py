@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aim.evaluate.videos import Panel, overlay_maps, tile_panels, write_webp
+from aim.viz.videos import Panel, overlay_maps, tile_panels, write_webp
 from sim import robots, tasks
 from sim.episodes.record import record_episodes
 

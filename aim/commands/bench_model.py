@@ -83,8 +83,8 @@ def benchmark_inference(
         else:
             learned = load_policy(policy, device=str(torch_device))
             codec, model = learned.codec, learned.model
-        dtype_name = numbers.resolve(precision, torch_device)
-        numbers.hold(model, dtype_name)
+        dtype_name = numbers.resolve_precision(precision, torch_device)
+        numbers.cast_linear_weights(model, dtype_name)
         speed.reset_peak_memory(torch_device)  # single precision is needed for loading alone
         model.trunk.way = attention
         inputs = speed.make_inputs(run, batch, sentence, torch_device)
@@ -159,10 +159,13 @@ def benchmark_training(
     torch_device, checkpointing = machine.resolve_device(device), checkpointing or run.train.checkpointing
     speed.reset_peak_memory(torch_device)
     with speed.limit_threads(threads):
-        dtype_name, machine_info = numbers.resolve(precision, torch_device), machine.describe_compute(torch_device)
+        dtype_name, machine_info = (
+            numbers.resolve_precision(precision, torch_device),
+            machine.describe_compute(torch_device),
+        )
         run = replace(run, train=replace(run.train, precision=dtype_name))
         step_seconds, model = speed.time_training(
-            run, steps, dtype_name, torch_device, speed.TrainingOptions(checkpointing, compile, attention)
+            run, steps, dtype_name, torch_device, speed.SpeedOptions(checkpointing, compile, attention)
         )
         memory = speed.measure_peak_memory_mib(torch_device)
         peak, source = speed.find_peak_flops(torch_device, dtype_name)
@@ -204,7 +207,7 @@ def _resolve_run(preset: str, policy: Path | None, robot: str) -> Run:
     if bool(preset) == (policy is not None):
         raise UserError(f"give a preset or --policy, one of the two; presets: {', '.join(presets.PRESETS)}")
     if policy is not None:
-        return config.load(checkpoint.newest(policy))
+        return config.load(checkpoint.resolve_checkpoint(policy))
     body = robots.load_robot(resolve_name("robot", robot, robots.list_robots()))
     size = len(body.action_names)
     run = presets.preset(preset)(body.name, tuple(body.camera_names), size, size)

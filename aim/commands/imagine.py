@@ -38,11 +38,12 @@ def imagine_futures(
 
     from aim.commands import parse
     from aim.data.source import open_source
-    from aim.evaluate import open_loop, prediction_figures, videos
+    from aim.evaluate import open_loop, prediction_figures
     from aim.policy import load_policy
     from aim.policy.learned import ACTION_STEPS, VIDEO_STEPS
-    from aim.train import checkpoint, lessons
+    from aim.train import checkpoint, provenance
     from aim.util import console, machine
+    from aim.viz import videos
     from sim.types import UserError
 
     num_video_steps = VIDEO_STEPS if video_steps is None else video_steps
@@ -54,8 +55,11 @@ def imagine_futures(
     learned = load_policy(
         policy, video_steps=num_video_steps, action_steps=num_action_steps, device=str(machine.resolve_device(device))
     )
-    folder = checkpoint.newest(policy)
-    differences, learned_from = lessons.read_otherwise(source, folder), lessons.known(folder.parent)
+    folder = checkpoint.resolve_checkpoint(policy)
+    differences, learned_from = (
+        provenance.describe_mapping_differences(source, folder),
+        provenance.read_episode_identities(folder.parent),
+    )
     for words in differences:
         console.print_note(f"note: the policy learned from numbers that were read otherwise: {words}")
     num_shared = None if learned_from is None else sum(ref.identity in learned_from for ref in source.episodes)
@@ -67,7 +71,7 @@ def imagine_futures(
         "policy": str(policy),
         "data": str(data),
         "checkpoint": folder.name,
-        "digest": checkpoint.digest(folder),
+        "digest": checkpoint.compute_digest(folder),
         "precision": learned.number,
         "episodes": len(source.episodes),
         "episodes_learned_from": num_shared,

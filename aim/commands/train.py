@@ -9,7 +9,7 @@ import tyro
 
 if TYPE_CHECKING:
     from aim.data.source import Source
-    from aim.train.best import Match
+    from aim.train.periodic_evaluation import EvalConfig
 
 
 def train_model(
@@ -19,17 +19,7 @@ def train_model(
     out: Path,
     mapping: Path | None = None,
     codec: Path | None = None,
-    variant: str | None = None,
-    geometry: bool = False,
-    shifts: int | None = None,
     resume: bool = False,
-    steps: int | None = None,
-    minutes: float | None = None,
-    codec_minutes: float | None = None,
-    batch_size: int | None = None,
-    lr: float | None = None,
-    precision: Literal["auto", "fp32", "bf16"] | None = None,
-    checkpointing: bool = False,
     seed: int = 0,
     device: str = "auto",
     compile: Literal["auto", "on", "off"] = "auto",
@@ -38,6 +28,7 @@ def train_model(
     eval_every: int = 1000,
     eval_episodes: int = 20,
     wandb: str = "",
+    overrides: tyro.conf.Suppress[tuple[str, ...]] = (),
 ) -> dict[str, object]:
     """Train a model; with --resume the same command goes on where it stopped.
 
@@ -49,18 +40,7 @@ def train_model(
         out: folder of the run
         mapping: TOML file that says what is what in a LeRobot set, as docs/own_robot.toml
         codec: folder of another run, whose codec is used instead of training one
-        variant: who sees whom: paper, text, memory, no_map or video_free; the preset's if left out
-        geometry: tokens carry the 3-D position of their patch; needs data made by aim generate --depth
-        shifts: codings of each episode with its pictures moved a little, which few demonstrations need; the
-            preset's if left out
         resume: go on with the run in that folder
-        steps: steps of Stage I; 0 for no limit beside --minutes; the preset's if left out
-        minutes: end Stage I after so many minutes, whatever its steps; 0 for no limit; the preset's if left out
-        codec_minutes: the same for the codec
-        batch_size: samples a step, over all processes; the preset's if left out
-        lr: highest learning rate of Stage I; the preset's if left out
-        precision: fp32, bf16, or auto: what this machine is faster with; the preset's if left out
-        checkpointing: compute layers again in the backward pass, which takes less memory and more time
         seed: decides first weights, order of samples and noise
         device: cpu, cuda, or auto
         compile: on, off, or auto: have the layers compiled where there is a GPU
@@ -69,16 +49,18 @@ def train_model(
         eval_every: steps from one such evaluation to the next; there is one at the end too
         eval_episodes: seeds a task in each, from 50000 on: neither those of training nor those of aim eval
         wandb: project of Weights & Biases that is told too; TensorBoard's files are always in OUT/tensorboard
+        overrides: flags that set fields of the run, as in ("--train.lr", "1e-3"): see `aim.commands.run_flags`
     """
     from dataclasses import replace
     from math import inf
 
     from aim import presets
     from aim.commands import parse
+    from aim.commands.run_flags import apply_run_flags
     from aim.data.source import open_source
     from aim.model import intent
-    from aim.train import fleet, pipeline
-    from aim.train.beside import Options
+    from aim.train import distributed, pipeline
+    from aim.train.hooks import TrainingOptions
     from aim.util import machine
     from sim.types import UserError
 
@@ -88,32 +70,16 @@ def train_model(
     source = open_source(data, mapping)
     size = len(source.relative)
     run = make_run(source.robot, source.cameras, size, size)
-    requested = {"steps": steps, "minutes": minutes, "batch_size": batch_size, "lr": lr, "precision": precision}
-    stage = {name: value for name, value in requested.items() if value is not None}
-    if checkpointing:
-        stage["checkpointing"] = True
-    limit = {} if codec_minutes is None else {"minutes": codec_minutes}
-    num_shifts = run.data.shifts if shifts is None else shifts
-    run = replace(
-        run,
-        data=replace(run.data, shifts=num_shifts),
-        model=replace(
-            run.model,
-            variant=variant or run.model.variant,
-            geometry=geometry or run.model.geometry,
-            shifted=num_shifts > 0,
-        ),
-        train=replace(run.train, seed=parse.check_seed(seed), **stage),
-        codec_train=replace(run.codec_train, seed=seed, **limit),
-    )
+    seeded = replace(run.train, seed=parse.check_seed(seed)), replace(run.codec_train, seed=seed)
+    run = apply_run_flags(replace(run, train=seeded[0], codec_train=seeded[1]), overrides)
     intent.variant(run.model.variant)
     if run.train.batch_size < 1 or not 0 < run.train.lr < inf or min(film_every or 0, run.data.shifts) < 0:
         raise UserError("batch-size starts at 1, film-every and shifts at 0, and lr lies above 0")
     match = _make_eval_config(source, eval_task, eval_every, eval_episodes) if eval_task else None
     compiled = compile == "on" or (compile == "auto" and torch_device.type == "cuda")
-    with fleet.joined(torch_device) as membership:
-        options = Options(film_every, match, compiled, wandb)
-        trained = pipeline.train(run, source, out, resume, membership, options=options, lender=codec)
+    with distributed.join_process_group(torch_device) as membership:
+        options = TrainingOptions(film_every, match, compiled, wandb)
+        trained = pipeline.train_policy(run, source, out, resume, membership, options=options, codec_run=codec)
     outcome, quality = trained.outcome, trained.quality
     peaks = f"peaks off by {quality.peak_error_px:.2f} pixels, {100 * quality.peaks_lost:.0f} % lost"
     pictures = f"{quality.psnr_rgb:.1f} dB pictures ({quality.psnr_things:.1f} dB arms and objects)"
@@ -131,10 +97,11 @@ def train_model(
     }
 
 
-def _make_eval_config(source: Source, tasks: tuple[str, ...], every: int, episodes: int) -> Match:
+def _make_eval_config(source: Source, tasks: tuple[str, ...], every: int, episodes: int) -> EvalConfig:
     """Settings of periodic evaluation; `UserError` if the simulator does not know the robot or it cannot do a task."""
     from aim.commands import parse
-    from aim.train.best import Match
+    from aim.evaluate.checkpoint_evaluation import CheckpointEvaluation
+    from aim.train.periodic_evaluation import EvalConfig
     from sim import robots
     from sim.types import UserError
 
@@ -144,4 +111,5 @@ def _make_eval_config(source: Source, tasks: tuple[str, ...], every: int, episod
         there = ", ".join(robots.list_robots())
         raise UserError(f"--eval-task needs a robot of the simulator ({there}), not {source.robot!r}")
     found = parse.select_tasks(tasks, "", robots.load_robot(source.robot))
-    return Match(tuple(found), every, episodes, definitions=parse.encode_tasks(found))
+    evaluation = CheckpointEvaluation(tuple(found), source.robot, episodes, definitions=parse.encode_tasks(found))
+    return EvalConfig(evaluation, every)

@@ -17,12 +17,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from aim.evaluate import results, videos
+from aim.evaluate import results
 from aim.evaluate.plan import EvaluationPlan, SeedBatch
 from aim.evaluate.policy_spec import PolicySpec
 from aim.evaluate.results import EpisodeResult
 from aim.evaluate.rollout_video import RolloutFrames, render_rollout, select_predicted_frame
 from aim.util.workers import JobDone, JobFailed, JobRefused, ReportMessage, WorkerPool
+from aim.viz import videos
 from sim import robots
 from sim.envs.env import Env
 from sim.envs.failure import find_attempt_failure

@@ -73,7 +73,7 @@ def predict_windows(
         raise UserError("at least one window is needed")
     if true_maps and not (source.has_maps and "m" in policy.model.who):
         raise UserError("true maps can be given where the data has maps and the model's variant reads them")
-    pipeline.check(policy.run, source, "the policy")
+    pipeline.check_dataset(policy.run, source, "the policy")
     all_windows, moves = loader.windows(source), loader.motions(source)
     rows = sample_stratified(count, len(all_windows), seed)
     chosen = Windows(all_windows.episode[rows], all_windows.picture[rows])
@@ -180,7 +180,7 @@ def _predict_batch(
     """Predictions for a batch of windows, actions normalised; episode and picture seed the noise."""
     assert sample.rgb.any(-1).all() and sample.context.rgb.any(-1).all(), "the loader read a picture that is not coded"
     sample = move(sample, policy.device)
-    draws = Draws(tuple(schedule.generator(seed, f"open loop {episode}", picture) for episode, picture in names))
+    draws = Draws(tuple(schedule.make_generator(seed, f"open loop {episode}", picture) for episode, picture in names))
     with precision.autocast(policy.number, policy.device):
         action, future = policy.model.act(
             sample.context, policy.video_steps, policy.action_steps, draws, policy.valid, True,

@@ -22,7 +22,7 @@ from sim.types import STEPS_PER_IMAGE, Policy, UserError
 
 if TYPE_CHECKING:
     from aim.policy import LearnedPolicy
-    from aim.train.precision import Number
+    from aim.train.precision import ComputePrecision
 
 MakePolicy = Callable[[Env, SeedBatch], Policy]
 
@@ -103,10 +103,10 @@ def _parse_checkpoint(path: Path, requested_size: tuple[int, int] | None, device
     from aim.train import checkpoint, precision
     from aim.util import console, machine
 
-    folder = checkpoint.newest(path)
+    folder = checkpoint.resolve_checkpoint(path)
     device_name = str(machine.resolve_device(device))
-    number = precision.resolve(config.load(folder).train.precision, torch.device(device_name))
-    digest = checkpoint.digest(folder)
+    number = precision.resolve_precision(config.load(folder).train.precision, torch.device(device_name))
+    digest = checkpoint.compute_digest(folder)
     policy = _load_policy_cached(folder, device_name, digest, number)
     height, width = trained_size = policy.transform.size
     size = requested_size or trained_size
@@ -134,7 +134,7 @@ def _parse_checkpoint(path: Path, requested_size: tuple[int, int] | None, device
 
 
 def _make_learned_policy(
-    folder: Path, device_name: str, digest: str, number: Number, policy_seed: int, env: Env, batch: SeedBatch
+    folder: Path, device_name: str, digest: str, number: ComputePrecision, policy_seed: int, env: Env, batch: SeedBatch
 ) -> Policy:
     from aim.policy import LearnedPolicy
 
@@ -146,7 +146,7 @@ def _make_learned_policy(
 
 
 @functools.lru_cache(maxsize=1)
-def _load_policy_cached(folder: Path, device_name: str, digest: str, number: Number) -> LearnedPolicy:
+def _load_policy_cached(folder: Path, device_name: str, digest: str, number: ComputePrecision) -> LearnedPolicy:
     """Policy of a checkpoint, loaded once per process; the digest keeps other weights apart."""
     from aim.policy import load_policy
 

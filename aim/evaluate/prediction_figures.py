@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aim.evaluate import prediction_metrics, videos
+from aim.evaluate import prediction_metrics
 from aim.evaluate.open_loop import GroundTruth, Prediction, Views
 from aim.evaluate.prediction_metrics import PeakError
-from aim.evaluate.videos import MAP_CHANNELS, Frames, Panel
+from aim.viz import videos
+from aim.viz.videos import MAP_CHANNELS, Frames, Panel
 
 MAX_VIDEO_WINDOWS = 16  # windows
 COMPARISON_VIDEO_HZ = 2.0

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from aim.evaluate import videos
-from aim.evaluate.videos import Frames, Panel, outline_frames, overlay_maps, resize_frames, tile_panels
+from aim.viz import videos
+from aim.viz.videos import Frames, Panel, outline_frames, overlay_maps, resize_frames, tile_panels
 from sim.types import CONTROL_HZ, AttemptFailure
 
 Picture = NDArray[np.uint8]  # (h w 3)

@@ -29,8 +29,8 @@ from aim.model.aim import AIM
 from aim.model.batch import Cache, Context, Imagined, Sample, move
 from aim.model.codec import PictureCodec
 from aim.train import precision, stage1
-from aim.train.batches import Prepared
-from aim.train.precision import Number
+from aim.train.batches import PreparedBatch
+from aim.train.precision import ComputePrecision
 from aim.util.machine import MIB
 
 NUM_WARMUP_RUNS = 2  # runs that are not counted
@@ -155,7 +155,7 @@ def time_chunk(
     codec: PictureCodec,
     inputs: ChunkInputs,
     steps: DenoisingSteps,
-    number: Number,
+    number: ComputePrecision,
     recompute: bool = False,
 ) -> tuple[ChunkTiming, Tensor]:
     """Timing of one chunk and its normalised actions (b k d), which equal those of `AIM.act`.
@@ -184,7 +184,7 @@ def time_chunks(
     codec: PictureCodec,
     inputs: ChunkInputs,
     steps: DenoisingSteps,
-    number: Number,
+    number: ComputePrecision,
     count: int,
     recompute: bool = False,
 ) -> list[ChunkTiming]:
@@ -200,7 +200,7 @@ def median_timing(timings: list[ChunkTiming]) -> ChunkTiming:
 
 
 @dataclass(frozen=True)
-class TrainingOptions:
+class SpeedOptions:
     """Training options that affect speed only."""
 
     checkpointing: bool = False  # layers are computed again in the backward pass, not kept
@@ -209,7 +209,7 @@ class TrainingOptions:
 
 
 def time_training(
-    run: Run, count: int, number: Number, device: torch.device, options: TrainingOptions
+    run: Run, count: int, number: ComputePrecision, device: torch.device, options: SpeedOptions
 ) -> tuple[list[float], AIM]:
     """Seconds of `count` steps of Stage I on random data after warm-up, and the model.
 
@@ -222,7 +222,7 @@ def time_training(
     data = random_sample(run.model, config.batch_size, torch.Generator().manual_seed(0))
 
     def run_step(step: int) -> None:
-        batch = Prepared(move(data, device), flow.draws(step, config.batch_size))
+        batch = PreparedBatch(move(data, device), flow.draws(step, config.batch_size))
         stage1.advance(training, batch, config, step, config.lr, number)
 
     return time_steps(device, run_step, NUM_WARMUP_RUNS + count)[NUM_WARMUP_RUNS:], training.model
@@ -243,7 +243,7 @@ def count_flop_per_sample(config: ModelConfig, rows: int) -> float:
     return counter.get_total_flops() / rows
 
 
-def find_peak_flops(device: torch.device, number: Number) -> tuple[float, str]:
+def find_peak_flops(device: torch.device, number: ComputePrecision) -> tuple[float, str]:
     """Peak FLOP/s of a device, and its source: data sheet or a measured large matrix product."""
     if device.type == "cuda" and number == "bf16" and (known := look_up_peak_flops(torch.cuda.get_device_name(device))):
         return known, "data sheet"

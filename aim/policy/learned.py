@@ -45,7 +45,7 @@ from aim.policy.history import (
 )
 from aim.policy.observation import check_observation
 from aim.train import checkpoint, precision, pretrained, schedule
-from aim.train.precision import Number
+from aim.train.precision import ComputePrecision
 from sim.types import CONTROL_HZ, ActionChunk, Observation, UserError
 
 VIDEO_STEPS, ACTION_STEPS = 2, 4  # more of them changed nothing that counts: scripts/steps.sh
@@ -57,7 +57,7 @@ class LearnedPolicy:
     def __init__(
         self, run: Run, transform: Transform, codec: PictureCodec, model: AIM, *, execute: int = 0, seed: int = 0,
         video_steps: int = VIDEO_STEPS, action_steps: int = ACTION_STEPS, imagine: bool = False,
-        number: Number = "fp32", worlds: Sequence[int] = (),
+        number: ComputePrecision = "fp32", worlds: Sequence[int] = (),
     ) -> None:  # fmt: skip
         """Hold the parts; `execute` 0 stands for what the run says, `imagine` asks for predicted pictures and maps.
 
@@ -68,7 +68,7 @@ class LearnedPolicy:
         check_horizon(self._stride, self.execute, run.model.chunk, run.model.past_frames)
         self.seed, self.video_steps, self.action_steps = seed, video_steps, action_steps
         self.imagine, self.worlds = imagine, tuple(worlds)
-        self.number: Number = number
+        self.number: ComputePrecision = number
         self.device = next(model.parameters()).device
         self.valid = torch.tensor(transform.action.moves, device=self.device)
         self.history: History | None = None
@@ -174,7 +174,9 @@ class LearnedPolicy:
         worlds = self.worlds or range(len(now))
         if len(worlds) != len(now):
             raise UserError(f"the policy is for {len(worlds)} worlds, and was shown {len(now)}")
-        return Draws(tuple(schedule.generator(self.seed, "act", w, int(s)) for w, s in zip(worlds, now, strict=True)))
+        return Draws(
+            tuple(schedule.make_generator(self.seed, "act", w, int(s)) for w, s in zip(worlds, now, strict=True))
+        )
 
     def _pictured(self, future: Imagined) -> dict[str, NDArray[np.uint8]]:
         """Return the predicted pictures, and maps where the model has them, of every view."""
@@ -197,24 +199,24 @@ class LearnedPolicy:
 def load_policy(
     path: Path | str, *, execute: int = 0, seed: int = 0, video_steps: int = VIDEO_STEPS,
     action_steps: int = ACTION_STEPS, imagine: bool = False, device: str = "cpu", compiled: bool = False,
-    number: Number | None = None, worlds: Sequence[int] = (),
+    number: ComputePrecision | None = None, worlds: Sequence[int] = (),
 ) -> LearnedPolicy:  # fmt: skip
     """Return the policy of a checkpoint, or of the newest one in a run's folder; `UserError` where there is none.
 
     It computes with `number`, by itself what the run asks for; `compiled`, which takes a while once, pays on a GPU.
     """
-    folder = checkpoint.newest(Path(path))
+    folder = checkpoint.resolve_checkpoint(Path(path))
     run = config.load(folder)
     place = torch.device(device)
-    codec, model = pretrained.codec(run, half=place.type == "cuda"), pretrained.to_fill(run)
+    codec, model = pretrained.build_codec(run, half=place.type == "cuda"), pretrained.build_for_loading(run)
     checkpoint.load_module(folder / "codec.safetensors", codec)
-    pretrained.known(codec, run.weights)
+    pretrained.check_fingerprint(codec, run.weights)
     checkpoint.load_trained(folder / "ema.safetensors", model)
     transform = transforms.read(folder, run.robot, run.model.action_dim)
-    number = number or precision.resolve(run.train.precision, place)
+    number = number or precision.resolve_precision(run.train.precision, place)
     if run.model.lora_rank:
         lora.merge(model)
-    precision.hold(model, number)
+    precision.cast_linear_weights(model, number)
     if compiled:
         graphs.compile_inference(model)
     return LearnedPolicy(

@@ -12,7 +12,8 @@ from typing import Any
 
 from aim import config
 from aim.config import Run
-from aim.evaluate import results, videos
+from aim.evaluate import results
+from aim.viz import videos
 from sim.types import CONTROL_HZ, UserError
 
 LOG_FILE, RUN_FILE, CODEC_QUALITY_FILE = "log.jsonl", "run.json", "codec/quality.json"

@@ -1,4 +1,4 @@
-"""Batches as a step takes them: this process's rows, with text and history dropped, and the generators of their noise.
+"""Training batches: this process's rows, with text and history dropout, and the generators of their noise.
 
 What row r of step s draws follows from (seed, s, r) alone, r being its place in the whole batch: so it draws the same
 however many processes the batch is shared among. The next batch is made in a thread of its own while a step runs.
@@ -17,60 +17,64 @@ from aim.config import TrainConfig
 from aim.data.loader import Loader
 from aim.model.batch import Sample, mapped, move
 from aim.model.flow import Draws
-from aim.train import fleet, schedule
+from aim.train import distributed, schedule
 
 NOISE_STREAM = "stage1"
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """This process's share of a step: its samples, and a generator a row that goes on to draw the noise."""
+class PreparedBatch:
+    """Rows of this process for one step, and the generator of each row, which goes on to draw its noise."""
 
     sample: Sample
     draws: Draws
 
 
-class Batches:
-    """The batches of a training, each made while the step before is computed; close it by leaving its context."""
+class PrefetchedBatches:
+    """Batches of a training, each prepared in a thread during the step before; a context manager."""
 
     def __init__(self, loader: Loader, config: TrainConfig, device: torch.device) -> None:
-        """Hold what batches are made of; `UserError` where the processes cannot share them evenly."""
+        """Keep the loader; `UserError` if the processes cannot share a batch evenly."""
         self.loader, self.config, self.device = loader, config, device
-        self.part = fleet.part(config.batch_size)
+        self.rows = distributed.local_rows(config.batch_size)
         self.thread = ThreadPoolExecutor(1)
-        self.ahead: tuple[int, Future[Prepared]] | None = None
+        self.next_batch: tuple[int, Future[PreparedBatch]] | None = None
 
-    def __enter__(self) -> Batches:
-        """Return itself."""
+    def __enter__(self) -> PrefetchedBatches:
+        """The batches."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """End the thread; what it was making is lost."""
+        """Stop the thread; the batch under way is discarded."""
         self.thread.shutdown(cancel_futures=True)
 
-    def take(self, step: int) -> Prepared:
-        """Return the batch of a step on the device, and begin with the one after it."""
-        future = self.ahead[1] if self.ahead and self.ahead[0] == step else self.thread.submit(self._make, step)
+    def take_batch(self, step: int) -> PreparedBatch:
+        """Batch of a step on the device; prefetching of the next one begins."""
+        future = (
+            self.next_batch[1]
+            if self.next_batch and self.next_batch[0] == step
+            else self.thread.submit(self._make_batch, step)
+        )
         ready = future.result()
-        self.ahead = step + 1, self.thread.submit(self._make, step + 1)
-        return Prepared(move(ready.sample, self.device), ready.draws)
+        self.next_batch = step + 1, self.thread.submit(self._make_batch, step + 1)
+        return PreparedBatch(move(ready.sample, self.device), ready.draws)
 
-    def _make(self, step: int) -> Prepared:
-        made = prepared(self.loader, self.config, step, self.part)
-        return replace(made, sample=mapped(made.sample, Tensor.pin_memory)) if self.device.type == "cuda" else made
+    def _make_batch(self, step: int) -> PreparedBatch:
+        batch = prepare_batch(self.loader, self.config, step, self.rows)
+        return replace(batch, sample=mapped(batch.sample, Tensor.pin_memory)) if self.device.type == "cuda" else batch
 
 
-def prepared(loader: Loader, config: TrainConfig, step: int, part: slice) -> Prepared:
-    """Return rows `part` of the batch of a step, on the CPU."""
-    rows = schedule.rows(config.seed, NOISE_STREAM, step, config.batch_size, len(loader))
+def prepare_batch(loader: Loader, config: TrainConfig, step: int, part: slice) -> PreparedBatch:
+    """Rows `part` (a slice) of the batch of a step, on the CPU."""
+    rows = schedule.select_rows(config.seed, NOISE_STREAM, step, config.batch_size, len(loader))
     numbers = range(config.batch_size)[part]
-    generators = tuple(schedule.generator(config.seed, NOISE_STREAM, step, number) for number in numbers)
+    generators = tuple(schedule.make_generator(config.seed, NOISE_STREAM, step, number) for number in numbers)
     versions = torch.cat([torch.randint(loader.versions, (1,), generator=generator) for generator in generators])
-    return Prepared(thinned(loader.batch(rows[part], versions), config, generators), Draws(generators))
+    return PreparedBatch(apply_dropout(loader.batch(rows[part], versions), config, generators), Draws(generators))
 
 
-def thinned(sample: Sample, config: TrainConfig, generators: tuple[torch.Generator, ...]) -> Sample:
-    """Return the sample with the text, and the history, of some rows taken away: each row by its own generator."""
+def apply_dropout(sample: Sample, config: TrainConfig, generators: tuple[torch.Generator, ...]) -> Sample:
+    """Sample with text and history dropped for some rows, each by its own generator."""
     context = sample.context
     chance = torch.stack([torch.rand(2, generator=generator) for generator in generators])
     text_valid = context.text_valid & (chance[:, :1] >= config.text_dropout)

@@ -1,7 +1,7 @@
-"""The record of a training: numbers and pictures, told to everyone who listens.
+"""Training log: numbers and pictures, written to several sinks.
 
 `log.jsonl` has one JSON object a line, appended, so that a broken-off line costs only itself; TensorBoard's event files
-lie beside it; Weights & Biases listens where it is asked to. Processes of a fleet but the first tell nobody.
+lie beside it; Weights & Biases is written to if asked for. Of several processes the main one alone writes.
 """
 
 from __future__ import annotations
@@ -18,59 +18,59 @@ from numpy.typing import NDArray
 
 from sim.types import UserError
 
-FILE, EVENTS = "log.jsonl", "tensorboard"
+LOG_FILE, TENSORBOARD_FOLDER = "log.jsonl", "tensorboard"
 
 
-class Ear(Protocol):
-    """Who listens to a training."""
+class LogSink(Protocol):
+    """Destination of log entries."""
 
     def write(self, part: str, values: Mapping[str, object]) -> None:
-        """Take what a part of the work has to say; "step" among the values says when."""
+        """Write the values of a part of the work; "step" among the values is its step."""
         ...
 
-    def picture(self, name: str, step: int, picture: NDArray[np.uint8]) -> None:
-        """Take a picture (h w 3)."""
+    def write_picture(self, name: str, step: int, picture: NDArray[np.uint8]) -> None:
+        """Write a picture (h w 3)."""
         ...
 
     def close(self) -> None:
-        """Finish."""
+        """Flush and close."""
         ...
 
 
 class Log:
-    """All who listen."""
+    """Log that writes to several sinks."""
 
-    def __init__(self, ears: Sequence[Ear] = ()) -> None:
-        """Tell those in `ears`."""
-        self.ears = tuple(ears)
+    def __init__(self, sinks: Sequence[LogSink] = ()) -> None:
+        """Write to `sinks`."""
+        self.ears = tuple(sinks)
 
     def write(self, part: str, values: Mapping[str, object]) -> None:
-        """Tell what `part` ("codec", "latents", "stage1", "eval") has to say."""
-        for ear in self.ears:
-            ear.write(part, values)
+        """Write the values of `part` ("codec", "latents", "stage1", "eval")."""
+        for sink in self.ears:
+            sink.write(part, values)
 
-    def picture(self, name: str, step: int, picture: NDArray[np.uint8]) -> None:
-        """Show a picture (h w 3)."""
-        for ear in self.ears:
-            ear.picture(name, step, picture)
+    def write_picture(self, name: str, step: int, picture: NDArray[np.uint8]) -> None:
+        """Write a picture (h w 3)."""
+        for sink in self.ears:
+            sink.write_picture(name, step, picture)
 
     def close(self) -> None:
-        """Finish with all of them."""
-        for ear in self.ears:
-            ear.close()
+        """Close all sinks."""
+        for sink in self.ears:
+            sink.close()
 
 
-def opened(out: Path, project: str = "", about: Mapping[str, object] | None = None) -> Log:
-    """Return the log of the training in `out`; with `project` it is told to Weights & Biases too, `about` and all.
+def open_log(out: Path, project: str = "", run_config: Mapping[str, object] | None = None) -> Log:
+    """Log of the training in `out`; with `project` also to Weights & Biases, with `run_config`.
 
     `UserError` where that is asked for and not installed.
     """
-    wandb = [_Wandb(out, project, about or {})] if project else []
-    return Log([_JsonLinesSink(out / FILE), _Events(out / EVENTS), *wandb])
+    wandb = [_WandbSink(out, project, run_config or {})] if project else []
+    return Log([_JsonLinesSink(out / LOG_FILE), _TensorBoardSink(out / TENSORBOARD_FOLDER), *wandb])
 
 
 class _JsonLinesSink:
-    """`log.jsonl`, held open while training."""
+    """Sink to `log.jsonl`, held open while training."""
 
     def __init__(self, path: Path) -> None:
         self.file = path.open("a")
@@ -79,15 +79,15 @@ class _JsonLinesSink:
         self.file.write(json.dumps({"part": part, **values}) + "\n")
         self.file.flush()
 
-    def picture(self, name: str, step: int, picture: NDArray[np.uint8]) -> None:
-        """Leave it: films lie beside the log as files."""
+    def write_picture(self, name: str, step: int, picture: NDArray[np.uint8]) -> None:
+        """Nothing: videos are files beside the log."""
 
     def close(self) -> None:
         self.file.close()
 
 
-class _Events:
-    """TensorBoard's event files."""
+class _TensorBoardSink:
+    """Sink to TensorBoard event files."""
 
     def __init__(self, folder: Path) -> None:
         from torch.utils.tensorboard.writer import SummaryWriter
@@ -96,18 +96,18 @@ class _Events:
 
     def write(self, part: str, values: Mapping[str, object]) -> None:
         step = values.get("step")
-        for name, value in numbers(values).items():
+        for name, value in select_numbers(values).items():
             self.writer.add_scalar(f"{part}/{name}", value, step)
 
-    def picture(self, name: str, step: int, picture: NDArray[np.uint8]) -> None:
+    def write_picture(self, name: str, step: int, picture: NDArray[np.uint8]) -> None:
         self.writer.add_image(name, picture, step, dataformats="HWC")
 
     def close(self) -> None:
         self.writer.close()
 
 
-class _Wandb:
-    """A run of Weights & Biases; training again in the same folder goes on with it."""
+class _WandbSink:
+    """Sink to a run of Weights & Biases; training again in the same folder resumes it."""
 
     def __init__(self, out: Path, project: str, about: Mapping[str, object]) -> None:
         if importlib.util.find_spec("wandb") is None:
@@ -123,43 +123,45 @@ class _Wandb:
         kept.write_text(self.run.id)
 
     def write(self, part: str, values: Mapping[str, object]) -> None:
-        self.run.log({f"{part}/{name}": value for name, value in numbers(values).items()} | _when(part, values))
+        self.run.log(
+            {f"{part}/{name}": value for name, value in select_numbers(values).items()} | _step_entry(part, values)
+        )
 
-    def picture(self, name: str, step: int, picture: NDArray[np.uint8]) -> None:
+    def write_picture(self, name: str, step: int, picture: NDArray[np.uint8]) -> None:
         self.run.log({name: self.wandb.Image(picture), "stage1/step": step})
 
     def close(self) -> None:
         self.run.finish()
 
 
-def numbers(values: Mapping[str, object]) -> dict[str, float]:
-    """Return those values that are numbers to draw a curve of; the step is none."""
+def select_numbers(values: Mapping[str, object]) -> dict[str, float]:
+    """Values that are numbers, apart from the step."""
     kinds = (int, float)
     return {name: float(value) for name, value in values.items() if isinstance(value, kinds) and name != "step"}
 
 
-def _when(part: str, values: Mapping[str, object]) -> dict[str, object]:
+def _step_entry(part: str, values: Mapping[str, object]) -> dict[str, object]:
     return {f"{part}/step": values["step"]} if "step" in values else {}
 
 
-class Meter:
-    """Means of numbers between two reports, and the pace since the last one."""
+class MeanMeter:
+    """Means of numbers since the last report, and the throughput."""
 
     def __init__(self) -> None:
-        """Begin at nothing."""
+        """Start with no values."""
         self.sums: dict[str, float] = {}
         self.count = self.samples = 0
         self.start = time.monotonic()
 
     def add(self, values: Mapping[str, float], samples: int) -> None:
-        """Take the numbers of one step."""
+        """Add the numbers of one step."""
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
         self.count += 1
         self.samples += samples
 
-    def take(self) -> dict[str, float]:
-        """Return the means and `samples_per_second`, and begin anew."""
+    def pop_means(self) -> dict[str, float]:
+        """Means and `samples_per_second`; the meter starts again."""
         seconds = max(time.monotonic() - self.start, 1e-9)
         means = {name: total / max(self.count, 1) for name, total in self.sums.items()}
         result = {**means, "samples_per_second": self.samples / seconds}

@@ -1,4 +1,4 @@
-"""How much memory a training takes, by arithmetic: nothing is allocated, the model is built on the meta device.
+"""Memory of a training by arithmetic: nothing is allocated, the model is built on the meta device.
 
 Weights are counted exactly. Activations are those that autograd keeps from the forward to the backward pass, counted
 operation by operation in `_layer` for the attention of `aim.model.attention.by_segments`. With checkpointing a layer
@@ -17,61 +17,63 @@ from aim.config import ModelConfig, Run
 from aim.model import intent, lora, text
 from aim.model.aim import AIM
 from aim.model.embed import widths
-from aim.train.precision import Number
+from aim.train.precision import ComputePrecision
 
 GIB = 2**30
 FLOAT32_BYTES = 4  # bytes of a number in single precision
-SIZE: Mapping[Number, int] = MappingProxyType({"fp32": 4, "bf16": 2})  # bytes of a number that is computed with
-RESERVE = GIB  # the driver, the kernels, and what lies between tensors
+BYTES_PER_NUMBER: Mapping[ComputePrecision, int] = MappingProxyType(
+    {"fp32": 4, "bf16": 2}
+)  # bytes of a number that is computed with
+RESERVED_BYTES = GIB  # the driver, the kernels, and what lies between tensors
 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """Bytes by what they are for."""
+    """Bytes by purpose."""
 
     rows: Mapping[str, int]
 
     @property
     def total(self) -> int:
-        """Return all bytes."""
+        """Sum of all bytes."""
         return sum(self.rows.values())
 
     def fits_in(self, size: float) -> bool:
-        """Tell whether a device of `size` bytes is large enough."""
+        """Whether a device of `size` bytes is large enough."""
         return self.total <= size
 
-    def lines(self) -> list[str]:
-        """Return the plan as a table in GiB."""
+    def format_lines(self) -> list[str]:
+        """Table of the plan in GiB."""
         rows = {**self.rows, "total": self.total}
         return [f"{name:<12} {size / GIB:7.2f} GiB" for name, size in rows.items()]
 
 
-def plan(run: Run, number: Number) -> MemoryPlan:
-    """Return the memory of training a run on one device that computes with `number`; the codec is not on it.
+def plan_memory(run: Run, number: ComputePrecision) -> MemoryPlan:
+    """Memory of training a run on one device that computes in `number`; the codec is not on it.
 
     Rank, rows of a batch and checkpointing are those of the run. Weights that adapters stand beside are bfloat16 where
     the run goes on from pretrained ones in that precision: see `aim.train.pretrained.model`.
     """
-    model = bare(run.model, half=number == "bf16")
+    model = build_meta_model(run.model, half=number == "bf16")
     train = [value for value in model.parameters() if value.requires_grad]
     count = sum(value.numel() for value in train)
     words = text.READ if run.weights else text.MAX_TEXT_TOKENS
-    kept = activations(run.model, run.train.batch_size, number, run.train.checkpointing, words)
+    kept = count_activation_bytes(run.model, run.train.batch_size, number, run.train.checkpointing, words)
     return MemoryPlan(
         {
             "weights": sum(value.numel() * value.element_size() for value in model.parameters()),
             "gradients": FLOAT32_BYTES * count,
             "moments": 2 * FLOAT32_BYTES * count,
             "average": FLOAT32_BYTES * count,
-            "cast": SIZE[number] * count if number == "bf16" else 0,  # autocast keeps what it made of them
+            "cast": BYTES_PER_NUMBER[number] * count if number == "bf16" else 0,  # autocast keeps what it made of them
             "activations": kept,
-            "reserve": RESERVE,
+            "reserve": RESERVED_BYTES,
         }
     )
 
 
-def bare(config: ModelConfig, half: bool = False) -> AIM:
-    """Return the model on the meta device, adapted as `config` says, with frozen weights in bfloat16 if `half`."""
+def build_meta_model(config: ModelConfig, half: bool = False) -> AIM:
+    """Model on the meta device, adapted as `config` says, with frozen weights in bfloat16 if `half`."""
     with torch.device("meta"):
         model = AIM(config)
         if not config.lora_rank:
@@ -79,11 +81,13 @@ def bare(config: ModelConfig, half: bool = False) -> AIM:
         return lora.adapt(lora.halve(model) if half else model, config.lora_rank, config.lora_alpha)
 
 
-def activations(config: ModelConfig, rows: int, number: Number, checkpointing: bool, words: int) -> int:
-    """Return the bytes that wait for the backward pass of a batch of `rows`, each with `words` text tokens."""
-    streams, sizes = _tokens(config), widths(config)
+def count_activation_bytes(
+    config: ModelConfig, rows: int, number: ComputePrecision, checkpointing: bool, words: int
+) -> int:
+    """Bytes of activations kept for the backward pass of `rows` samples with `words` text tokens each."""
+    streams, sizes = _count_tokens(config), widths(config)
     hidden = sum(FLOAT32_BYTES * rows * count * sizes[name][0] for name, count in streams.items())
-    layer = _layer(config, rows, number, words)
+    layer = _count_layer_bytes(config, rows, number, words)
     ends = 3 * hidden + rows * words * (
         FLOAT32_BYTES * config.text_width + 3 * FLOAT32_BYTES * config.width
     )  # embeddings and heads
@@ -92,15 +96,15 @@ def activations(config: ModelConfig, rows: int, number: Number, checkpointing: b
     return config.layers * hidden + 2 * layer + ends
 
 
-def _layer(config: ModelConfig, rows: int, number: Number, words: int) -> int:
-    """Return the bytes that one layer keeps, its input among them.
+def _count_layer_bytes(config: ModelConfig, rows: int, number: ComputePrecision, words: int) -> int:
+    """Bytes of activations of one layer, its input included.
 
     w is a stream's width, i heads x head width, f the width of its feed-forward net; hidden states, also normalised,
     are in single precision, what goes into a product and comes out is in `number`.
     """
-    who, sizes, each = intent.variant(config.variant), widths(config), SIZE[number]
+    who, sizes, each = intent.variant(config.variant), widths(config), BYTES_PER_NUMBER[number]
     inner, sequence, total = config.heads * config.head_dim, intent.segments(config), 0
-    for name, count in _tokens(config).items():
+    for name, count in _count_tokens(config).items():
         width, ffn = sizes[name]
         moves = 0 if config.lora_rank and name != intent.ACTION else 1  # modulation that trains keeps both factors
         reads = sum(s.length for s in sequence if intent.stream(s.kind, config) == name and "text" in who[s.kind])
@@ -114,8 +118,8 @@ def _layer(config: ModelConfig, rows: int, number: Number, words: int) -> int:
     return rows * (total + each * 2 * inner * keys)
 
 
-def _tokens(config: ModelConfig) -> dict[str, int]:
-    """Return how many tokens of a row each stream has."""
+def _count_tokens(config: ModelConfig) -> dict[str, int]:
+    """Number of tokens of a sample by stream."""
     found: dict[str, int] = {}
     for segment in intent.segments(config):
         name = intent.stream(segment.kind, config)

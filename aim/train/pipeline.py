@@ -1,4 +1,4 @@
-"""From a dataset to a policy: codec, tokens of every picture, Stage I. Each part that is finished is kept in `out`.
+"""Training pipeline: codec, latents of every picture, Stage I. Finished parts are kept in `out`.
 
 run.json   log.jsonl   codec/{codec.safetensors, quality.json}   latents/KEY.safetensors   step-NNNNNN/
 tensorboard/   imagined/step-NNNNNN.webp   best/, where tasks were given to judge by
@@ -28,187 +28,200 @@ from aim.data.source import Data, Ref, Source
 from aim.data.transforms import Transform
 from aim.model import canvas
 from aim.model.codec import PictureCodec
-from aim.train import checkpoint, fleet, lessons, memory, pretrained, stage1
+from aim.train import checkpoint, distributed, out_of_memory, pretrained, provenance, stage1
 from aim.train import codec as codec_training
-from aim.train.beside import Options
 from aim.train.checkpoint import load_module
-from aim.train.codec import Quality
-from aim.train.log import Log, opened
+from aim.train.codec import CodecQuality
+from aim.train.hooks import TrainingOptions
+from aim.train.log import Log, open_log
 from aim.train.stage1 import Outcome
 from aim.util import console
 from aim.util.interrupts import defer_signals
 from sim.types import UserError
 
-INSTANTS = 2400  # that the codec learns from
-JUDGED = 200  # that it is judged by
-HELD_OUT = 20  # one episode of so many is for judging
-CODEC = "codec.safetensors"
-FREE = ("steps", "minutes", "precision", "checkpointing")  # what may change when a training goes on
+NUM_CODEC_INSTANTS = 2400  # that the codec learns from
+NUM_QUALITY_INSTANTS = 200  # that it is judged by
+HELD_OUT_PERIOD = 20  # one episode of so many is for judging
+CODEC_FILE = "codec.safetensors"
+RESUMABLE_FIELDS = ("steps", "minutes", "precision", "checkpointing")  # what may change when a training goes on
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What was made, and how many seconds each part took in this sitting."""
+class TrainingResult:
+    """Outcome and codec quality, and the seconds of each part in this session."""
 
     outcome: Outcome
-    quality: Quality
+    quality: CodecQuality
     seconds: dict[str, float]
 
 
-def train(
+def train_policy(
     run: Run, data: Data, out: Path, resume: bool, device: torch.device, until: int | None = None,
-    options: Options | None = None, lender: Path | None = None,
-) -> Trained:  # fmt: skip
-    """Do what is left of the run in `out` and return what came of it; `UserError` where `out` holds another run.
+    options: TrainingOptions | None = None, codec_run: Path | None = None,
+) -> TrainingResult:  # fmt: skip
+    """Run the remaining parts of the training in `out`; `UserError` if `out` holds another run.
 
-    With a `lender`, the folder of another run, its codec is used. In a fleet the first process makes
-    the codec and the tokens, and the others read what it kept.
+    With `codec_run`, the folder of another run, its codec is used. Of several processes the main one makes
+    the codec and the latents, and the others read them.
     """
-    options = options or Options()
-    fleet.part(run.train.batch_size)
+    options = options or TrainingOptions()
+    distributed.local_rows(run.train.batch_size)
     source = sources.of(data)
-    check(run, source)
+    check_dataset(run, source)
     if run.model.geometry:  # data without depth is refused before anything is made of it
         still = [(0, 0)] * len(run.codec.views)
         source.points(source.episodes[0], run.codec.views, canvas.grids(run.codec), still)
-    moves, every = loader.motions(source), loader.windows(source)
-    fleet.led(lambda: _begin(run, source, out, resume, lender), lambda: None)
-    log = fleet.led(lambda: opened(out, options.project, dataclasses.asdict(run)), Log)
-    clock, keep = Clock(), functools.partial(_codec, run, source, out / "codec", device, log)
+    moves, all_windows = loader.motions(source), loader.windows(source)
+    distributed.run_on_main_first(lambda: _prepare_folder(run, source, out, resume, codec_run), lambda: None)
+    log = distributed.run_on_main_first(lambda: open_log(out, options.wandb_project, dataclasses.asdict(run)), Log)
+    stopwatch, load_codec = (
+        Stopwatch(),
+        functools.partial(_load_or_train_codec, run, source, out / "codec", device, log),
+    )
     try:
-        with memory.named(lambda: checkpoint.remains(out), "a smaller preset", "--device cpu"):
-            codec, quality = fleet.led(keep, keep)
-            clock.lap("codec")
-            code = functools.partial(latents.cached, out / "latents", codec, source, run.data)
-            tokens = fleet.led(code, code)
+        with out_of_memory.explain_out_of_memory(
+            lambda: checkpoint.describe_remains(out), "a smaller preset", "--device cpu"
+        ):
+            codec, quality = distributed.run_on_main_first(load_codec, load_codec)
+            stopwatch.record_lap("codec")
+            encode_latents = functools.partial(latents.cached, out / "latents", codec, source, run.data)
+            tokens = distributed.run_on_main_first(encode_latents, encode_latents)
         if run.model.geometry:
             tokens = latents.with_points(tokens, source, run.codec)
-        seconds = clock.lap("latents")
+        seconds = stopwatch.record_lap("latents")
         log.write("latents", {"instants": tokens.rgb.shape[1], "seconds": seconds})
-        transform = _transform(run, out) or loader.fit_transform(run, moves, every, source)
+        transform = _load_transform(run, out) or loader.fit_transform(run, moves, all_windows, source)
         words = loader.read_words(moves.instructions, run.weights)
-        batches = loader.Loader(run, tokens, moves, every, words, transform)
+        batches = loader.Loader(run, tokens, moves, all_windows, words, transform)
         # torchrun passes on signals that its processes have received already
-        with defer_signals(ignore_repeats=fleet.size() > 1) as stops:
-            outcome = stage1.train(run, batches, codec, out, log, stops, device, until, options)
-            stopped = bool(stops)
+        with defer_signals(ignore_repeats=distributed.get_world_size() > 1) as signals:
+            outcome = stage1.train(run, batches, codec, out, log, signals, device, until, options)
+            stopped = bool(signals)
     finally:
         log.close()
     if stopped:
         raise KeyboardInterrupt(f"kept step {outcome.steps} in {outcome.checkpoint}; --resume goes on")
-    clock.lap("stage1")
-    return Trained(outcome, quality, clock.laps)
+    stopwatch.record_lap("stage1")
+    return TrainingResult(outcome, quality, stopwatch.laps)
 
 
-class Clock:
-    """Seconds that each part took."""
+class Stopwatch:
+    """Seconds of each part."""
 
     def __init__(self) -> None:
         """Start."""
         self.laps: dict[str, float] = {}
         self.last = time.monotonic()
 
-    def lap(self, part: str) -> float:
-        """Write down and return the seconds since the last lap."""
+    def record_lap(self, part: str) -> float:
+        """Record and return the seconds since the last lap."""
         now = time.monotonic()
         self.laps[part], self.last = now - self.last, now
         return self.laps[part]
 
 
-def check(run: Run, data: Data, what: str = "the run") -> None:
-    """Raise `UserError` where the dataset is not of the robot, views and channels of a run, called `what`."""
+def check_dataset(run: Run, data: Data, label: str = "the run") -> None:
+    """Raise `UserError`, calling the run `label`, if the dataset has another robot, views or channels."""
     source = sources.of(data)
     if source.robot != run.robot:
-        raise UserError(f"{source.path} is of robot {source.robot!r}, {what} is for {run.robot!r}")
-    views, there = [view.name for view in run.codec.views], ", ".join(source.cameras)
-    lacking = [name for name in views if name not in source.cameras]
-    if lacking:
-        raise UserError(f"{source.path} has no camera {', '.join(lacking)}; it has {there}, {what} {', '.join(views)}")
+        raise UserError(f"{source.path} is of robot {source.robot!r}, {label} is for {run.robot!r}")
+    views, present = [view.name for view in run.codec.views], ", ".join(source.cameras)
+    missing = [name for name in views if name not in source.cameras]
+    if missing:
+        raise UserError(
+            f"{source.path} has no camera {', '.join(missing)}; it has {present}, {label} {', '.join(views)}"
+        )
     channels = len(source.relative)
     if {channels} != {run.model.action_dim, run.model.state_dim}:
-        raise UserError(f"{source.path} has {channels} joints and grippers, {what} is for {run.model.action_dim}")
+        raise UserError(f"{source.path} has {channels} joints and grippers, {label} is for {run.model.action_dim}")
     if not source.episodes:
         raise UserError(f"{source.path} has no episodes")
 
 
-def claim(run: Run, source: Source, out: Path, resume: bool) -> None:
-    """Make `out` the folder of this run, or go on with it; `UserError`, with nothing changed, if it is another's."""
+def claim_folder(run: Run, source: Source, out: Path, resume: bool) -> None:
+    """Make `out` the folder of this run, or resume it; `UserError`, with nothing changed, if it holds another."""
     if (out / config_name()).exists():
-        check(config.load(out), source, f"the run in {out}")
-        other = differences(config.load(out), run) or lessons.differences(source, out)
-        if other:
-            raise UserError(f"{out} holds another run: {'; '.join(other)}; choose another folder")
-        if checkpoint.steps(out) and not resume:
-            there = checkpoint.steps(out)[-1].name
-            raise UserError(f"{out} holds {there} of this run; --resume goes on, or choose another folder")
+        check_dataset(config.load(out), source, f"the run in {out}")
+        differences_found = describe_run_differences(config.load(out), run) or provenance.describe_differences(
+            source, out
+        )
+        if differences_found:
+            raise UserError(f"{out} holds another run: {'; '.join(differences_found)}; choose another folder")
+        if checkpoint.list_checkpoints(out) and not resume:
+            newest = checkpoint.list_checkpoints(out)[-1].name
+            raise UserError(f"{out} holds {newest} of this run; --resume goes on, or choose another folder")
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is not empty and holds no run; choose another folder")
     out.mkdir(parents=True, exist_ok=True)
-    lessons.save(source, out)
+    provenance.save_provenance(source, out)
     config.save(run, out)
 
 
 def config_name() -> str:
-    """Return the name of the file that a run is kept in."""
+    """File name of a run's configuration."""
     return "run.json"
 
 
-def differences(there: Run, asked: Run) -> list[str]:
-    """Return what differs between two runs, leaving out what may change when a training goes on."""
-    a, b = _plain(there), _plain(asked)
-    other = [f"{key} is {a[key]!r}, not {b[key]!r}" for key in a if a[key] != b[key]]
-    return other[:1] if there.preset != asked.preset or len(other) < 2 else [other[0], f"{len(other) - 1} more"]
+def describe_run_differences(stored: Run, requested: Run) -> list[str]:
+    """Differences between two runs, apart from fields that may change when a training is resumed."""
+    a, b = _flatten_run(stored), _flatten_run(requested)
+    lines = [f"{key} is {a[key]!r}, not {b[key]!r}" for key in a if a[key] != b[key]]
+    return lines[:1] if stored.preset != requested.preset or len(lines) < 2 else [lines[0], f"{len(lines) - 1} more"]
 
 
-def _plain(run: Run) -> dict[str, object]:
+def _flatten_run(run: Run) -> dict[str, object]:
     found: dict[str, object] = {"preset": run.preset, "robot": run.robot}
     for part in ("codec", "model", "data", "train", "codec_train"):
         value = vars(run)[part]
-        free = FREE if isinstance(value, TrainConfig) else ()
+        free = RESUMABLE_FIELDS if isinstance(value, TrainConfig) else ()
         found |= {f"{part}.{f.name}": vars(value)[f.name] for f in dataclasses.fields(value) if f.name not in free}
     return found
 
 
-def _begin(run: Run, source: Source, out: Path, resume: bool, lender: Path | None) -> None:
-    """Claim `out`, and lay the codec and the tokens of the run in `lender` into it."""
-    if lender is None:
-        return claim(run, source, out, resume)
-    if not (lender / "codec" / CODEC).is_file():
-        raise UserError(f"there is no codec in {lender}; give the folder of a run, or leave --codec out")
-    if config.load(lender).codec != run.codec:
-        raise UserError(f"the codec in {lender} is of another shape than preset {run.preset!r} wants")
-    claim(run, source, out, resume)
+def _prepare_folder(run: Run, source: Source, out: Path, resume: bool, codec_run: Path | None) -> None:
+    """Claim `out`, and link the codec and latents of the run in `codec_run` into it."""
+    if codec_run is None:
+        return claim_folder(run, source, out, resume)
+    if not (codec_run / "codec" / CODEC_FILE).is_file():
+        raise UserError(f"there is no codec in {codec_run}; give the folder of a run, or leave --codec out")
+    if config.load(codec_run).codec != run.codec:
+        raise UserError(f"the codec in {codec_run} is of another shape than preset {run.preset!r} wants")
+    claim_folder(run, source, out, resume)
     for part in ("codec", "latents"):
-        if (lender / part).exists() and not (out / part).exists():
-            shutil.copytree(lender / part, out / part, copy_function=_laid)
+        if (codec_run / part).exists() and not (out / part).exists():
+            shutil.copytree(codec_run / part, out / part, copy_function=_link_or_copy)
 
 
-def _laid(there: str, here: str) -> None:
-    """Lay a file into another folder, without a copy where the disk can: both are only ever replaced as a whole."""
+def _link_or_copy(source: str, target: str) -> None:
+    """Hard-link a file, or copy it where the disk cannot; both are only ever replaced as a whole."""
     try:
-        os.link(there, here)
+        os.link(source, target)
     except OSError:
-        shutil.copy2(there, here)
+        shutil.copy2(source, target)
 
 
-def _codec(run: Run, source: Source, folder: Path, device: torch.device, log: Log) -> tuple[PictureCodec, Quality]:
-    """Return the codec kept in `folder`, or train it and keep it there."""
-    path, report = folder / CODEC, folder / "quality.json"
+def _load_or_train_codec(
+    run: Run, source: Source, folder: Path, device: torch.device, log: Log
+) -> tuple[PictureCodec, CodecQuality]:
+    """Codec stored in `folder`; if there is none, a new one is trained and stored."""
+    path, report = folder / CODEC_FILE, folder / "quality.json"
     if path.is_file():
-        codec = pretrained.codec(run, half=device.type == "cuda").to(device).eval()
+        codec = pretrained.build_codec(run, half=device.type == "cuda").to(device).eval()
         load_module(path, codec)
-        pretrained.known(codec, run.weights)
-        return codec, _told(report)
-    learn, judge = split(source)
+        pretrained.check_fingerprint(codec, run.weights)
+        return codec, _read_quality(report)
+    training_refs, held_out_refs = split_episodes(source)
     seed = run.codec_train.seed
     if run.weights:
-        codec = pretrained.codec(run, half=device.type == "cuda").to(device).eval()
+        codec = pretrained.build_codec(run, half=device.type == "cuda").to(device).eval()
     else:
-        frames = latents.some_pictures(source, learn, run.codec, INSTANTS, seed)
-        codec = codec_training.train(run, frames, device, log)
-    quality = codec_training.quality(codec, latents.some_pictures(source, judge, run.codec, JUDGED, seed + 1))
+        frames = latents.some_pictures(source, training_refs, run.codec, NUM_CODEC_INSTANTS, seed)
+        codec = codec_training.train_codec(run, frames, device, log)
+    quality = codec_training.measure_quality(
+        codec, latents.some_pictures(source, held_out_refs, run.codec, NUM_QUALITY_INSTANTS, seed + 1)
+    )
     log.write("codec", dataclasses.asdict(quality))
-    for words in codec_training.warnings(quality):
+    for words in codec_training.list_warnings(quality):
         console.print_note(f"the codec is poor: {words}; train it longer, or give it more latent channels")
     folder.mkdir(exist_ok=True)
     report.write_text(json.dumps(dataclasses.asdict(quality), indent=1) + "\n")
@@ -218,24 +231,24 @@ def _codec(run: Run, source: Source, folder: Path, device: torch.device, log: Lo
     return codec, quality
 
 
-def _told(report: Path) -> Quality:
-    """Return how good the codec is, as written beside it; `UserError` where that is damaged."""
+def _read_quality(report: Path) -> CodecQuality:
+    """Codec quality from its report; `UserError` if that is damaged."""
     try:
-        return Quality(**json.loads(report.read_text()))
+        return CodecQuality(**json.loads(report.read_text()))
     except (OSError, TypeError, ValueError) as error:
         raise UserError(f"{report} is damaged; remove {report.parent}, and the codec is made anew") from error
 
 
-def split(source: Source) -> tuple[list[Ref], list[Ref]]:
-    """Return the episodes that the codec learns from and those it is judged by; a small dataset serves for both."""
+def split_episodes(source: Source) -> tuple[list[Ref], list[Ref]]:
+    """Episodes that the codec is trained on and held-out ones; a small dataset serves as both."""
     refs = list(source.episodes)
-    if len(refs) < HELD_OUT:
+    if len(refs) < HELD_OUT_PERIOD:
         return refs, refs
-    judged = refs[HELD_OUT - 1 :: HELD_OUT]
-    return [ref for ref in refs if ref not in judged], judged
+    held_out = refs[HELD_OUT_PERIOD - 1 :: HELD_OUT_PERIOD]
+    return [ref for ref in refs if ref not in held_out], held_out
 
 
-def _transform(run: Run, out: Path) -> Transform | None:
-    """Return the transform that the training in `out` began with."""
-    kept = checkpoint.newest_of(out)
+def _load_transform(run: Run, out: Path) -> Transform | None:
+    """Transform of the newest checkpoint in `out`, None if there is none."""
+    kept = checkpoint.find_newest(out)
     return transforms.read(kept, run.robot, run.model.action_dim) if kept else None

@@ -1,4 +1,4 @@
-"""Which numbers to compute with: bfloat16 where this machine is faster with it."""
+"""Compute precision: bfloat16 where the machine is faster with it."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from torch import nn
 
 from aim.config import Precision
 
-Number = Literal["fp32", "bf16"]
+ComputePrecision = Literal["fp32", "bf16"]
 
-SIDE, TIMES = 768, 4
+PROBE_MATRIX_SIZE, NUM_PROBES = 768, 4
 
 
-def resolve(precision: Precision, device: torch.device) -> Number:
-    """Return the precision to use; "auto" is bf16 on a GPU, and on a CPU where a matrix product is twice as fast."""
+def resolve_precision(precision: Precision, device: torch.device) -> ComputePrecision:
+    """Compute precision; "auto" is bf16 on a GPU, and on a CPU whose matrix products are twice as fast in it."""
     if precision != "auto":
         return precision
     if device.type != "cpu":
         return "bf16"
-    return "bf16" if _seconds(torch.bfloat16) < 0.5 * _seconds(torch.float32) else "fp32"
+    return "bf16" if _time_product(torch.bfloat16) < 0.5 * _time_product(torch.float32) else "fp32"
 
 
-def autocast(number: Number, device: torch.device) -> torch.autocast:
-    """Return the context in which `number` is computed with."""
+def autocast(number: ComputePrecision, device: torch.device) -> torch.autocast:
+    """Autocast context of a precision."""
     return torch.autocast(device.type, torch.bfloat16, enabled=number == "bf16")
 
 
-def hold(model: nn.Module, number: Number) -> None:
-    """Keep the weights of linear maps in the numbers they are used in, in place; autocast gives the same results."""
+def cast_linear_weights(model: nn.Module, number: ComputePrecision) -> None:
+    """Store the weights of linear layers in the compute precision, in place; autocast gives the same results."""
     if number == "bf16":
         for part in model.modules():
             if isinstance(part, nn.Linear):
                 part.to(torch.bfloat16)
 
 
-def _seconds(dtype: torch.dtype) -> float:
-    """Return the fastest of a few matrix products; the first warms up."""
-    a = torch.ones(SIDE, SIDE, dtype=dtype)
+def _time_product(dtype: torch.dtype) -> float:
+    """Fastest of a few matrix products in seconds; the first warms up."""
+    a = torch.ones(PROBE_MATRIX_SIZE, PROBE_MATRIX_SIZE, dtype=dtype)
     best = float("inf")
-    for _ in range(TIMES):
+    for _ in range(NUM_PROBES):
         start = time.perf_counter()
         torch.mm(a, a)
         best = min(best, time.perf_counter() - start)

@@ -18,15 +18,15 @@ from torch import Tensor
 
 from aim.config import Run
 from aim.data.loader import Loader
-from aim.evaluate import videos
-from aim.evaluate.videos import Frames, Panel
 from aim.model import lora
 from aim.model.aim import AIM
 from aim.model.batch import move
 from aim.model.codec import Kind, PictureCodec
 from aim.model.flow import draws
-from aim.train import fleet, precision, pretrained
+from aim.train import distributed, precision, pretrained
 from aim.train.log import Log
+from aim.viz import videos
+from aim.viz.videos import Frames, Panel
 from sim.types import CONTROL_HZ
 
 FOLDER = "imagined"
@@ -43,9 +43,9 @@ def averaged(run: Run, model: AIM, ema: Mapping[str, Tensor], device: torch.devi
     Where adapters train beside weights that stand still there is no room for all of these twice: a process that trains
     alone lends its own `model` and has it back as it was.
     """
-    lent = bool(run.model.lora_rank) and fleet.size() == 1
+    lent = bool(run.model.lora_rank) and distributed.get_world_size() == 1
     with torch.random.fork_rng(devices=[]):
-        shown = model if lent else pretrained.to_fill(run).to(device)
+        shown = model if lent else pretrained.build_for_loading(run).to(device)
     mine = lora.trained(shown)
     before = {name: value.detach().clone() for name, value in mine.items()} if lent else {}
     _fill(mine, ema)
@@ -66,7 +66,7 @@ def show(model: AIM, run: Run, codec: PictureCodec, loader: Loader, out: Path, s
     frames = film(model, run, codec, loader)
     path = out / FOLDER / f"step-{step:06d}.webp"
     videos.write_webp(path, frames, hz=CONTROL_HZ / run.model.actions_per_frame)
-    log.picture(FOLDER, step, frames[-1])
+    log.write_picture(FOLDER, step, frames[-1])
     return path
 
 
@@ -74,7 +74,7 @@ def show(model: AIM, run: Run, codec: PictureCodec, loader: Loader, out: Path, s
 def film(model: AIM, run: Run, codec: PictureCodec, loader: Loader) -> Frames:
     """Return the film (1 + f, H, W, 3), which begins with the present, of a few samples one under another."""
     sample = move(loader.batch(shown(len(loader))), next(model.parameters()).device)
-    with precision.autocast(precision.resolve(run.train.precision, sample.rgb.device), sample.rgb.device):
+    with precision.autocast(precision.resolve_precision(run.train.precision, sample.rgb.device), sample.rgb.device):
         maps = None if bool(sample.map_valid.all()) else sample.map  # black, where there are none to learn from
         imagined = model.imagine(sample.context, STEPS, draws(SEED, len(sample.rgb)), maps)
     now = sample.context.rgb[:, None]

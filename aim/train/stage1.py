@@ -2,7 +2,7 @@
 
 What step s draws (rows, noise, dropout) follows from the seed and s alone; so a training that stops and goes on is the
 training that never stopped, bit for bit, as long as no clock decides the learning rate (`minutes` = 0). Processes that
-share a batch (`aim.train.fleet`) train what one would, but for the last bits of sums.
+share a batch (`aim.train.distributed`) train what one would, but for the last bits of sums.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from aim.config import Run, TrainConfig
 from aim.data.loader import Loader
 from aim.model import lora
 from aim.model.codec import PictureCodec
-from aim.train import checkpoint, fleet, memory, precision, pretrained, schedule
-from aim.train.batches import Batches, Prepared
-from aim.train.beside import Beside, Options
+from aim.train import checkpoint, distributed, out_of_memory, precision, pretrained, schedule
+from aim.train.batches import PrefetchedBatches, PreparedBatch
 from aim.train.checkpoint import TrainingProgress, TrainingState
+from aim.train.hooks import TrainingHooks, TrainingOptions
 from aim.train.log import Log
+from aim.train.loss_meter import LOSS_NAMES, LossMeter
 from aim.train.optim import build_optimizer
-from aim.train.precision import Number
-from aim.train.record import LOSS_NAMES, Record
+from aim.train.precision import ComputePrecision
 from aim.util import console
 from aim.util.interrupts import PendingSignals
 
@@ -51,48 +51,50 @@ class Outcome:
 def begin(run: Run, device: torch.device, compiled: bool = False) -> TrainingState:
     """Return the model of a run as it is before the first step, its average and its optimiser."""
     torch.manual_seed(run.train.seed)
-    model = pretrained.model(run)
+    model = pretrained.build_model(run)
     model.trunk.checkpointing = run.train.checkpointing
     model.trunk.way = "flex" if device.type == "cuda" else "segments"
     if compiled:
         for layer in model.trunk.layers:
             layer.compile()
-    fleet.shard(model, device)
+    distributed.shard_model(model, device)
     ema = {name: value.detach().clone() for name, value in lora.trained(model).items()}
     return TrainingState(model, ema, build_optimizer(lora.trained(model), run.train))
 
 
 def train(
     run: Run, loader: Loader, codec: PictureCodec, out: Path, log: Log, stops: PendingSignals, device: torch.device,
-    until: int | None = None, options: Options | None = None,
+    until: int | None = None, options: TrainingOptions | None = None,
 ) -> Outcome:  # fmt: skip
     """Train from the newest checkpoint in `out`, or from nothing, to the end of the run, to `until` or to a stop.
 
     `UserError` where memory runs out or a loss is not finite; the last checkpoint stays.
     """
-    config, options = run.train, options or Options()
-    beside = Beside(options, run, loader, codec, out, log, stops, device)
+    config, options = run.train, options or TrainingOptions()
+    beside = TrainingHooks(options, run, loader, codec, out, log, stops, device)
     less = [f"a --batch-size below {config.batch_size}", *([] if config.checkpointing else ["--checkpointing"])]
-    named = memory.named(lambda: checkpoint.remains(out), *less, "a smaller preset")
+    named = out_of_memory.explain_out_of_memory(lambda: checkpoint.describe_remains(out), *less, "a smaller preset")
     with named, console.show_progress("steps", config.steps) as bar, ExitStack() as stack:
         sitting = Sitting(run, loader, codec, out, log, device, options.compiled)
-        batches = stack.enter_context(Batches(loader, config, device))
+        batches = stack.enter_context(PrefetchedBatches(loader, config, device))
         bar.step(sitting.step)
-        beside.begin(sitting.share)
+        beside.resume_at(sitting.share)
         while True:
-            share, halted, late = fleet.agreed(sitting.share, float(bool(stops)), float(sitting.late))
+            share, halted, late = distributed.broadcast_from_main(
+                sitting.share, float(bool(stops)), float(sitting.late)
+            )
             if late:
                 sitting.keep()
-            if not halted and beside.between(sitting.step, share, sitting.taken > 0, sitting.training):
-                (halted,) = fleet.agreed(float(bool(stops)))
+            if not halted and beside.run_due_hooks(sitting.step, share, sitting.taken > 0, sitting.training):
+                (halted,) = distributed.broadcast_from_main(float(bool(stops)))
             if halted or share >= 1.0 or sitting.step == until:
                 break
-            sitting.advance(batches.take(sitting.step), share)
+            sitting.advance(batches.take_batch(sitting.step), share)
             bar.step(detail=sitting.detail)
         folder = sitting.keep()
     return Outcome(
         steps=sitting.step,
-        loss=sitting.record.loss(),
+        loss=sitting.record.get_recent_losses(),
         seconds=sitting.seconds,
         samples_per_second=sitting.taken * config.batch_size / sitting.seconds,
         checkpoint=folder,
@@ -109,10 +111,12 @@ class Sitting:
         """Begin, or go on where the newest checkpoint in `out` was written."""
         self.run, self.loader, self.codec, self.out, self.log, self.device = run, loader, codec, out, log, device
         self.training = begin(run, device, compiled)
-        self.kept = checkpoint.newest_of(out)
-        self.first = checkpoint.restore(self.kept, self.training) if self.kept else TrainingProgress(0, 0.0, "fp32")
-        self.number: Number = _number(run.train, self.first if self.kept else None, device)
-        self.step, self.record, self.detail = self.first.step, Record(self.first.step, out), ""
+        self.kept = checkpoint.find_newest(out)
+        self.first = (
+            checkpoint.restore_training(self.kept, self.training) if self.kept else TrainingProgress(0, 0.0, "fp32")
+        )
+        self.number: ComputePrecision = _number(run.train, self.first if self.kept else None, device)
+        self.step, self.record, self.detail = self.first.step, LossMeter(self.first.step, out), ""
         self.start = self.saved = self.logged = time.monotonic()
         self.pause = SAVE_EVERY_S
 
@@ -129,16 +133,16 @@ class Sitting:
     @property
     def share(self) -> float:
         """How much of the training is done, 0 to 1."""
-        return schedule.progress(self.run.train, self.step, self.first.seconds + self.seconds)
+        return schedule.compute_progress(self.run.train, self.step, self.first.seconds + self.seconds)
 
     @property
     def late(self) -> bool:
         """Whether it is time for a checkpoint."""
         return self.taken > 0 and time.monotonic() - self.saved > self.pause
 
-    def advance(self, batch: Prepared, share: float) -> None:
+    def advance(self, batch: PreparedBatch, share: float) -> None:
         """Take one step, `share` of the training being done, and say every LOG_EVERY steps how it goes."""
-        rate = schedule.learning_rate(self.run.train, self.step, share)
+        rate = schedule.compute_learning_rate(self.run.train, self.step, share)
         self.record.add(advance(self.training, batch, self.run.train, self.step, rate, self.number))
         self.step += 1
         if self.step % LOG_EVERY == 0:
@@ -147,16 +151,18 @@ class Sitting:
     def keep(self) -> Path:
         """Return the checkpoint of this step, written unless it is there; `UserError` if a loss is not finite."""
         begun = time.monotonic()
-        self.record.read()
-        if self.kept is None or self.kept.name != checkpoint.name(self.step):
+        self.record.read_means()
+        if self.kept is None or self.kept.name != checkpoint.format_name(self.step):
             progress = TrainingProgress(self.step, self.first.seconds + self.seconds, self.number)
-            self.kept = checkpoint.save(self.out, self.run, self.loader.transform, self.codec, self.training, progress)
+            self.kept = checkpoint.save_checkpoint(
+                self.out, self.run, self.loader.transform, self.codec, self.training, progress
+            )
         self.saved = time.monotonic()
         self.pause = max(SAVE_EVERY_S, (self.saved - begun) / SAVE_SHARE)
         return self.kept
 
     def _report(self, rate: float) -> None:
-        now, means = time.monotonic(), self.record.read()
+        now, means = time.monotonic(), self.record.read_means()
         pace = LOG_EVERY * self.run.train.batch_size / max(now - self.logged, 1e-9)
         self.logged = now
         self.detail = " ".join(f"{name} {means[name]:.3f}" for name in LOSS_NAMES[:-1])
@@ -165,7 +171,7 @@ class Sitting:
 
 
 def advance(
-    training: TrainingState, batch: Prepared, config: TrainConfig, step: int, rate: float, number: Number
+    training: TrainingState, batch: PreparedBatch, config: TrainConfig, step: int, rate: float, number: ComputePrecision
 ) -> Tensor:
     """Take one step and return its losses and gradient norm (5,), in the order of NAMES, still on the device."""
     for group in training.optimiser.param_groups:
@@ -174,17 +180,17 @@ def advance(
         losses = training.model(batch.sample, batch.draws)
     training.optimiser.zero_grad(set_to_none=True)
     losses["total"].backward()
-    norm = fleet.whole(torch.nn.utils.clip_grad_norm_(training.model.parameters(), config.grad_clip))
+    norm = distributed.gather_tensor(torch.nn.utils.clip_grad_norm_(training.model.parameters(), config.grad_clip))
     training.optimiser.step()
     _average(training, config.ema_decay, step)
     return torch.stack([*(losses[name].detach() for name in LOSS_NAMES[:-1]), norm])
 
 
-def _number(config: TrainConfig, before: TrainingProgress | None, device: torch.device) -> Number:
+def _number(config: TrainConfig, before: TrainingProgress | None, device: torch.device) -> ComputePrecision:
     """Return the precision asked for, else that of the sitting before, else what this machine is faster with."""
     if config.precision == "auto" and before:
         return before.precision
-    (half,) = fleet.agreed(float(precision.resolve(config.precision, device) == "bf16"))
+    (half,) = distributed.broadcast_from_main(float(precision.resolve_precision(config.precision, device) == "bf16"))
     return "bf16" if half else "fp32"
 
 
@@ -192,5 +198,5 @@ def _number(config: TrainConfig, before: TrainingProgress | None, device: torch.
 def _average(training: TrainingState, decay: float, step: int) -> None:
     """Move the average towards the model; early on faster, so that it forgets the first weights."""
     now = lora.trained(training.model)
-    means, values = ([fleet.local(there[name]) for name in now] for there in (training.ema, now))
+    means, values = ([distributed.get_local_shard(there[name]) for name in now] for there in (training.ema, now))
     get_ema_multi_avg_fn(min(decay, (1.0 + step) / (10.0 + step)))(means, values, 0)

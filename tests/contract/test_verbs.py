@@ -296,7 +296,7 @@ def test_imagine_writes_figures_a_film_and_a_sheet(tmp_path: Path, capsys: pytes
         codec.analysis.normal_(std=0.1)
     transform = loader.fit_transform(run, loader.motions(data), loader.windows(data), data)
     training = stage1.begin(run, torch.device("cpu"))
-    checkpoint.save(tmp_path / "run", run, transform, codec, training, TrainingProgress(0, 0.0, "fp32"))
+    checkpoint.save_checkpoint(tmp_path / "run", run, transform, codec, training, TrainingProgress(0, 0.0, "fp32"))
     words = ["imagine", "--policy", str(tmp_path / "run"), "--data", str(tmp_path / "toy"), "--windows", "6"]
     results = []
     for place in ("a", "b"):

@@ -12,11 +12,18 @@ import torch
 from aim import presets
 from aim.data import transforms
 from aim.data.transforms import Transform
+from aim.evaluate.checkpoint_evaluation import FIRST_CHECKPOINT_SEED, CheckpointEvaluation
 from aim.evaluate.policy_spec import parse_policy
 from aim.model.codec import Codec
-from aim.train import best, stage1
-from aim.train.best import FIRST_SEED, FOLDER, PLAYED, RECORD, Judge, Match
-from aim.train.log import Log, opened
+from aim.train import periodic_evaluation, stage1
+from aim.train.log import Log, open_log
+from aim.train.periodic_evaluation import (
+    BEST_FOLDER,
+    BEST_RECORD_FILE,
+    EVAL_FOLDER,
+    EvalConfig,
+    PeriodicEvaluation,
+)
 from sim import robots
 
 pytestmark = pytest.mark.slow
@@ -25,37 +32,38 @@ Stops = list[int]
 
 
 @pytest.fixture
-def judge(tmp_path: Path) -> tuple[Judge, dict[str, torch.Tensor], Stops]:
-    """Return the judge of a training that has learned nothing yet, its average, and its list of stops."""
+def evaluation(tmp_path: Path) -> tuple[PeriodicEvaluation, dict[str, torch.Tensor], Stops]:
+    """Return the evaluation of a training that has learned nothing yet, its average, and its list of stops."""
     robot = robots.load_robot(ROBOT)
     run = presets.tiny(ROBOT, robot.camera_names, *[len(robot.action_names)] * 2)
     moves = np.random.default_rng(0).normal(size=(50, run.model.action_dim)).astype(np.float32) * 0.1
     spread = transforms.measure(moves)
     scale = Transform(tuple(not name.endswith("gripper") for name in robot.action_names), spread, spread, robot=ROBOT)
     training, stops = stage1.begin(run, torch.device("cpu")), Stops()
-    made = Judge(Match((TASK,), 10, 2), run, tmp_path, scale, Codec(run.codec), "cpu", opened(tmp_path), stops)
+    config = EvalConfig(CheckpointEvaluation((TASK,), ROBOT, 2), 10)
+    made = PeriodicEvaluation(config, run, tmp_path, scale, Codec(run.codec), "cpu", open_log(tmp_path), stops)
     return made, training.ema, stops
 
 
 def test_the_best_is_kept_and_of_equals_the_later_one(
-    judge: tuple[Judge, dict[str, torch.Tensor], Stops], tmp_path: Path
+    evaluation: tuple[PeriodicEvaluation, dict[str, torch.Tensor], Stops], tmp_path: Path
 ) -> None:
-    made, ema, stops = judge
-    record = tmp_path / FOLDER / RECORD
-    assert [step for step in range(31) if made.due(step)] == [10, 20, 30]
+    made, ema, stops = evaluation
+    record = tmp_path / BEST_FOLDER / BEST_RECORD_FILE
+    assert [step for step in range(31) if made.is_due(step)] == [10, 20, 30]
     stops.append(2)
-    assert not made.judge(10, ema) and not record.exists(), "a stop came in between"
+    assert not made.evaluate_step(10, ema) and not record.exists(), "a stop came in between"
     stops.clear()
-    assert made.judge(10, ema)
+    assert made.evaluate_step(10, ema)
     found = json.loads(record.read_text())
-    assert (found["step"], found["first_seed"], found["tasks"][TASK]["episodes"]) == (10, FIRST_SEED, 2)
-    rows = json.loads((tmp_path / PLAYED / "step-000010" / "results.json").read_text())["episodes"]
-    assert [row["seed"] for row in rows] == [FIRST_SEED, FIRST_SEED + 1]
-    assert made.judge(20, ema) and json.loads(record.read_text())["step"] == 20
+    assert (found["step"], found["first_seed"], found["tasks"][TASK]["episodes"]) == (10, FIRST_CHECKPOINT_SEED, 2)
+    rows = json.loads((tmp_path / EVAL_FOLDER / "step-000010" / "results.json").read_text())["episodes"]
+    assert [row["seed"] for row in rows] == [FIRST_CHECKPOINT_SEED, FIRST_CHECKPOINT_SEED + 1]
+    assert made.evaluate_step(20, ema) and json.loads(record.read_text())["step"] == 20
     record.write_text(json.dumps({**found, "success_rate": found["success_rate"] + 0.1}))
-    assert made.judge(30, ema) and json.loads(record.read_text())["step"] == 10, "30 is worse"
-    assert best.best_so_far(tmp_path) == found["success_rate"] + 0.1
-    assert parse_policy(str(tmp_path / FOLDER)).robot == ROBOT
+    assert made.evaluate_step(30, ema) and json.loads(record.read_text())["step"] == 10, "30 is worse"
+    assert periodic_evaluation.read_best_success_rate(tmp_path) == found["success_rate"] + 0.1
+    assert parse_policy(str(tmp_path / BEST_FOLDER)).robot == ROBOT
     made.log.close()
     told = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [(row["part"], row["step"]) for row in told] == [("eval", 10), ("eval", 20), ("eval", 30)]
@@ -63,4 +71,4 @@ def test_the_best_is_kept_and_of_equals_the_later_one(
 
 def test_nobody_was_the_best_before_the_first(tmp_path: Path) -> None:
     Log().write("eval", {"step": 1})  # who tells nobody writes nothing
-    assert best.best_so_far(tmp_path) == -1.0 and list(tmp_path.iterdir()) == []
+    assert periodic_evaluation.read_best_success_rate(tmp_path) == -1.0 and list(tmp_path.iterdir()) == []

@@ -54,7 +54,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scale = Transform(tuple(not name.endswith("gripper") for name in robot.action_names), spread, spread, robot=ROBOT)
     training = stage1.begin(run, torch.device("cpu"))
     out = tmp_path_factory.mktemp("runs")
-    return checkpoint.save(out, run, scale, Codec(run.codec), training, TrainingProgress(1, 0.0, "fp32"))
+    return checkpoint.save_checkpoint(out, run, scale, Codec(run.codec), training, TrainingProgress(1, 0.0, "fp32"))
 
 
 def test_every_seed_is_run_once_and_the_expert_succeeds(expert: tuple[Path, tuple[EpisodeResult, ...]]) -> None:

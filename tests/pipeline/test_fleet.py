@@ -120,8 +120,15 @@ def test_a_batch_that_two_cannot_share_is_refused_in_one_line(data: Path, tmp_pa
 
 
 def test_sharing_keeps_what_is_not_sharded_as_it_is() -> None:
-    from aim.train import fleet
+    from aim.train import distributed
 
     value = torch.arange(3.0)
-    assert fleet.whole(value) is value and fleet.local(value) is value and fleet.like(value, value) is value
-    assert fleet.agreed(1.0, 2.0) == (1.0, 2.0) and fleet.led(lambda: 1, lambda: 2) == 1
+    assert (
+        distributed.gather_tensor(value) is value
+        and distributed.get_local_shard(value) is value
+        and distributed.shard_like(value, value) is value
+    )
+    assert (
+        distributed.broadcast_from_main(1.0, 2.0) == (1.0, 2.0)
+        and distributed.run_on_main_first(lambda: 1, lambda: 2) == 1
+    )

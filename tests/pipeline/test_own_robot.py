@@ -117,7 +117,7 @@ def test_the_loss_of_maps_is_nothing(place: Path, data: LeRobot, tmp_path: Path)
     run = presets.tiny(data.robot, data.cameras, 3, 3)
     codec = dataclasses.replace(run.codec_train, steps=2, precision="fp32")
     run = dataclasses.replace(run, codec_train=codec, train=dataclasses.replace(run.train, steps=3, precision="fp32"))
-    made = pipeline.train(run, data, tmp_path / "run", False, CPU)
+    made = pipeline.train_policy(run, data, tmp_path / "run", False, CPU)
     assert made.outcome.loss["map"] == 0.0
     assert made.outcome.loss["rgb"] > 0.0 and made.outcome.loss["action"] > 0.0
     assert made.quality.psnr_map > 10.0
@@ -168,7 +168,7 @@ def test_a_run_goes_on_with_its_own_mapping_alone(
     run = presets.tiny(source.robot, source.cameras, size, size)
     run = dataclasses.replace(run, train=dataclasses.replace(run.train, steps=4))
     with pytest.raises(UserError, match=told) as error:
-        pipeline.train(run, source, said["out"], True, CPU)
+        pipeline.train_policy(run, source, said["out"], True, CPU)
     assert "\n" not in str(error.value)
     assert {path: path.stat().st_mtime_ns for path in said["out"].rglob("*")} == before
 
@@ -177,9 +177,9 @@ def test_a_run_goes_on_with_its_own_mapping_alone(
 def test_data_of_the_simulator_does_not_go_on_with_it(said: dict, place: Path, tmp_path: Path) -> None:
     toy = dataset(tmp_path / "toy", [episode(0, side=32, pictures=4)], side=32)
     with pytest.raises(UserError, match=r"is of robot 'aloha', the run in .* is for 'toyarm'"):
-        pipeline.train(presets.tiny("aloha", CAMERAS, JOINTS, JOINTS), toy, said["out"], True, CPU)
+        pipeline.train_policy(presets.tiny("aloha", CAMERAS, JOINTS, JOINTS), toy, said["out"], True, CPU)
     with pytest.raises(UserError, match="has 14 joints and grippers, the run is for 3"):
-        pipeline.check(presets.tiny("aloha", CAMERAS, 3, 3), toy)
+        pipeline.check_dataset(presets.tiny("aloha", CAMERAS, 3, 3), toy)
 
 
 @pytest.mark.slow

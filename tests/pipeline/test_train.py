@@ -27,8 +27,8 @@ from aim.model import text
 from aim.policy import LearnedPolicy, load_policy
 from aim.policy.history import record_step
 from aim.train import pipeline
-from aim.train.beside import Options
-from aim.train.pipeline import Trained
+from aim.train.hooks import TrainingOptions
+from aim.train.pipeline import TrainingResult
 from sim.types import Observation, UserError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -50,14 +50,14 @@ def run(steps: int = 10) -> Run:
 
 
 @pytest.fixture(scope="module")
-def trained(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Trained]:
+def trained(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainingResult]:
     """Return a finished training and its folder."""
     out = tmp_path_factory.mktemp("runs") / "whole"
-    return out, pipeline.train(run(), data, out, False, CPU)
+    return out, pipeline.train_policy(run(), data, out, False, CPU)
 
 
 @pytest.fixture
-def policy(trained: tuple[Path, Trained]) -> LearnedPolicy:
+def policy(trained: tuple[Path, TrainingResult]) -> LearnedPolicy:
     """Return the policy that was trained."""
     return load_policy(trained[0], video_steps=2, action_steps=2)
 
@@ -73,13 +73,13 @@ def seen(step: int, copies: int = 3) -> Observation:
 
 @pytest.mark.slow
 def test_stopped_and_resumed_is_the_same_to_the_bit(
-    trained: tuple[Path, Trained], data: Dataset, tmp_path: Path
+    trained: tuple[Path, TrainingResult], data: Dataset, tmp_path: Path
 ) -> None:
     whole, made = trained
     halves = tmp_path / "halves"
-    first = pipeline.train(run(), data, halves, False, CPU, until=5)
+    first = pipeline.train_policy(run(), data, halves, False, CPU, until=5)
     assert (first.outcome.steps, first.outcome.finished) == (5, False)
-    second = pipeline.train(run(), data, halves, True, CPU)
+    second = pipeline.train_policy(run(), data, halves, True, CPU)
     assert (second.outcome.steps, second.outcome.finished) == (10, True)
     assert [p.name for p in sorted(halves.glob("step-*"))] == ["step-000010"]
     for name in ("codec", "ema", "model", "optimiser"):
@@ -87,11 +87,11 @@ def test_stopped_and_resumed_is_the_same_to_the_bit(
         assert a.keys() == b.keys()
         assert all(torch.equal(a[key], b[key]) for key in a), name
     start = load_file(whole / "step-000010" / "model.safetensors")
-    again = pipeline.train(run(), data, halves, True, CPU)
+    again = pipeline.train_policy(run(), data, halves, True, CPU)
     assert again.outcome.steps == 10
     assert made.outcome.loss["total"] > 0
     other = dataclasses.replace(run(), train=dataclasses.replace(run().train, seed=1))
-    pipeline.train(other, data, tmp_path / "other", False, CPU, until=10)
+    pipeline.train_policy(other, data, tmp_path / "other", False, CPU, until=10)
     changed = load_file(tmp_path / "other" / "step-000010" / "model.safetensors")
     assert any(not torch.equal(start[key], changed[key]) for key in start)
 
@@ -130,11 +130,11 @@ def test_a_stop_in_the_middle_costs_nothing(data: Dataset, tmp_path: Path, capsy
 
 @pytest.mark.slow
 def test_films_show_the_same_samples_and_change_no_weight(
-    trained: tuple[Path, Trained], data: Dataset, tmp_path: Path
+    trained: tuple[Path, TrainingResult], data: Dataset, tmp_path: Path
 ) -> None:
     out = tmp_path / "filmed"
-    pipeline.train(run(), data, out, False, CPU, until=5, options=Options(films=None))
-    pipeline.train(run(), data, out, True, CPU, options=Options(films=5))
+    pipeline.train_policy(run(), data, out, False, CPU, until=5, options=TrainingOptions(video_every=None))
+    pipeline.train_policy(run(), data, out, True, CPU, options=TrainingOptions(video_every=5))
     films = [path.name for path in sorted((out / "imagined").iterdir())]
     assert films == [f"step-{step:06d}.webp" for step in (1, 2, 3, 4, 5, 10)]
     first, last = (cv2.imreadanimation(str(out / "imagined" / films[i]))[1].frames for i in (0, -1))
@@ -151,16 +151,16 @@ def test_films_show_the_same_samples_and_change_no_weight(
 @pytest.mark.slow
 def test_numbers_that_are_not_finite_are_never_kept(data: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    pipeline.train(run(), data, out, False, CPU, until=3)
+    pipeline.train_policy(run(), data, out, False, CPU, until=3)
     path = out / "step-000003" / "model.safetensors"
     save_file({name: value * float("nan") for name, value in load_file(path).items()}, path)
     with pytest.raises(UserError, match=r"step 4 is not finite .*step-000003 stays; a lower --lr may help"):
-        pipeline.train(run(), data, out, True, CPU)
+        pipeline.train_policy(run(), data, out, True, CPU)
     assert [kept.name for kept in out.glob("step-*")] == ["step-000003"]
 
 
 @pytest.mark.slow
-def test_the_log_tells_the_parts_apart(trained: tuple[Path, Trained]) -> None:
+def test_the_log_tells_the_parts_apart(trained: tuple[Path, TrainingResult]) -> None:
     out, made = trained
     parts = [json.loads(line)["part"] for line in (out / "log.jsonl").read_text().splitlines()]
     assert parts[:2] == ["codec", "latents"]
@@ -170,26 +170,26 @@ def test_the_log_tells_the_parts_apart(trained: tuple[Path, Trained]) -> None:
 
 @pytest.mark.slow
 def test_what_does_not_fit_is_refused_and_nothing_changes(
-    trained: tuple[Path, Trained], data: Dataset, tmp_path: Path
+    trained: tuple[Path, TrainingResult], data: Dataset, tmp_path: Path
 ) -> None:
     out = trained[0]
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
     wider = dataclasses.replace(run(), model=dataclasses.replace(run().model, width=64))
     with pytest.raises(UserError, match=r"model\.width is 32, not 64"):
-        pipeline.train(wider, data, out, True, CPU)
+        pipeline.train_policy(wider, data, out, True, CPU)
     with pytest.raises(UserError, match="--resume goes on"):
-        pipeline.train(run(), data, out, False, CPU)
+        pipeline.train_policy(run(), data, out, False, CPU)
     with pytest.raises(UserError, match="robot 'aloha'"):
-        pipeline.train(dataclasses.replace(run(), robot="panda"), data, out, True, CPU)
+        pipeline.train_policy(dataclasses.replace(run(), robot="panda"), data, out, True, CPU)
     other = dataset(tmp_path / "other", [episode(seed, pictures=7) for seed in range(5)])
     with pytest.raises(UserError, match=r"it began with 4 episodes, .*other has 5, 4 of them the same; choose another"):
-        pipeline.train(run(), other, out, True, CPU)
+        pipeline.train_policy(run(), other, out, True, CPU)
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
     tmp_path = tmp_path / "mine"
     tmp_path.mkdir()
     (tmp_path / "letter.txt").write_text("mine")
     with pytest.raises(UserError, match="not empty"):
-        pipeline.train(run(), data, tmp_path, False, CPU)
+        pipeline.train_policy(run(), data, tmp_path, False, CPU)
     with pytest.raises(UserError, match="no checkpoint"):
         load_policy(tmp_path)
 
@@ -238,7 +238,7 @@ def test_a_policy_acts_alike_whatever_the_batch_and_again_from_the_start(policy:
 
 @pytest.mark.slow
 def test_a_group_from_one_state_acts_apart_as_world_numbers_and_policy_seed_say(
-    trained: tuple[Path, Trained],
+    trained: tuple[Path, TrainingResult],
 ) -> None:
     one = seen(0, copies=1)
     images = {camera: np.repeat(picture, 8, axis=0) for camera, picture in one.images.items()}
@@ -306,7 +306,7 @@ def test_a_policy_that_is_never_asked_at_the_right_time_says_so_once(policy: Lea
 
 @pytest.mark.slow
 def test_the_policy_tells_the_model_what_the_loader_told_it(
-    trained: tuple[Path, Trained], policy: LearnedPolicy, data: Dataset
+    trained: tuple[Path, TrainingResult], policy: LearnedPolicy, data: Dataset
 ) -> None:
     made = data.load(data.episodes[1])
     moves, every = loader.motions(data), loader.windows(data)
@@ -330,7 +330,7 @@ def test_the_policy_tells_the_model_what_the_loader_told_it(
 
 
 @pytest.mark.slow
-def test_imagined_pictures_come_when_asked_for(trained: tuple[Path, Trained], policy: LearnedPolicy) -> None:
+def test_imagined_pictures_come_when_asked_for(trained: tuple[Path, TrainingResult], policy: LearnedPolicy) -> None:
     dreamer = load_policy(trained[0], video_steps=2, action_steps=2, imagine=True)
     chunk = dreamer.act(seen(0))
     assert chunk.extras["images/head"].shape == (3, 2, 64, 64, 3)
@@ -376,5 +376,5 @@ def test_the_whole_chain_learns_the_toy(tmp_path: Path) -> None:
     made = dataclasses.replace(made, codec=codec, model=model, train=train)
     lessons = dataset(tmp_path / "toy", [episode(seed) for seed in range(120)])
     out = tmp_path / "run"
-    pipeline.train(made, lessons, out, False, CPU)
+    pipeline.train_policy(made, lessons, out, False, CPU)
     assert reaches(load_policy(out), range(1000, 1020)) >= 0.5

@@ -151,19 +151,19 @@ def test_small_objects_and_peaks_come_through_a_short_training() -> None:
     run = dataclasses.replace(run, codec=config, model=model, codec_train=brief)
     seen, other = frames(range(160)), range(200, 240)
     unseen = frames(other)
-    codec = training.train(run, seen, torch.device("cpu"), None)
+    codec = training.train_codec(run, seen, torch.device("cpu"), None)
     tokens = codec.encode([unseen[v, "rgb"] for v in range(3)], "rgb")
     true = contrast(unseen[0, "rgb"], other)
     assert RADIUS["spot"] * 64 / 2 < 4  # pixels: the spot is small
     assert true > 100
     assert contrast(codec.decode(tokens, "rgb")[0], other) > 0.6 * true
-    quality = training.quality(codec, unseen)
+    quality = training.measure_quality(codec, unseen)
     assert quality.peak_error_px < 2.0
     assert quality.psnr_rgb > 24.0
     assert quality.peaks_lost == 0.0
     assert quality.psnr_things < quality.psnr_rgb
-    assert training.warnings(quality) == []
+    assert training.list_warnings(quality) == []
     poor = dataclasses.replace(quality, psnr_things=9.0, peaks_lost=0.5)
-    assert [words.split()[0] for words in training.warnings(poor)] == ["arms", "map"]
+    assert [words.split()[0] for words in training.list_warnings(poor)] == ["arms", "map"]
     lost = tokens - tokens.mean(0)
     assert contrast(codec.decode(tokens - lost, "rgb")[0], other) < 0.3 * true  # the measure sees what is lost

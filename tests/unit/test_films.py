@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from aim.evaluate import videos
+from aim.viz import videos
 
 
 @pytest.fixture

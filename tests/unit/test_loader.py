@@ -98,16 +98,16 @@ def test_numbers_that_are_not_finite_are_the_users_error(tmp_path: Path) -> None
 
 def test_every_row_comes_once_an_epoch_whatever_the_batch() -> None:
     for batch in (3, 7, 64):
-        steps = [schedule.rows(5, "x", step, batch, 21) for step in range(21)]
+        steps = [schedule.select_rows(5, "x", step, batch, 21) for step in range(21)]
         flat = np.concatenate(steps)[: 21 * 3]
         for epoch in range(3):
             assert sorted(flat[epoch * 21 : (epoch + 1) * 21].tolist()) == list(range(21))
-    assert not np.array_equal(schedule.rows(5, "x", 0, 21, 21), schedule.rows(6, "x", 0, 21, 21))
+    assert not np.array_equal(schedule.select_rows(5, "x", 0, 21, 21), schedule.select_rows(6, "x", 0, 21, 21))
 
 
 def test_draws_of_a_step_depend_on_seed_stream_and_step_alone() -> None:
     def draw(*key: object) -> float:
-        return torch.rand(1, generator=schedule.generator(*key)).item()  # type: ignore[arg-type]
+        return torch.rand(1, generator=schedule.make_generator(*key)).item()  # type: ignore[arg-type]
 
     assert draw(1, "a", 2) == draw(1, "a", 2)
     assert len({draw(1, "a", 2), draw(2, "a", 2), draw(1, "b", 2), draw(1, "a", 3)}) == 4

@@ -16,7 +16,7 @@ from aim.model import flow, lora
 from aim.model.aim import AIM
 from aim.model.intent import VARIANTS
 from aim.train import memory_plan
-from aim.train.memory_plan import GIB, MemoryPlan, activations, plan
+from aim.train.memory_plan import GIB, MemoryPlan, count_activation_bytes, plan_memory
 
 torch.set_num_threads(1)
 VIEWS = ("head", "wrist_left", "wrist_right")
@@ -55,7 +55,9 @@ def kept(config: ModelConfig, rows: int) -> int:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_activations_are_what_autograd_keeps(name: str, rows: int) -> None:
     config = CONFIGS[name]
-    said = activations(config, rows, "fp32", checkpointing=False, words=WORDS + 1)  # one token stands for no text
+    said = count_activation_bytes(
+        config, rows, "fp32", checkpointing=False, words=WORDS + 1
+    )  # one token stands for no text
     assert said == pytest.approx(kept(config, rows), rel=0.25)
 
 
@@ -67,43 +69,43 @@ def large(rank: int, checkpointing: bool = True, rows: int = 1) -> Run:
 
 
 def test_adapters_fit_where_full_training_does_not() -> None:
-    adapted, full = plan(large(16), "bf16"), plan(large(0), "bf16")
-    assert adapted.fits_in(24 * GIB), adapted.lines()
-    assert not full.fits_in(80 * GIB), full.lines()
+    adapted, full = plan_memory(large(16), "bf16"), plan_memory(large(0), "bf16")
+    assert adapted.fits_in(24 * GIB), adapted.format_lines()
+    assert not full.fits_in(80 * GIB), full.format_lines()
     assert full.rows["weights"] > 5e9 * 4
 
 
 def test_every_choice_moves_the_plan_its_way() -> None:
-    plain = plan(large(16), "bf16")
-    assert plan(large(64), "bf16").total > plain.total
-    assert plan(large(16, rows=2), "bf16").rows["activations"] > 1.9 * plain.rows["activations"]
-    assert plan(large(16, checkpointing=False), "bf16").rows["activations"] > 4 * plain.rows["activations"]
-    assert plan(large(16), "fp32").rows["weights"] > 1.7 * plain.rows["weights"]
+    plain = plan_memory(large(16), "bf16")
+    assert plan_memory(large(64), "bf16").total > plain.total
+    assert plan_memory(large(16, rows=2), "bf16").rows["activations"] > 1.9 * plain.rows["activations"]
+    assert plan_memory(large(16, checkpointing=False), "bf16").rows["activations"] > 4 * plain.rows["activations"]
+    assert plan_memory(large(16), "fp32").rows["weights"] > 1.7 * plain.rows["weights"]
 
 
 def test_weights_are_counted_exactly() -> None:
     run = presets.tiny("panda", ("head", "wrist"), 5, 6)
     count = sum(value.numel() for value in AIM(run.model).parameters())
-    rows = plan(run, "fp32").rows
+    rows = plan_memory(run, "fp32").rows
     assert rows["weights"] == rows["gradients"] == rows["average"] == 4 * count
     assert rows["moments"] == 8 * count
     adapted = replace(run, model=replace(run.model, lora_rank=2))
     model = lora.adapt(AIM(run.model), 2, 16.0)
-    assert plan(adapted, "fp32").rows["gradients"] == 4 * sum(z.numel() for z in lora.trained(model).values())
+    assert plan_memory(adapted, "fp32").rows["gradients"] == 4 * sum(z.numel() for z in lora.trained(model).values())
 
 
 def test_a_plan_adds_up() -> None:
     made = MemoryPlan({"a": GIB, "b": 2 * GIB})
     assert made.total == 3 * GIB
     assert made.fits_in(3 * GIB) and not made.fits_in(3 * GIB - 1)
-    assert made.lines()[-1].split() == ["total", "3.00", "GiB"]
+    assert made.format_lines()[-1].split() == ["total", "3.00", "GiB"]
 
 
 def test_nothing_is_allocated() -> None:
-    assert all(value.is_meta for value in memory_plan.bare(large(16).model, half=True).parameters())
+    assert all(value.is_meta for value in memory_plan.build_meta_model(large(16).model, half=True).parameters())
 
 
 @pytest.mark.parametrize(("views", "low", "high"), [(("head", "wrist"), 30e6, 60e6), (VIEWS, 30e6, 60e6)])
 def test_small_has_the_size_that_it_says(views: tuple[str, ...], low: float, high: float) -> None:
-    model = memory_plan.bare(presets.small("aloha", views, 14, 14).model)
+    model = memory_plan.build_meta_model(presets.small("aloha", views, 14, 14).model)
     assert low < sum(value.numel() for value in model.parameters()) < high

@@ -25,7 +25,7 @@ from aim.model.aim import AIM
 from aim.model.video_codec import WanCodec
 from aim.policy import load_policy
 from aim.train import pipeline, pretrained
-from aim.train.beside import Options
+from aim.train.hooks import TrainingOptions
 from sim.types import UserError
 
 torch.set_num_threads(1)
@@ -79,7 +79,7 @@ def in_files(folder: Path, part: str = "transformer") -> dict[str, torch.Tensor]
 def test_every_saved_tensor_is_in_the_model(folder: Path) -> None:
     config = run().model
     torch.manual_seed(0)
-    model = pretrained.load(str(folder), config)
+    model = pretrained.load_wan(str(folder), config)
     saved, back = in_files(folder), {}
     for name, row in wan.table(config).items():
         back |= wan.to_wan(row, model.get_parameter(name).detach(), config)
@@ -95,19 +95,19 @@ def test_the_same_seed_makes_the_same_model(folder: Path) -> None:
     made = []
     for seed in (0, 0, 1):
         torch.manual_seed(seed)
-        made.append(pretrained.model(run(folder, rank=2)).state_dict())
+        made.append(pretrained.build_model(run(folder, rank=2)).state_dict())
     assert all(torch.equal(value, made[1][name]) for name, value in made[0].items())
     assert not torch.equal(made[0]["embed.action.weight"], made[2]["embed.action.weight"])
     assert torch.equal(made[0]["embed.rgb.weight"], made[2]["embed.rgb.weight"])
 
 
 def test_only_what_adapters_stand_beside_is_halved(folder: Path) -> None:
-    model = pretrained.model(run(folder, rank=2))
+    model = pretrained.build_model(run(folder, rank=2))
     halved = {name for name, value in model.named_parameters() if value.dtype == torch.bfloat16}
     assert "trunk.layers.0.rgb.qkv.weight" in halved
     assert not any(model.get_parameter(name).requires_grad for name in halved)
     assert not any("action" in name or "table" in name or "norm" in name or "lora" in name for name in halved)
-    whole = pretrained.load(str(folder), run(folder).model)
+    whole = pretrained.load_wan(str(folder), run(folder).model)
     for name in halved:
         assert torch.equal(model.get_parameter(name), whole.get_parameter(name).bfloat16())
 
@@ -116,7 +116,7 @@ def test_without_weights_the_model_begins_from_nothing() -> None:
     torch.manual_seed(5)
     whole = AIM(run().model).state_dict()
     torch.manual_seed(5)
-    assert all(torch.equal(value, whole[name]) for name, value in pretrained.model(run()).state_dict().items())
+    assert all(torch.equal(value, whole[name]) for name, value in pretrained.build_model(run()).state_dict().items())
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_another_transformer_is_refused_in_one_line(
 ) -> None:
     other = copied(folder, tmp_path, **changes)
     with pytest.raises(UserError, match=said) as caught:
-        pretrained.load(str(other), run().model)
+        pretrained.load_wan(str(other), run().model)
     assert "\n" not in str(caught.value)
 
 
@@ -139,18 +139,18 @@ def test_damage_is_named(folder: Path, tmp_path: Path) -> None:
     broken = sorted((other / "transformer").glob("*.safetensors"))[0]
     broken.write_bytes(broken.read_bytes()[:100])
     with pytest.raises(UserError, match="transformer"):
-        pretrained.load(str(other), run().model)
+        pretrained.load_wan(str(other), run().model)
     for path in (other / "transformer").glob("diffusion*"):
         path.unlink()
     rest = {name: z for name, z in in_files(folder).items() if "proj_out" not in name}
-    save_file(rest, broken.parent / pretrained.STEM)
+    save_file(rest, broken.parent / pretrained.WEIGHTS_FILE)
     with pytest.raises(UserError, match="lacks the tensor proj_out"):
-        pretrained.load(str(other), run().model)
+        pretrained.load_wan(str(other), run().model)
 
 
 @pytest.mark.parametrize("weights", ["./not/here", "no such name"])
 def test_weights_that_are_nowhere_say_what_is_expected(weights: str) -> None:
-    for load in (pretrained.model, pretrained.codec):
+    for load in (pretrained.build_model, pretrained.build_codec):
         with pytest.raises(UserError, match="a folder of diffusers' layout or a name of the hub") as caught:
             load(run(weights))
         assert "\n" not in str(caught.value)
@@ -159,33 +159,33 @@ def test_weights_that_are_nowhere_say_what_is_expected(weights: str) -> None:
 def test_a_hub_out_of_reach_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(UserError, match=r"no pretrained weights at 'Wan-AI/Wan2\.2-TI2V-5B-Diffusers'"):
-        pretrained.model(run(presets.WAN))
+        pretrained.build_model(run(presets.WAN))
 
 
 def test_a_folder_without_the_part_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has no transformer/"):
-        pretrained.model(run(tmp_path))
+        pretrained.build_model(run(tmp_path))
 
 
 def test_a_model_that_predicts_data_is_refused(folder: Path) -> None:
     with pytest.raises(UserError, match="predict 'velocity'"):
-        pretrained.load(str(folder), dataclasses.replace(run().model, predict="data"))
+        pretrained.load_wan(str(folder), dataclasses.replace(run().model, predict="data"))
 
 
 def test_the_codec_is_that_of_the_pipeline(folder: Path) -> None:
-    codec = pretrained.codec(run(folder))
+    codec = pretrained.build_codec(run(folder))
     assert isinstance(codec, WanCodec)
     saved = in_files(folder, "vae")
     assert all(torch.equal(codec.vae.state_dict()[name], value) for name, value in saved.items())
-    pretrained.known(codec, "x")
+    pretrained.check_fingerprint(codec, "x")
     codec.fingerprint[0] += 1
     with pytest.raises(UserError, match="not the one that this run was trained with"):
-        pretrained.known(codec, "x")
+        pretrained.check_fingerprint(codec, "x")
     finer = dataclasses.replace(run().codec, factor=8)
     model = dataclasses.replace(run().model, layout=layout(finer))
     other = dataclasses.replace(run(folder), codec=finer, model=model)
     with pytest.raises(UserError, match="scale_factor_spatial 16; this run needs 8"):
-        pretrained.codec(other)
+        pretrained.build_codec(other)
 
 
 def test_sentences_are_read_as_wan_reads_them(folder: Path) -> None:
@@ -214,7 +214,7 @@ def test_the_parts_work_together(folder: Path) -> None:
     """Pictures and sentences in, a training step in half precision, actions out."""
     torch.manual_seed(0)
     whole = run(folder, rank=2)
-    model, codec, config = pretrained.model(whole), pretrained.codec(whole), whole.model
+    model, codec, config = pretrained.build_model(whole), pretrained.build_codec(whole), whole.model
     batch = noise(config, 2, 1)
     shown = [torch.randint(0, 256, (2, v.height, v.width, 3)).byte() for v in whole.codec.views]
     words, valid = text.encode(["pick up the cup", "put it on a plate"], str(folder))
@@ -275,11 +275,13 @@ def test_a_run_with_pretrained_weights_trains_goes_on_and_acts(folder: Path, tmp
     stage = dataclasses.replace(whole.train, steps=4, batch_size=4, precision="bf16" if rank else "fp32", warmup=1)
     made = dataclasses.replace(whole, robot="aloha", codec=codec, model=model, train=stage)
     data, out = dataset(tmp_path / "toy", [episode(seed, pictures=7) for seed in range(3)]), tmp_path / "run"
-    pipeline.train(made, data, out, False, torch.device("cpu"), until=2)
-    ended = pipeline.train(made, data, out, True, torch.device("cpu"))
+    pipeline.train_policy(made, data, out, False, torch.device("cpu"), until=2)
+    ended = pipeline.train_policy(made, data, out, True, torch.device("cpu"))
     assert ended.outcome.finished
     kept = load_file(ended.outcome.checkpoint / "ema.safetensors")
-    filmed = pipeline.train(made, data, tmp_path / "filmed", False, torch.device("cpu"), options=Options(films=2))
+    filmed = pipeline.train_policy(
+        made, data, tmp_path / "filmed", False, torch.device("cpu"), options=TrainingOptions(video_every=2)
+    )
     again = load_file(filmed.outcome.checkpoint / "ema.safetensors")
     assert all(torch.equal(kept[name], again[name]) for name in kept), "films change nothing"
     assert [path.stem for path in sorted((tmp_path / "filmed/imagined").iterdir())] == ["step-000002", "step-000004"]

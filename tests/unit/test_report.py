@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 
 from aim import config, presets
 from aim.commands.report import write_report
-from aim.evaluate import results, videos
+from aim.evaluate import results
 from aim.evaluate.results import EpisodeResult, ResultsIdentity
 from aim.report import plots
 from aim.report.gather import gather_findings
 from aim.report.page import render_page
+from aim.viz import videos
 from sim.types import UserError
 
 VOID = {"meta", "img", "br", "circle", "line", "polyline"}

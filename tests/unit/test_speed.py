@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from aim import presets
 from aim.config import Run
 from aim.evaluate import speed
-from aim.evaluate.speed import ChunkInputs, ChunkTiming, DenoisingSteps, TrainingOptions
+from aim.evaluate.speed import ChunkInputs, ChunkTiming, DenoisingSteps, SpeedOptions
 from aim.model import flow, graphs
 from aim.model.aim import AIM
 from aim.model.codec import Codec
@@ -66,9 +66,9 @@ def test_nothing_remembered_is_more_work() -> None:
 def test_weights_held_in_bfloat16_change_nothing() -> None:
     model, codec, what = parts()
     before = speed.time_chunk(model, codec, what, STEPS, "bf16")[1]
-    precision.hold(model, "fp32")
+    precision.cast_linear_weights(model, "fp32")
     assert {p.dtype for p in model.parameters()} == {torch.float32}
-    precision.hold(model, "bf16")
+    precision.cast_linear_weights(model, "bf16")
     assert {p.dtype for p in model.parameters()} == {torch.float32, torch.bfloat16}
     assert torch.equal(speed.time_chunk(model, codec, what, STEPS, "bf16")[1], before)
 
@@ -99,10 +99,8 @@ def test_every_further_layer_needs_as_many_operations() -> None:
     assert three - two == four - three > 0
 
 
-@pytest.mark.parametrize(
-    "how", [TrainingOptions(), TrainingOptions(checkpointing=True), TrainingOptions(attention="mask")]
-)
-def test_steps_of_training_are_timed_and_learn(how: TrainingOptions) -> None:
+@pytest.mark.parametrize("how", [SpeedOptions(), SpeedOptions(checkpointing=True), SpeedOptions(attention="mask")])
+def test_steps_of_training_are_timed_and_learn(how: SpeedOptions) -> None:
     taken, model = speed.time_training(run(), 2, "fp32", CPU, how)
     assert len(taken) == 2 and min(taken) > 0
     assert model.trunk.checkpointing == how.checkpointing

@@ -16,8 +16,8 @@ from torch import nn
 
 from aim.config import TrainConfig
 from aim.model.batch import Context, Sample
-from aim.train import batches, checkpoint, fleet, log, memory, schedule
-from aim.train.record import LOSS_NAMES, Record
+from aim.train import batches, checkpoint, distributed, log, out_of_memory, schedule
+from aim.train.loss_meter import LOSS_NAMES, LossMeter
 from sim.types import UserError
 
 CONFIG = TrainConfig(steps=10, batch_size=8, lr=1e-3, text_dropout=0.3, history_dropout=0.6)
@@ -35,19 +35,19 @@ def sample(rows: int) -> Sample:
 
 
 def generators(rows: range, step: int = 0) -> tuple[torch.Generator, ...]:
-    return tuple(schedule.generator(5, "stage1", step, row) for row in rows)
+    return tuple(schedule.make_generator(5, "stage1", step, row) for row in rows)
 
 
 def dropped(rows: range, config: TrainConfig = CONFIG) -> tuple[torch.Tensor, torch.Tensor]:
     """Return which rows lost their text and which their past."""
-    context = batches.thinned(sample(len(rows)), config, generators(rows)).context
+    context = batches.apply_dropout(sample(len(rows)), config, generators(rows)).context
     assert (context.text_valid == context.text_valid[:, :1]).all(), "a text goes whole"
     return ~context.text_valid[:, 0], ~context.past_valid
 
 
 def test_a_generator_draws_what_its_numbers_say() -> None:
     def first(*numbers: int) -> float:
-        return torch.rand(1, generator=schedule.generator(*numbers[:1], "stage1", *numbers[1:])).item()
+        return torch.rand(1, generator=schedule.make_generator(*numbers[:1], "stage1", *numbers[1:])).item()
 
     assert first(0, 3) == KEPT, "checkpoints were trained with these numbers"
     told = [(0, 3), (0, 4), (1, 3), (0, 3, 0), (0, 3, 1), (0, 0, 3)]
@@ -67,34 +67,34 @@ def test_what_a_row_loses_does_not_depend_on_the_rows_beside_it() -> None:
 
 
 def test_every_row_of_a_batch_is_taken_once() -> None:
-    assert fleet.part(6) == slice(0, 6)
-    taken = [range(12)[fleet.part_of(12, number, 4)] for number in range(4)]
+    assert distributed.local_rows(6) == slice(0, 6)
+    taken = [range(12)[distributed.split_rows(12, number, 4)] for number in range(4)]
     assert [row for rows in taken for row in rows] == list(range(12)) and {len(rows) for rows in taken} == {3}
     for count in (6, 2):
         with pytest.raises(UserError, match=f"batch_size {count} cannot be shared out evenly among 4"):
-            fleet.part_of(count, 3, 4)
+            distributed.split_rows(count, 3, 4)
 
 
 def test_half_a_fleet_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    for name in fleet.NEEDED:
+    for name in distributed.TORCHRUN_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     said = pytest.raises(UserError, match=r"no RANK, LOCAL_RANK, .*start with torchrun")
-    with said, fleet.joined(torch.device("cpu")):
+    with said, distributed.join_process_group(torch.device("cpu")):
         pass
 
 
 def test_the_first_step_that_is_not_finite_is_named(tmp_path: Path) -> None:
-    record = Record(40, tmp_path)
+    record = LossMeter(40, tmp_path)
     record.add(torch.arange(5.0))
     record.add(torch.arange(5.0) + 2)
-    assert record.read() == dict(zip(LOSS_NAMES, [1.0, 2.0, 3.0, 4.0, 5.0], strict=True))
-    assert record.read() == {}
-    assert record.loss() == dict(zip(LOSS_NAMES[:-1], [1.0, 2.0, 3.0, 4.0], strict=True))
+    assert record.read_means() == dict(zip(LOSS_NAMES, [1.0, 2.0, 3.0, 4.0, 5.0], strict=True))
+    assert record.read_means() == {}
+    assert record.get_recent_losses() == dict(zip(LOSS_NAMES[:-1], [1.0, 2.0, 3.0, 4.0], strict=True))
     for value in (1.0, math.inf, math.nan):
         record.add(torch.tensor([1.0, 1.0, 1.0, 3.0, value]))
     with pytest.raises(UserError, match=r"step 44 is not finite \(.*gradient_norm inf\); there is no checkpoint yet"):
-        record.read()
+        record.read_means()
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_the_first_step_that_is_not_finite_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_memory_that_is_not_there_is_named_with_what_to_change(tmp_path: Path, error: Exception) -> None:
-    named = functools.partial(memory.named, lambda: checkpoint.remains(tmp_path))
+    named = functools.partial(out_of_memory.explain_out_of_memory, lambda: checkpoint.describe_remains(tmp_path))
     said = r"^out of memory; there is no checkpoint yet; a b or c needs less$"
     with pytest.raises(UserError, match=said), named("a b", "c"):
         torch.empty(1 << 55)
@@ -139,16 +139,16 @@ def test_tensors_that_do_not_fit_are_named_with_both_shapes(tmp_path: Path) -> N
 
 
 def test_a_log_is_read_back_as_lines_and_by_tensorboard(tmp_path: Path) -> None:
-    told = log.opened(tmp_path)
+    told = log.open_log(tmp_path)
     for step in (20, 40):
         told.write("stage1", {"step": step, "rgb": 10.0 / step, "note": "words are no curve"})
-    told.picture("imagined", 40, np.zeros((8, 9, 3), np.uint8))
+    told.write_picture("imagined", 40, np.zeros((8, 9, 3), np.uint8))
     told.close()
-    rows = [json.loads(line) for line in (tmp_path / log.FILE).read_text().splitlines()]
+    rows = [json.loads(line) for line in (tmp_path / log.LOG_FILE).read_text().splitlines()]
     assert [(row["part"], row["step"], row["rgb"]) for row in rows] == [("stage1", 20, 0.5), ("stage1", 40, 0.25)]
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    events = EventAccumulator(str(tmp_path / log.EVENTS))
+    events = EventAccumulator(str(tmp_path / log.TENSORBOARD_FOLDER))
     events.Reload()
     assert events.Tags()["scalars"] == ["stage1/rgb"] and events.Tags()["images"] == ["imagined"]
     assert [(row.step, row.value) for row in events.Scalars("stage1/rgb")] == [(20, 0.5), (40, 0.25)]
@@ -158,5 +158,5 @@ def test_a_log_is_read_back_as_lines_and_by_tensorboard(tmp_path: Path) -> None:
 @pytest.mark.skipif(importlib.util.find_spec("wandb") is not None, reason="wandb is installed here")
 def test_wandb_that_is_not_there_is_asked_for(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"pip install 'aim-world-action\[wandb\]'"):
-        log.opened(tmp_path, "project")
-    assert not (tmp_path / log.EVENTS).exists()
+        log.open_log(tmp_path, "project")
+    assert not (tmp_path / log.TENSORBOARD_FOLDER).exists()

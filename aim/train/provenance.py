@@ -1,0 +1,55 @@
+"""Training data of a run: its episodes and the mapping of their numbers. A run is resumed on the same data only.
+
+data.json      {"path": where they lay, "episodes": [identity, ...]}
+mapping.json   how a recorded set is read; every checkpoint has it too, to drive the robot by what was learned
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from aim.data import mapping
+from aim.data.source import Source
+from aim.train.checkpoint import MAPPING_FILE
+
+EPISODES_FILE = "data.json"
+
+
+def save_provenance(source: Source, out: Path) -> None:
+    """Write the episodes and the mapping that the run in `out` is trained on."""
+    if source.own:
+        (out / MAPPING_FILE).write_text(mapping.to_json(source.own))
+    record = {"path": str(source.path), "episodes": [ref.identity for ref in source.episodes]}
+    (out / EPISODES_FILE).write_text(json.dumps(record, indent=0) + "\n")
+
+
+def read_episode_identities(out: Path) -> frozenset[str] | None:
+    """Identities of the episodes that the run in `out` is trained on, None if they were not stored."""
+    path = out / EPISODES_FILE
+    return frozenset(json.loads(path.read_text())["episodes"]) if path.is_file() else None
+
+
+def describe_differences(source: Source, out: Path) -> list[str]:
+    """Differences between a dataset and that of the run in `out`, in words."""
+    return describe_mapping_differences(source, out) or _describe_episode_differences(source, out)
+
+
+def describe_mapping_differences(source: Source, out: Path) -> list[str]:
+    """Differences between the mapping of a dataset and that in `out`, the folder of a run or a checkpoint."""
+    stored = out / MAPPING_FILE
+    if stored.exists() != (source.own is not None):
+        kinds = ("a dataset of the simulator", "a recorded set")
+        return [f"it began with {kinds[stored.exists()]}, not {kinds[source.own is not None]}"]
+    return mapping.differences(mapping.from_json(stored.read_text()), source.own)[:1] if source.own else []
+
+
+def _describe_episode_differences(source: Source, out: Path) -> list[str]:
+    stored, present = read_episode_identities(out), [ref.identity for ref in source.episodes]
+    if stored is None or stored == set(present):
+        return []
+    copied = "; a copy keeps the times of its files (cp -p, rsync -t)" if source.own else ""
+    shared = sum(name in stored for name in present)
+    return [
+        f"it began with {len(stored)} episodes, {source.path} has {len(present)}, {shared} of them the same{copied}"
+    ]

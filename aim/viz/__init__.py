@@ -1,0 +1,1 @@
+"""Visualisation: captioned panels of pictures and value maps as animated WebP."""
