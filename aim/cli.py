@@ -195,11 +195,11 @@ def find_verb(words: Sequence[str]) -> Verb:
             return verb
     from sim.types import UserError
 
-    asked = " ".join(word for word in words[:2] if not word.startswith("-")) or "".join(words[:1])
+    requested = " ".join(word for word in words[:2] if not word.startswith("-")) or "".join(words[:1])
     names = [verb.name for verb in VERBS]
-    matches = difflib.get_close_matches(asked, names, 1) or difflib.get_close_matches(words[0], names, 1)
+    matches = difflib.get_close_matches(requested, names, 1) or difflib.get_close_matches(words[0], names, 1)
     hint = f"did you mean {matches[0]!r}? " if matches else ""
-    raise UserError(f"unknown verb {asked!r}; {hint}verbs: {', '.join(names)}")
+    raise UserError(f"unknown verb {requested!r}; {hint}verbs: {', '.join(names)}")
 
 
 def _run_verb(words: Sequence[str], plugin_folders: Sequence[str]) -> Mapping[str, object]:

@@ -28,9 +28,9 @@ def benchmark_physics(
     from aim.commands import parse
     from sim.envs import benchmark
 
-    chosen, body = parse.load_one_task(task), sim.robots.load_robot(robot)
+    chosen, embodiment = parse.load_one_task(task), sim.robots.load_robot(robot)
     return _report_samples(
-        "physics steps/s a thread", samples, lambda _: benchmark.measure_physics(chosen, body, seconds, variation)
+        "physics steps/s a thread", samples, lambda _: benchmark.measure_physics(chosen, embodiment, seconds, variation)
     )
 
 
@@ -57,11 +57,11 @@ def benchmark_rendering(
     from sim.envs import benchmark
 
     os.environ["LP_NUM_THREADS"] = "1"  # the software renderer would take every core
-    chosen, body, shape = parse.load_one_task(task), sim.robots.load_robot(robot), parse.parse_size(size)
+    chosen, embodiment, shape = parse.load_one_task(task), sim.robots.load_robot(robot), parse.parse_size(size)
     return _report_samples(
         "pictures/s a thread",
         samples,
-        lambda _: benchmark.measure_rendering(chosen, body, shape, seconds, variation=variation),
+        lambda _: benchmark.measure_rendering(chosen, embodiment, shape, seconds, variation=variation),
     )
 
 
@@ -94,10 +94,10 @@ def benchmark_generation(
     def measure_sample(number: int) -> float:
         recipe = Recipe(tuple(tasks), robot, cameras, parse.parse_size(size), seed=1000 * number)
         with tempfile.TemporaryDirectory() as folder:
-            made = collector.collect_dataset(
+            summary = collector.collect_dataset(
                 recipe, num, Path(folder) / "bench", workers, definitions=parse.encode_tasks(tasks)
             )
-        return 3600 * made.added / made.seconds
+        return 3600 * summary.added / summary.seconds
 
     return _report_samples(f"episodes/h with {workers} workers", samples, measure_sample)
 

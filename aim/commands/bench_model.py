@@ -208,9 +208,9 @@ def _resolve_run(preset: str, policy: Path | None, robot: str) -> Run:
         raise UserError(f"give a preset or --policy, one of the two; presets: {', '.join(presets.PRESETS)}")
     if policy is not None:
         return config.load(checkpoint.resolve_checkpoint(policy))
-    body = robots.load_robot(resolve_name("robot", robot, robots.list_robots()))
-    size = len(body.action_names)
-    run = presets.preset(preset)(body.name, tuple(body.camera_names), size, size)
+    embodiment = robots.load_robot(resolve_name("robot", robot, robots.list_robots()))
+    size = len(embodiment.action_names)
+    run = presets.preset(preset)(embodiment.name, tuple(embodiment.camera_names), size, size)
     return replace(run, weights="")  # random ones are as fast as pretrained ones
 
 

@@ -41,8 +41,8 @@ def verify_dataset(folder: Folder, replay: str = "one") -> dict[str, object]:
     resolve_name("replay", replay, checks.REPLAYS)
     count = checks.survey_dataset(folder).episodes
     with console.show_progress("verified", count) as bar:
-        found = checks.verify_contents(folder, replay, watch=lambda ref: bar.step(detail=ref.task))
-    return _print_survey(found, folder)
+        survey = checks.verify_contents(folder, replay, watch=lambda ref: bar.step(detail=ref.task))
+    return _print_survey(survey, folder)
 
 
 def _describe_provenances(survey: Survey) -> Iterator[str]:

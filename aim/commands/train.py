@@ -97,7 +97,7 @@ def train_model(
     }
 
 
-def _make_eval_config(source: Source, tasks: tuple[str, ...], every: int, episodes: int) -> EvalConfig:
+def _make_eval_config(source: Source, tasks: tuple[str, ...], period_steps: int, episodes: int) -> EvalConfig:
     """Settings of periodic evaluation; `UserError` if the simulator does not know the robot or it cannot do a task."""
     from aim.commands import parse
     from aim.evaluate.checkpoint_evaluation import CheckpointEvaluation
@@ -105,11 +105,11 @@ def _make_eval_config(source: Source, tasks: tuple[str, ...], every: int, episod
     from sim import robots
     from sim.types import UserError
 
-    if min(every, episodes) < 1:
+    if min(period_steps, episodes) < 1:
         raise UserError("eval-every and eval-episodes start at 1")
     if source.own is not None or source.robot not in robots.list_robots():
-        there = ", ".join(robots.list_robots())
-        raise UserError(f"--eval-task needs a robot of the simulator ({there}), not {source.robot!r}")
-    found = parse.select_tasks(tasks, "", robots.load_robot(source.robot))
-    evaluation = CheckpointEvaluation(tuple(found), source.robot, episodes, definitions=parse.encode_tasks(found))
-    return EvalConfig(evaluation, every)
+        known_robots = ", ".join(robots.list_robots())
+        raise UserError(f"--eval-task needs a robot of the simulator ({known_robots}), not {source.robot!r}")
+    selected = parse.select_tasks(tasks, "", robots.load_robot(source.robot))
+    evaluation = CheckpointEvaluation(tuple(selected), source.robot, episodes, definitions=parse.encode_tasks(selected))
+    return EvalConfig(evaluation, period_steps)

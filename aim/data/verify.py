@@ -60,8 +60,8 @@ class Survey:
     @property
     def provenances(self) -> tuple[Provenance, ...]:
         """Distinct provenances of the shards, in their order."""
-        known = dict.fromkeys(piece.provenance for piece in self.dataset.shards)
-        return tuple(made for made in known if made != Provenance())
+        distinct = dict.fromkeys(piece.provenance for piece in self.dataset.shards)
+        return tuple(made for made in distinct if made != Provenance())
 
     def group_failed_seeds(self, task: str) -> dict[str, list[int]]:
         """Failed seeds of a task by reason, the most frequent first; "unknown" before format 3."""

@@ -40,8 +40,8 @@ def clustered_wilson_interval(successes: Sequence[bool], groups: Sequence[int]) 
     trials = len(successes)
     if not trials:
         return wilson_interval(0, 0)
-    _, place = np.unique(groups, return_inverse=True)
-    counts, successes_by_group = np.bincount(place), np.bincount(place, np.asarray(successes, float))
+    _, group_index = np.unique(groups, return_inverse=True)
+    counts, successes_by_group = np.bincount(group_index), np.bincount(group_index, np.asarray(successes, float))
     rate, num_groups = successes_by_group.sum() / trials, len(counts)
     if rate in (0.0, 1.0) or num_groups == 1:
         return wilson_interval(rate * num_groups, num_groups)

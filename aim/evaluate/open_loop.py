@@ -152,20 +152,20 @@ def encode_windows(
     with console.show_progress("episodes", len(episodes)) as bar:
         for episode in episodes:
             ref = source.episodes[episode]
-            wanted = windows.picture[windows.episode == episode][:, None] + offsets
-            wanted = np.clip(wanted, 0, ref.pictures - 1)
-            frames, place = np.unique(wanted, return_inverse=True)
-            place = torch.from_numpy(place.reshape(wanted.shape))[:, past:]
+            frame_numbers = windows.picture[windows.episode == episode][:, None] + offsets
+            frame_numbers = np.clip(frame_numbers, 0, ref.pictures - 1)
+            frames, positions = np.unique(frame_numbers, return_inverse=True)
+            positions = torch.from_numpy(positions.reshape(frame_numbers.shape))[:, past:]
             pictures_by_view = latents.pictures(source, ref, codec.config, frames.tolist())
             for kind in STREAM_KINDS:
                 coded = codec.encode([pictures_by_view[view, kind] for view in range(len(codec.config.views))], kind)
                 tokens[kind][torch.from_numpy(starts[episode] + frames)] = coded.half().cpu()
             for key, pictures in pictures_by_view.items():
-                window_pictures.setdefault(key, []).append(pictures[place])
+                window_pictures.setdefault(key, []).append(pictures[positions])
             bar.step()
-    found = {key: torch.cat(parts) for key, parts in window_pictures.items()}
+    pictures_by_key = {key: torch.cat(parts) for key, parts in window_pictures.items()}
     shifts = torch.zeros(1, len(source.episodes), len(codec.config.views), 2, dtype=torch.int64)
-    return Latents(tokens["rgb"][None], tokens["map"][None], torch.from_numpy(starts), shifts), found
+    return Latents(tokens["rgb"][None], tokens["map"][None], torch.from_numpy(starts), shifts), pictures_by_key
 
 
 def repeat_present(truth: GroundTruth) -> Views:
@@ -196,8 +196,8 @@ def _predict_batch(
 
 def _decode_views(policy: LearnedPolicy, tokens: Tensor, kind: Kind) -> Views:
     """Pictures (r f h w 3) of every view, decoded from tokens (r f n c)."""
-    back = policy.codec.decode(tokens.flatten(0, 1), kind)
-    return {name: view.unflatten(0, tokens.shape[:2]).cpu() for name, view in zip(policy.cameras, back, strict=True)}
+    decoded = policy.codec.decode(tokens.flatten(0, 1), kind)
+    return {name: view.unflatten(0, tokens.shape[:2]).cpu() for name, view in zip(policy.cameras, decoded, strict=True)}
 
 
 def _concatenate(parts: Sequence[Prediction], denormalize: Callable[[Tensor], Tensor]) -> Prediction:

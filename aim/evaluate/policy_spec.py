@@ -105,16 +105,18 @@ def _parse_checkpoint(path: Path, requested_size: tuple[int, int] | None, device
 
     folder = checkpoint.resolve_checkpoint(path)
     device_name = str(machine.resolve_device(device))
-    number = precision.resolve_precision(config.load(folder).train.precision, torch.device(device_name))
+    compute_precision = precision.resolve_precision(config.load(folder).train.precision, torch.device(device_name))
     digest = checkpoint.compute_digest(folder)
-    policy = _load_policy_cached(folder, device_name, digest, number)
+    policy = _load_policy_cached(folder, device_name, digest, compute_precision)
     height, width = trained_size = policy.transform.size
     size = requested_size or trained_size
     if size[0] * width != size[1] * height:
         console.print_note(f"note: it learned from pictures of {height}x{width}, which show another part of the scene")
     return PolicySpec(
         name=f"{policy.run.preset} {folder.name}",
-        make_policy=functools.partial(_make_learned_policy, folder, device_name, digest, number, policy_seed),
+        make_policy=functools.partial(
+            _make_learned_policy, folder, device_name, digest, compute_precision, policy_seed
+        ),
         digest=digest,
         robot=policy.run.robot,
         cameras=policy.cameras,
@@ -134,11 +136,17 @@ def _parse_checkpoint(path: Path, requested_size: tuple[int, int] | None, device
 
 
 def _make_learned_policy(
-    folder: Path, device_name: str, digest: str, number: ComputePrecision, policy_seed: int, env: Env, batch: SeedBatch
+    folder: Path,
+    device_name: str,
+    digest: str,
+    compute_precision: ComputePrecision,
+    policy_seed: int,
+    env: Env,
+    batch: SeedBatch,
 ) -> Policy:
     from aim.policy import LearnedPolicy
 
-    loaded = _load_policy_cached(folder, device_name, digest, number)
+    loaded = _load_policy_cached(folder, device_name, digest, compute_precision)
     return LearnedPolicy(
         loaded.run, loaded.transform, loaded.codec, loaded.model, seed=policy_seed, imagine=batch.filmed,
         number=loaded.number, worlds=batch.seeds,
@@ -146,8 +154,10 @@ def _make_learned_policy(
 
 
 @functools.lru_cache(maxsize=1)
-def _load_policy_cached(folder: Path, device_name: str, digest: str, number: ComputePrecision) -> LearnedPolicy:
+def _load_policy_cached(
+    folder: Path, device_name: str, digest: str, compute_precision: ComputePrecision
+) -> LearnedPolicy:
     """Policy of a checkpoint, loaded once per process; the digest keeps other weights apart."""
     from aim.policy import load_policy
 
-    return load_policy(folder, device=device_name, number=number)
+    return load_policy(folder, device=device_name, number=compute_precision)

@@ -79,10 +79,10 @@ def _render_miss(pictures: Tensor, true: Tensor, imagined: Tensor, peak: PeakErr
     picture = pictures[peak.window, peak.frame][None].numpy()
     alone = torch.zeros(3, dtype=torch.uint8)
     alone[peak.channel] = 1
-    apart = f"{peak.distance:.0f} px off" if isfinite(peak.distance) else "no peak"
-    shown = ((f"true, {MAP_CHANNELS[peak.channel]}", true), (f"imagined, {apart}", imagined))
+    distance = f"{peak.distance:.0f} px off" if isfinite(peak.distance) else "no peak"
+    columns = ((f"true, {MAP_CHANNELS[peak.channel]}", true), (f"imagined, {distance}", imagined))
     panels = [
         Panel(caption, videos.overlay_maps(picture, (maps[peak.window, peak.frame] * alone)[None].numpy()))
-        for caption, maps in shown
+        for caption, maps in columns
     ]
     return videos.tile_panels(panels, FIGURE_HEIGHT_PX)[0]

@@ -59,10 +59,10 @@ def load_results(folder: Path, identity: ResultsIdentity) -> tuple[EpisodeResult
     if not path.exists():
         return ()
     record = read_record(path)
-    for field, ours in dataclasses.asdict(identity).items():
-        if record[field] != ours:
+    for field, expected in dataclasses.asdict(identity).items():
+        if record[field] != expected:
             raise UserError(
-                f"{folder} holds results with {field} {record[field]!r}, not {ours!r}; "
+                f"{folder} holds results with {field} {record[field]!r}, not {expected!r}; "
                 "give another --out or empty that folder"
             )
     return tuple(parse_result(row) for row in record["episodes"])
@@ -82,14 +82,14 @@ def read_provenances(folder: Path) -> tuple[Provenance, ...]:
 
 def add_provenance(folder: Path, new: Provenance) -> tuple[Provenance, ...]:
     """Provenances of the results in `folder` after adding one; `UserError` if renderers would be mixed."""
-    known = read_provenances(folder)
-    for there in known:
-        if there.renderer and new.renderer and there.renderer != new.renderer:
+    stored = read_provenances(folder)
+    for provenance in stored:
+        if provenance.renderer and new.renderer and provenance.renderer != new.renderer:
             raise UserError(
-                f"{folder} holds results seen through {there.renderer}, this machine renders by {new.renderer}; "
+                f"{folder} holds results seen through {provenance.renderer}, this machine renders by {new.renderer}; "
                 "give another --out, renderers are not mixed"
             )
-    return tuple(dict.fromkeys((*known, new)))
+    return tuple(dict.fromkeys((*stored, new)))
 
 
 def read_record(path: Path) -> dict[str, Any]:

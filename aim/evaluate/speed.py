@@ -155,7 +155,7 @@ def time_chunk(
     codec: PictureCodec,
     inputs: ChunkInputs,
     steps: DenoisingSteps,
-    number: ComputePrecision,
+    compute_precision: ComputePrecision,
     recompute: bool = False,
 ) -> tuple[ChunkTiming, Tensor]:
     """Timing of one chunk and its normalised actions (b k d), which equal those of `AIM.act`.
@@ -166,7 +166,7 @@ def time_chunk(
     draws = flow.draws(0, rows)
     encode, context = time_call(device, lambda: encode_context(codec, inputs))
     noise = draws.gaussian(context.rgb.new_empty(rows, config.chunk, config.action_dim))
-    with precision.autocast(number, device):
+    with precision.autocast(compute_precision, device):
         predictor = _disable_cache(model, context) if recompute else model
         video, imagined = time_call(device, lambda: predictor.foresee(context, steps.video, draws))
 
@@ -184,12 +184,14 @@ def time_chunks(
     codec: PictureCodec,
     inputs: ChunkInputs,
     steps: DenoisingSteps,
-    number: ComputePrecision,
+    compute_precision: ComputePrecision,
     count: int,
     recompute: bool = False,
 ) -> list[ChunkTiming]:
     """Timings of `count` chunks after warm-up."""
-    timings = [time_chunk(model, codec, inputs, steps, number, recompute)[0] for _ in range(NUM_WARMUP_RUNS + count)]
+    timings = [
+        time_chunk(model, codec, inputs, steps, compute_precision, recompute)[0] for _ in range(NUM_WARMUP_RUNS + count)
+    ]
     return timings[NUM_WARMUP_RUNS:]
 
 
@@ -209,7 +211,7 @@ class SpeedOptions:
 
 
 def time_training(
-    run: Run, count: int, number: ComputePrecision, device: torch.device, options: SpeedOptions
+    run: Run, count: int, compute_precision: ComputePrecision, device: torch.device, options: SpeedOptions
 ) -> tuple[list[float], AIM]:
     """Seconds of `count` steps of Stage I on random data after warm-up, and the model.
 
@@ -223,7 +225,7 @@ def time_training(
 
     def run_step(step: int) -> None:
         batch = PreparedBatch(move(data, device), flow.draws(step, config.batch_size))
-        stage1.advance(training, batch, config, step, config.lr, number)
+        stage1.advance(training, batch, config, step, config.lr, compute_precision)
 
     return time_steps(device, run_step, NUM_WARMUP_RUNS + count)[NUM_WARMUP_RUNS:], training.model
 
@@ -243,12 +245,14 @@ def count_flop_per_sample(config: ModelConfig, rows: int) -> float:
     return counter.get_total_flops() / rows
 
 
-def find_peak_flops(device: torch.device, number: ComputePrecision) -> tuple[float, str]:
+def find_peak_flops(device: torch.device, compute_precision: ComputePrecision) -> tuple[float, str]:
     """Peak FLOP/s of a device, and its source: data sheet or a measured large matrix product."""
-    if device.type == "cuda" and number == "bf16" and (known := look_up_peak_flops(torch.cuda.get_device_name(device))):
-        return known, "data sheet"
+    if device.type == "cuda" and compute_precision == "bf16":
+        data_sheet_flops = look_up_peak_flops(torch.cuda.get_device_name(device))
+        if data_sheet_flops:
+            return data_sheet_flops, "data sheet"
     side = MATMUL_SIZES[device.type]
-    a = torch.ones(side, side, dtype=torch.bfloat16 if number == "bf16" else torch.float32, device=device)
+    a = torch.ones(side, side, dtype=torch.bfloat16 if compute_precision == "bf16" else torch.float32, device=device)
     best = min(time_call(device, lambda: a @ a)[0] for _ in range(NUM_MATMULS))
     return 2.0 * side**3 / best, "measured"
 

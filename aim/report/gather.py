@@ -172,9 +172,9 @@ def _find_files(folder: Path, name: str) -> Iterator[Path]:
             yield path
 
 
-def _sort_key(found: EvaluationReport) -> tuple[int, str]:
-    name = found.record["policy"]
-    return (REFERENCE_POLICIES.index(name) + 1 if name in REFERENCE_POLICIES else 0), found.policy_label
+def _sort_key(report: EvaluationReport) -> tuple[int, str]:
+    name = report.record["policy"]
+    return (REFERENCE_POLICIES.index(name) + 1 if name in REFERENCE_POLICIES else 0), report.policy_label
 
 
 def _make_video(path: Path, row: Row, wide: bool) -> ReportVideo:

@@ -117,24 +117,24 @@ def format_name(step: int) -> str:
 
 def find_newest(out: Path) -> Path | None:
     """Newest checkpoint in `out`, None if there is none."""
-    found = list_checkpoints(out)
-    return found[-1] if found else None
+    checkpoints = list_checkpoints(out)
+    return checkpoints[-1] if checkpoints else None
 
 
 def describe_remains(out: Path) -> str:
     """Sentence on the checkpoint that remains in `out` after an error."""
-    kept = find_newest(out)
-    return f"{kept} stays" if kept else "there is no checkpoint yet"
+    newest = find_newest(out)
+    return f"{newest} stays" if newest else "there is no checkpoint yet"
 
 
 def resolve_checkpoint(path: Path) -> Path:
     """Checkpoint at `path`, or the newest in it; `UserError` if there is none."""
     if (path / "ema.safetensors").is_file():
         return path
-    found = find_newest(path)
-    if not found:
+    newest = find_newest(path)
+    if not newest:
         raise UserError(f"no checkpoint in {path}; `aim train PRESET --data DIR --out {path}` makes one")
-    return found
+    return newest
 
 
 def compute_digest(folder: Path) -> str:
@@ -206,8 +206,8 @@ def _check_shapes(path: Path, stored: Mapping[str, torch.Size], expected: Mappin
         if name not in stored:
             raise UserError(f"{path} does not fit its run: it has no {name} {tuple(shape)}")
         if stored[name] != shape:
-            found = f"{name} is {tuple(stored[name])}, the run wants {tuple(shape)}"
-            raise UserError(f"{path} does not fit its run: {found}")
+            mismatch = f"{name} is {tuple(stored[name])}, the run wants {tuple(shape)}"
+            raise UserError(f"{path} does not fit its run: {mismatch}")
     if unexpected := sorted(set(stored) - set(expected)):
         raise UserError(f"{path} does not fit its run: nothing there is called {unexpected[0]}")
 

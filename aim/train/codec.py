@@ -72,18 +72,18 @@ def train_codec(run: Run, frames: Frames, device: torch.device, log: Log | None)
 def _optimize(
     codec: Codec, frames: Frames, config: TrainConfig, device: torch.device, log: Log | None, bar: console.ProgressBar
 ) -> None:
-    number = precision.resolve_precision(config.precision, device)
+    compute_precision = precision.resolve_precision(config.precision, device)
     codec.train()
     optimiser = torch.optim.AdamW(codec.parameters(), weight_decay=config.weight_decay, betas=(0.9, 0.99))
     start, meter, step = time.monotonic(), MeanMeter(), 0
-    while (done := schedule.compute_progress(config, step, time.monotonic() - start)) < 1.0:
+    while (progress := schedule.compute_progress(config, step, time.monotonic() - start)) < 1.0:
         generator = schedule.make_generator(config.seed, "codec", step)
         for group in optimiser.param_groups:
-            group["lr"] = schedule.compute_learning_rate(config, step, done)
+            group["lr"] = schedule.compute_learning_rate(config, step, progress)
         losses = []
         for views in group_views_by_size(codec):
             x = sample_batch(codec, frames, views, config.batch_size, generator)
-            with precision.autocast(number, device):
+            with precision.autocast(compute_precision, device):
                 losses.append(compute_loss(codec, x, config.batch_size // 3, generator))
         total = torch.stack(losses).mean()
         optimiser.zero_grad(set_to_none=True)
@@ -162,9 +162,9 @@ def _fit_linear_code(codec: Codec, frames: Frames, seed: int) -> None:
     side = codec.config.factor
     samples = []
     for (view, kind), pictures in frames.items():
-        some = torch.randperm(len(pictures), generator=generator)[:400]
+        indices = torch.randperm(len(pictures), generator=generator)[:400]
         scale = MAP_PCA_WEIGHT if kind == "map" else 1.0
-        samples.append(scale * patches(codec.difference(pictures[some], view, kind), side))
+        samples.append(scale * patches(codec.difference(pictures[indices], view, kind), side))
     set_linear(codec, *principal_axes(torch.cat(samples), codec.config.latent_channels))
 
 
@@ -224,10 +224,11 @@ def _select_foreground(codec: PictureCodec, view: int, a: Tensor, b: Tensor) -> 
 def _compare_peaks(a: Tensor, b: Tensor) -> tuple[list[float], list[bool]]:
     """Displacements of peaks in pixels, and whether they were lost, for each map and channel with peaks."""
     pairs = zip(*(maps.movedim(-1, 1).flatten(0, 1).numpy() for maps in (a, b)), strict=True)
-    pairs = [(here, there) for here, there in pairs if here.max() >= MIN_PEAK_VALUE]
-    lost = [bool(there.max() < MIN_KEPT_PEAK_FRACTION * here.max()) for here, there in pairs]
-    kept = [tuple(map(peaks.find_peaks, pair)) for pair, gone in zip(pairs, lost, strict=True) if not gone]
-    return [float(far) for here, there in kept if len(there) for far in peaks.distance_to_nearest(here, there)], lost
+    pairs = [(before, after) for before, after in pairs if before.max() >= MIN_PEAK_VALUE]
+    lost = [bool(after.max() < MIN_KEPT_PEAK_FRACTION * before.max()) for before, after in pairs]
+    peak_pairs = [tuple(map(peaks.find_peaks, pair)) for pair, gone in zip(pairs, lost, strict=True) if not gone]
+    distances = [peaks.distance_to_nearest(before, after) for before, after in peak_pairs if len(after)]
+    return [float(distance) for row in distances for distance in row], lost
 
 
 def list_warnings(quality: CodecQuality) -> list[str]:

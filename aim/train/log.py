@@ -115,12 +115,12 @@ class _WandbSink:
         import wandb  # pyright: ignore[reportMissingImports] - an extra
 
         self.wandb = wandb
-        kept = out / "wandb-id.txt"
-        before = kept.read_text() if kept.exists() else None
+        id_file = out / "wandb-id.txt"
+        before = id_file.read_text() if id_file.exists() else None
         self.run = wandb.init(
             project=project, name=out.resolve().name, dir=str(out), id=before, resume="allow", config=dict(about)
         )
-        kept.write_text(self.run.id)
+        id_file.write_text(self.run.id)
 
     def write(self, part: str, values: Mapping[str, object]) -> None:
         self.run.log(

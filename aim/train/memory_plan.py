@@ -48,25 +48,28 @@ class MemoryPlan:
         return [f"{name:<12} {size / GIB:7.2f} GiB" for name, size in rows.items()]
 
 
-def plan_memory(run: Run, number: ComputePrecision) -> MemoryPlan:
-    """Memory of training a run on one device that computes in `number`; the codec is not on it.
+def plan_memory(run: Run, compute_precision: ComputePrecision) -> MemoryPlan:
+    """Memory of training a run on one device that computes in `compute_precision`; the codec is not on it.
 
     Rank, rows of a batch and checkpointing are those of the run. Weights that adapters stand beside are bfloat16 where
     the run goes on from pretrained ones in that precision: see `aim.train.pretrained.model`.
     """
-    model = build_meta_model(run.model, half=number == "bf16")
+    model = build_meta_model(run.model, half=compute_precision == "bf16")
     train = [value for value in model.parameters() if value.requires_grad]
     count = sum(value.numel() for value in train)
-    words = text.READ if run.weights else text.MAX_TEXT_TOKENS
-    kept = count_activation_bytes(run.model, run.train.batch_size, number, run.train.checkpointing, words)
+    num_text_tokens = text.READ if run.weights else text.MAX_TEXT_TOKENS
+    activation_bytes = count_activation_bytes(
+        run.model, run.train.batch_size, compute_precision, run.train.checkpointing, num_text_tokens
+    )
     return MemoryPlan(
         {
             "weights": sum(value.numel() * value.element_size() for value in model.parameters()),
             "gradients": FLOAT32_BYTES * count,
             "moments": 2 * FLOAT32_BYTES * count,
             "average": FLOAT32_BYTES * count,
-            "cast": BYTES_PER_NUMBER[number] * count if number == "bf16" else 0,  # autocast keeps what it made of them
-            "activations": kept,
+            # autocast keeps its copies of the weights
+            "cast": BYTES_PER_NUMBER[compute_precision] * count if compute_precision == "bf16" else 0,
+            "activations": activation_bytes,
             "reserve": RESERVED_BYTES,
         }
     )
@@ -82,13 +85,13 @@ def build_meta_model(config: ModelConfig, half: bool = False) -> AIM:
 
 
 def count_activation_bytes(
-    config: ModelConfig, rows: int, number: ComputePrecision, checkpointing: bool, words: int
+    config: ModelConfig, rows: int, compute_precision: ComputePrecision, checkpointing: bool, num_text_tokens: int
 ) -> int:
-    """Bytes of activations kept for the backward pass of `rows` samples with `words` text tokens each."""
+    """Bytes of activations kept for the backward pass of `rows` samples with `num_text_tokens` each."""
     streams, sizes = _count_tokens(config), widths(config)
     hidden = sum(FLOAT32_BYTES * rows * count * sizes[name][0] for name, count in streams.items())
-    layer = _count_layer_bytes(config, rows, number, words)
-    ends = 3 * hidden + rows * words * (
+    layer = _count_layer_bytes(config, rows, compute_precision, num_text_tokens)
+    ends = 3 * hidden + rows * num_text_tokens * (
         FLOAT32_BYTES * config.text_width + 3 * FLOAT32_BYTES * config.width
     )  # embeddings and heads
     if not checkpointing:
@@ -96,13 +99,15 @@ def count_activation_bytes(
     return config.layers * hidden + 2 * layer + ends
 
 
-def _count_layer_bytes(config: ModelConfig, rows: int, number: ComputePrecision, words: int) -> int:
+def _count_layer_bytes(
+    config: ModelConfig, rows: int, compute_precision: ComputePrecision, num_text_tokens: int
+) -> int:
     """Bytes of activations of one layer, its input included.
 
     w is a stream's width, i heads x head width, f the width of its feed-forward net; hidden states, also normalised,
-    are in single precision, what goes into a product and comes out is in `number`.
+    are in single precision, what goes into a product and comes out is in `compute_precision`.
     """
-    who, sizes, each = intent.variant(config.variant), widths(config), BYTES_PER_NUMBER[number]
+    who, sizes, each = intent.variant(config.variant), widths(config), BYTES_PER_NUMBER[compute_precision]
     inner, sequence, total = config.heads * config.head_dim, intent.segments(config), 0
     for name, count in _count_tokens(config).items():
         width, ffn = sizes[name]
@@ -112,7 +117,7 @@ def _count_layer_bytes(config: ModelConfig, rows: int, number: ComputePrecision,
         cast = (2 + 2 * moves) * width * count + width * reads  # into qkv and up; what out and down said; into read_q
         cast += 6 * inner * count + 3 * inner * reads  # q k v, q turned, what was heard, joined; q twice, what was read
         cast += 2 * ffn * count
-        cast += words * (3 * inner + (config.width if number == "bf16" else 0)) if reads else 0
+        cast += num_text_tokens * (3 * inner + (config.width if compute_precision == "bf16" else 0)) if reads else 0
         total += FLOAT32_BYTES * whole + each * cast
     keys = sum(key.length for query in sequence for key in sequence if intent.sees(who, query, key))
     return rows * (total + each * 2 * inner * keys)
@@ -120,8 +125,8 @@ def _count_layer_bytes(config: ModelConfig, rows: int, number: ComputePrecision,
 
 def _count_tokens(config: ModelConfig) -> dict[str, int]:
     """Number of tokens of a sample by stream."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for segment in intent.segments(config):
         name = intent.stream(segment.kind, config)
-        found[name] = found.get(name, 0) + segment.length
-    return found
+        counts[name] = counts.get(name, 0) + segment.length
+    return counts

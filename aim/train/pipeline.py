@@ -91,8 +91,8 @@ def train_policy(
         seconds = stopwatch.record_lap("latents")
         log.write("latents", {"instants": tokens.rgb.shape[1], "seconds": seconds})
         transform = _load_transform(run, out) or loader.fit_transform(run, moves, all_windows, source)
-        words = loader.read_words(moves.instructions, run.weights)
-        batches = loader.Loader(run, tokens, moves, all_windows, words, transform)
+        instructions = loader.read_words(moves.instructions, run.weights)
+        batches = loader.Loader(run, tokens, moves, all_windows, instructions, transform)
         # torchrun passes on signals that its processes have received already
         with defer_signals(ignore_repeats=distributed.get_world_size() > 1) as signals:
             outcome = stage1.train(run, batches, codec, out, log, signals, device, until, options)
@@ -170,12 +170,12 @@ def describe_run_differences(stored: Run, requested: Run) -> list[str]:
 
 
 def _flatten_run(run: Run) -> dict[str, object]:
-    found: dict[str, object] = {"preset": run.preset, "robot": run.robot}
+    fields: dict[str, object] = {"preset": run.preset, "robot": run.robot}
     for part in ("codec", "model", "data", "train", "codec_train"):
         value = vars(run)[part]
         free = RESUMABLE_FIELDS if isinstance(value, TrainConfig) else ()
-        found |= {f"{part}.{f.name}": vars(value)[f.name] for f in dataclasses.fields(value) if f.name not in free}
-    return found
+        fields |= {f"{part}.{f.name}": vars(value)[f.name] for f in dataclasses.fields(value) if f.name not in free}
+    return fields
 
 
 def _prepare_folder(run: Run, source: Source, out: Path, resume: bool, codec_run: Path | None) -> None:
@@ -221,8 +221,8 @@ def _load_or_train_codec(
         codec, latents.some_pictures(source, held_out_refs, run.codec, NUM_QUALITY_INSTANTS, seed + 1)
     )
     log.write("codec", dataclasses.asdict(quality))
-    for words in codec_training.list_warnings(quality):
-        console.print_note(f"the codec is poor: {words}; train it longer, or give it more latent channels")
+    for warning in codec_training.list_warnings(quality):
+        console.print_note(f"the codec is poor: {warning}; train it longer, or give it more latent channels")
     folder.mkdir(exist_ok=True)
     report.write_text(json.dumps(dataclasses.asdict(quality), indent=1) + "\n")
     part = path.with_suffix(".part")
@@ -250,5 +250,5 @@ def split_episodes(source: Source) -> tuple[list[Ref], list[Ref]]:
 
 def _load_transform(run: Run, out: Path) -> Transform | None:
     """Transform of the newest checkpoint in `out`, None if there is none."""
-    kept = checkpoint.find_newest(out)
-    return transforms.read(kept, run.robot, run.model.action_dim) if kept else None
+    newest = checkpoint.find_newest(out)
+    return transforms.read(newest, run.robot, run.model.action_dim) if newest else None

@@ -106,63 +106,63 @@ def find_part(weights: str, name: str) -> Path:
 
     disable_progress_bars()
     try:
-        found = Path(snapshot_download(weights, allow_patterns=[f"{name}/*"])) / name
+        folder = Path(snapshot_download(weights, allow_patterns=[f"{name}/*"])) / name
     except (OSError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise UserError(f"no pretrained weights at {weights!r}; they are {LAYOUT_HELP}: {reason}") from error
-    if not found.is_dir():
+    if not folder.is_dir():
         raise UserError(f"{weights} of the hub has no {name}/; pretrained weights are {LAYOUT_HELP}")
-    return found
+    return folder
 
 
-def _read_expected_shapes(place: Path, config: ModelConfig) -> dict[str, torch.Size]:
+def _read_expected_shapes(folder: Path, config: ModelConfig) -> dict[str, torch.Size]:
     """Shapes of all tensors of the transformer in a folder; `UserError` if it does not fit the model."""
     from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 
     if config.predict != "velocity" or config.rope_base != wan.ROPE_BASE:
         raise UserError(f"pretrained Wan needs predict 'velocity' and rope_base {wan.ROPE_BASE:g}")
-    described = _read_config(place, "WanTransformer3DModel")
+    described = _read_config(folder, "WanTransformer3DModel")
     with torch.device("meta"):
-        found = cast(WanTransformer3DModel, WanTransformer3DModel.from_config(described))
-    _check_config(place, found.config, wan.facts(config))
-    return {name: value.shape for name, value in found.state_dict().items()}
+        transformer = cast(WanTransformer3DModel, WanTransformer3DModel.from_config(described))
+    _check_config(folder, transformer.config, wan.facts(config))
+    return {name: value.shape for name, value in transformer.state_dict().items()}
 
 
-def _read_config(place: Path, kind: str) -> dict[str, Any]:
+def _read_config(folder: Path, kind: str) -> dict[str, Any]:
     """Configuration in a folder; `UserError` if it is not of this class of diffusers."""
     try:
-        found = json.loads((place / "config.json").read_text())
+        raw = json.loads((folder / "config.json").read_text())
     except (OSError, json.JSONDecodeError) as error:
-        raise UserError(f"{place} has no config.json of a {kind}") from error
-    if found.get("_class_name") != kind:
-        raise UserError(f"{place} holds a {found.get('_class_name')}, not a {kind}")
-    return found
+        raise UserError(f"{folder} has no config.json of a {kind}") from error
+    if raw.get("_class_name") != kind:
+        raise UserError(f"{folder} holds a {raw.get('_class_name')}, not a {kind}")
+    return raw
 
 
-def _check_config(place: Path, found: Mapping[str, Any], facts: Mapping[str, object]) -> None:
+def _check_config(folder: Path, raw: Mapping[str, Any], facts: Mapping[str, object]) -> None:
     """Raise `UserError` with the first of the `facts` that a configuration does not match."""
-    for name, wanted in facts.items():
-        there = found.get(name)
-        there = tuple(there) if isinstance(there, list) else there
-        if there != wanted:
-            raise UserError(f"{place} has {name} {there!r}; this run needs {wanted!r}")
+    for name, expected in facts.items():
+        stored = raw.get(name)
+        stored = tuple(stored) if isinstance(stored, list) else stored
+        if stored != expected:
+            raise UserError(f"{folder} has {name} {stored!r}; this run needs {expected!r}")
 
 
 @contextmanager
-def _open_tensors(place: Path, shapes: Mapping[str, torch.Size]) -> Iterator[Callable[[str], Tensor]]:
+def _open_tensors(folder: Path, shapes: Mapping[str, torch.Size]) -> Iterator[Callable[[str], Tensor]]:
     """Reader of the tensors in a folder; `UserError` if one is damaged, missing or of another shape."""
-    index = place / f"{WEIGHTS_FILE}.index.json"
+    index = folder / f"{WEIGHTS_FILE}.index.json"
     names = sorted({*json.loads(index.read_text())["weight_map"].values()}) if index.is_file() else [WEIGHTS_FILE]
     with ExitStack() as stack:
         try:
-            files = [stack.enter_context(safe_open(place / name, "pt")) for name in names]
+            files = [stack.enter_context(safe_open(folder / name, "pt")) for name in names]
         except (OSError, SafetensorError) as error:
-            raise UserError(f"{place}: {str(error).partition(chr(10))[0]}") from error
+            raise UserError(f"{folder}: {str(error).partition(chr(10))[0]}") from error
         where = {name: file for file in files for name in file.keys()}  # noqa: SIM118
         for name, shape in shapes.items():
             if name not in where:
-                raise UserError(f"{place} lacks the tensor {name} {tuple(shape)}")
-            there = tuple(where[name].get_slice(name).get_shape())
-            if there != tuple(shape):
-                raise UserError(f"{place} has {name} {there}; its config.json says {tuple(shape)}")
+                raise UserError(f"{folder} lacks the tensor {name} {tuple(shape)}")
+            shape_stored = tuple(where[name].get_slice(name).get_shape())
+            if shape_stored != tuple(shape):
+                raise UserError(f"{folder} has {name} {shape_stored}; its config.json says {tuple(shape)}")
         yield lambda name: where[name].get_tensor(name)

@@ -19,10 +19,10 @@ def compute_progress(config: TrainConfig, step: int, seconds: float) -> float:
     return min(1.0, max(step / config.steps if config.steps else 0.0, by_clock))
 
 
-def compute_learning_rate(config: TrainConfig, step: int, done: float) -> float:
+def compute_learning_rate(config: TrainConfig, step: int, progress: float) -> float:
     """Learning rate: linear warm-up over `warmup` steps, then cosine decay to FINAL_LR_FRACTION."""
     warmup_factor = min(1.0, (step + 1) / max(config.warmup, 1))
-    decay_factor = FINAL_LR_FRACTION + (1.0 - FINAL_LR_FRACTION) * 0.5 * (1.0 + math.cos(math.pi * done))
+    decay_factor = FINAL_LR_FRACTION + (1.0 - FINAL_LR_FRACTION) * 0.5 * (1.0 + math.cos(math.pi * progress))
     return config.lr * warmup_factor * decay_factor
 
 

@@ -56,7 +56,7 @@ def kept(config: ModelConfig, rows: int) -> int:
 def test_activations_are_what_autograd_keeps(name: str, rows: int) -> None:
     config = CONFIGS[name]
     said = count_activation_bytes(
-        config, rows, "fp32", checkpointing=False, words=WORDS + 1
+        config, rows, "fp32", checkpointing=False, num_text_tokens=WORDS + 1
     )  # one token stands for no text
     assert said == pytest.approx(kept(config, rows), rel=0.25)
 
