@@ -103,7 +103,12 @@ def test_an_interrupted_evaluation_goes_on_to_the_same_results(
 
 @pytest.mark.parametrize(
     ("policy", "change"),
-    [("random", {}), ("expert", {"robot": "aloha"}), ("expert", {"variation": "random"}), ("expert", {"first_seed": 8})],
+    [
+        ("random", {}),
+        ("expert", {"robot": "aloha"}),
+        ("expert", {"variation": "random"}),
+        ("expert", {"first_seed": 8}),
+    ],
     ids=["policy", "robot", "variation", "seeds"],
 )
 def test_another_ones_results_are_not_touched(
