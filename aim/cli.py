@@ -63,6 +63,12 @@ VERBS = (
         "aim data verify datasets/two",
     ),
     Verb(
+        "data map",
+        "aim.commands.data:map_channels",
+        "write a first mapping of a recorded set",
+        "aim data map my_lerobot_set > my_robot.toml",
+    ),
+    Verb(
         "train",
         "aim.commands.train:train_model",
         "train a model on a dataset",

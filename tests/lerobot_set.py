@@ -1,14 +1,16 @@
-"""LeRobot sets, v3.0 and v2.1, written with pyarrow and PyAV alone: of the toy world, or of frames that count."""
+"""LeRobot sets, v3.0, v2.1 and v2.0, written with pyarrow and PyAV alone: of the toy world, or of frames that count."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -194,3 +196,45 @@ def _write_apart(path: Path, parts: Sequence[Part], fps: int, gop: int, codec: s
             film(path / f"videos/chunk-000/{key}/episode_{e:06d}.mp4", pictures, fps, gop, codec)
         lines.append(json.dumps({"episode_index": e, "tasks": list(part.tasks), "length": len(part.state)}))
     (path / "meta/episodes.jsonl").write_text("\n".join(lines) + "\n")
+
+
+def edit_tables(path: Path, change: Callable[[dict[str, list[Any]]], dict[str, list[Any]]]) -> None:
+    """Change the columns of every parquet file of frames of a set."""
+    for file in sorted((path / "data").rglob("*.parquet")):
+        pq.write_table(pa.table(change(pq.ParquetFile(file).read().to_pydict())), file)
+
+
+def edit_info(path: Path, **changes: object) -> None:
+    """Change what a set's `info.json` says."""
+    file = path / "meta/info.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+
+
+def edit_list(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Change the entry of every episode in the set's list of them."""
+    lines = path / "meta/episodes.jsonl"
+    if lines.is_file():
+        entries = [json.loads(line) for line in lines.read_text().splitlines()]
+        lines.write_text("\n".join(json.dumps(change(entry)) for entry in entries) + "\n")
+    for file in sorted((path / "meta/episodes").rglob("*.parquet")):
+        pq.write_table(pa.Table.from_pylist([change(entry) for entry in pq.ParquetFile(file).read().to_pylist()]), file)
+
+
+def embed_images(path: Path, parts: Sequence[Part], suffix: str = ".png") -> Path:
+    """Put the pictures of a set into its parquet files instead of videos."""
+    shutil.rmtree(path / "videos")
+    info = json.loads((path / "meta/info.json").read_text())
+    for key in parts[0].pictures:
+        info["features"][key]["dtype"] = "image"
+    edit_info(path, features=info["features"], video_path=None)
+
+    def embed(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        where = list(zip(columns["episode_index"], columns["frame_index"], strict=True))
+        for key in parts[0].pictures:
+            images = [parts[episode].pictures[key][frame] for episode, frame in where]
+            cells = [cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes() for image in images]
+            columns[key] = [{"bytes": cell, "path": f"{i}{suffix}"} for i, cell in enumerate(cells)]
+        return columns
+
+    edit_tables(path, embed)
+    return path

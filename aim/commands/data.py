@@ -1,4 +1,4 @@
-"""`aim data info`, `aim data verify`: contents and integrity of a dataset."""
+"""`aim data info`, `aim data verify`, `aim data map`: contents and integrity of a dataset, and a first mapping."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 if TYPE_CHECKING:
+    from aim.data.recorded import RecordedSet
     from aim.data.verify import Survey
 
 MAX_SEEDS_SHOWN = 8  # of those that one reason cost
@@ -24,7 +25,27 @@ def show_dataset(folder: Folder) -> dict[str, object]:
     """
     from aim.data import verify as checks
 
+    recorded = _open_recorded(folder)
+    if recorded is not None:
+        return _print_recorded(recorded)
     return _print_survey(checks.survey_dataset(folder), folder)
+
+
+def map_channels(folder: Folder) -> dict[str, object]:
+    """Write a first mapping of a recorded set to standard output, as TOML; guesses are marked by comments.
+
+    Args:
+        folder: the set
+    """
+    from aim.data.scaffold import write_scaffold
+    from sim.types import UserError
+
+    recorded = _open_recorded(folder)
+    if recorded is None:
+        raise UserError(f"{folder} is no recorded set; only those need a mapping (LeRobot v3.0, v2.1, v2.0)")
+    text = write_scaffold(recorded)
+    print(text, end="")
+    return {"mapping": text}
 
 
 def verify_dataset(folder: Folder, replay: str = "one") -> dict[str, object]:
@@ -39,10 +60,55 @@ def verify_dataset(folder: Folder, replay: str = "one") -> dict[str, object]:
     from sim.registry import resolve_name
 
     resolve_name("replay", replay, checks.REPLAYS)
+    recorded = _open_recorded(folder)
+    if recorded is not None:
+        return _print_recorded(recorded, every_frame=True)
     count = checks.survey_dataset(folder).episodes
     with console.show_progress("verified", count) as bar:
         survey = checks.verify_contents(folder, replay, watch=lambda ref: bar.step(detail=ref.task))
     return _print_survey(survey, folder)
+
+
+def _open_recorded(folder: Path) -> RecordedSet | None:
+    """Recorded set in a folder, or under the name of a dataset of the hub; None where it is none."""
+    from aim.data.formats.lerobot import LeRobotSet
+    from aim.data.formats.lerobot_layout import is_lerobot_set
+    from aim.data.source import find_dataset
+
+    path = find_dataset(folder)
+    return LeRobotSet(path) if is_lerobot_set(path) else None
+
+
+def _print_recorded(recorded: RecordedSet, every_frame: bool = False) -> dict[str, object]:
+    from aim.data import recorded_checks as checks
+    from aim.util import console
+
+    if every_frame:
+        with console.show_progress("verified", len(recorded.episodes)) as bar:
+            found = checks.verify_recorded(recorded, lambda number: bar.step(detail=f"episode {number}"))
+    else:
+        found = checks.survey_recorded(recorded)
+    print(f"{recorded.path}: {found.episodes} episodes, {found.frames} frames at {recorded.fps:g} a second")
+    print(f"robot {recorded.robot}; cameras {', '.join(recorded.cameras) or 'none'}")
+    print(f"episodes {checks.describe_episodes(recorded)} of {checks.describe_lengths(found, recorded.fps)}")
+    for key, feature in recorded.vectors.items():
+        print(f"  {key}: {', '.join(feature.labels)}")
+    for task, count in found.tasks.items():
+        print(f"  {count} episodes: {task}")
+    for problem in found.problems:
+        print(f"problem: {problem}")
+    print("ok" if not found.problems else f"{len(found.problems)} problems")
+    return {
+        "episodes": found.episodes,
+        "frames": found.frames,
+        "fps": recorded.fps,
+        "robot": recorded.robot,
+        "cameras": list(recorded.cameras),
+        "vectors": {key: list(feature.labels) for key, feature in recorded.vectors.items()},
+        "tasks": found.tasks,
+        "ok": not found.problems,
+        "problems": list(found.problems),
+    }
 
 
 def _describe_provenances(survey: Survey) -> Iterator[str]:

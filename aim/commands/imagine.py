@@ -13,6 +13,8 @@ def imagine_futures(
     data: Path,
     out: Path,
     mapping: Path | None = None,
+    episodes: str = "",
+    without: str = "",
     windows: int = 128,
     seed: int = 0,
     video_steps: int | None = None,
@@ -26,7 +28,9 @@ def imagine_futures(
         policy: folder of a training or of a checkpoint
         data: folder of a dataset that the model was not trained on
         out: folder for result.json, a film and a sheet of the worst maps
-        mapping: TOML file that says what is what, where the data is a LeRobot set
+        mapping: TOML file that says what is what, where the data is a LeRobot set; the policy's own if left out
+        episodes: numbers of the episodes to look at, as in 0-40,55; all if left out
+        without: numbers of the episodes to leave out
         windows: how many, spread over the episodes
         seed: decides which windows and the noise
         video_steps: denoising steps of pictures and maps; as in closed loop if left out
@@ -51,7 +55,8 @@ def imagine_futures(
     if min(num_video_steps, num_action_steps, windows) < 1 or seed < 0:
         raise UserError("windows, video_steps and action_steps start at 1, seed at 0")
     parse.check_writable(out)
-    source = open_source(data, mapping)
+    known = provenance.recall_mapping(policy) if mapping is None else mapping
+    source = open_source(data, known, parse.parse_episode_numbers(episodes), parse.parse_episode_numbers(without))
     learned = load_policy(
         policy, video_steps=num_video_steps, action_steps=num_action_steps, device=str(machine.resolve_device(device))
     )
@@ -109,9 +114,12 @@ def format_figures(figures: dict) -> list[str]:
         f"(95 % interval {100 * figures['peak_ci95'][0]:.1f} to {100 * figures['peak_ci95'][1]:.1f}); "
         f"{100 * figures['places_found']:.1f} % of the places found"
     )  # fmt: skip
-    joints = (
-        f"joints off by {figures['joint_error_rad']:.4f} rad, standing still {figures['joint_error_rad_still']:.4f}"
-    )
+    joints = "joints: none moves"
+    if figures["joint_error_rad"] is not None:
+        still = f"standing still {figures['joint_error_rad_still']:.4f}"
+        joints = f"joints off by {figures['joint_error_rad']:.4f} rad, {still}"
+    elif figures["gripper_error_stroke"] is not None:
+        joints = f"grippers and displacements off by {figures['gripper_error_stroke']:.4f}"
     return [
         f"pictures: {format_db('psnr')}; the present repeated {format_db('psnr_copy')}; "
         f"the codec alone {format_db('psnr_codec')}",

@@ -42,6 +42,17 @@ def check_writable(path: Path) -> None:
         raise UserError(f"nothing can be written to {path}: {existing} is no folder that may be written to")
 
 
+def parse_episode_numbers(text: str) -> tuple[int, ...]:
+    """Numbers of "0-3,7"; `UserError` where it is something else."""
+    numbers: list[int] = []
+    for part in split_commas(text):
+        first, dash, last = part.partition("-")
+        if not first.isdecimal() or (dash and not (last.isdecimal() and int(last) >= int(first))):
+            raise UserError(f"{part!r} is no number of an episode, nor a range as in 0-3,7")
+        numbers += range(int(first), int(last if dash else first) + 1)
+    return tuple(numbers)
+
+
 def split_commas(text: str) -> tuple[str, ...]:
     """Words of a comma-separated list, empty ones left out."""
     return tuple(word.strip() for word in text.split(",") if word.strip())

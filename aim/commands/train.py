@@ -18,6 +18,8 @@ def train_model(
     data: Path,
     out: Path,
     mapping: Path | None = None,
+    episodes: str = "",
+    without: str = "",
     codec: Path | None = None,
     resume: bool = False,
     seed: int = 0,
@@ -36,9 +38,12 @@ def train_model(
 
     Args:
         preset: name of a preset: tiny, nano, small or wan5b
-        data: folder of a dataset, or of a LeRobot set (v3.0, v2.1)
+        data: folder of a dataset, or of a LeRobot set (v3.0, v2.1, v2.0)
         out: folder of the run
-        mapping: TOML file that says what is what in a LeRobot set, as docs/own_robot.toml
+        mapping: TOML file that says what is what in a LeRobot set, as docs/own_robot.toml; with --resume the run's
+            own if left out
+        episodes: numbers of the episodes to learn from, as in 0-40,55; all if left out
+        without: numbers of the episodes to leave out
         codec: folder of another run, whose codec is used instead of training one
         resume: go on with the run in that folder
         seed: decides first weights, order of samples and noise
@@ -59,7 +64,7 @@ def train_model(
     from aim.commands.run_flags import apply_run_flags
     from aim.data.source import open_source
     from aim.model import intent
-    from aim.train import distributed, pipeline
+    from aim.train import distributed, pipeline, provenance
     from aim.train.hooks import TrainingOptions
     from aim.util import machine
     from sim.types import UserError
@@ -67,9 +72,9 @@ def train_model(
     make_run = presets.preset(preset)
     parse.check_writable(out)
     torch_device = machine.resolve_device(device)
-    source = open_source(data, mapping)
-    size = len(source.relative)
-    run = make_run(source.robot, source.cameras, size, size)
+    known = provenance.recall_mapping(out) if resume and mapping is None else mapping
+    source = open_source(data, known, parse.parse_episode_numbers(episodes), parse.parse_episode_numbers(without))
+    run = make_run(source.robot, source.cameras, len(source.info.action), len(source.info.state))
     seeded = replace(run.train, seed=parse.check_seed(seed)), replace(run.codec_train, seed=seed)
     run = apply_run_flags(replace(run, train=seeded[0], codec_train=seeded[1]), overrides)
     intent.variant(run.model.variant)

@@ -40,8 +40,8 @@ ARRAY_DTYPES = {
     "contacts": CONTACT_DTYPE,
 }
 POINTS = "events/points"
-SAID = ("task", "robot", "seed", "success", "instruction", "variation", "redraws", "failure")
-UNSAID = {"variation": "clean", "redraws": 0, "failure": None}  # of episodes of older formats
+METADATA_FIELDS = ("task", "robot", "seed", "success", "instruction", "variation", "redraws", "failure")
+V1_DEFAULTS = {"variation": "clean", "redraws": 0, "failure": None}  # of episodes of older formats
 MOST_MM = 65535
 
 
@@ -54,7 +54,7 @@ class Flat(NamedTuple):
 
 def flatten(episode: Episode) -> Flat:
     """Return the flat form of an episode."""
-    about = {name: vars(episode)[name] for name in SAID}
+    about = {name: vars(episode)[name] for name in METADATA_FIELDS}
     about["failure"] = None if episode.failure is None else dataclasses.asdict(episode.failure)
     about["bodies"] = list(episode.bodies)
     about["joints"] = list(episode.joints)
@@ -71,10 +71,10 @@ def flatten(episode: Episode) -> Flat:
 
 def unflatten(flat: Flat, provenance: Provenance = Provenance()) -> Episode:  # noqa: B008 - frozen
     """Return the episode; an array that is not there comes back empty (no rows, or no camera)."""
-    about = UNSAID | json.loads(flat.about)
+    about = V1_DEFAULTS | json.loads(flat.about)
     if "versions" in about:  # of an episode before format 3
         provenance = Provenance(**about["versions"])
-    fields: dict[str, Any] = {name: about[name] for name in SAID}
+    fields: dict[str, Any] = {name: about[name] for name in METADATA_FIELDS}
     fields["failure"] = None if not about["failure"] else AttemptFailure.parse(about["failure"])
     fields |= {name: {} for name in PER_CAMERA}
     fields |= {name: flat.arrays.get(name, np.zeros(0, dtype)) for name, dtype in ARRAY_DTYPES.items()}

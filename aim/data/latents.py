@@ -1,14 +1,13 @@
 """Pictures of a dataset at the sizes of a codec's views, and the cache of their tokens.
 
-The cache is one file a codec and dataset, named after both, so that neither can change unnoticed. Tokens are kept in
-half precision: a few kilobytes an instant, so that a whole dataset lies in memory while a model trains.
+The cache is one folder a codec and dataset, named after both, so that neither can change unnoticed. Tokens are kept in
+half precision, a few kilobytes an instant, in files that are mapped into memory while a model trains.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,12 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from aim.config import CodecConfig, DataConfig, View, layout, token_channels
-from aim.data import source
+from aim.data import latent_files, source
 from aim.data.source import Data, R, Ref, Shown, Source
 from aim.data.synthetic_maps import draw_maps
 from aim.model import canvas
@@ -33,6 +30,7 @@ Pictures = Mapping[tuple[int, Kind], Tensor]  # (view, kind) -> uint8 (r h w 3)
 
 UNSHIFTED = DataConfig()  # one version, nothing moved
 GIB = 2**30
+BLOCK_PICTURES = 4096  # written at once: what a coding that is stopped has to do again
 ENCODE_BATCH_FRAMES = 64  # instants coded together
 FEW = 8  # pictures held at full size: an episode of a camera would be gigabytes, and few stay in the processor's cache
 
@@ -123,28 +121,76 @@ def drawn_shifts(data: Source, config: DataConfig, views: int) -> Tensor:
 
 
 def encode(codec: PictureCodec, data: Data, config: DataConfig = UNSHIFTED) -> Latents:
-    """Return the tokens of every picture in every version; the next episode is read while one is coded.
+    """Return the tokens of every picture in every version, in memory.
 
     `UserError` where they would not fit into the machine's memory.
     """
-    there, coded = source.of(data), codec.config
-    refs, shifts = there.episodes, drawn_shifts(there, config, len(coded.views))
-    starts = torch.tensor([0, *np.cumsum([ref.pictures for ref in refs])])
-    shape = len(shifts), int(starts[-1]), len(layout(coded)), token_channels(coded)
-    _demand_room(shape)
-    kept = {kind: torch.empty(shape, dtype=torch.float16) for kind in STREAM_KINDS}
-    bounds = zip(starts[:-1].tolist(), starts[1:].tolist(), shifts.unbind(1), strict=True)
+    there = source.of(data)
+    layout_of = plan_latents(codec, there, config)
+    _demand_room(layout_of.shape)
+    kept = {kind: torch.empty(layout_of.shape, dtype=torch.float16) for kind in _coded_kinds(there)}
+    for block in encode_blocks(codec, there, layout_of.starts, layout_of.shifts):
+        for kind, tokens in block.tokens.items():
+            kept[kind][:, block.first : block.first + tokens.shape[1]] = tokens
+    black = black_tokens(codec).half().cpu()[None]
+    found = kept["map"] if there.has_maps else black.expand(layout_of.shape)
+    return Latents(kept["rgb"], found, layout_of.starts, layout_of.shifts)
+
+
+@dataclass(frozen=True)
+class LatentsPlan:
+    """Shape (v r n c) of the tokens of a dataset, where each episode's rows start, and by how much it is moved."""
+
+    shape: tuple[int, int, int, int]
+    starts: Tensor
+    shifts: Tensor
+
+
+@dataclass(frozen=True)
+class LatentsBlock:
+    """Tokens (v rows n c) of some episodes one behind another, from row `first` on; `end` is the episode after them."""
+
+    first: int
+    end: int
+    tokens: Mapping[str, Tensor]  # by kind
+
+
+def plan_latents(codec: PictureCodec, data: Source, config: DataConfig) -> LatentsPlan:
+    """Return how the tokens of a dataset will lie."""
+    starts = torch.tensor([0, *np.cumsum([ref.pictures for ref in data.episodes])])
+    shifts = drawn_shifts(data, config, len(codec.config.views))
+    shape = len(shifts), int(starts[-1]), len(layout(codec.config)), token_channels(codec.config)
+    return LatentsPlan(shape, starts, shifts)
+
+
+def encode_blocks(
+    codec: PictureCodec, data: Source, starts: Tensor, shifts: Tensor, done: int = 0
+) -> Iterator[LatentsBlock]:
+    """Yield the tokens of the episodes from number `done` on, block by block; the next episode is read meanwhile."""
+    refs = data.episodes
+    kinds = _coded_kinds(data)
+    parts: dict[str, list[Tensor]] = {kind: [] for kind in kinds}
+    began = done
     with console.show_progress("latents", len(refs)) as bar:
-        for episode, (first, end, moves) in zip(_ahead(there, refs, coded), bounds, strict=True):
-            for kind in STREAM_KINDS if there.has_maps else STREAM_KINDS[:1]:
-                views = [episode[view, kind].split(ENCODE_BATCH_FRAMES) for view in range(len(coded.views))]
-                for version, by in enumerate(moves.tolist()):
-                    tokens = [codec.encode(part, kind, by).half().cpu() for part in zip(*views, strict=True)]
-                    kept[kind][version, first:end] = torch.cat(tokens)
+        bar.step(done)
+        for number, episode in enumerate(_ahead(data, refs[done:], codec.config), done):
+            for kind in kinds:
+                views = [episode[view, kind].split(ENCODE_BATCH_FRAMES) for view in range(len(codec.config.views))]
+                versions = [
+                    torch.cat([codec.encode(part, kind, by).half().cpu() for part in zip(*views, strict=True)])
+                    for by in shifts[:, number].tolist()
+                ]
+                parts[kind].append(torch.stack(versions))
             bar.step()
-    if not there.has_maps:
-        kept["map"][:] = black_tokens(codec).half().cpu()
-    return Latents(kept["rgb"], kept["map"], starts, shifts)
+            rows = int(starts[number + 1] - starts[began])
+            if rows >= BLOCK_PICTURES or number + 1 == len(refs):
+                tokens = {kind: torch.cat(some, 1) for kind, some in parts.items()}
+                yield LatentsBlock(int(starts[began]), number + 1, tokens)
+                parts, began = {kind: [] for kind in kinds}, number + 1
+
+
+def _coded_kinds(data: Source) -> tuple[Kind, ...]:
+    return STREAM_KINDS if data.has_maps else STREAM_KINDS[:1]
 
 
 def _demand_room(shape: tuple[int, ...]) -> None:
@@ -156,22 +202,22 @@ def _demand_room(shape: tuple[int, ...]) -> None:
 
 
 def cached(folder: Path, codec: PictureCodec, data: Data, config: DataConfig) -> Latents:
-    """Return the tokens of a dataset, read from `folder` where they are kept there, else coded and kept."""
-    path = folder / f"{identity(codec, source.of(data), config)}.safetensors"
-    if path.is_file():
-        try:
-            return Latents(**load_file(path))
-        except SafetensorError as error:
-            raise UserError(f"{path} is damaged; remove it, and it is made anew") from error
-    made = encode(codec, data, config)
-    folder.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    save_file({name: value for name, value in vars(made).items() if value is not None}, part)
-    os.replace(part, path)
-    for other in folder.glob("*.safetensors"):
-        if other != path:
-            other.unlink()  # of a codec or a dataset that is no more
-    return made
+    """Return the tokens of a dataset, mapped from the files in `folder`; what is not there yet is coded first.
+
+    Blocks are written one by one: whatever ends the coding, all but the last block is kept, and coding goes on there.
+    """
+    there = source.of(data)
+    path = folder / identity(codec, there, config)
+    plan = plan_latents(codec, there, config)
+    black = None if there.has_maps else black_tokens(codec).half().cpu()[None].expand(plan.shape)
+    done = latent_files.count_done(path)
+    if done < len(there.episodes):
+        latent_files.reserve(path, plan.shape, _coded_kinds(there))
+        for block in encode_blocks(codec, there, plan.starts, plan.shifts, done):
+            latent_files.write_block(path, plan.shape, block.first, block.tokens, block.end)
+        latent_files.remove_others(path)
+    kept = {kind: latent_files.open_tokens(path, plan.shape, kind) for kind in _coded_kinds(there)}
+    return Latents(kept["rgb"], kept["map"] if black is None else black, plan.starts, plan.shifts)
 
 
 def identity(codec: PictureCodec, data: Source, config: DataConfig) -> str:

@@ -4,7 +4,7 @@ A sample starts at picture i, taken at control step 4 i, before the action of th
 
     present   picture i, state[4 i]
     future    pictures i + g, i + 2 g          (g = frame_stride; after the end the last one is repeated)
-    action    action[4 i : 4 i + 32]           (after the end the last one is held)
+    action    action[4 i : 4 i + 32]           (after the end the last one is held; displacements are 0)
     past      picture i - g, action[4 i - 16 : 4 i]     (not valid where i < g)
 
 All arrays lie in memory, episodes one behind another; a batch is taken by index alone.
@@ -13,7 +13,7 @@ All arrays lie in memory, episodes one behind another; a batch is taken by index
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -38,6 +38,7 @@ class Motions:
     action: NDArray[np.float32]  # (sum of steps, d)
     starts: NDArray[np.int64]
     instructions: tuple[str, ...]
+    is_delta: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((), bool))  # (d,) displacements over one step
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def motions(data: Data) -> Motions:
     moves = [there.motion(ref) for ref in there.episodes]
     state, action = (np.concatenate(parts) for parts in zip(*((m.state, m.action) for m in moves), strict=True))
     starts = np.cumsum([0, *(len(move.action) for move in moves)])
-    return Motions(state, action, starts, tuple(move.instruction for move in moves))
+    return Motions(state, action, starts, tuple(move.instruction for move in moves), there.info.action.is_delta)
 
 
 def windows(data: Data) -> Windows:
@@ -74,10 +75,12 @@ def fit_transform(run: Run, moves: Motions, every: Windows, data: Data) -> Trans
     """Return the transform that a dataset's actions, relative to the state each chunk starts at, ask for."""
     there = source.of(data)
     chunks, present = _chunks(run, moves, every.episode, every.picture)
+    present = transforms.measured(present, there.references)
     apart = transforms.relative(chunks, present, there.relative).reshape(-1, chunks.shape[-1])
+    fraction = np.where(there.info.action.is_delta, 1.0 / run.model.chunk, 1.0)
     return Transform(
-        there.relative, transforms.measure(apart), transforms.measure(moves.state), there.has_maps, there.robot,
-        there.size,
+        there.relative, transforms.measure(apart, fraction), transforms.measure(moves.state), there.has_maps,
+        there.robot, there.size, there.references,
     )  # fmt: skip
 
 
@@ -186,4 +189,7 @@ def _chunks(
     """Return the actions (b k d) of samples and the state (b d) at which each starts."""
     first, last = moves.starts[episode][:, None], moves.starts[episode + 1][:, None] - 1
     now = first + STEPS_PER_IMAGE * picture[:, None]
-    return moves.action[np.minimum(now + np.arange(run.model.chunk), last)], moves.state[now[:, 0]]
+    rows = now + np.arange(run.model.chunk)
+    chunks = moves.action[np.minimum(rows, last)]
+    ended = (rows > last)[..., None] & moves.is_delta
+    return np.where(ended, np.float32(0.0), chunks), moves.state[now[:, 0]]

@@ -1,200 +1,222 @@
-"""One's own robot in a small TOML file: which cameras and numbers of a recorded set are which of ours.
+"""How a recorded set becomes ours: cameras, and the channels of state and action with their kinds, units and ranges.
 
-    robot = "so101"
-    [cameras]      name of ours = feature of the set; the order is that of the views
-    [joints]       state, action: features; names: channels of both, in our order; units: degrees or radians
-    [gripper]      channel = [value where closed, value where open]
-    [text]         default: what the robot is told where the set does not say
-
-Numbers of the set ("theirs") become ours, and back: joints in radians, grippers 0 closed to 1 open. A training keeps
-the same content as `mapping.json`, so that a robot can be driven by what it learned.
+Numbers of the set become radians and metres, and grippers 0 closed to 1 open, by `ours = scale * theirs + offset`,
+channel by channel, and back. `aim.data.mapping_file` reads a mapping from TOML and keeps it as JSON beside a run, so
+that a robot can be driven by what was learned from its recordings.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aim.util import toml
-from sim.types import UserError
+from aim.data.action_space import DELTA_KINDS, ChannelKind, find_measured_kind
+from aim.data.image_fit import ImageFit, fit_images
 
 UNITS = {"degrees": math.pi / 180.0, "radians": 1.0}
-TURNS = 4 * math.pi  # radians; no joint of an arm is further out
+TURN_RAD = 2 * math.pi
+MAX_JOINT_RAD = 4 * math.pi  # no joint of an arm is further out
 RANGE_TOLERANCE = 0.5  # of its stroke: how far outside its range a gripper may be read
 
-Numbers = NDArray[np.float64]
+Rows = NDArray[np.float64]
+Pair = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class OwnRobot:
-    """How a recorded set is read. Channels stand in the order of `names`, cameras in that of `cameras`."""
+class CameraMapping:
+    """The feature that a camera is, and how its pictures are made to fit `ratio` (width over height)."""
+
+    feature: str
+    fit: ImageFit = "letterbox"
+    ratio: float = 1.0
+
+
+@dataclass(frozen=True)
+class ChannelRange:
+    """A pair of numbers for the state and one for the action: (closed, open), or (scale, offset)."""
+
+    state: Pair
+    action: Pair
+
+
+UNIT_STROKE = ChannelRange((0.0, 1.0), (0.0, 1.0))
+
+
+@dataclass(frozen=True)
+class RobotMapping:
+    """How a recorded set is read. Channels stand in the order of `names`, cameras in that of `cameras`.
+
+    `names` are the channels that state and action share, `action_names` what the action calls them. State-only channels
+    stand behind them in the state, action-only ones behind them in the action. Channels are the set's names, or numbers
+    in the vector, which is the `state` features, or the `action` features, one behind another.
+    """
 
     robot: str
-    cameras: Mapping[str, str]  # ours -> feature of the set
-    state: str
-    action: str
+    cameras: Mapping[str, CameraMapping]
+    state: tuple[str, ...]
+    action: tuple[str, ...]
     names: tuple[str, ...]
-    action_names: tuple[str, ...]  # as the action calls the same channels
+    action_names: tuple[str, ...]
     units: str
-    gripper: Mapping[str, tuple[float, float]]  # closed, open
+    kind: ChannelKind = "joint_position"
+    state_only: tuple[str, ...] = ()
+    action_only: tuple[str, ...] = ()
+    kinds: Mapping[str, ChannelKind] = field(default_factory=dict)
+    scale: Mapping[str, ChannelRange] = field(default_factory=dict)
+    gripper: Mapping[str, ChannelRange] = field(default_factory=dict)
+    wrap: tuple[str, ...] = ()
     text: str = ""
+    clock_tolerance_s: float | None = None
+    only: tuple[int, ...] = ()
+    without: tuple[int, ...] = ()
 
     @property
-    def relative(self) -> tuple[bool, ...]:
-        """Which channels are joints; the others are grippers."""
-        return tuple(name not in self.gripper for name in self.names)
+    def state_channels(self) -> tuple[str, ...]:
+        """The set's channels of the state, in our order."""
+        return (*self.names, *self.state_only) if self.state else ()
 
-    def ours(self, x: Numbers) -> Numbers:
-        """Return numbers (... d) of the set as radians and shares of a gripper's stroke."""
-        low, span = self._scale()
-        return (x - low) / span
+    @property
+    def action_channels(self) -> tuple[str, ...]:
+        """The set's channels of the action, in our order."""
+        return (*self.action_names, *self.action_only)
 
-    def theirs(self, x: Numbers) -> Numbers:
-        """Return radians and shares (... d) as numbers of the set: the inverse of `ours`."""
-        low, span = self._scale()
-        return x * span + low
+    @property
+    def action_labels(self) -> tuple[str, ...]:
+        """Our names of the action's channels: those of the state where both have them."""
+        return (*self.names, *self.action_only)
 
-    def beyond(self, x: NDArray[np.float32]) -> str:
-        """Return what is wrong with our numbers x (r d) if units or ranges cannot be right, else ""."""
-        if not len(x):
-            return ""
-        for channel, (name, low, high) in enumerate(zip(self.names, x.min(0), x.max(0), strict=True)):
-            if name in self.gripper and (low < -RANGE_TOLERANCE or high > 1.0 + RANGE_TOLERANCE):
-                found = self.theirs(np.stack([x.min(0), x.max(0)]).astype(np.float64))[:, channel]
-                reach = f"{min(found):g} to {max(found):g}"
-                return f"{name} reaches from {reach}, its range in [gripper] is {list(self.gripper[name])}"
-            if name not in self.gripper and max(-low, high) > TURNS:
-                return f"{name} reaches {max(-low, high):.0f} radians, where units is {self.units!r}"
+    @property
+    def action_kinds(self) -> tuple[ChannelKind, ...]:
+        """The kind of each channel of the action."""
+        return tuple(self._kind(name) for name in self.action_labels)
+
+    @property
+    def state_kinds(self) -> tuple[ChannelKind, ...]:
+        """The kind of each channel of the state: what is asked for as a delta is measured as a position."""
+        if not self.state:
+            return ()
+        measured: tuple[ChannelKind, ...] = tuple(find_measured_kind(self._kind(name)) for name in self.names)
+        others: tuple[ChannelKind, ...] = tuple(self._kind(name, "joint_position") for name in self.state_only)
+        return (*measured, *others)
+
+    @property
+    def wraps_state(self) -> NDArray[np.bool_]:
+        """Channels of the state that are angles which jump by a turn."""
+        return np.array([name in self.wrap for name in self.state_channels], bool)
+
+    @property
+    def wraps_action(self) -> NDArray[np.bool_]:
+        """Channels of the action that are angles which jump by a turn."""
+        return np.array([name in self.wrap for name in self.action_labels], bool)
+
+    def state_from_set(self, rows: Rows) -> Rows:
+        """States (... d) of the set in our units."""
+        scale, offset = self._conversion("state")
+        return rows * scale + offset
+
+    def action_from_set(self, rows: Rows) -> Rows:
+        """Actions (... d) of the set in our units."""
+        scale, offset = self._conversion("action")
+        return rows * scale + offset
+
+    def state_to_set(self, rows: Rows) -> Rows:
+        """States (... d) in the set's units: the inverse of `state_from_set`."""
+        scale, offset = self._conversion("state")
+        return (rows - offset) / scale
+
+    def action_to_set(self, rows: Rows) -> Rows:
+        """Actions (... d) in the set's units: the inverse of `action_from_set`."""
+        scale, offset = self._conversion("action")
+        return (rows - offset) / scale
+
+    def fit_images(self, camera: str, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Pictures (... h w 3) of a camera as a model is shown them."""
+        there = self.cameras[camera]
+        return fit_images(images, there.fit, there.ratio)
+
+    def find_range_error(self, part: str, low: Rows, high: Rows) -> str:
+        """What is wrong with the extremes (d,) of the "state" or "action", in our units, if units or ranges are; or "".
+
+        State-only channels may be anything, such as forces.
+        """
+        kinds = self.state_kinds[: len(self.names)] if part == "state" else self.action_kinds
+        back = self.state_to_set if part == "state" else self.action_to_set
+        for channel, (name, kind) in enumerate(zip(self.action_labels, kinds, strict=False)):
+            least, most = low[channel], high[channel]
+            if kind == "gripper" and (least < -RANGE_TOLERANCE or most > 1.0 + RANGE_TOLERANCE):
+                reach = sorted(float(back(edge)[channel]) for edge in (low, high))
+                bounds = list(self._stroke(part, name))
+                said = f"its range in [gripper] is {bounds}"
+                return f"{name} reaches from {reach[0]:g} to {reach[1]:g} in the {part}, {said}"
+            if kind != "gripper" and max(-least, most) > MAX_JOINT_RAD:
+                said = f"its [scale] is {list(self._pair(part, name, kind))}" if name in self.scale else ""
+                said = said or f"where units is {self.units!r}"
+                return f"{name} reaches {max(-least, most):.0f} radians in the {part}, {said}"
         return ""
 
-    def leaps(self, x: Numbers) -> str:
-        """Return where a joint turns by over half a turn from a row of our numbers x (r d) to the next, else ""."""
-        far = (np.abs(np.diff(x, axis=0)) > math.pi) & np.asarray(self.relative) & (np.abs(x[1:]) < TURNS)
-        if not far.any():
-            return ""
-        row, channel = np.argwhere(far)[0]
-        turn = abs(x[row + 1, channel] - x[row, channel])
-        return f"{self.names[channel]!r} leaps by {turn:.1f} radians after frame {row}"
+    def _kind(self, name: str, default: ChannelKind | None = None) -> ChannelKind:
+        if name in self.gripper:
+            return "gripper"
+        usual = self.kind if default is None else default
+        return self.kinds.get(name, usual)
 
-    def _scale(self) -> tuple[Numbers, Numbers]:
-        pairs = [self.gripper.get(name, (0.0, 1.0 / UNITS[self.units])) for name in self.names]
-        low, high = np.asarray(pairs, np.float64).T
-        return low, high - low
+    def _conversion(self, part: str) -> tuple[Rows, Rows]:
+        """Scale and offset (d,) of the "state" or the "action"."""
+        names, kinds = self.state_channels, self.state_kinds
+        if part == "action":
+            names, kinds = self.action_labels, self.action_kinds
+        pairs = [self._pair(part, name, kind) for name, kind in zip(names, kinds, strict=True)]
+        scale, offset = np.asarray(pairs, np.float64).reshape(-1, 2).T
+        return scale, offset
 
+    def _stroke(self, part: str, name: str) -> Pair:
+        """Values of a gripper where it is closed and open."""
+        there = self.gripper.get(name, UNIT_STROKE)
+        return there.state if part == "state" else there.action
 
-def read(path: Path) -> OwnRobot:
-    """Return the mapping in a TOML file; `UserError` naming what is unknown, missing or of the wrong kind."""
-    raw = toml.read_toml(path, "mapping")
-    return parse(raw, str(path))
-
-
-def parse(raw: Mapping[str, Any], where: str) -> OwnRobot:
-    """Return the mapping that TOML or JSON holds; `UserError` beginning with `where`."""
-    _keys(raw, where, ("robot", "cameras", "joints"), ("gripper", "text"))
-    joints, text = _table(raw, "joints", where), _table(raw, "text", where)
-    _keys(joints, f"{where}: [joints]", ("state", "action", "names", "units"), ("action_names",))
-    _keys(text, f"{where}: [text]", (), ("default",))
-    names = _names(joints["names"], f"{where}: [joints] names")
-    others = _names(joints.get("action_names", list(names)), f"{where}: [joints] action_names")
-    _demand(len(names) == len(others), f"{where}: [joints] action_names must be as many as names, {len(names)}")
-    units = joints["units"]
-    _demand(units in UNITS, f"{where}: [joints] units is {units!r}; valid are {', '.join(UNITS)}")
-    cameras = _table(raw, "cameras", where)
-    _demand(bool(cameras), f"{where}: [cameras] names no camera")
-    gripper = _table(raw, "gripper", where)
-    for name in gripper:
-        _demand(name in names, f"{where}: [gripper] has {name!r}, which is none of the names {', '.join(names)}")
-    return OwnRobot(
-        robot=_text(raw["robot"], f"{where}: robot"),
-        cameras={name: _text(key, f"{where}: [cameras] {name}") for name, key in cameras.items()},
-        state=_text(joints["state"], f"{where}: [joints] state"),
-        action=_text(joints["action"], f"{where}: [joints] action"),
-        names=names, action_names=others, units=units,
-        gripper={name: _range(pair, f"{where}: [gripper] {name}") for name, pair in gripper.items()},
-        text=_text(text["default"], f"{where}: [text] default") if "default" in text else "",
-    )  # fmt: skip
+    def _pair(self, part: str, name: str, kind: ChannelKind) -> Pair:
+        if kind == "gripper":
+            closed, opened = self._stroke(part, name)
+            return 1.0 / (opened - closed), -closed / (opened - closed)
+        if name in self.scale:
+            return self.scale[name].state if part == "state" else self.scale[name].action
+        return (UNITS[self.units] if kind in ("joint_position", "joint_delta") else 1.0), 0.0
 
 
-def table(own: OwnRobot) -> dict[str, Any]:
-    """Return the mapping as `parse` reads it."""
-    return {
-        "robot": own.robot,
-        "cameras": dict(own.cameras),
-        "joints": {
-            "state": own.state, "action": own.action, "names": list(own.names),
-            "action_names": list(own.action_names), "units": own.units,
-        },
-        "gripper": {name: list(pair) for name, pair in own.gripper.items()},
-        "text": {"default": own.text} if own.text else {},
-    }  # fmt: skip
+def unwrap_angles(rows: Rows, wraps: NDArray[np.bool_]) -> Rows:
+    """Angles (frames d) without jumps of a whole turn, channel by channel where `wraps` (d,) says so."""
+    return np.where(wraps, np.unwrap(rows, axis=0), rows)
 
 
-def to_json(own: OwnRobot) -> str:
-    """Return the mapping as JSON."""
-    return json.dumps(table(own), indent=1) + "\n"
+def nearest_turn(targets: Rows, measured: Rows, wraps: NDArray[np.bool_]) -> Rows:
+    """Targets (frames d) moved by whole turns to within half a turn of the measured angles, where `wraps` says so."""
+    return np.where(wraps, targets - TURN_RAD * np.round((targets - measured) / TURN_RAD), targets)
 
 
-def from_json(text: str) -> OwnRobot:
-    """Return the mapping that `to_json` wrote; `UserError` where it is damaged."""
-    try:
-        return parse(json.loads(text), "mapping.json")
-    except json.JSONDecodeError as error:
-        raise UserError(f"mapping.json is not JSON: {error}") from error
+def find_angle_jump(rows: Rows, is_angle: NDArray[np.bool_], names: Sequence[str]) -> str:
+    """Where a joint turns by over half a turn from a row (frames d) to the next, in words; "" if nowhere."""
+    jumps = (np.abs(np.diff(rows, axis=0)) > math.pi) & is_angle
+    if not jumps.any():
+        return ""
+    row, channel = np.argwhere(jumps)[0]
+    turn = abs(rows[row + 1, channel] - rows[row, channel])
+    return f"{names[channel]!r} jumps by {turn:.1f} radians after frame {row}"
 
 
-def differences(there: OwnRobot, asked: OwnRobot) -> list[str]:
-    """Return what differs between two mappings, field by field."""
-    a, b = _flat(table(there)), _flat(table(asked))
-    return [f"{key} is {a.get(key)!r}, not {b.get(key)!r}" for key in {**a, **b} if a.get(key) != b.get(key)]
+def find_far_target(action: Rows, state: Rows, is_angle: NDArray[np.bool_], names: Sequence[str]) -> str:
+    """Where a target lies over half a turn from the measured joint, in words; "" if nowhere."""
+    far = (np.abs(action - state) > math.pi) & is_angle
+    if not far.any():
+        return ""
+    row, channel = np.argwhere(far)[0]
+    turn = abs(action[row, channel] - state[row, channel])
+    return f"{names[channel]!r} is {turn:.1f} radians from the measured joint at frame {row}"
 
 
-def _flat(nested: Mapping[str, Any]) -> dict[str, Any]:
-    flat = {"robot": nested["robot"], "order of cameras": list(nested["cameras"])}
-    parts = {name: inner for name, inner in nested.items() if name != "robot"}
-    return flat | {f"{name}.{key}": value for name, inner in parts.items() for key, value in inner.items()}
-
-
-def _keys(raw: Mapping[str, Any], where: str, needed: Sequence[str], more: Sequence[str]) -> None:
-    valid = ", ".join((*needed, *more))
-    for key in raw:
-        _demand(key in (*needed, *more), f"{where} has an unknown key {key!r}; valid are {valid}")
-    lacking = [key for key in needed if key not in raw]
-    _demand(not lacking, f"{where} lacks {', '.join(lacking)}; valid are {valid}")
-
-
-def _table(raw: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
-    inner = raw.get(name, {})
-    _demand(isinstance(inner, dict), f"{where}: [{name}] must be a table, not {inner!r}")
-    return inner
-
-
-def _text(value: object, where: str) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise UserError(f"{where} must be a text, not {value!r}")
-    return value
-
-
-def _names(value: object, where: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
-        raise UserError(f"{where} must be a list of texts, not {value!r}")
-    _demand(len(set(value)) == len(value), f"{where} names a channel twice")
-    return tuple(value)
-
-
-def _range(value: object, where: str) -> tuple[float, float]:
-    if not isinstance(value, list) or len(value) != 2 or not all(type(bound) in (int, float) for bound in value):
-        raise UserError(f"{where} must be [value where closed, value where open], not {value!r}")
-    _demand(math.isfinite(value[0]) and math.isfinite(value[1]) and value[0] != value[1], f"{where}: no such range")
-    return float(value[0]), float(value[1])
-
-
-def _demand(holds: bool, message: str) -> None:
-    if not holds:
-        raise UserError(message)
+def is_delta(kinds: Sequence[ChannelKind]) -> NDArray[np.bool_]:
+    """Channels (d,) that are displacements over one row."""
+    return np.array([kind in DELTA_KINDS for kind in kinds], bool)

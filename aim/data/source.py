@@ -1,4 +1,4 @@
-"""What a training needs of a dataset, whoever recorded it: our simulator (`aim.data.store`) or a robot (`lerobot`).
+"""What a training needs of a dataset, whoever recorded it: an `aim.data.reader.EpisodeReader` and what follows from it.
 
 Whatever the source, control runs at 50 Hz and pictures at 12.5 Hz: picture i belongs to control step 4 i, joints are
 in radians, grippers go from 0 closed to 1 open.
@@ -6,8 +6,8 @@ in radians, grippers go from 0 closed to 1 open.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -15,32 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aim.config import View
-from aim.data.mapping import OwnRobot
+from aim.data.action_space import find_references, find_relative
+from aim.data.formats.simulated import SimulatedReader
+from aim.data.mapping import RobotMapping
 from aim.data.patch_points import compute_episode_points
-from aim.data.store import Dataset, open_dataset
+from aim.data.reader import DatasetInfo, EpisodeReader, Motion, Ref
+from aim.data.store import RECIPE_FILE, Dataset, open_dataset
 from aim.model.canvas import Grid, Shifts
-from sim import robots
 from sim.types import UserError
 
-
-@dataclass(frozen=True)
-class Ref:
-    """An episode: its place in the source, its name in messages, and an identity that changes with all it holds."""
-
-    index: int
-    name: str
-    pictures: int
-    identity: str
-
-
-@dataclass(frozen=True)
-class Motion:
-    """States before each action and the actions of an episode, both (steps d), and what it was told to do."""
-
-    state: NDArray[np.float32]
-    action: NDArray[np.float32]
-    instruction: str
-
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # OWNER/NAME
 
 R = TypeVar("R", contravariant=True)
 
@@ -57,116 +41,136 @@ class Shown(Protocol[R]):
         ...
 
 
-class Source(Shown[Ref], Protocol):
-    """A dataset to train on; one thread at a time may read it."""
+class Source:
+    """A dataset to train on; one thread at a time may read it. `episodes` are those of the reader that were chosen."""
+
+    def __init__(self, reader: EpisodeReader, episodes: Sequence[Ref] | None = None) -> None:
+        """Hold a reader, and which of its episodes are meant; all if left out."""
+        self.reader = reader
+        self.episodes = tuple(reader.episodes if episodes is None else episodes)
+
+    @property
+    def info(self) -> DatasetInfo:
+        """What all episodes share."""
+        return self.reader.info
 
     @property
     def path(self) -> Path:
         """Its folder."""
-        ...
+        return self.info.path
 
     @property
     def robot(self) -> str:
-        """The name of the robot that acts in it."""
-        ...
+        """Name of the robot that acts in it."""
+        return self.info.robot
 
     @property
     def cameras(self) -> tuple[str, ...]:
-        """The names of its cameras."""
-        ...
+        """Names of its cameras."""
+        return self.info.cameras
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the pictures, those of the first camera where they differ."""
-        ...
+        return self.info.size
+
+    @property
+    def references(self) -> tuple[int, ...]:
+        """Index of the state channel that measures each action channel, -1 where there is none."""
+        return find_references(self.info.action, self.info.state)
 
     @property
     def relative(self) -> tuple[bool, ...]:
-        """Which channels of state and action are joints, and so relative; the others are grippers."""
-        ...
+        """Channels of the action that are relative to the state; the others, grippers and deltas, are not."""
+        return find_relative(self.info.action, self.info.state)
 
     @property
-    def own(self) -> OwnRobot | None:
+    def own(self) -> RobotMapping | None:
         """How the numbers of a recorded set became ours; none where they were ours from the start."""
-        ...
+        return self.info.mapping
 
     @property
     def has_maps(self) -> bool:
         """Whether value maps come with the pictures."""
-        ...
-
-    @property
-    def episodes(self) -> tuple[Ref, ...]:
-        """All episodes."""
-        ...
+        return self.info.has_maps
 
     def motion(self, ref: Ref) -> Motion:
-        """Return the numbers of an episode, (pictures - 1) 4 steps; `UserError` where they are not finite."""
-        ...
+        """Numbers of an episode, (pictures - 1) 4 steps; `UserError` where they are not finite."""
+        return self.reader.motion(ref)
+
+    def pictures(self, ref: Ref, camera: str, frames: Sequence[int]) -> NDArray[np.uint8]:
+        """Pictures (k h w 3) of one camera."""
+        return self.reader.frames(ref, camera, frames)
+
+    def maps(self, ref: Ref, camera: str, frames: Sequence[int]) -> NDArray[np.uint8] | None:
+        """Value maps (k h w 3) of one camera, or none where there are none."""
+        return self.reader.maps(ref, camera, frames)
 
     def points(self, ref: Ref, views: Sequence[View], grids: Sequence[Grid], shifts: Shifts) -> NDArray[np.float32]:
-        """Return where the patches of all pictures lie (T n 4, `aim.data.patch_points`); `UserError` without depth."""
-        ...
+        """Where the patches of all pictures lie (T n 4, `aim.data.patch_points`); `UserError` without depth."""
+        if not isinstance(self.reader, SimulatedReader):
+            raise UserError(f"{self.path} has no depth; a model with geometry cannot learn from it")
+        dataset = self.reader.dataset
+        return compute_episode_points(dataset, dataset.episodes[ref.index], views, grids, shifts)
 
 
 Data = Source | Dataset
 
 
-class Simulated:
-    """A dataset of our simulator as a source."""
-
-    own = None
-    has_maps = True
-
-    def __init__(self, dataset: Dataset) -> None:
-        """Hold the dataset."""
-        self.dataset, self.path = dataset, dataset.path
-        self.robot, self.cameras, self.size = dataset.recipe.robot, dataset.recipe.cameras, dataset.recipe.size
-        refs = enumerate(dataset.episodes)
-        self.episodes = tuple(Ref(i, f"{r.task} seed {r.seed}", r.pictures, r.sha256) for i, r in refs)
-
-    @property
-    def relative(self) -> tuple[bool, ...]:
-        """Which channels are joints, as the robot's file says."""
-        return tuple(not gripper for gripper in robots.load_robot(self.robot).is_gripper)
-
-    def motion(self, ref: Ref) -> Motion:
-        """Return the numbers of an episode; `UserError` where they are not finite."""
-        there = self.dataset.episodes[ref.index]
-        episode = self.dataset.load(there, ("state", "action"))
-        for name, value in (("state", episode.state), ("action", episode.action)):
-            if not np.isfinite(value).all():
-                raise UserError(f"{self.path}: {name} of {ref.name} is not finite; make {there.shard} anew")
-        return Motion(episode.state[:-1], episode.action, episode.instruction)
-
-    def points(self, ref: Ref, views: Sequence[View], grids: Sequence[Grid], shifts: Shifts) -> NDArray[np.float32]:
-        """Return where the patches of all pictures lie; `UserError` where depth was not kept."""
-        return compute_episode_points(self.dataset, self.dataset.episodes[ref.index], views, grids, shifts)
-
-    def pictures(self, ref: Ref, camera: str, frames: Sequence[int]) -> NDArray[np.uint8]:
-        """Return pictures (k h w 3) of one camera."""
-        return self.dataset.pictures(self.dataset.episodes[ref.index], camera, frames)
-
-    def maps(self, ref: Ref, camera: str, frames: Sequence[int]) -> NDArray[np.uint8]:
-        """Return value maps (k h w 3) of one camera."""
-        return self.dataset.maps(self.dataset.episodes[ref.index], camera, frames)
-
-
 def of(data: Data) -> Source:
-    """Return a dataset as a source; a source is one already."""
-    return Simulated(data) if isinstance(data, Dataset) else data
+    """Source of a dataset; a source is one already."""
+    return Source(SimulatedReader(data)) if isinstance(data, Dataset) else data
 
 
-def open_source(path: Path, mapping: Path | None = None) -> Source:
-    """Return the dataset at `path`; `UserError` where a mapping is missing, or given for a dataset of ours."""
-    from aim.data import lerobot, lerobot_layout
-    from aim.data import mapping as mappings
+def open_source(
+    path: Path, mapping: RobotMapping | Path | None = None, only: Sequence[int] = (), without: Sequence[int] = ()
+) -> Source:
+    """Source of the dataset at `path`, or of some of its episodes by number.
 
-    if lerobot_layout.is_set(path):
+    `UserError` where a mapping is missing, or the file of one is given for a dataset of ours.
+    """
+    from aim.data import mapped, mapping_file
+    from aim.data.formats import lerobot, lerobot_layout
+    from aim.data.scaffold import describe_set
+
+    path = find_dataset(path)
+    if lerobot_layout.is_lerobot_set(path):
+        recorded = lerobot.LeRobotSet(path)
         if mapping is None:
-            raise UserError(lerobot.what_to_map(path))
-        return lerobot.open_set(path, mappings.read(mapping))
-    dataset = open_dataset(path)
-    if mapping is not None:
+            raise UserError(describe_set(recorded))
+        found = mapping_file.read_mapping(mapping) if isinstance(mapping, Path) else mapping
+        return Source(mapped.read_recorded(recorded, found, only, without))
+    if isinstance(mapping, Path) and (path / RECIPE_FILE).is_file():
         raise UserError(f"--mapping is for LeRobot sets; {path} is a dataset of the simulator and needs none")
-    return Simulated(dataset)
+    return select_episodes(of(open_dataset(path)), only, without)
+
+
+def find_dataset(path: Path) -> Path:
+    """Folder of a dataset: `path`, the snapshot in a cache of the Hugging Face hub, or the download of a hub's name.
+
+    `UserError` with the command that downloads it where `path` is the name of a dataset of the hub.
+    """
+    from aim.data.formats.lerobot_layout import find_downloaded_set, find_hub_snapshot
+
+    if path.exists():
+        return find_hub_snapshot(path)
+    name = path.as_posix()
+    if not HUB_NAME.fullmatch(name):
+        return path
+    found = find_downloaded_set(name)
+    if found is None and not path.parent.is_dir():
+        said = f"hf download {name} --repo-type dataset --local-dir {path.name}"
+        raise UserError(f"no dataset at {path}; if it is one of the Hugging Face hub, download it: {said}")
+    return found or path
+
+
+def select_episodes(source: Source, only: Sequence[int], without: Sequence[int]) -> Source:
+    """Source of the episodes numbered `only`, all if none, less those in `without`; `UserError` where there is none."""
+    count = len(source.episodes)
+    for number in (*only, *without):
+        if not 0 <= number < count:
+            raise UserError(f"{source.path} has no episode {number}; it has 0 to {count - 1}")
+    chosen = [i for i in range(count) if (not only or i in only) and i not in without]
+    if count and not chosen:
+        raise UserError(f"{source.path}: no episode is left to read")
+    return Source(source.reader, [source.episodes[i] for i in chosen])

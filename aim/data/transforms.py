@@ -44,15 +44,19 @@ class Scale:
         return (z * np.asarray(self.half) + np.asarray(self.middle)).astype(np.float32)
 
 
-def measure(x: Array) -> Scale:
-    """Return the scale that the rows of x (r d) ask for."""
+def measure(x: Array, fraction: NDArray[np.float64] | float = 1.0) -> Scale:
+    """Return the scale that the rows of x (r d) ask for.
+
+    `fraction` (d,) of a whole chunk's motion is what a row of a channel holds: 1 but for displacements over one step.
+    """
+    least = np.broadcast_to(fraction, x.shape[1])
     low, high = np.quantile(x, [LOW, HIGH], axis=0)
     whole = x.max(0) - x.min(0)
-    span = np.maximum.reduce([high - low, whole / MAX_SCALED_VALUE, np.full(x.shape[1], MIN_SCALE)])
+    span = np.maximum.reduce([high - low, whole / MAX_SCALED_VALUE, MIN_SCALE * least])
     return Scale(
         middle=tuple(((low + high) / 2).tolist()),
         half=tuple((span / 2).tolist()),
-        moves=tuple((whole > MIN_MOTION).tolist()),
+        moves=tuple((whole > MIN_MOTION * least).tolist()),
     )
 
 
@@ -60,9 +64,11 @@ def measure(x: Array) -> Scale:
 class Transform:
     """Everything between robot and model, and whose it is: what the data was like that a model learned from.
 
-    `joints` says which channels are relative to the measured joints. `mapped` says whether value maps were learned
-    from: where they were not, actions were learned against black ones, and are made against such. `size` is the height
-    and width of the recorded pictures: what a camera sees depends on their ratio, so a simulator must show the same.
+    `joints` says which channels of the action are relative to the measured joints, `references` which channel of the
+    state measures each, -1 where none does; the channel of the same place where it is left out. `mapped` says whether
+    value maps were learned from: where they were not, actions were learned against black ones, and are made against
+    such. `size` is the height and width of the recorded pictures: what a camera sees depends on their ratio, so a
+    simulator must show the same.
     """
 
     joints: tuple[bool, ...]
@@ -71,20 +77,31 @@ class Transform:
     mapped: bool = True
     robot: str = ""
     size: tuple[int, int] = (128, 128)
+    references: tuple[int, ...] = ()
+
+    def hold(self, state: Array) -> Array:
+        """Return the action (... d) that holds the robot where the state (... s) was measured; displacements are 0."""
+        return measured(state, self.references or tuple(range(len(self.joints))))
 
     def action_in(self, action: Array, state: Array) -> Array:
         """Return absolute targets (... k d), given the measured state (... d), in the model's numbers."""
-        z = self.action.normalise(relative(action, state, self.joints))
+        z = self.action.normalise(relative(action, self.hold(state), self.joints))
         return np.where(self.action.moves, z, 0.0).astype(np.float32)
 
     def action_out(self, z: Array, state: Array) -> Array:
         """Return the absolute targets that z (... k d) stands for; still channels hold their place."""
         kept = np.where(self.action.moves, z, 0.0).astype(np.float32)
-        return absolute(self.action.unnormalise(kept), state, self.joints)
+        return absolute(self.action.unnormalise(kept), self.hold(state), self.joints)
 
     def state_in(self, state: Array) -> Array:
         """Return measured states (... d) in the model's numbers, held within ±BEYOND."""
         return np.clip(self.state.normalise(state), -MAX_SCALED_VALUE, MAX_SCALED_VALUE)
+
+
+def measured(state: Array, references: tuple[int, ...]) -> Array:
+    """Return the measured value (... d) of each channel of the action in a state (... s), 0 where there is none."""
+    padded = np.concatenate([state, np.zeros_like(state[..., :1], shape=(*state.shape[:-1], 1))], axis=-1)
+    return padded[..., list(references)].astype(np.float32)
 
 
 def relative(action: Array, state: Array, joints: tuple[bool, ...]) -> Array:
@@ -97,13 +114,18 @@ def absolute(action: Array, state: Array, joints: tuple[bool, ...]) -> Array:
     return (action + np.where(joints, state, 0.0)[..., None, :]).astype(np.float32)
 
 
-def demand(transform: Transform, robot: str, channels: int, where: object) -> Transform:
-    """Return the transform; `UserError`, beginning with `where`, if it is not that of a robot of so many channels."""
+def demand(transform: Transform, robot: str, channels: int, where: object, state_channels: int = -1) -> Transform:
+    """Return the transform; `UserError`, beginning with `where`, if it is not that of a robot of so many channels.
+
+    A state has as many channels as an action if `state_channels` is left out.
+    """
     if transform.robot != robot:
         raise UserError(f"{where}: transform.json is of robot {transform.robot!r}, run.json of {robot!r}")
-    parts = (transform.joints, *(part for s in (transform.action, transform.state) for part in vars(s).values()))
-    for found in {len(part) for part in parts} - {channels}:
-        raise UserError(f"{where}: transform.json has {found} channels, run.json {channels}")
+    measured_channels = channels if state_channels < 0 else state_channels
+    actions = (transform.joints, *vars(transform.action).values())
+    for parts, wanted in ((actions, channels), (tuple(vars(transform.state).values()), measured_channels)):
+        for found in {len(part) for part in parts} - {wanted}:
+            raise UserError(f"{where}: transform.json has {found} channels, run.json {wanted}")
     return transform
 
 
@@ -118,15 +140,19 @@ def from_json(text: str) -> Transform:
         raw = json.loads(text)
         scales = {name: Scale(**{k: tuple(v) for k, v in raw[name].items()}) for name in ("action", "state")}
         height, width = raw["size"]
-        return Transform(tuple(raw["joints"]), **scales, mapped=raw["mapped"], robot=raw["robot"], size=(height, width))
+        references = tuple(raw.get("references", ()))  # not in transforms that were kept before states had their own
+        return Transform(
+            tuple(raw["joints"]), **scales, mapped=raw["mapped"], robot=raw["robot"], size=(height, width),
+            references=references,
+        )  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"not a transform: {type(error).__name__} {error}") from error
 
 
-def read(folder: Path, robot: str, channels: int) -> Transform:
+def read(folder: Path, robot: str, channels: int, state_channels: int = -1) -> Transform:
     """Return the transform in a folder; `UserError` where it is damaged or another robot's."""
     try:
         transform = from_json((folder / "transform.json").read_text())
     except (OSError, UserError) as error:
         raise UserError(f"{folder}: transform.json is missing or damaged: {error}") from error
-    return demand(transform, robot, channels, folder)
+    return demand(transform, robot, channels, folder, state_channels)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,47 @@ from sim.types import UserError
 if TYPE_CHECKING:
     from av import VideoFrame
 
-AHEAD = 64  # frames: what lies nearer is reached by decoding on, what lies further by going to a keyframe
+MP4_SUFFIXES = (".mp4", ".m4v", ".mov")
+MAX_FORWARD_FRAMES = 64  # what lies nearer is reached by decoding on, what lies further by seeking to a keyframe
+
+
+class VideoSummary(NamedTuple):
+    """What a file says of its video: frames and frames a second, 0 where it does not say."""
+
+    frames: int
+    fps: float
+
+
+def summarize_video(path: Path) -> VideoSummary:
+    """Number of frames and frame rate of a video; `UserError` where it is none, or an MP4 file that was cut short."""
+    if path.suffix.lower() in MP4_SUFFIXES and is_cut_short(path):
+        raise UserError(f"{path} is cut short; download it anew")
+    opened = VideoReader(path, 1.0)
+    rate = opened.stream.average_rate
+    found = VideoSummary(opened.stream.frames, float(rate) if rate else 0.0)
+    opened.close()
+    return found
+
+
+def is_cut_short(path: Path) -> bool:
+    """Whether the last of the top-level boxes of an MP4 file ends after the file does."""
+    size, place = path.stat().st_size, 0
+    with path.open("rb") as file:
+        if file.read(8)[4:] != b"ftyp":
+            return False  # no MP4 file, as the decoder will say
+        while place + 8 <= size:
+            file.seek(place)
+            length, _ = struct.unpack(">I4s", file.read(8))
+            if length == 1 and place + 16 <= size:  # a 64-bit length follows
+                (length,) = struct.unpack(">Q", file.read(8))
+            if length < 8:  # 0: up to the end of the file
+                return False
+            place += length
+    return place > size
 
 
 class VideoReader:
-    """An open video. It decodes onwards from where it stands and goes back to a keyframe only where it must."""
+    """An open video. It decodes onwards from where it stands and seeks to a keyframe only where it must."""
 
     def __init__(self, path: Path, fps: float) -> None:
         """Open a file; `UserError` where it is no video."""
@@ -32,53 +69,48 @@ class VideoReader:
         except (FFmpegError, OSError, IndexError) as error:
             raise UserError(f"{path} is no video that can be read: {error}") from error
         self.start = self.stream.start_time or 0
-        self.coming: Iterator[VideoFrame] = self.container.decode(self.stream)
-        self.shown: VideoFrame | None = None
-        self.at = -1  # number of the frame shown
-
-    @property
-    def count(self) -> int:
-        """How many frames the file says that it holds; 0 where it does not say."""
-        return self.stream.frames
+        self.decoded: Iterator[VideoFrame] = self.container.decode(self.stream)
+        self.current: VideoFrame | None = None
+        self.position = -1  # number of the current frame
 
     def frames(self, numbers: Sequence[int]) -> NDArray[np.uint8]:
-        """Return frames (k h w 3) by their numbers; `UserError` where one is not there or damaged."""
+        """Frames (k h w 3) by their numbers; `UserError` where one is not there or damaged."""
         from av.error import FFmpegError
 
         try:
-            return np.stack([self._frame(number) for number in numbers])
+            return np.stack([self._read_frame(number) for number in numbers])
         except FFmpegError as error:
-            raise UserError(f"{self.path} is damaged after frame {self.at}: {error}") from error
+            raise UserError(f"{self.path} is damaged after frame {self.position}: {error}") from error
 
     def close(self) -> None:
         """Close the file."""
         self.container.close()
 
-    def _frame(self, number: int) -> NDArray[np.uint8]:
-        near = self.at <= number <= self.at + AHEAD
-        if not ((near and self._onwards(number)) or any(self._back(to, number) for to in (number, 0))):
+    def _read_frame(self, number: int) -> NDArray[np.uint8]:
+        near = self.position <= number <= self.position + MAX_FORWARD_FRAMES
+        if not ((near and self._decode_to(number)) or any(self._seek(to, number) for to in (number, 0))):
             raise UserError(f"{self.path} has no frame {number} at {self.fps:g} frames a second")
-        assert self.shown is not None
-        return np.asarray(self.shown.to_ndarray(format="rgb24"), np.uint8)
+        assert self.current is not None
+        return np.asarray(self.current.to_ndarray(format="rgb24"), np.uint8)
 
-    def _back(self, to: int, number: int) -> bool:
-        """Go to the keyframe before frame `to`, then on to `number`, and tell whether it was found."""
+    def _seek(self, to: int, number: int) -> bool:
+        """Go to the keyframe before frame `to`, then on to `number`; whether it was found."""
         assert self.stream.time_base is not None
         self.container.seek(self.start + int(to / self.fps / self.stream.time_base), stream=self.stream)
-        self.coming, self.shown, self.at = self.container.decode(self.stream), None, -1
-        return self._onwards(number)
+        self.decoded, self.current, self.position = self.container.decode(self.stream), None, -1
+        return self._decode_to(number)
 
-    def _onwards(self, number: int) -> bool:
-        """Decode up to frame `number` and tell whether it was found."""
-        while self.at < number:
-            self.shown = next(self.coming, None)
-            if self.shown is None:
-                self.at = -1
+    def _decode_to(self, number: int) -> bool:
+        """Decode up to frame `number`; whether it was found."""
+        while self.position < number:
+            self.current = next(self.decoded, None)
+            if self.current is None:
+                self.position = -1
                 return False
-            self.at = self._number(self.shown)
-        return self.at == number
+            self.position = self._find_number(self.current)
+        return self.position == number
 
-    def _number(self, frame: VideoFrame) -> int:
+    def _find_number(self, frame: VideoFrame) -> int:
         if frame.pts is None or frame.time_base is None:
             raise UserError(f"{self.path} has frames without a time; write it anew as MP4")
         return round(float((frame.pts - self.start) * frame.time_base) * self.fps)

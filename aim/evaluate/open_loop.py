@@ -41,7 +41,7 @@ class GroundTruth:
     rgb: Views
     map: Views | None
     episode: tuple[int, ...]  # which windows belong together
-    state: Tensor  # (r d) measured joints and grippers
+    state: Tensor  # (r d) actions that hold the robot where it was measured
     action: Tensor  # (r k d) demonstrated
 
 
@@ -97,7 +97,7 @@ def predict_windows(
         now={name: pictures[i, "rgb"][:, 0] for i, name in enumerate(names)},
         rgb={name: pictures[i, "rgb"][:, 1:] for i, name in enumerate(names)},
         map={name: pictures[i, "map"][:, 1:] for i, name in enumerate(names)} if source.has_maps else None,
-        episode=tuple(chosen.episode.tolist()), state=torch.from_numpy(state),
+        episode=tuple(chosen.episode.tolist()), state=torch.from_numpy(policy.transform.hold(state)),
         action=torch.from_numpy(denormalize(torch.cat(actions).numpy(), state)),
     )  # fmt: skip
     return truth, _concatenate(predictions, lambda z: torch.from_numpy(denormalize(z.numpy(), state)))

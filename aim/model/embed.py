@@ -58,6 +58,24 @@ def displacement(shift: Float[Tensor, "b n 2"]) -> Float[Tensor, "b n g"]:
     return torch.cat([angle.sin(), angle.cos() - 1.0], -1)
 
 
+class BiasEmbedding(nn.Module):
+    """Embedding of vectors of no numbers (... 0), as of a robot that measures nothing: a bias (... width)."""
+
+    def __init__(self, width: int) -> None:
+        """Begin at 0."""
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Float[Tensor, "*b 0"]) -> Float[Tensor, "*b width"]:
+        """Return the bias for every row."""
+        return self.bias.expand(*x.shape[:-1], -1)
+
+
+def make_state_map(state_dim: int, width: int) -> nn.Module:
+    """Embedding of proprioception: linear, or a bias where nothing is measured."""
+    return nn.Linear(state_dim, width) if state_dim else BiasEmbedding(width)
+
+
 class Embed(nn.Module):
     """Token embeddings. Proprioception is one token of `o` and uses the rgb stream, as the rest of `o` does.
 
@@ -76,8 +94,8 @@ class Embed(nn.Module):
         self.rgb = nn.Linear(config.token_channels, wide)
         self.action = nn.Linear(acts, config.action_width)
         self.past_action = nn.Linear(acts, wide)
-        self.state = nn.Linear(config.state_dim, wide)
-        self.stance = nn.Linear(config.state_dim, config.action_width)
+        self.state = make_state_map(config.state_dim, wide)
+        self.stance = make_state_map(config.state_dim, config.action_width)
         self.text = nn.Sequential(nn.Linear(config.text_width, wide), nn.GELU("tanh"), nn.Linear(wide, wide))
         self.no_text = nn.Parameter(torch.randn(wide) * 0.02)  # read by rows that have no text
         self.no_past = nn.ParameterDict(

@@ -212,7 +212,7 @@ def load_policy(
     checkpoint.load_module(folder / "codec.safetensors", codec)
     pretrained.check_fingerprint(codec, run.weights)
     checkpoint.load_trained(folder / "ema.safetensors", model)
-    transform = transforms.read(folder, run.robot, run.model.action_dim)
+    transform = transforms.read(folder, run.robot, run.model.action_dim, run.model.state_dim)
     number = number or precision.resolve_precision(run.train.precision, place)
     if run.model.lora_rank:
         lora.merge(model)

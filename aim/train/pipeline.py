@@ -1,6 +1,6 @@
 """Training pipeline: codec, latents of every picture, Stage I. Finished parts are kept in `out`.
 
-run.json   log.jsonl   codec/{codec.safetensors, quality.json}   latents/KEY.safetensors   step-NNNNNN/
+run.json   log.jsonl   codec/{codec.safetensors, quality.json}   latents/KEY/{rgb,map}.f16   step-NNNNNN/
 tensorboard/   imagined/step-NNNNNN.webp   best/, where tasks were given to judge by
 data.json              which episodes are learned from
 mapping.json           how the numbers of a recorded set became ours, where it was one
@@ -131,9 +131,11 @@ def check_dataset(run: Run, data: Data, label: str = "the run") -> None:
         raise UserError(
             f"{source.path} has no camera {', '.join(missing)}; it has {present}, {label} {', '.join(views)}"
         )
-    channels = len(source.relative)
-    if {channels} != {run.model.action_dim, run.model.state_dim}:
+    channels, measured = len(source.info.action), len(source.info.state)
+    if channels != run.model.action_dim:
         raise UserError(f"{source.path} has {channels} joints and grippers, {label} is for {run.model.action_dim}")
+    if measured != run.model.state_dim:
+        raise UserError(f"{source.path} measures {measured} channels, {label} is for {run.model.state_dim}")
     if not source.episodes:
         raise UserError(f"{source.path} has no episodes")
 
@@ -251,4 +253,4 @@ def split_episodes(source: Source) -> tuple[list[Ref], list[Ref]]:
 def _load_transform(run: Run, out: Path) -> Transform | None:
     """Transform of the newest checkpoint in `out`, None if there is none."""
     newest = checkpoint.find_newest(out)
-    return transforms.read(newest, run.robot, run.model.action_dim) if newest else None
+    return transforms.read(newest, run.robot, run.model.action_dim, run.model.state_dim) if newest else None

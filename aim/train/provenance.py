@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from aim.data import mapping
+from aim.data import mapping_file
+from aim.data.mapping import RobotMapping
 from aim.data.source import Source
 from aim.train.checkpoint import MAPPING_FILE
 
@@ -19,7 +20,7 @@ EPISODES_FILE = "data.json"
 def save_provenance(source: Source, out: Path) -> None:
     """Write the episodes and the mapping that the run in `out` is trained on."""
     if source.own:
-        (out / MAPPING_FILE).write_text(mapping.to_json(source.own))
+        (out / MAPPING_FILE).write_text(mapping_file.mapping_to_json(source.own))
     record = {"path": str(source.path), "episodes": [ref.identity for ref in source.episodes]}
     (out / EPISODES_FILE).write_text(json.dumps(record, indent=0) + "\n")
 
@@ -41,15 +42,20 @@ def describe_mapping_differences(source: Source, out: Path) -> list[str]:
     if stored.exists() != (source.own is not None):
         kinds = ("a dataset of the simulator", "a recorded set")
         return [f"it began with {kinds[stored.exists()]}, not {kinds[source.own is not None]}"]
-    return mapping.differences(mapping.from_json(stored.read_text()), source.own)[:1] if source.own else []
+    if source.own is None:
+        return []
+    return mapping_file.compare_mappings(mapping_file.mapping_from_json(stored.read_text()), source.own)[:1]
+
+
+def recall_mapping(folder: Path) -> RobotMapping | None:
+    """Mapping that the run or checkpoint in `folder` was trained with, None where its data needed none."""
+    stored = folder / MAPPING_FILE
+    return mapping_file.mapping_from_json(stored.read_text()) if stored.is_file() else None
 
 
 def _describe_episode_differences(source: Source, out: Path) -> list[str]:
     stored, present = read_episode_identities(out), [ref.identity for ref in source.episodes]
     if stored is None or stored == set(present):
         return []
-    copied = "; a copy keeps the times of its files (cp -p, rsync -t)" if source.own else ""
     shared = sum(name in stored for name in present)
-    return [
-        f"it began with {len(stored)} episodes, {source.path} has {len(present)}, {shared} of them the same{copied}"
-    ]
+    return [f"it began with {len(stored)} episodes, {source.path} has {len(present)}, {shared} of them the same"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import sys
 import tomllib
 from fractions import Fraction
@@ -13,22 +14,33 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from lerobot_set import ACTION, HEAD, NAMES, STATE, TOML, WRIST, Part, counted_part, film, told, toy_part, write
 
 from aim.data import source
-from aim.data.lerobot import LeRobot, open_set, pictures_of, resampled, shown
-from aim.data.lerobot_layout import READABLE_LEROBOT_VERSIONS
-from aim.data.mapping import OwnRobot, parse
-from aim.data.video import VideoReader
-from sim.types import CONTROL_HZ, IMAGE_HZ, UserError
+from aim.data.formats.lerobot import LeRobotSet
+from aim.data.formats.lerobot_layout import READABLE_LEROBOT_VERSIONS
+from aim.data.mapped import MappedReader, read_recorded
+from aim.data.mapping import CameraMapping, ChannelRange, RobotMapping
+from aim.data.mapping_file import parse_mapping
+from aim.data.reader import Motion
+from aim.data.video import VideoReader, summarize_video
+from sim.types import CONTROL_HZ, UserError
 
-OWN: OwnRobot = parse(tomllib.loads(TOML), "toy.toml")
+OWN: RobotMapping = parse_mapping(tomllib.loads(TOML), "toy.toml")
 LENGTHS = (31, 90, 12)
 
 
-@pytest.mark.parametrize("version", ["v3.0", "v2.1"])
+def open_set(path: Path, mapping: RobotMapping) -> MappedReader:
+    """Open a set with a mapping."""
+    return read_recorded(LeRobotSet(path), mapping)
+
+
+def motions(reader: MappedReader) -> list[Motion]:
+    """Numbers of all episodes."""
+    return [reader.motion(ref) for ref in reader.episodes]
+
+
+@pytest.mark.parametrize("version", READABLE_LEROBOT_VERSIONS)
 @pytest.mark.parametrize(("fps", "gop"), [(50, 2), (30, 250), (25, 15), (10, 2), (15, 250)])
 def test_pictures_and_numbers_are_in_step(tmp_path: Path, version: str, fps: int, gop: int) -> None:
     parts = [counted_part(e, length) for e, length in enumerate(LENGTHS)]
@@ -37,7 +49,7 @@ def test_pictures_and_numbers_are_in_step(tmp_path: Path, version: str, fps: int
     for e, ref in enumerate(data.episodes):
         newest = [int(Fraction(8, 100) * i * fps) for i in range(ref.pictures)]
         assert Fraction(8, 100) * (ref.pictures - 1) * fps <= LENGTHS[e] - 1 < Fraction(8, 100) * ref.pictures * fps
-        assert told(data.pictures(ref, "head", range(ref.pictures))) == [(e, frame) for frame in newest]
+        assert told(data.frames(ref, "head", range(ref.pictures))) == [(e, frame) for frame in newest]
         move = data.motion(ref)
         assert move.state.shape == move.action.shape == (4 * (ref.pictures - 1), 3)
         moment = np.arange(len(move.state)) / CONTROL_HZ * fps  # in frames
@@ -56,58 +68,39 @@ def test_pictures_come_in_any_order(tmp_path: Path, gop: int, codec: str) -> Non
     draw = np.random.default_rng(0)
     for e in (2, 0, 1, 2):
         frames = draw.permutation(data.episodes[e].pictures).tolist()
-        assert told(data.pictures(data.episodes[e], "head", frames)) == [(e, 2 * frame) for frame in frames]
-        upside_down = data.pictures(data.episodes[e], "left_wrist", [-1])[:, ::-1]
+        assert told(data.frames(data.episodes[e], "head", frames)) == [(e, 2 * frame) for frame in frames]
+        upside_down = data.frames(data.episodes[e], "left_wrist", [-1])[:, ::-1]
         assert told(upside_down) == [(e, 2 * (data.episodes[e].pictures - 1))]
     data.close()
-    assert told(data.pictures(data.episodes[1], "head", [0])) == [(1, 0)]
+    assert told(data.frames(data.episodes[1], "head", [0])) == [(1, 0)]
 
 
-@given(length=st.integers(1, 400), fps=st.sampled_from([5.0, 10.0, 12.5, 15.0, 20.0, 29.97, 30.0, 50.0, 60.0, 100.0]))
-def test_no_picture_is_of_the_future_nor_older_than_a_frame(length: int, fps: float) -> None:
-    count = pictures_of(length, fps)
-    frames = np.array([shown(picture, fps) for picture in range(count)])
-    late = np.arange(count) / IMAGE_HZ - frames / fps
-    assert (late >= -1e-6).all() and (late < 1 / fps).all()
-    assert frames[-1] <= length - 1
-    assert shown(count, fps) > length - 1 or count / IMAGE_HZ > (length - 1) / fps
-
-
-@given(length=st.integers(2, 300), fps=st.sampled_from([10.0, 15.0, 29.97, 30.0, 50.0, 60.0]), slope=st.floats(-3, 3))
-def test_what_moves_evenly_moves_evenly(length: int, fps: float, slope: float) -> None:
-    x = slope * np.arange(length)[:, None] / fps + 0.25
-    found = resampled(x, fps)
-    np.testing.assert_allclose(found[:, 0], slope * np.arange(len(found)) / CONTROL_HZ + 0.25, atol=1e-4)
-
-
-def test_at_50_hz_numbers_are_untouched() -> None:
-    x = np.random.default_rng(0).normal(size=(41, 3))
-    np.testing.assert_array_equal(resampled(x, 50.0), x[:40].astype(np.float32))
-
-
-def test_both_versions_hold_the_same(tmp_path: Path) -> None:
+def test_all_versions_hold_the_same(tmp_path: Path) -> None:
     parts = [toy_part(seed) for seed in range(3)]
-    a, b = (open_set(write(tmp_path / version, parts, version), OWN) for version in READABLE_LEROBOT_VERSIONS)
-    for one, other in zip(a.motions, b.motions, strict=True):
+    a, b, c = (open_set(write(tmp_path / version, parts, version), OWN) for version in READABLE_LEROBOT_VERSIONS)
+    for one, other in zip(motions(a), motions(b), strict=True):
         np.testing.assert_array_equal(one.state, other.state)
         np.testing.assert_array_equal(one.action, other.action)
         assert one.instruction == other.instruction
-    assert (a.robot, a.cameras, a.relative) == ("toyarm", ("head", "left_wrist"), (True, True, False))
-    assert a.maps(a.episodes[0], "head", [0]) is None and not a.has_maps
+    assert (a.info.robot, a.info.cameras) == ("toyarm", ("head", "left_wrist"))
+    assert a.info.action.kinds == a.info.state.kinds == ("joint_position", "joint_position", "gripper")
+    assert a.maps(a.episodes[0], "head", [0]) is None and not a.info.has_maps
     true = parts[2].pictures[WRIST][::2].astype(int)
-    for data in (a, b):
-        assert np.abs(data.pictures(data.episodes[2], "left_wrist", range(7)) - true).mean() < 6.0
+    for one, other in zip(motions(b), motions(c), strict=True):
+        np.testing.assert_array_equal(one.state, other.state)
+    for data in (a, b, c):
+        assert np.abs(data.frames(data.episodes[2], "left_wrist", range(7)) - true).mean() < 6.0
 
 
 @pytest.mark.parametrize("names", [[list(NAMES)], {"motors": list(NAMES)}, None, ["state"]])
 def test_names_are_found_however_nested_and_numbered_where_there_are_none(tmp_path: Path, names: object) -> None:
     path = write(tmp_path / "set", [toy_part(0)], names=names)
     plain = isinstance(names, dict) or (isinstance(names, list) and isinstance(names[0], list))
-    own = OWN if plain else dataclasses.replace(
-        OWN, names=("3", "2", "0"), action_names=("3", "2", "0"), gripper={"0": (5.0, 105.0)}
-    )  # fmt: skip
-    expected = open_set(write(tmp_path / "named", [toy_part(0)]), OWN).motions[0]
-    np.testing.assert_array_equal(open_set(path, own).motions[0].state, expected.state)
+    gripper = {"0": ChannelRange((5.0, 105.0), (5.0, 105.0))}
+    numbered = dataclasses.replace(OWN, names=("3", "2", "0"), action_names=("3", "2", "0"), gripper=gripper)
+    own = OWN if plain else numbered
+    expected = motions(open_set(write(tmp_path / "named", [toy_part(0)]), OWN))[0]
+    np.testing.assert_array_equal(motions(open_set(path, own))[0].state, expected.state)
 
 
 def test_the_identity_is_that_of_numbers_and_videos(tmp_path: Path) -> None:
@@ -122,15 +115,22 @@ def test_the_identity_is_that_of_numbers_and_videos(tmp_path: Path) -> None:
     assert names() == first
     video = path / f"videos/{HEAD}/chunk-000/file-001.mp4"
     os.utime(video, ns=(0, video.stat().st_mtime_ns + 1))
+    assert names() == first  # known by contents, not by times
+    shutil.copytree(path, tmp_path / "copy")
+    assert [ref.identity for ref in open_set(tmp_path / "copy", OWN).episodes] == first
+    video.write_bytes(video.read_bytes() + b"\0\0\0\x09free.")
     assert [a == b for a, b in zip(names(), first, strict=True)] == [True, True, False]
-    calmer = dataclasses.replace(OWN, gripper={"grip": (0.0, 110.0)})
-    assert all(ref.identity not in first for ref in open_set(path, calmer).episodes)
+    pair = (0.0, 110.0)
+    calmer = dataclasses.replace(OWN, gripper={"grip": ChannelRange(pair, pair)})
+    cropped = dataclasses.replace(OWN, cameras={n: CameraMapping(c.feature, "crop") for n, c in OWN.cameras.items()})
+    for changed in (calmer, cropped):
+        assert all(ref.identity not in first for ref in open_set(path, changed).episodes)
 
 
 def test_words_are_the_sets_or_else_the_mappings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     parts = [dataclasses.replace(toy_part(i), tasks=tasks) for i, tasks in enumerate([("a",), (), ("b", "c"), (" ",)])]
     path = write(tmp_path / "set", parts)
-    assert [move.instruction for move in open_set(path, OWN).motions] == ["a", "do it", "b", "do it"]
+    assert [move.instruction for move in motions(open_set(path, OWN))] == ["a", "do it", "b", "do it"]
     assert "there are 1 such" in capsys.readouterr().err
     with pytest.raises(UserError, match=r"episode 1 names no task; give the mapping \[text\] default"):
         open_set(path, dataclasses.replace(OWN, text=""))
@@ -157,7 +157,7 @@ def edited(path: Path, **changes: object) -> None:
     file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
 
 
-@pytest.mark.parametrize("version", ["v3.0", "v2.1"])
+@pytest.mark.parametrize("version", READABLE_LEROBOT_VERSIONS)
 def test_a_set_that_is_not_whole_is_refused(tmp_path: Path, version: str) -> None:
     def made(name: str) -> Path:
         return write(tmp_path / name, [toy_part(seed) for seed in range(2)], version)
@@ -171,9 +171,9 @@ def test_a_set_that_is_not_whole_is_refused(tmp_path: Path, version: str) -> Non
     edited(path, total_episodes=3)
     refused(path, "lists 2 episodes, its info.json says 3")
     edited(path, total_episodes=2, codebase_version="v1.6")
-    refused(path, r"version 'v1.6'; valid are v3.0, v2.1")
+    refused(path, r"version 'v1.6'; valid are v3.0, v2.1, v2.0")
     edited(path, codebase_version=version, fps=30)
-    refused(path, "timestamp is not frame_index / 30")
+    refused(path, "runs at 25 frames a second, info.json says 30")
     (path / "meta/info.json").write_text("{")
     refused(path, "info.json is damaged")
 
@@ -189,7 +189,7 @@ def test_a_set_that_is_not_whole_is_refused(tmp_path: Path, version: str) -> Non
     path = made("films")
     video = sorted((path / "videos").rglob("*.mp4"))[-1]
     film(video, toy_part(1).pictures[HEAD][:9], 25, 2)
-    refused(path, "holds 9 frames, episode . ends at")
+    refused(path, "holds 9 frames, the episode ends at")
     video.write_bytes(b"no video")
     refused(path, "is no video")
 
@@ -197,7 +197,7 @@ def test_a_set_that_is_not_whole_is_refused(tmp_path: Path, version: str) -> Non
 def test_a_video_that_ends_early_says_so_when_read(tmp_path: Path) -> None:
     film(tmp_path / "a.mp4", counted_part(0, 20).pictures[HEAD], 25, 2)
     opened = VideoReader(tmp_path / "a.mp4", 25.0)
-    assert opened.count == 20
+    assert summarize_video(tmp_path / "a.mp4") == (20, 25.0)
     with pytest.raises(UserError, match="has no frame 20"):
         opened.frames([3, 20])
     assert told(opened.frames([4])) == [(0, 4)]  # and goes on serving what is there
@@ -206,11 +206,11 @@ def test_a_video_that_ends_early_says_so_when_read(tmp_path: Path) -> None:
 def test_a_mapping_that_does_not_fit_is_refused_with_what_is_there(tmp_path: Path) -> None:
     path = write(tmp_path / "set", [toy_part(0)])
     wrong = {
-        "no video 'top' for the camera 'head'; it has observation.images.top, observation.images.gripper_cam":
-            {"cameras": {"head": "top"}},
-        f"no feature 'state'; it has {STATE}, {ACTION}": {"state": "state"},
+        "no camera 'top' for 'head'; it has observation.images.top, observation.images.gripper_cam":
+            {"cameras": {"head": CameraMapping("top")}},
+        f"no feature 'state'; it has {STATE}, {ACTION}": {"state": ("state",)},
         f"{ACTION} has no z; it has grip, spare, y, x": {"action_names": ("x", "z", "grip")},
-        "grip reaches from": {"gripper": {"grip": (0.0, 1.0)}},
+        "grip reaches from": {"gripper": {"grip": ChannelRange((0.0, 1.0), (0.0, 1.0))}},
         "x reaches": {"units": "radians"},
     }  # fmt: skip
     for said, change in wrong.items():
@@ -228,7 +228,7 @@ def test_without_a_mapping_one_line_says_what_to_map(tmp_path: Path) -> None:
     assert "--mapping" in said and "\n" not in said
     assert HEAD in said and f"{STATE} with grip, spare, y, x" in said
     (tmp_path / "own.toml").write_text(TOML)
-    assert isinstance(source.open_source(path, tmp_path / "own.toml"), LeRobot)
+    assert isinstance(source.open_source(path, tmp_path / "own.toml").reader, MappedReader)
     with pytest.raises(UserError, match="no dataset at"):
         source.open_source(tmp_path / "nothing", tmp_path / "own.toml")
 

@@ -13,92 +13,223 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from lerobot_set import TOML
 
-from aim.data import mapping
-from aim.data.mapping import OwnRobot, parse
+from aim.data import mapping_file
+from aim.data.mapping import (
+    CameraMapping,
+    ChannelRange,
+    RobotMapping,
+    find_angle_jump,
+    find_far_target,
+    nearest_turn,
+    unwrap_angles,
+)
+from aim.data.mapping_file import parse_mapping
 from sim.types import UserError
 
 EXAMPLE = Path(__file__).parents[2] / "docs/own_robot.toml"
-OWN: OwnRobot = parse(tomllib.loads(TOML), "toy.toml")
+OWN: RobotMapping = parse_mapping(tomllib.loads(TOML), "toy.toml")
+WIDE = """
+robot = "arm"
+[cameras]
+head = {from = "top", fit = "crop", ratio = 1.25}
+wrist = "hand"
+[joints]
+state = ["joints", "gripper"]
+action = "action"
+names = ["a", "b", "grip"]
+action_names = ["da", "db", 6]
+state_only = ["force"]
+action_only = ["base"]
+units = "degrees"
+kind = "joint_delta"
+wrap = ["b"]
+[kinds]
+b = "joint_position"
+base = "ee_delta"
+[scale]
+a = {state = [0.00153398, -3.14159], action = [0.05, 0.0]}
+[gripper]
+grip = {state = [0.0, 0.08], action = [1.0, -1.0]}
+[clock]
+tolerance_s = 0.02
+[episodes]
+without = [3, 7]
+"""
+
+
+def parse_text(text: str) -> RobotMapping:
+    """Parse a mapping."""
+    return parse_mapping(tomllib.loads(text), "toy.toml")
 
 
 @given(x=arrays.arrays(np.float64, (3, 3), elements=st.floats(-300, 300)))
-def test_ours_and_theirs_are_inverses(x: np.ndarray) -> None:
-    np.testing.assert_allclose(OWN.theirs(OWN.ours(x)), x, atol=1e-9)
-    np.testing.assert_allclose(OWN.ours(OWN.theirs(x)), x, atol=1e-9)
+def test_conversions_are_inverses(x: np.ndarray) -> None:
+    for mapping, width in ((OWN, 3), (parse_text(WIDE), 4)):
+        rows = np.resize(x, (3, width))
+        np.testing.assert_allclose(mapping.state_to_set(mapping.state_from_set(rows)), rows, atol=1e-9)
+        np.testing.assert_allclose(mapping.action_from_set(mapping.action_to_set(rows)), rows, atol=1e-9)
 
 
 def test_joints_become_radians_and_grippers_shares() -> None:
-    np.testing.assert_allclose(OWN.ours(np.array([[180.0, -90.0, 5.0], [0.0, 0.0, 105.0]]))[:, 0], [np.pi, 0.0])
-    np.testing.assert_allclose(OWN.ours(np.array([[180.0, -90.0, 5.0], [0.0, 0.0, 105.0]]))[:, 2], [0.0, 1.0])
-    plain = dataclasses.replace(OWN, units="radians", gripper={"grip": (0.08, 0.0)})  # a gripper that counts down
-    np.testing.assert_allclose(plain.ours(np.array([1.0, -2.0, 0.02])), [1.0, -2.0, 0.75])
-    assert OWN.relative == (True, True, False)
+    rows = np.array([[180.0, -90.0, 5.0], [0.0, 0.0, 105.0]])
+    for ours in (OWN.state_from_set(rows), OWN.action_from_set(rows)):
+        np.testing.assert_allclose(ours, [[np.pi, -np.pi / 2, 0.0], [0.0, 0.0, 1.0]])
+    pair = ChannelRange((0.08, 0.0), (0.08, 0.0))  # a gripper that counts down
+    plain = dataclasses.replace(OWN, units="radians", gripper={"grip": pair})
+    np.testing.assert_allclose(plain.state_from_set(np.array([1.0, -2.0, 0.02])), [1.0, -2.0, 0.75])
+
+
+def test_state_and_action_differ_in_channels_kinds_and_ranges() -> None:
+    mapping = parse_text(WIDE)
+    assert mapping.state_channels == ("a", "b", "grip", "force")
+    assert mapping.action_channels == ("da", "db", "6", "base")
+    assert mapping.action_labels == ("a", "b", "grip", "base")
+    assert mapping.state_kinds == ("joint_position", "joint_position", "gripper", "joint_position")
+    assert mapping.action_kinds == ("joint_delta", "joint_position", "gripper", "ee_delta")
+    state = mapping.state_from_set(np.array([2048.0, 180.0, 0.02, 57.0]))
+    np.testing.assert_allclose(state[:3], [2048 * 0.00153398 - 3.14159, np.pi, 0.25])
+    action = mapping.action_from_set(np.array([1.0, 180.0, 0.5, 0.3]))
+    np.testing.assert_allclose(action, [0.05, np.pi, 0.25, 0.3])  # what is given in metres stays in metres
+    assert mapping.wraps_state.tolist() == [False, True, False, False]
+    assert mapping.cameras["head"] == CameraMapping("top", "crop", 1.25)
+    assert mapping.cameras["wrist"] == CameraMapping("hand", "letterbox", 1.0)
+
+
+def test_a_mapping_may_do_without_state() -> None:
+    text = WIDE.replace('state = ["joints", "gripper"]\n', "").replace('state_only = ["force"]\n', "")
+    mapping = parse_text(text)
+    assert mapping.state_channels == () == mapping.state_kinds
+    assert mapping.state_from_set(np.zeros((5, 0))).shape == (5, 0)
+    assert len(mapping.action_kinds) == 4
 
 
 def test_the_example_is_read_and_json_goes_both_ways() -> None:
-    own = mapping.read(EXAMPLE)
+    own = mapping_file.read_mapping(EXAMPLE)
     assert list(own.cameras) == ["head", "right_wrist"]
-    assert own.relative == (True,) * 5 + (False,)
-    for each in (own, OWN):
-        assert mapping.from_json(mapping.to_json(each)) == each
-        assert mapping.differences(each, each) == []
+    assert own.action_kinds == ("joint_position",) * 5 + ("gripper",)
+    for each in (own, OWN, parse_text(WIDE)):
+        assert mapping_file.mapping_from_json(mapping_file.mapping_to_json(each)) == each
+        assert mapping_file.compare_mappings(each, each) == []
 
 
 def test_any_change_is_a_difference() -> None:
+    pair = ChannelRange((0.0, 1.0), (0.0, 1.0))
     changes = {
-        "units": "radians", "names": ("y", "x", "grip"), "gripper": {"grip": (0.0, 1.0)}, "text": "", "robot": "b",
-        "cameras": dict(reversed(list(OWN.cameras.items()))), "state": "s", "action_names": ("x", "y", "g"),
+        "units": "radians", "names": ("y", "x", "grip"), "gripper": {"grip": pair}, "text": "", "robot": "b",
+        "cameras": dict(reversed(list(OWN.cameras.items()))), "state": ("s",), "action_names": ("x", "y", "g"),
+        "kind": "joint_delta", "kinds": {"x": "joint_delta"}, "scale": {"x": pair}, "wrap": ("x",),
+        "state_only": ("z",), "action_only": ("z",), "action": ("a",),
     }  # fmt: skip
     for name, value in changes.items():
-        assert mapping.differences(OWN, dataclasses.replace(OWN, **{name: value})), name
-    assert mapping.differences(OWN, dataclasses.replace(OWN, units="radians")) == [
+        assert mapping_file.compare_mappings(OWN, dataclasses.replace(OWN, **{name: value})), name
+    fields = {field.name for field in dataclasses.fields(OWN)}
+    assert fields - set(changes) == {"clock_tolerance_s", "only", "without"}  # which decide what is read, not how
+    assert mapping_file.compare_mappings(OWN, dataclasses.replace(OWN, units="radians")) == [
         "joints.units is 'degrees', not 'radians'"
     ]
 
 
-def test_a_wrapped_joint_is_named() -> None:
+@given(
+    angles=arrays.arrays(np.float64, (20, 2), elements=st.floats(-0.9, 0.9)), start=st.floats(-3, 3),
+    lead=st.floats(-1.5, 1.5),
+)  # fmt: skip
+def test_wrapping_angles_take_the_short_way(angles: np.ndarray, start: float, lead: float) -> None:
+    """Whatever a joint does, the wrapped recording gives back its turning and the lead of its targets."""
+    true = start + np.cumsum(angles, 0)
+    wraps = np.array([True, True])
+    state = unwrap_angles(wrap(true), wraps)
+    np.testing.assert_allclose(np.diff(state, axis=0), np.diff(true, axis=0), atol=1e-9)
+    np.testing.assert_allclose(nearest_turn(wrap(true + lead), state, wraps) - state, lead, atol=1e-9)
+    untouched = np.array([False, False])
+    np.testing.assert_array_equal(unwrap_angles(wrap(true), untouched), wrap(true))
+
+
+def wrap(angles: np.ndarray) -> np.ndarray:
+    """Angles within half a turn of 0."""
+    return (angles + np.pi) % (2 * np.pi) - np.pi
+
+
+def test_a_joint_that_jumps_by_a_turn_is_named() -> None:
     turned = np.float64([[0.0, 3.0, 0.0], [0.1, -3.1, 1.0], [0.2, -3.0, 0.0]])
-    assert OWN.leaps(turned) == "'y' leaps by 6.1 radians after frame 0"
-    assert OWN.leaps(turned[1:]) == OWN.leaps(turned[:1]) == ""
-    assert OWN.leaps(turned * [1.0, 0.1, 9.0]) == "", "a gripper is no angle"
+    joints, names = np.array([True, True, False]), ("x", "y", "grip")
+    assert find_angle_jump(turned, joints, names) == "'y' jumps by 6.1 radians after frame 0"
+    assert find_angle_jump(turned[1:], joints, names) == find_angle_jump(turned[:1], joints, names) == ""
+    assert find_angle_jump(turned * [1.0, 0.1, 9.0], joints, names) == "", "a gripper is no angle"
+    assert (
+        find_far_target(turned[1:], turned[:-1], joints, names)
+        == "'y' is 6.1 radians from the measured joint at frame 0"
+    )
 
 
 def test_numbers_that_cannot_be_are_named() -> None:
-    assert OWN.beyond(np.float32([[1.0, 1.0, 0.0], [-1.0, 2.0, 1.2]])) == ""
-    assert "x reaches 90 radians" in OWN.beyond(np.float32([[-90.0, 0.0, 0.0]]))
-    assert "grip reaches from 5 to 305, its range in [gripper] is [5.0, 105.0]" in OWN.beyond(
-        np.float32([[0.0, 0.0, 0.0], [0.0, 0.0, 3.0]])
-    )
+    low, high = np.float64([-1.0, 1.0, 0.0]), np.float64([1.0, 2.0, 1.2])
+    assert OWN.find_range_error("state", low, high) == "" == OWN.find_range_error("action", low, high)
+    far = np.float64([-90.0, 0.0, 0.0])
+    assert "x reaches 90 radians in the state, where units is 'degrees'" in OWN.find_range_error("state", far, far)
+    said = OWN.find_range_error("action", np.zeros(3), np.float64([0.0, 0.0, 3.0]))
+    assert said == "grip reaches from 5 to 305 in the action, its range in [gripper] is [5.0, 105.0]"
+    force = np.float64([0.0, 0.0, 0.0, 500.0])
+    assert parse_text(WIDE).find_range_error("state", force, force) == ""  # a state-only channel may be anything
 
 
 @pytest.mark.parametrize(
     ("there", "instead", "said"),
     [
-        ('robot = "toyarm"', "", "toy.toml lacks robot; valid are robot, cameras, joints, gripper, text"),
+        (
+            'robot = "toyarm"',
+            "",
+            "toy.toml lacks robot; valid are robot, cameras, joints, kinds, scale, gripper, text, clock, episodes",
+        ),
         ('robot = "toyarm"', 'robot = "toyarm"\njoint = 1', "unknown key 'joint'; valid are robot, cameras"),
         ('robot = "toyarm"', "robot = 3", "robot must be a text, not 3"),
         ('units = "degrees"', 'units = "turns"', "units is 'turns'; valid are degrees, radians"),
-        ('units = "degrees"', "", r"\[joints\] lacks units; valid are state, action, names, units, action_names"),
+        ('units = "degrees"', "", r"\[joints\] lacks units; valid are action, units, names, action_names, state_only"),
         ('names = ["x", "y", "grip"]', 'names = ["x", "x", "grip"]', "names a channel twice"),
-        ('names = ["x", "y", "grip"]', 'names = "x"', "must be a list of texts"),
+        ('names = ["x", "y", "grip"]', 'names = "x"', "must be a list of texts or numbers of channels"),
         ('names = ["x", "y", "grip"]', 'names = ["x"]', r"\[gripper\] has 'grip', which is none of the names x"),
         ("grip = [5.0, 105.0]", "grip = [5.0]", r"must be \[value where closed, value where open\]"),
         ("grip = [5.0, 105.0]", "grip = [5.0, 5.0]", "no such range"),
         ("[text]", "[words]", "unknown key 'words'"),
         ('default = "do it"', "default = 1", r"\[text\] default must be a text"),
+        (
+            'units = "degrees"',
+            'units = "degrees"\nkind = "delta"',
+            "kind is 'delta'; valid are joint_position, joint_delta, ee_",
+        ),
+        (
+            'units = "degrees"',
+            'units = "degrees"\nwrap = ["z"]',
+            r"wrap has 'z', which is none of the names x, y, grip",
+        ),
+        ('units = "degrees"', 'units = "degrees"\nstate_only = ["x"]', "names a channel twice"),
+        ("[gripper]", '[kinds]\nx = "ee"\n[gripper]', r"\[kinds\] x is 'ee'; valid are"),
+        ("[gripper]", '[kinds]\nw = "ee_pose"\n[gripper]', r"\[kinds\] has 'w', which is none of the names"),
+        ("[gripper]", "[scale]\nx = [0.0, 1.0]\n[gripper]", r"\[scale\] x must not be 0"),
+        ("[gripper]", "[scale]\ngrip = [1.0, 1.0]\n[gripper]", r"'grip' stands in \[scale\] and in \[gripper\]"),
+        ("[gripper]", '[scale]\nx = [1.0, 1.0]\n[kinds]\nx = "joint_delta"\n[gripper]', "whose offset must be 0"),
+        ("grip = [5.0, 105.0]", "grip = {state = [0.0, 1.0]}", "lacks action; valid are state, action"),
+        ("[text]", "[clock]\ntolerance_s = -1\n[text]", "tolerance_s must be a number of seconds above 0"),
+        ("[text]", '[episodes]\nwithout = ["1"]\n[text]', "must be a list of numbers of episodes"),
+        (
+            'head = "observation.images.top"',
+            'head = {from = "a", fit = "pad"}',
+            "fit is 'pad'; valid are letterbox, crop",
+        ),
+        ('head = "observation.images.top"', 'head = {fit = "crop"}', "lacks from; valid are from, fit, ratio"),
+        ('head = "observation.images.top"', 'head = {from = "a", ratio = 0}', "ratio must be width over height"),
         ('head = "observation.images.top"', "head = 1", r"\[cameras\] head must be a text"),
     ],
 )
 def test_a_mistake_is_one_line(there: str, instead: str, said: str) -> None:
     assert there in TOML
     with pytest.raises(UserError, match=said) as told:
-        parse(tomllib.loads(TOML.replace(there, instead, 1)), "toy.toml")
+        parse_mapping(tomllib.loads(TOML.replace(there, instead, 1)), "toy.toml")
     assert "\n" not in str(told.value)
 
 
 def test_a_file_that_is_none_is_the_users_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot read the mapping"):
-        mapping.read(tmp_path / "none.toml")
+        mapping_file.read_mapping(tmp_path / "none.toml")
     (tmp_path / "bad.toml").write_text("robot = ")
     with pytest.raises(UserError, match="is not TOML"):
-        mapping.read(tmp_path / "bad.toml")
+        mapping_file.read_mapping(tmp_path / "bad.toml")

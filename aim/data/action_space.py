@@ -1,0 +1,70 @@
+"""Action and state spaces: the channels of a vector, what each of them means, and how far and how fast it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+ChannelKind = Literal["joint_position", "joint_delta", "ee_delta", "ee_pose", "gripper"]
+CHANNEL_KINDS: tuple[ChannelKind, ...] = get_args(ChannelKind)
+DELTA_KINDS: tuple[ChannelKind, ...] = ("joint_delta", "ee_delta")
+
+
+@dataclass(frozen=True)
+class ActionSpace:
+    """Channels of a state or of an action (d,), at `rate_hz` rows a second.
+
+    Positions are in radians or metres, grippers from 0 closed to 1 open. A delta is the displacement over one row, so
+    the sum of the rows of a time span is the displacement over that span. `low` and `high` bound the values,
+    `max_speed` the rate of change, in units a second; what is not known is infinite.
+    """
+
+    names: tuple[str, ...]
+    kinds: tuple[ChannelKind, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    max_speed: tuple[float, ...]
+    rate_hz: float
+
+    def __post_init__(self) -> None:
+        widths = {len(part) for part in (self.names, self.kinds, self.low, self.high, self.max_speed)}
+        assert len(widths) == 1, f"parts of different lengths: {sorted(widths)}"
+        assert len(set(self.names)) == len(self.names), f"a channel is named twice: {self.names}"
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def is_delta(self) -> NDArray[np.bool_]:
+        """Channels (d,) that are displacements over one row."""
+        return np.array([kind in DELTA_KINDS for kind in self.kinds], bool)
+
+    @property
+    def is_gripper(self) -> NDArray[np.bool_]:
+        """Channels (d,) that are a gripper's opening."""
+        return np.array([kind == "gripper" for kind in self.kinds], bool)
+
+
+def find_measured_kind(kind: ChannelKind) -> ChannelKind:
+    """Kind of the state that measures an action's channel: positions, where the action is a displacement."""
+    if kind == "joint_delta":
+        return "joint_position"
+    return "ee_pose" if kind == "ee_delta" else kind
+
+
+def find_references(action: ActionSpace, state: ActionSpace) -> tuple[int, ...]:
+    """Index of the state channel that measures each action channel, by name; -1 for deltas and where there is none."""
+    places = {name: place for place, name in enumerate(state.names)}
+    return tuple(
+        -1 if kind in DELTA_KINDS else places.get(name, -1)
+        for name, kind in zip(action.names, action.kinds, strict=True)
+    )
+
+
+def find_relative(action: ActionSpace, state: ActionSpace) -> tuple[bool, ...]:
+    """Channels of the action that are learned relative to the state: measured positions, not grippers or deltas."""
+    measured = zip(find_references(action, state), action.kinds, strict=True)
+    return tuple(place >= 0 and kind != "gripper" for place, kind in measured)

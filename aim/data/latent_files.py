@@ -1,0 +1,94 @@
+"""Tokens of a dataset in files that are mapped into memory: written block by block, and gone on with if stopped.
+
+    FOLDER/rgb.f16, map.f16     half-precision numbers (v r n c), as large as they will be from the start
+    FOLDER/progress.json        {"episodes": how many are written as a whole}
+
+Blocks are written with ordinary writes, and `progress.json` is replaced once they lie on the disk: a full disk is an
+error of a call, and never a fault of a mapped page.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sim.types import UserError
+
+PROGRESS_FILE = "progress.json"
+BYTES_PER_HALF = 2
+SPARE_DISK_BYTES = 2**26  # that must stay free beside the tokens
+
+Shape = tuple[int, int, int, int]  # v r n c
+
+
+def count_done(folder: Path) -> int:
+    """Number of episodes whose tokens a folder holds as a whole; `UserError` where it does not say."""
+    path = folder / PROGRESS_FILE
+    if not path.is_file():
+        return 0
+    try:
+        return int(json.loads(path.read_text())["episodes"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged; remove {folder}, and it is made anew") from error
+
+
+def reserve(folder: Path, shape: Shape, kinds: Iterable[str]) -> None:
+    """Make the files of all tokens at their full size; `UserError` where the disk has no room for them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [kind for kind in kinds if not _path(folder, kind).is_file()]
+    need, free = len(missing) * _count_bytes(shape), shutil.disk_usage(folder).free
+    if need + SPARE_DISK_BYTES > free:
+        said = f"{shape[1]} pictures, each coded {shape[0]} times, take {need / 2**30:.1f} GiB of the disk at {folder}"
+        raise UserError(f"{said}, which has {free / 2**30:.1f} GiB; give smaller --shifts, or fewer demonstrations")
+    for kind in missing:
+        part = folder / f".{kind}.part"
+        with part.open("wb") as file:
+            file.truncate(_count_bytes(shape))
+        os.replace(part, _path(folder, kind))
+
+
+def write_block(folder: Path, shape: Shape, first: int, tokens: Mapping[str, Tensor], done: int) -> None:
+    """Write tokens (v rows n c) of each kind from row `first` on, after which `done` episodes are whole."""
+    row_bytes = BYTES_PER_HALF * math.prod(shape[2:])
+    for kind, block in tokens.items():
+        with _path(folder, kind).open("r+b") as file:
+            for version, part in enumerate(block):
+                file.seek((version * shape[1] + first) * row_bytes)
+                file.write(part.contiguous().numpy().tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+    part = folder / f".{PROGRESS_FILE}.part"
+    part.write_text(json.dumps({"episodes": done}) + "\n")
+    os.replace(part, folder / PROGRESS_FILE)
+
+
+def open_tokens(folder: Path, shape: Shape, kind: str) -> Tensor:
+    """Tokens (v r n c) of one kind, read from the disk where they are used; `UserError` where the file is damaged."""
+    path = _path(folder, kind)
+    if not path.is_file() or path.stat().st_size != _count_bytes(shape):
+        raise UserError(f"{path} is damaged; remove {folder}, and it is made anew")
+    return torch.from_file(str(path), shared=False, size=math.prod(shape), dtype=torch.float16).view(shape)
+
+
+def remove_others(folder: Path) -> None:
+    """Remove the tokens beside a folder: those of a codec or a dataset that is no more."""
+    for other in folder.parent.iterdir():
+        if other.is_dir() and other != folder and (other / PROGRESS_FILE).is_file():
+            shutil.rmtree(other)
+        elif other.suffix == ".safetensors":
+            other.unlink()  # as tokens were kept before
+
+
+def _path(folder: Path, kind: str) -> Path:
+    return folder / f"{kind}.f16"
+
+
+def _count_bytes(shape: Shape) -> int:
+    return BYTES_PER_HALF * math.prod(shape)

@@ -1,0 +1,322 @@
+"""A recorded set read by a mapping: an `EpisodeReader` whose numbers are at our rate and in our units.
+
+Position targets and states, grippers too, are interpolated linearly between the set's frames; displacements are
+integrated, so that they add up to the same total. A picture is the set's newest frame at its time, never one of the
+future. An episode's first frame is control step 0; what lies after the last whole picture is left out.
+
+An episode that cannot be used stops the reading with one line that says how to leave it out. The identity of an episode
+is taken of its numbers and of its pictures' files by their contents, not by their names or times.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aim.data.action_space import ActionSpace
+from aim.data.checks import EpisodeNumbers, check_motions
+from aim.data.mapping import (
+    RobotMapping,
+    find_angle_jump,
+    find_far_target,
+    is_delta,
+    nearest_turn,
+    unwrap_angles,
+)
+from aim.data.reader import DatasetInfo, Motion, Ref
+from aim.data.recorded import EpisodeRows, RecordedSet, Rows, find_channels
+from aim.data.resample import count_pictures, find_frame, resample_actions, resample_positions
+from aim.util import console
+from sim.types import CONTROL_HZ, Event, UserError
+
+CLOCK_TOLERANCE_FRAMES = 0.45  # how far a timestamp may be from its frame number, unless the mapping says otherwise
+MAX_EPISODES_NAMED = 20  # in one line
+
+
+class MappedReader:
+    """A recorded set as an `EpisodeReader`."""
+
+    def __init__(self, recorded: RecordedSet, mapping: RobotMapping, numbers: Sequence[EpisodeNumbers]) -> None:
+        """Hold the numbers of all episodes; pictures are read when they are asked for."""
+        self.recorded, self.mapping = recorded, mapping
+        fps, self._delta = recorded.fps, is_delta(mapping.action_kinds)
+        self._numbers = tuple(episode.number for episode in numbers)
+        self._motions = tuple(
+            Motion(resample_positions(each.state, fps), resample_actions(each.action, self._delta, fps),
+                   each.instruction) for each in numbers
+        )  # fmt: skip
+        lengths = recorded.episodes
+        self.episodes = tuple(
+            Ref(i, f"episode {number}", count_pictures(lengths[number], fps), self._identify(number, move))
+            for i, (number, move) in enumerate(zip(self._numbers, self._motions, strict=True))
+        )
+        self.info = DatasetInfo(
+            path=recorded.path, robot=mapping.robot, cameras=tuple(mapping.cameras),
+            size=self._find_size(), mapping=mapping,
+            state=measure_space(mapping.state_channels, mapping.state_kinds, [move.state for move in self._motions]),
+            action=measure_space(mapping.action_labels, mapping.action_kinds, [move.action for move in self._motions]),
+        )  # fmt: skip
+
+    def motion(self, ref: Ref) -> Motion:
+        """Numbers of an episode."""
+        return self._motions[ref.index]
+
+    def frames(self, ref: Ref, camera: str, pictures: Sequence[int]) -> NDArray[np.uint8]:
+        """Pictures (k h w 3) of one camera, made to fit the mapping's ratio."""
+        feature = self.mapping.cameras[camera].feature
+        numbers = [find_frame(range(ref.pictures)[picture], self.recorded.fps) for picture in pictures]
+        found = self.recorded.read_frames(self._numbers[ref.index], feature, numbers)
+        return self.mapping.fit_images(camera, found)
+
+    def maps(self, ref: Ref, camera: str, pictures: Sequence[int]) -> None:
+        """None: a recorded set has no value maps."""
+        return None
+
+    def depth(self, ref: Ref, camera: str) -> None:
+        """None: no depth is mapped."""
+        return None
+
+    def events(self, ref: Ref) -> tuple[Event, ...] | None:
+        """None: no contacts are recorded."""
+        return None
+
+    def sim_state(self, ref: Ref) -> None:
+        """None: there was no simulator."""
+        return None
+
+    def close(self) -> None:
+        """Close all files; reading opens them again."""
+        self.recorded.close()
+
+    def _find_size(self) -> tuple[int, int]:
+        height, width = self.frames(self.episodes[0], next(iter(self.mapping.cameras)), [0]).shape[1:3]
+        return height, width
+
+    def _identify(self, number: int, move: Motion) -> str:
+        cameras = self.mapping.cameras.items()
+        shown = [
+            [name, there.fit, there.ratio, self.recorded.identify_frames(number, there.feature)]
+            for name, there in cameras
+        ]
+        words = json.dumps([self.recorded.episodes[number], self.recorded.fps, move.instruction, shown])
+        return hashlib.sha256(words.encode() + move.state.tobytes() + move.action.tobytes()).hexdigest()
+
+
+def read_recorded(
+    recorded: RecordedSet, mapping: RobotMapping, only: Iterable[int] = (), without: Iterable[int] = ()
+) -> MappedReader:
+    """Reader of a recorded set; `UserError` where mapping and set do not fit, or an episode cannot be used."""
+    check_mapping(recorded, mapping)
+    chosen = choose_episodes(recorded, mapping, only, without)
+    problems: dict[int, UserError] = {}
+    notes: list[str] = []
+    cameras = [there.feature for there in mapping.cameras.values()]
+    for number in chosen:
+        try:
+            notes += recorded.check_files(number, cameras)
+        except UserError as error:
+            problems[number] = error
+    clocks: dict[int, float] = {}
+    several, odd = 0, []
+    numbers: list[EpisodeNumbers] = []
+    features = tuple(dict.fromkeys((*mapping.state, *mapping.action)))
+    for number, rows in recorded.read_rows([number for number in chosen if number not in problems], features):
+        try:
+            if isinstance(rows, UserError):
+                raise rows
+            clocks[number] = check_clock(recorded, mapping, number, rows)
+            numbers.append(convert_rows(recorded, mapping, number, rows))
+            several += len(rows.tasks) > 1
+            odd += rows.notes
+        except UserError as error:
+            problems[number] = error
+    _raise_problems(recorded, problems, len(chosen))
+    numbers.sort(key=lambda each: each.number)
+    _check_ranges(recorded, mapping, numbers)
+    _tell_clocks(recorded, clocks)
+    if several:
+        notes.append(f"of several tasks that an episode names the first is read; there are {several} such")
+    if odd:
+        notes.append(f"{odd[0]}; there are {len(odd)} such, and the rows are what is read")
+    notes += check_motions(mapping, numbers, recorded.fps, recorded.path)
+    for line in (*notes[:MAX_EPISODES_NAMED], *_describe_fit(recorded, mapping, numbers)):
+        console.print_note(f"{recorded.path}: {line}")
+    return MappedReader(recorded, mapping, numbers)
+
+
+def check_mapping(recorded: RecordedSet, mapping: RobotMapping) -> None:
+    """Raise `UserError` where the mapping names what the set does not have."""
+    for name, there in mapping.cameras.items():
+        if there.feature not in recorded.cameras:
+            valid = ", ".join(recorded.cameras) or "none"
+            raise UserError(f"{recorded.path}: no camera {there.feature!r} for {name!r}; it has {valid}")
+    parts = [(mapping.state, mapping.state_channels), (mapping.action, mapping.action_channels)]
+    for features, channels in parts:
+        try:
+            places = find_channels(recorded.vectors, features, channels)
+        except UserError as error:
+            raise UserError(f"{recorded.path}: {error}") from error
+        twice = [name for i, name in enumerate(channels) if places[i] in places[:i]]
+        if twice:
+            raise UserError(f"{recorded.path}: {twice[0]!r} is a channel that the mapping has under another name too")
+
+
+def choose_episodes(
+    recorded: RecordedSet, mapping: RobotMapping, only: Iterable[int] = (), without: Iterable[int] = ()
+) -> list[int]:
+    """Numbers of the episodes to read, less those without frames; `UserError` where one is none of the set's."""
+    there = recorded.episodes
+    wanted, left_out = set(only) or set(mapping.only) or set(there), {*without, *mapping.without}
+    for number in sorted(wanted | left_out):
+        if number not in there:
+            raise UserError(f"{recorded.path} has no episode {number}; it has {describe_numbers(list(there))}")
+    empty = [number for number in sorted(wanted - left_out) if there[number] < 1]
+    if empty:
+        console.print_note(f"{recorded.path}: no frames in episodes {describe_numbers(empty)}; they are left out")
+    chosen = [number for number in sorted(wanted - left_out) if there[number] > 0]
+    if not chosen:
+        raise UserError(f"{recorded.path}: no episode is left to read")
+    return chosen
+
+
+def check_clock(recorded: RecordedSet, mapping: RobotMapping, number: int, rows: EpisodeRows) -> float:
+    """Largest deviation in seconds of an episode's timestamps from frame / fps, beside a constant offset.
+
+    `UserError` saying where and how far, where it is above the tolerance.
+    """
+    error, frame, tolerance = measure_clock_error(recorded.fps, rows, mapping.clock_tolerance_s)
+    if not error <= tolerance:
+        where = f"{recorded.path}: episode {number}: timestamp is not frame_index / {recorded.fps:g}"
+        said = f"{where}: {error * 1e3:.1f} ms off at frame {frame}, {tolerance * 1e3:.1f} ms are allowed"
+        raise UserError(f"{said}; [clock] tolerance_s in the mapping allows more")
+    return error
+
+
+def measure_clock_error(fps: float, rows: EpisodeRows, tolerance_s: float | None) -> tuple[float, int, float]:
+    """Largest deviation in seconds of timestamps from frame / fps, at which frame, and what is allowed.
+
+    A constant offset counts for nothing. It is the middle of the deviations: the first stamp may jitter like any other.
+    """
+    tolerance = CLOCK_TOLERANCE_FRAMES / fps if tolerance_s is None else tolerance_s
+    if rows.timestamps is None:
+        return 0.0, 0, tolerance
+    apart = rows.timestamps - np.arange(len(rows.timestamps)) / fps
+    finite = apart[np.isfinite(apart)]
+    middle = (finite.max() + finite.min()) / 2 if len(finite) else 0.0
+    apart = np.abs(apart - middle)
+    frame = int(np.argmax(np.where(np.isfinite(apart), apart, np.inf)))
+    return float(apart[frame]), frame, tolerance
+
+
+def convert_rows(recorded: RecordedSet, mapping: RobotMapping, number: int, rows: EpisodeRows) -> EpisodeNumbers:
+    """Numbers of an episode in our units; `UserError` naming episode, feature and channel where one cannot be."""
+    where = f"{recorded.path}: episode {number}"
+    state = _pick_channels(recorded, rows, mapping.state, mapping.state_channels, where)
+    action = _pick_channels(recorded, rows, mapping.action, mapping.action_channels, where)
+    state, action = mapping.state_from_set(state), mapping.action_from_set(action)
+    state = unwrap_angles(state, mapping.wraps_state)
+    kinds, paired = mapping.action_kinds, len(mapping.names) if mapping.state else 0
+    wraps = mapping.wraps_action & ~is_delta(kinds)
+    action = np.concatenate(
+        [
+            nearest_turn(action[:, :paired], state[:, :paired], wraps[:paired]),
+            unwrap_angles(action[:, paired:], wraps[paired:]),
+        ],
+        axis=1,
+    )
+    is_joint = np.array([kind == "joint_position" for kind in mapping.state_kinds[:paired]], bool)
+    is_target = np.array([kind == "joint_position" for kind in kinds], bool)
+    advice = "list it in [joints] wrap"
+    jump = find_angle_jump(state[:, :paired], is_joint, mapping.names)
+    if jump:
+        raise UserError(f"{where}: {' and '.join(mapping.state)} {jump}; {advice}")
+    jump = find_angle_jump(action, is_target, mapping.action_labels)
+    jump = jump or find_far_target(action[:, :paired], state[:, :paired], is_target[:paired], mapping.names)
+    if jump and np.abs(state[:, :paired][:, is_joint]).max(initial=0.0) < 2 * np.pi:
+        raise UserError(f"{where}: {' and '.join(mapping.action)} {jump}; {advice}")
+    words = rows.tasks[0] if rows.tasks else mapping.text
+    if not words:
+        raise UserError(f'{where} names no task; give the mapping [text] default = "..."')
+    return EpisodeNumbers(number, state, action, words)
+
+
+def measure_space(
+    names: Sequence[str], kinds: Sequence, parts: Sequence[NDArray[np.float32]]
+) -> ActionSpace:  # fmt: skip
+    """Space of recorded vectors (steps d): bounds and speeds are those that were recorded."""
+    filled = [part for part in parts if len(part)]
+    width = len(names)
+    low = np.min([part.min(0) for part in filled], 0) if filled else np.full(width, -np.inf)
+    high = np.max([part.max(0) for part in filled], 0) if filled else np.full(width, np.inf)
+    steps = [np.abs(np.diff(part, axis=0)).max(0) for part in filled if len(part) > 1]
+    speed = np.where(is_delta(kinds), np.maximum(-low, high), np.max(steps, 0) if steps else np.inf) * CONTROL_HZ
+    return ActionSpace(
+        tuple(names), tuple(kinds), tuple(low.tolist()), tuple(high.tolist()), tuple(speed.tolist()), CONTROL_HZ
+    )
+
+
+def describe_numbers(numbers: Sequence[int]) -> str:
+    """Numbers in rising order as text, runs as FIRST-LAST."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
+def _pick_channels(
+    recorded: RecordedSet, rows: EpisodeRows, features: Sequence[str], channels: Sequence[str], where: str
+) -> Rows:
+    length = len(next(iter(rows.values.values())))
+    vector = np.concatenate([np.zeros((length, 0)), *(rows.values[feature] for feature in features)], axis=1)
+    picked = vector[:, find_channels(recorded.vectors, features, channels)]
+    bad = np.argwhere(~np.isfinite(picked))
+    if len(bad):
+        said = f"{' and '.join(features)} {channels[bad[0, 1]]!r} is not finite at frame {bad[0, 0]}"
+        raise UserError(f"{where}: {said}")
+    return picked
+
+
+def _raise_problems(recorded: RecordedSet, problems: dict[int, UserError], count: int) -> None:
+    """Raise `UserError` with the first problem, and how to leave out the episodes that have one, if others are left."""
+    if problems:
+        numbers = sorted(problems)
+        first = problems[numbers[0]]
+        if len(numbers) == count:
+            raise first
+        said = f"--without {describe_numbers(numbers)} leaves out what cannot be read"
+        raise UserError(f"{first}; {said} ({len(numbers)} of {count} episodes)") from first
+
+
+def _check_ranges(recorded: RecordedSet, mapping: RobotMapping, numbers: Sequence[EpisodeNumbers]) -> None:
+    for part in ("state", "action"):
+        rows = [vars(each)[part] for each in numbers]
+        low, high = (np.stack([bound(part, axis=0) for part in rows]) for bound in (np.min, np.max))
+        wrong = mapping.find_range_error(part, low.min(0), high.max(0))
+        if wrong:
+            raise UserError(f"{recorded.path}: {wrong}; mend the mapping")
+
+
+def _tell_clocks(recorded: RecordedSet, clocks: dict[int, float]) -> None:
+    """Note the largest deviation of timestamps, where it is above a tenth of a frame."""
+    worst = max(clocks, key=lambda number: clocks[number])
+    if clocks[worst] * recorded.fps > CLOCK_TOLERANCE_FRAMES / 5:
+        said = f"timestamps deviate by up to {clocks[worst] * 1e3:.1f} ms (episode {worst})"
+        console.print_note(f"{recorded.path}: {said} from frame numbers, which are what is read")
+
+
+def _describe_fit(recorded: RecordedSet, mapping: RobotMapping, numbers: Sequence[EpisodeNumbers]) -> list[str]:
+    """Lines on what is read otherwise than one may expect."""
+    lines = []
+    for name, there in mapping.cameras.items():
+        height, width = recorded.read_frames(numbers[0].number, there.feature, [0]).shape[1:3]
+        if abs(width / height / there.ratio - 1.0) > 1 / min(height, width):
+            done = {"letterbox": "letterboxed", "crop": "cropped at the centre", "squeeze": "squeezed"}[there.fit]
+            lines.append(f"{name} of {height} x {width} is {done} to the ratio {there.ratio:g}")
+    return lines

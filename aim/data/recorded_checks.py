@@ -1,0 +1,88 @@
+"""What a recorded set holds, and whether all of it can be read: files, rows, clocks, numbers, words and frames."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from aim.data.mapped import describe_numbers, measure_clock_error
+from aim.data.recorded import EpisodeRows, RecordedSet
+from sim.types import UserError
+
+FRAMES_AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class RecordedSurvey:
+    """Counts of a recorded set, and one line for each thing that is wrong with an episode."""
+
+    episodes: int
+    frames: int
+    shortest: int  # frames
+    longest: int
+    tasks: dict[str, int]  # episodes of each
+    problems: tuple[str, ...] = ()
+
+
+def survey_recorded(recorded: RecordedSet) -> RecordedSurvey:
+    """Counts of a set; rows are read for the tasks, pictures are not. Episodes that cannot be read count too."""
+    tasks: collections.Counter[str] = collections.Counter()
+    problems = []
+    for number, rows in recorded.read_rows([n for n, length in recorded.episodes.items() if length > 0], ()):
+        if isinstance(rows, UserError):
+            problems.append(f"episode {number}: {rows}")
+        else:
+            tasks.update(rows.tasks[:1])
+    lengths = recorded.episodes.values()
+    return RecordedSurvey(len(lengths), sum(lengths), min(lengths), max(lengths), dict(tasks), tuple(problems))
+
+
+def verify_recorded(recorded: RecordedSet, watch: Callable[[int], None] = lambda number: None) -> RecordedSurvey:
+    """Survey of a set of which every row and every frame was read."""
+    found = survey_recorded(recorded)
+    problems = [f"episode {n} has no frames" for n, length in recorded.episodes.items() if length < 1]
+    features = tuple(recorded.vectors)
+    for number, rows in recorded.read_rows([n for n, length in recorded.episodes.items() if length > 0], features):
+        problems += _check_episode(recorded, number, rows)
+        watch(number)
+    silent = found.episodes - sum(found.tasks.values()) - len(found.problems)
+    if silent:
+        problems.append(f"{silent} episodes name no task")
+    return RecordedSurvey(**{**vars(found), "problems": tuple(problems)})
+
+
+def _check_episode(recorded: RecordedSet, number: int, rows: EpisodeRows | UserError) -> list[str]:
+    """Lines on what is wrong with an episode."""
+    where = f"episode {number}"
+    try:
+        if isinstance(rows, UserError):
+            raise rows
+        lines = [*recorded.check_files(number, recorded.cameras), *rows.notes]
+        for feature, values in rows.values.items():
+            bad = np.argwhere(~np.isfinite(values))
+            if len(bad):
+                label = recorded.vectors[feature].labels[bad[0, 1]]
+                lines.append(f"{where}: {feature} {label!r} is not finite at frame {bad[0, 0]}")
+        error, frame, tolerance = measure_clock_error(recorded.fps, rows, None)
+        if not error <= tolerance:
+            lines.append(f"{where}: timestamp is {error * 1e3:.1f} ms off frame_index / {recorded.fps:g} at {frame}")
+        length = recorded.episodes[number]
+        for camera in recorded.cameras:
+            for first in range(0, length, FRAMES_AT_ONCE):
+                recorded.read_frames(number, camera, range(first, min(first + FRAMES_AT_ONCE, length)))
+        return lines
+    except UserError as error:
+        return [f"{where}: {error}"]
+
+
+def describe_lengths(found: RecordedSurvey, fps: float) -> str:
+    """Lengths of the episodes in words."""
+    return f"{found.shortest} to {found.longest} frames, {found.shortest / fps:.1f} to {found.longest / fps:.1f} s"
+
+
+def describe_episodes(recorded: RecordedSet) -> str:
+    """Numbers of the episodes in words."""
+    return describe_numbers(list(recorded.episodes))

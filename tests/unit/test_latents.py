@@ -1,0 +1,158 @@
+"""Tokens are written block by block and mapped: what stops a coding costs one block, and memory holds no dataset."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import tomllib
+from collections import namedtuple
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lerobot_set import TOML, toy_part, write
+from toy import CAMERAS, JOINTS, dataset, episode
+
+from aim import presets
+from aim.config import CodecConfig, DataConfig
+from aim.data import latent_files, latents, source
+from aim.data.formats.lerobot import LeRobotSet
+from aim.data.mapped import read_recorded
+from aim.data.mapping_file import parse_mapping
+from aim.model.codec import Codec
+from sim.types import UserError
+
+CONFIG = presets.tiny("aloha", CAMERAS, JOINTS, JOINTS).codec
+MOVING = DataConfig(shifts=1, farthest=4)
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> source.Source:
+    """Return five short episodes."""
+    folder = tmp_path_factory.mktemp("toy") / "set"
+    return source.of(dataset(folder, [episode(seed, side=32, pictures=4) for seed in range(5)], side=32))
+
+
+def make_codec(config: CodecConfig) -> Codec:
+    """Return a codec that has learned nothing, but tells pictures apart."""
+    torch.manual_seed(0)
+    made = Codec(config).eval()
+    torch.nn.init.normal_(made.analysis, std=0.05)
+    return made
+
+
+@pytest.fixture(scope="module")
+def codec() -> Codec:
+    """Return a codec of the toy's cameras."""
+    return make_codec(CONFIG)
+
+
+def same(a: latents.Latents, b: latents.Latents) -> bool:
+    """Tell whether two sets of tokens are the same."""
+    return all(torch.equal(vars(a)[name], vars(b)[name]) for name in ("rgb", "map", "starts", "shifts"))
+
+
+@pytest.mark.parametrize("block", [1, 5, 8, 1000])
+def test_files_hold_what_memory_would(
+    data: source.Source, codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr(latents, "BLOCK_PICTURES", block)
+    assert same(latents.cached(tmp_path, codec, data, MOVING), latents.encode(codec, data, MOVING))
+
+
+@pytest.mark.parametrize("stopped_after", range(5))
+def test_what_stops_a_coding_costs_one_block(
+    data: source.Source, codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_after: int
+) -> None:
+    monkeypatch.setattr(latents, "BLOCK_PICTURES", 1)  # an episode a block
+    read, true = [], data.reader.frames
+
+    def frames(ref: source.Ref, camera: str, pictures: list[int]) -> np.ndarray:
+        if camera == CAMERAS[0]:
+            read.append(ref.index)
+        if ref.index > stopped_after and len(read) < 100 and not resumed:
+            raise KeyboardInterrupt
+        return true(ref, camera, pictures)
+
+    resumed: list[bool] = []
+    monkeypatch.setattr(data.reader, "frames", frames)
+    if stopped_after < 4:
+        with pytest.raises(KeyboardInterrupt):
+            latents.cached(tmp_path, codec, data, MOVING)
+    else:
+        latents.cached(tmp_path, codec, data, MOVING)
+    folder = tmp_path / latents.identity(codec, data, MOVING)
+    done = latent_files.count_done(folder)
+    assert done in (stopped_after, stopped_after + 1)  # the reader is one episode ahead
+    resumed.append(True)
+    read.clear()
+    found = latents.cached(tmp_path, codec, data, MOVING)
+    assert sorted(set(read)) == list(range(done, 5)), "what was kept is not coded again"
+    assert same(found, latents.encode(codec, data, MOVING))
+
+
+def test_another_codec_is_another_folder_and_the_old_one_goes(
+    data: source.Source, codec: Codec, tmp_path: Path
+) -> None:
+    latents.cached(tmp_path, codec, data, MOVING)
+    (tmp_path / "old.safetensors").write_bytes(b"tokens as they were kept before")
+    plain = latents.cached(tmp_path, codec, data, DataConfig())
+    assert [entry.name for entry in tmp_path.iterdir()] == [latents.identity(codec, data, DataConfig())]
+    assert same(plain, latents.encode(codec, data))
+
+
+@pytest.mark.parametrize("change", ["short", "gone", "progress"])
+def test_damaged_files_are_a_line(data: source.Source, codec: Codec, tmp_path: Path, change: str) -> None:
+    latents.cached(tmp_path, codec, data, MOVING)
+    folder = tmp_path / latents.identity(codec, data, MOVING)
+    if change == "short":
+        (folder / "rgb.f16").write_bytes(b"few")
+    elif change == "gone":
+        (folder / "map.f16").unlink()
+    else:
+        (folder / "progress.json").write_text("{")
+    with pytest.raises(UserError, match=r"is damaged; remove .*, and it is made anew") as error:
+        latents.cached(tmp_path, codec, data, MOVING)
+    assert "\n" not in str(error.value)
+
+
+def test_a_full_disk_is_known_before_the_work(
+    data: source.Source, codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10, 10, 1000))
+    with pytest.raises(UserError, match=r"20 pictures, each coded 2 times, take .* GiB of the disk at"):
+        latents.cached(tmp_path, codec, data, MOVING)
+
+
+def test_a_set_without_maps_keeps_one_black_one(tmp_path: Path) -> None:
+    mapping = parse_mapping(tomllib.loads(TOML), "toy.toml")
+    recorded = LeRobotSet(write(tmp_path / "set", [toy_part(seed) for seed in range(2)]))
+    unmapped = source.Source(read_recorded(recorded, mapping))
+    codec = make_codec(presets.tiny("toyarm", unmapped.cameras, 3, 3).codec)
+    found = latents.cached(tmp_path / "kept", codec, unmapped, MOVING)
+    assert not list(tmp_path.rglob("map.f16"))
+    assert found.map.shape == found.rgb.shape
+    black = latents.black_tokens(codec).half()[0]
+    assert (found.map == black).all()
+    assert same(found, latents.encode(codec, unmapped, MOVING))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=6), st.integers(1, 9))
+def test_every_row_is_written_once(lengths: list[int], block: int) -> None:
+    """Whatever the lengths of the episodes and the blocks: each row of each version lies in its place."""
+    total = sum(lengths)
+    tokens = torch.arange(2 * total * 3 * 2).view(2, total, 3, 2).half()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "key"
+        latent_files.reserve(folder, tuple(tokens.shape), ["rgb"])
+        first = 0
+        while first < total:
+            part = tokens[:, first : first + block]
+            latent_files.write_block(folder, tuple(tokens.shape), first, {"rgb": part}, first)
+            first += part.shape[1]
+        assert torch.equal(latent_files.open_tokens(folder, tuple(tokens.shape), "rgb"), tokens)

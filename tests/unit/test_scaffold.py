@@ -1,0 +1,167 @@
+"""A first mapping is right about what statistics can tell, marks what it guessed, and is read as it is written."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lerobot_set import ACTION, HEAD, STATE, WRIST, Part, counted_part, edit_info, edit_tables, embed_images, write
+
+from aim import cli
+from aim.data.action_space import ChannelKind
+from aim.data.formats.lerobot import LeRobotSet
+from aim.data.mapped import read_recorded
+from aim.data.mapping import RobotMapping
+from aim.data.mapping_file import parse_mapping
+from aim.data.scaffold import guess_stroke, write_scaffold
+from sim.types import UserError
+
+FRAMES, FPS = 120, 25
+Convert = Callable[[np.ndarray], np.ndarray]
+JOINTS = ["shoulder", "elbow", "wrist", "gripper"]
+
+
+def swing(episode: int) -> np.ndarray:
+    """Joints (FRAMES + 1, 3) that swing, in radians, and a gripper from 0 to 1."""
+    seconds = np.arange(FRAMES + 1)[:, None] / FPS
+    joints = 0.8 * np.sin(seconds * [1.3, 0.9, 1.7] + [0.1, 1.0, 2.0] + episode)
+    return np.concatenate([joints, 0.5 + 0.5 * np.sin(seconds + episode)], 1)
+
+
+def write_set(
+    path: Path, state: Callable[[np.ndarray], np.ndarray], action: Callable[[np.ndarray], np.ndarray]
+) -> Path:
+    """Write two episodes whose rows are functions of `swing`, (FRAMES + 1, 4) to (FRAMES, 4)."""
+    parts = [
+        Part(state(swing(e)).astype(np.float32), action(swing(e)).astype(np.float32), counted_part(e, FRAMES).pictures)
+        for e in range(2)
+    ]
+    return write(path, parts, names=JOINTS)
+
+
+def degrees(rows: np.ndarray) -> np.ndarray:
+    """Degrees and per cent."""
+    return np.concatenate([np.rad2deg(rows[:, :3]), 100 * rows[:, 3:]], 1)
+
+
+def differences(rows: np.ndarray) -> np.ndarray:
+    """Differences of joints, a gripper as it is."""
+    return np.concatenate([np.diff(rows[:, :3], axis=0), rows[1:, 3:]], 1)
+
+
+def scaffold(path: Path) -> tuple[str, RobotMapping]:
+    """First mapping of a set, as text and as it is read."""
+    text = write_scaffold(LeRobotSet(path))
+    return text, parse_mapping(tomllib.loads(text), "scaffold")
+
+
+@pytest.mark.parametrize(
+    ("state", "action", "units", "kind", "stroke"),
+    [
+        (lambda r: r[:-1], lambda r: r[1:], "radians", "joint_position", (0.0, 1.0)),
+        (lambda r: degrees(r[:-1]), lambda r: degrees(r[1:]), "degrees", "joint_position", (0.0, 100.0)),
+        (lambda r: r[:-1], differences, "radians", "joint_delta", (0.0, 1.0)),
+        (lambda r: degrees(r[:-1]), lambda r: differences(degrees(r)), "degrees", "joint_delta", (0.0, 100.0)),
+    ],
+)
+def test_units_kinds_and_strokes_follow_from_the_numbers(
+    tmp_path: Path, state: Callable, action: Callable, units: str, kind: ChannelKind, stroke: tuple[float, float],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    path = write_set(tmp_path / "set", state, action)
+    text, mapping = scaffold(path)
+    assert (mapping.units, mapping.kind) == (units, kind)
+    assert mapping.gripper["gripper"].state == mapping.gripper["gripper"].action == stroke
+    assert mapping.names == tuple(JOINTS) and not mapping.scale
+    assert [line for line in text.splitlines() if line.startswith(("units", "kind")) and "GUESS" not in line] == []
+    data = read_recorded(LeRobotSet(path), mapping)
+    assert capsys.readouterr().err == "", "what it wrote follows"
+    true = swing(0)
+    np.testing.assert_allclose(data.motion(data.episodes[0]).state[::4], true[: FRAMES - 2 : 2][: 60 - 1], atol=1e-4)
+
+
+def test_displacements_that_are_a_fraction_get_their_scale(tmp_path: Path) -> None:
+    path = write_set(tmp_path / "set", lambda r: r[:-1], lambda r: differences(r) * [20, 20, 20, 1])
+    _, mapping = scaffold(path)
+    assert mapping.kind == "joint_delta"
+    assert all(mapping.scale[name].action == (pytest.approx(0.05, rel=0.02), 0.0) for name in JOINTS[:3])
+    data = read_recorded(LeRobotSet(path), mapping)
+    moved = data.motion(data.episodes[1]).action[:, :3].sum(0)
+    steps = len(data.motion(data.episodes[1]).action)
+    true = swing(1)
+    np.testing.assert_allclose(moved, (true[steps // 2] - true[0])[:3], rtol=0.02, atol=2e-3)
+
+
+def test_counts_of_servos_get_their_scale(tmp_path: Path) -> None:
+    def count(rows: np.ndarray) -> np.ndarray:
+        return np.round(rows * [652, 652, 652, 2000] + [2048, 2048, 2048, 1000])
+
+    path = write_set(tmp_path / "set", lambda r: count(r[:-1]), lambda r: count(r[1:]))
+    _, mapping = scaffold(path)
+    assert mapping.scale["shoulder"].state == (pytest.approx(2 * np.pi / 4096), pytest.approx(-np.pi))
+    data = read_recorded(LeRobotSet(path), mapping)
+    assert np.abs(data.motion(data.episodes[0]).state[:, :3]).max() < 1.1
+
+
+def test_an_action_of_other_names_is_paired_and_the_rest_is_state_only(tmp_path: Path) -> None:
+    path = write_set(tmp_path / "set", lambda r: r[:-1], differences)
+    features = json.loads((path / "meta/info.json").read_text())["features"]
+    features[STATE] |= {"shape": [5], "names": ["x", "y", "z", "finger", "force"]}
+    features[ACTION] |= {"names": ["dx", "dy", "dz", "gripper"]}
+    edit_info(path, features=features)
+    edit_tables(path, lambda columns: columns | {STATE: [[*row, 9.5] for row in columns[STATE]]})
+    text, mapping = scaffold(path)
+    assert mapping.names == ("x", "y", "z", "finger") and mapping.action_names == ("dx", "dy", "dz", "gripper")
+    assert mapping.state_only == ("force",) and mapping.kind == "ee_delta"
+    assert "GUESS: which action belongs to which state" in text
+
+
+def test_cameras_get_short_names_and_wrists_come_last(tmp_path: Path) -> None:
+    parts = [dataclasses.replace(counted_part(0, 30), tasks=())]
+    path = embed_images(write(tmp_path / "set", parts), parts)
+    text, mapping = scaffold(path)
+    assert {name: camera.feature for name, camera in mapping.cameras.items()} == {
+        "top": HEAD, "gripper_cam_wrist": WRIST,
+    }  # fmt: skip
+    assert mapping.text and "[text]" in text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "stroke"),
+    [(0, 0.039, (0, 0.04)), (0, 0.07, (0, 0.08)), (0, 0.96, (0, 1)), (2, 97, (0, 100)), (0, 250, (0, 255)),
+     (-1, 1, (-1, 1)), (-90, 80, (-100, 100)), (5, 5, (5, 6)), (2000, 3000, (2000, 3000))],
+)  # fmt: skip
+def test_strokes_are_usual_ones_or_the_extremes(low: float, high: float, stroke: tuple[float, float]) -> None:
+    assert guess_stroke(np.array([low, high, low])) == stroke
+
+
+def test_a_set_without_actions_is_a_line(tmp_path: Path) -> None:
+    path = write_set(tmp_path / "set", lambda r: r[:-1], lambda r: r[1:])
+    features = json.loads((path / "meta/info.json").read_text())["features"]
+    del features[ACTION]
+    edit_info(path, features=features)
+    with pytest.raises(UserError, match=f"has no feature of actions; it has {STATE}"):
+        write_scaffold(LeRobotSet(path))
+
+
+def test_the_verbs_of_data_know_recorded_sets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_set(tmp_path / "set", lambda r: r[:-1], lambda r: r[1:])
+    assert cli.main(["data", "map", str(path)]) == 0
+    assert parse_mapping(tomllib.loads(capsys.readouterr().out), "map").names == tuple(JOINTS)
+    for verb in ("info", "verify"):
+        assert cli.main(["data", verb, str(path), "--json"]) == 0
+        heard = capsys.readouterr()
+        found = json.loads(heard.out.splitlines()[-1])
+        assert (found["episodes"], found["frames"], found["fps"], found["ok"]) == (2, 2 * FRAMES, FPS, True)
+        assert "2 episodes, 240 frames at 25 a second" in heard.err
+    edit_tables(path, lambda columns: columns | {STATE: [[np.nan, *row[1:]] for row in columns[STATE]]})
+    assert cli.main(["data", "verify", str(path), "--json"]) == 2
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert not found["ok"] and len(found["problems"]) == 2 and "is not finite at frame 0" in found["problems"][0]
+    assert cli.main(["data", "map", str(tmp_path / "nothing"), "--json"]) == 2
+    assert "is no recorded set" in json.loads(capsys.readouterr().out.splitlines()[-1])["error"]
