@@ -47,7 +47,7 @@ class CodecConfig:
 class ModelConfig:
     """The shape of the world action model. `layout` gives (view, y, x) of each token of one latent frame."""
 
-    layout: tuple[tuple[int, int, int], ...]
+    token_grid: tuple[tuple[int, int, int], ...]
     token_channels: int  # c: latent channels of the patch that makes a token
     action_dim: int  # d
     state_dim: int  # s
@@ -57,22 +57,24 @@ class ModelConfig:
     heads: int
     head_dim: int
     layers: int
-    ffn: int  # width of the feed-forward nets of rgb and map
-    action_ffn: int
+    ffn_dim: int  # width of the feed-forward nets of rgb and map
+    action_ffn_dim: int
     chunk: int = 32  # k, control steps
     action_patch: int = 4  # control steps a token
-    futures: int = 2  # f, latent frames
+    num_future_frames: int = 2  # f, latent frames
     past_frames: int = 1  # p, latent frames before the current one
     past_actions: int = 16  # q, control steps
     variant: str = "paper"  # who sees whom: a table of aim.model.intent
     shared_map: bool = False  # the map stream uses the weights of rgb (its embedding and head apart)
     geometry: bool = False  # tokens of the current observation carry the 3-D position of their patch
-    shifted: bool = False  # tokens are told by how much their picture was moved: see `DataConfig.shifts`
+    shift_conditioning: bool = (
+        False  # tokens are told by how much their picture was moved: see `DataConfig.shift_augmentations`
+    )
     predict: Predict = "data"  # what the heads of pictures and maps say; pretrained Wan says velocities
     rope_base: float = 100.0  # the longest distance is a few frames or tokens; pretrained Wan has 10,000
     video_shift: float = 5.0
     action_shift: float = 1.0
-    action_draws: int = 1  # noisy chunks of each sample: the rest of the sequence is computed once for all
+    noise_samples_per_action: int = 1  # noisy chunks of each sample: the rest of the sequence is computed once for all
     map_weight: float = 1.0
     action_weight: float = 1.0
     history_noise: float = 0.5  # probability that a row's history is noised
@@ -83,12 +85,12 @@ class ModelConfig:
     @property
     def tokens(self) -> int:
         """n: tokens a latent frame has over all views."""
-        return len(self.layout)
+        return len(self.token_grid)
 
     @property
     def actions_per_frame(self) -> int:
         """Control steps from one latent frame to the next."""
-        return self.chunk // self.futures
+        return self.chunk // self.num_future_frames
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,11 @@ class DataConfig:
     """How an episode is cut into samples: latent frames lie `frame_stride` pictures apart."""
 
     frame_stride: int = 4  # pictures of the 12.5 Hz stream
-    execute: int = 16  # control steps of a chunk that are carried out before the next is asked for
-    shifts: int = 0  # codings of every episode with its pictures moved a little, beside the one as they are
-    farthest: int = 8  # pixels that a picture is moved at most, down and right or up and left
+    execution_horizon: int = 16  # control steps of a chunk that are carried out before the next is asked for
+    shift_augmentations: int = (
+        0  # codings of every episode with its pictures moved a little, beside the one as they are
+    )
+    max_shift_px: int = 8  # pixels that a picture is moved at most, down and right or up and left
 
 
 @dataclass(frozen=True)
@@ -136,37 +140,48 @@ class Run:
     def __post_init__(self) -> None:
         """Refuse, with `UserError`, numbers that contradict each other."""
         model, steps = self.model, self.data.frame_stride * STEPS_PER_IMAGE
-        whole = model.futures * steps
-        _demand(model.chunk == whole, f"chunk must be {whole}: {model.futures} frames, {steps} control steps apart")
-        _demand(0 < self.data.execute <= model.chunk, f"execute must lie in 1 to {model.chunk}")
+        whole = model.num_future_frames * steps
+        _require(
+            model.chunk == whole,
+            f"chunk must be {whole}: {model.num_future_frames} frames, {steps} control steps apart",
+        )
+        _require(0 < self.data.execution_horizon <= model.chunk, f"execution_horizon must lie in 1 to {model.chunk}")
         for name, length in (("chunk", model.chunk), ("past_actions", model.past_actions)):
-            _demand(length % model.action_patch == 0, f"{name} must be a multiple of action_patch")
-        _demand(model.past_actions % model.actions_per_frame == 0, f"past_actions must be a multiple of {steps}")
+            _require(length % model.action_patch == 0, f"{name} must be a multiple of action_patch")
+        _require(model.past_actions % model.actions_per_frame == 0, f"past_actions must be a multiple of {steps}")
         limits = (self.train.steps, self.train.minutes)
         known = all(0 <= limit < inf for limit in (*limits, self.codec_train.minutes))
-        _demand(known, "steps and minutes start at 0, which is no limit")
-        _demand(max(limits) > 0, "a training needs an end: steps or minutes above 0")
-        _demand(model.action_draws >= 1, "action_draws must be at least 1")
-        _demand(model.shifted == (self.data.shifts > 0), "model.shifted must say whether data.shifts is above 0")
-        _demand(model.head_dim % 2 == 0 and model.head_dim >= 6, "head_dim must be even and at least 6")
-        _demand(model.layout == layout(self.codec), "the model's layout is not that of the codec's views")
-        _demand(model.token_channels == token_channels(self.codec), "the model's token_channels do not fit the codec")
+        _require(known, "steps and minutes start at 0, which is no limit")
+        _require(max(limits) > 0, "a training needs an end: steps or minutes above 0")
+        _require(model.noise_samples_per_action >= 1, "noise_samples_per_action must be at least 1")
+        _require(
+            model.shift_conditioning == (self.data.shift_augmentations > 0),
+            "model.shift_conditioning must say whether data.shift_augmentations is above 0",
+        )
+        _require(model.head_dim % 2 == 0 and model.head_dim >= 6, "head_dim must be even and at least 6")
+        _require(
+            model.token_grid == build_token_grid(self.codec), "the model's token_grid is not that of the codec's views"
+        )
+        _require(
+            model.token_channels == compute_token_channels(self.codec),
+            "the model's token_channels do not fit the codec",
+        )
 
 
-PATCH = 2  # latents a token has along each side
+TOKEN_PATCH = 2  # latents a token has along each side
 
 
-def token_channels(codec: CodecConfig) -> int:
+def compute_token_channels(codec: CodecConfig) -> int:
     """Return c, the numbers a token carries."""
-    return codec.latent_channels * PATCH * PATCH
+    return codec.latent_channels * TOKEN_PATCH * TOKEN_PATCH
 
 
-def layout(codec: CodecConfig) -> tuple[tuple[int, int, int], ...]:
+def build_token_grid(codec: CodecConfig) -> tuple[tuple[int, int, int], ...]:
     """Return (view, y, x) of each token of one latent frame, view by view, row by row; `UserError` on an odd size."""
-    side = codec.factor * PATCH
+    side = codec.factor * TOKEN_PATCH
     for view in codec.views:
         fits = view.height % side == 0 and view.width % side == 0
-        _demand(fits, f"view {view.name!r}: sides must be multiples of {side}")
+        _require(fits, f"view {view.name!r}: sides must be multiples of {side}")
     return tuple(
         (index, y, x)
         for index, view in enumerate(codec.views)
@@ -175,38 +190,38 @@ def layout(codec: CodecConfig) -> tuple[tuple[int, int, int], ...]:
     )
 
 
-def to_json(run: Run) -> str:
+def encode_run(run: Run) -> str:
     """Return the run as JSON text, every field named."""
     return json.dumps({"schema": SCHEMA, **dataclasses.asdict(run)}, indent=2) + "\n"
 
 
-def from_json(text: str) -> Run:
+def decode_run(text: str) -> Run:
     """Return the run that `to_json` wrote; `UserError` naming the field where the schema is broken."""
     try:
         raw = json.loads(text)
     except json.JSONDecodeError as error:
         raise UserError(f"run.json is not JSON: {error}") from error
     schema = raw.pop("schema", None) if isinstance(raw, dict) else None
-    _demand(schema == SCHEMA, f"run.json has schema {schema!r}; this version reads {SCHEMA!r}")
+    _require(schema == SCHEMA, f"run.json has schema {schema!r}; this version reads {SCHEMA!r}")
     return _decode(Run, raw, "run")
 
 
-def save(run: Run, folder: Path) -> None:
+def save_run(run: Run, folder: Path) -> None:
     """Write `run.json` into `folder`."""
-    (folder / "run.json").write_text(to_json(run))
+    (folder / "run.json").write_text(encode_run(run))
 
 
-def load(folder: Path) -> Run:
+def load_run(folder: Path) -> Run:
     """Return the run stored in `folder`; `UserError` where there is none."""
     path = folder / "run.json"
-    _demand(path.is_file(), f"no run.json in {folder}")
+    _require(path.is_file(), f"no run.json in {folder}")
     try:
-        return from_json(path.read_text())
+        return decode_run(path.read_text())
     except UserError as error:
         raise UserError(f"{folder}: {error}") from error
 
 
-def _demand(holds: bool, message: str) -> None:
+def _require(holds: bool, message: str) -> None:
     if not holds:
         raise UserError(message)
 
@@ -215,14 +230,14 @@ T = TypeVar("T")
 
 
 def _decode(kind: type[T], raw: Any, where: str) -> T:  # noqa: ANN401 - JSON has no narrower type
-    _demand(isinstance(raw, dict), f"{where} must be an object, not {raw!r}")
+    _require(isinstance(raw, dict), f"{where} must be an object, not {raw!r}")
     hints = typing.get_type_hints(kind)
     for name in raw:
         near = get_close_matches(name, hints, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(hints)}"
-        _demand(name in hints, f"{where} has no field {name!r}; {hint}")
+        _require(name in hints, f"{where} has no field {name!r}; {hint}")
     missing = [name for name in hints if name not in raw]
-    _demand(not missing, f"{where} lacks {', '.join(missing)}")
+    _require(not missing, f"{where} lacks {', '.join(missing)}")
     return kind(**{name: _value(hint, raw[name], f"{where}.{name}") for name, hint in hints.items()})
 
 
@@ -231,13 +246,13 @@ def _value(hint: Any, raw: Any, where: str) -> Any:  # noqa: ANN401 - JSON has n
         return _decode(typing.cast(type, hint), raw, where)
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
-        _demand(raw in inner, f"{where} is {raw!r}; valid are {', '.join(map(repr, inner))}")
+        _require(raw in inner, f"{where} is {raw!r}; valid are {', '.join(map(repr, inner))}")
         return raw
     if origin is tuple:
-        _demand(isinstance(raw, list), f"{where} must be a list, not {raw!r}")
+        _require(isinstance(raw, list), f"{where} must be a list, not {raw!r}")
         kinds = [inner[0]] * len(raw) if inner[-1] is ... else list(inner)
-        _demand(len(kinds) == len(raw), f"{where} must have {len(kinds)} entries")
+        _require(len(kinds) == len(raw), f"{where} must have {len(kinds)} entries")
         return tuple(_value(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(kinds, raw, strict=True)))
     fits = isinstance(raw, hint) or (hint is float and isinstance(raw, int))
-    _demand(fits and not (isinstance(raw, bool) and hint is not bool), f"{where} must be {hint.__name__}, not {raw!r}")
+    _require(fits and not (isinstance(raw, bool) and hint is not bool), f"{where} must be {hint.__name__}, not {raw!r}")
     return float(raw) if hint is float else raw

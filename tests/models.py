@@ -13,15 +13,15 @@ from torch import Tensor
 from aim import presets
 from aim.config import ModelConfig, Run
 from aim.model import intent
-from aim.model.aim import AIM
 from aim.model.batch import Context, Sample
 from aim.model.intent import VARIANTS
+from aim.model.world_action_model import WorldActionModel
 
 TEXT = 12  # width of the text
 
 
 def run(name: str) -> Run:
-    return presets.preset(name)("panda", ("head", "wrist"), action_dim=5, state_dim=6, text_width=TEXT)
+    return presets.get_preset(name)("panda", ("head", "wrist"), action_dim=5, state_dim=6, text_width=TEXT)
 
 
 def history(name: str, frames: int, actions: int) -> ModelConfig:
@@ -31,8 +31,8 @@ def history(name: str, frames: int, actions: int) -> ModelConfig:
 def narrow(config: ModelConfig) -> ModelConfig:
     """Return what a large preset asks for in the width of a small one."""
     return replace(
-        config, width=72, ffn=96, action_width=48, action_ffn=64, heads=3, head_dim=24, layers=3, token_channels=16,
-        lora_rank=0,
+        config, width=72, ffn_dim=96, action_width=48, action_ffn_dim=64, heads=3, head_dim=24, layers=3,
+        token_channels=16, lora_rank=0,
     )  # fmt: skip
 
 
@@ -43,15 +43,15 @@ CONFIGS = {
     **{f"wan5b-{name}": replace(narrow(run("wan5b").model), variant=name) for name in VARIANTS},
     "no-history": history("tiny", 0, 0),
     "long-history": history("tiny", 3, 32),
-    "narrow-actions": replace(run("tiny").model, action_width=24, action_ffn=40),
+    "narrow-actions": replace(run("tiny").model, action_width=24, action_ffn_dim=40),
     "shared-map": replace(run("tiny").model, shared_map=True),
     "velocity": replace(run("tiny").model, predict="velocity"),
     "geometry": replace(run("tiny").model, geometry=True),
-    "three-draws": replace(run("tiny").model, action_draws=3),
+    "three-draws": replace(run("tiny").model, noise_samples_per_action=3),
 }
 
 
-def randomised(model: AIM, seed: int = 0) -> AIM:
+def randomised(model: WorldActionModel, seed: int = 0) -> WorldActionModel:
     """Return the model with every weight drawn anew, none zero, large enough for influences to show."""
     draw = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -80,7 +80,7 @@ def context(config: ModelConfig, rows: int = 2, seed: int = 1) -> Context:
 
 def sample(config: ModelConfig, rows: int = 2, seed: int = 1) -> Sample:
     draw = torch.Generator().manual_seed(seed + 100)
-    frames = (rows, config.futures, config.tokens, config.token_channels)
+    frames = (rows, config.num_future_frames, config.tokens, config.token_channels)
     return Sample(
         context=context(config, rows, seed), rgb=torch.randn(frames, generator=draw),
         map=torch.randn(frames, generator=draw),
@@ -96,21 +96,21 @@ S_VIDEO, S_ACTION = torch.tensor([0.7, 0.4]), torch.tensor([0.3, 0.9])
 
 def inputs(config: ModelConfig) -> Inputs:
     """Return all that enters the model: only maps and conditions that its variant has."""
-    known, future, who = context(config), sample(config), intent.variant(config.variant)
+    known, future, who = context(config), sample(config), intent.get_variant(config.variant)
     given = {name: getattr(known, name) for name in KNOWN}
     given |= {"x": future.rgb, "a": future.action} | ({"m": future.map} if "m" in who else {})
-    return given | ({"condition": future.map * 0.5 + 0.1} if intent.condition(who) else {})
+    return given | ({"condition": future.map * 0.5 + 0.1} if intent.condition_kind(who) else {})
 
 
-def told(model: AIM, given: Inputs) -> Context:
+def told(model: WorldActionModel, given: Inputs) -> Context:
     return replace(context(model.config), **{name: given[name] for name in KNOWN})
 
 
-def predict(model: AIM, given: Inputs) -> dict[str, Tensor]:
+def predict(model: WorldActionModel, given: Inputs) -> dict[str, Tensor]:
     """Return the velocities of x, m, a from the whole sequence at once; all draws of the actions are the same."""
-    draws = model.config.action_draws
+    draws = model.config.noise_samples_per_action
     action, s_action = given["a"][:, None].expand(-1, draws, -1, -1), S_ACTION[:, None].expand(-1, draws)
-    found = model.velocities(
+    found = model.predict_velocities(
         told(model, given), given["x"], given.get("m"), action, given.get("condition"), S_VIDEO, s_action
     )
     return {**found, "a": found["a"][:, -1]}

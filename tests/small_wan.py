@@ -7,7 +7,7 @@ import dataclasses
 import torch
 from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 
-from aim.config import CodecConfig, ModelConfig, View, layout, token_channels
+from aim.config import CodecConfig, ModelConfig, View, build_token_grid, compute_token_channels
 from aim.model.batch import Context, Sample
 
 
@@ -15,10 +15,24 @@ def small(futures: int = 2, down: int = 2, across: int = 3, **changes: object) -
     """Return the configuration of a small model in Wan's shape, of one view."""
     codec = CodecConfig((View("head", 32 * down, 32 * across),), latent_channels=8)
     model = ModelConfig(
-        layout=layout(codec), token_channels=token_channels(codec), action_dim=5, state_dim=6, text_width=16, width=48,
-        action_width=24, heads=2, head_dim=24, layers=2, ffn=64, action_ffn=32, chunk=16 * futures, futures=futures,
-        shared_map=True, predict="velocity", rope_base=10_000.0,
-    )  # fmt: skip
+        token_grid=build_token_grid(codec),
+        token_channels=compute_token_channels(codec),
+        action_dim=5,
+        state_dim=6,
+        text_width=16,
+        width=48,
+        action_width=24,
+        heads=2,
+        head_dim=24,
+        layers=2,
+        ffn_dim=64,
+        action_ffn_dim=32,
+        chunk=16 * futures,
+        num_future_frames=futures,
+        shared_map=True,
+        predict="velocity",
+        rope_base=10_000.0,
+    )
     return dataclasses.replace(model, **changes)
 
 
@@ -44,6 +58,6 @@ def noise(config: ModelConfig, rows: int, words: int) -> Sample:
         text=torch.randn(rows, words, config.text_width, generator=draw),
         text_valid=torch.ones(rows, words, dtype=torch.bool),
     )  # fmt: skip
-    future = [torch.randn(rows, config.futures, n, c, generator=draw) for _ in range(2)]
+    future = [torch.randn(rows, config.num_future_frames, n, c, generator=draw) for _ in range(2)]
     action = torch.randn(rows, config.chunk, d, generator=draw)
     return Sample(context, *future, action, torch.ones(rows, dtype=torch.bool), torch.ones(d, dtype=torch.bool))

@@ -57,8 +57,8 @@ def benchmark_inference(
 
     from aim.evaluate import speed
     from aim.model import graphs, text
-    from aim.model.aim import AIM
-    from aim.model.codec import Codec
+    from aim.model.image_codec import Codec
+    from aim.model.world_action_model import WorldActionModel
     from aim.policy import load_policy
     from aim.policy.learned import ACTION_STEPS, VIDEO_STEPS
     from aim.train import precision as numbers
@@ -79,14 +79,14 @@ def benchmark_inference(
         if policy is None:
             torch.manual_seed(0)
             with torch_device:  # drawn where they are needed: five billion numbers take a processor a minute
-                codec, model = Codec(run.codec).eval(), AIM(run.model).eval()
+                codec, model = Codec(run.codec).eval(), WorldActionModel(run.model).eval()
         else:
             learned = load_policy(policy, device=str(torch_device))
             codec, model = learned.codec, learned.model
         dtype_name = numbers.resolve_precision(precision, torch_device)
         numbers.cast_linear_weights(model, dtype_name)
         speed.reset_peak_memory(torch_device)  # single precision is needed for loading alone
-        model.trunk.way = attention
+        model.trunk.attention_backend = attention
         inputs = speed.make_inputs(run, batch, sentence, torch_device)
         if compile:
             graphs.compile_inference(model)
@@ -207,10 +207,10 @@ def _resolve_run(preset: str, policy: Path | None, robot: str) -> Run:
     if bool(preset) == (policy is not None):
         raise UserError(f"give a preset or --policy, one of the two; presets: {', '.join(presets.PRESETS)}")
     if policy is not None:
-        return config.load(checkpoint.resolve_checkpoint(policy))
+        return config.load_run(checkpoint.resolve_checkpoint(policy))
     embodiment = robots.load_robot(resolve_name("robot", robot, robots.list_robots()))
     size = len(embodiment.action_names)
-    run = presets.preset(preset)(embodiment.name, tuple(embodiment.camera_names), size, size)
+    run = presets.get_preset(preset)(embodiment.name, tuple(embodiment.camera_names), size, size)
     return replace(run, weights="")  # random ones are as fast as pretrained ones
 
 

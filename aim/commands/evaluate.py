@@ -75,7 +75,7 @@ def evaluate_policy(
     plan = EvaluationPlan(
         names, embodiment.name, seed, episodes, batch, films, film_height, threads, variation, definitions
     )
-    num_missing = closed_loop.missing(policy_spec, plan, out)
+    num_missing = closed_loop.count_missing(policy_spec, plan, out)
     with console.show_progress("episodes", len(names) * episodes) as bar:
         bar.step(len(names) * episodes - num_missing)
         rows = closed_loop.evaluate(

@@ -17,8 +17,8 @@ from sim.types import UserError
 
 # fields that follow from the dataset, from the preset's text encoder or from other fields
 DERIVED_FIELDS = frozenset({
-    "codec.views", "model.layout", "model.token_channels", "model.action_dim", "model.state_dim", "model.text_width",
-    "model.shifted",
+    "codec.views", "model.token_grid", "model.token_channels", "model.action_dim", "model.state_dim",
+    "model.text_width", "model.shift_conditioning",
 })  # fmt: skip
 SHORT_FLAGS: Mapping[str, str] = {
     "--steps": "--train.steps",
@@ -32,7 +32,7 @@ SHORT_FLAGS: Mapping[str, str] = {
     "--variant": "--model.variant",
     "--geometry": "--model.geometry",
     "--no-geometry": "--model.no-geometry",
-    "--shifts": "--data.shifts",
+    "--shifts": "--data.shift-augmentations",
 }
 
 
@@ -92,8 +92,10 @@ def apply_run_flags(run: Run, words: Sequence[str]) -> Run:
     default = RunFields(run.model, run.data, run.train, run.codec, run.codec_train)
     with report_flag_errors():
         fields = tyro.cli(RunFields, default=default, prog="aim train", args=list(words))
-    layout, channels = config.layout(fields.codec), config.token_channels(fields.codec)
-    model = replace(fields.model, layout=layout, token_channels=channels, shifted=fields.data.shifts > 0)
+    layout, channels = config.build_token_grid(fields.codec), config.compute_token_channels(fields.codec)
+    model = replace(
+        fields.model, token_grid=layout, token_channels=channels, shift_conditioning=fields.data.shift_augmentations > 0
+    )
     return replace(run, **{**vars(fields), "model": model})
 
 

@@ -69,7 +69,7 @@ def train_model(
     from aim.util import machine
     from sim.types import UserError
 
-    make_run = presets.preset(preset)
+    make_run = presets.get_preset(preset)
     parse.check_writable(out)
     torch_device = machine.resolve_device(device)
     known = provenance.recall_mapping(out) if resume and mapping is None else mapping
@@ -77,8 +77,8 @@ def train_model(
     run = make_run(source.robot, source.cameras, len(source.info.action), len(source.info.state))
     seeded = replace(run.train, seed=parse.check_seed(seed)), replace(run.codec_train, seed=seed)
     run = apply_run_flags(replace(run, train=seeded[0], codec_train=seeded[1]), overrides)
-    intent.variant(run.model.variant)
-    if run.train.batch_size < 1 or not 0 < run.train.lr < inf or min(film_every or 0, run.data.shifts) < 0:
+    intent.get_variant(run.model.variant)
+    if run.train.batch_size < 1 or not 0 < run.train.lr < inf or min(film_every or 0, run.data.shift_augmentations) < 0:
         raise UserError("batch-size starts at 1, film-every and shifts at 0, and lr lies above 0")
     match = _make_eval_config(source, eval_task, eval_every, eval_episodes) if eval_task else None
     compiled = compile == "on" or (compile == "auto" and torch_device.type == "cuda")

@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aim.config import CodecConfig, DataConfig, View, layout, token_channels
+from aim.config import CodecConfig, DataConfig, View, build_token_grid, compute_token_channels
 from aim.data import latent_files, source
 from aim.data.source import Data, R, Ref, Shown, Source
 from aim.data.synthetic_maps import draw_maps
 from aim.model import canvas
-from aim.model.codec import STREAM_KINDS, Kind, PictureCodec, resized
+from aim.model.image_codec import STREAM_KINDS, Kind, PictureCodec, resize_pictures
 from aim.util import console, machine
 from sim.types import UserError
 
@@ -53,7 +53,7 @@ class Latents:
 
 def with_points(latents: Latents, data: Data, config: CodecConfig) -> Latents:
     """Return the latents with the points of their patches; `UserError` where the data has no depth."""
-    there, grids = source.of(data), canvas.grids(config)
+    there, grids = source.of(data), canvas.compute_token_grids(config)
     versions = [
         torch.cat([torch.from_numpy(there.points(ref, config.views, grids, shift.tolist()))
                    for ref, shift in zip(there.episodes, shifts, strict=True)])
@@ -74,7 +74,7 @@ def pictures(data: Shown[R], ref: R, config: CodecConfig, frames: Sequence[int])
 
 def _sized(data: Shown[R], ref: R, view: View, kind: Kind, frames: Sequence[int]) -> Tensor:
     found = (data.pictures if kind == "rgb" else data.maps)(ref, view.name, frames)
-    return black(view, len(frames)) if found is None else resized(torch.from_numpy(found), view)
+    return black(view, len(frames)) if found is None else resize_pictures(torch.from_numpy(found), view)
 
 
 def black(view: View, count: int) -> Tensor:
@@ -113,9 +113,9 @@ def _drawn(config: CodecConfig, count: int, seed: int) -> Pictures:
 def drawn_shifts(data: Source, config: DataConfig, views: int) -> Tensor:
     """Return by how much each episode's pictures are moved in each version (v e views 2), as its identity decides."""
     parts = [torch.zeros(1, len(data.episodes), views, 2, dtype=torch.int64)]
-    for version in range(1, config.shifts + 1):
+    for version in range(1, config.shift_augmentations + 1):
         draws = [np.random.default_rng([version, *ref.identity.encode()]) for ref in data.episodes]
-        moved = [draw.integers(-config.farthest, config.farthest, (views, 2), endpoint=True) for draw in draws]
+        moved = [draw.integers(-config.max_shift_px, config.max_shift_px, (views, 2), endpoint=True) for draw in draws]
         parts.append(torch.from_numpy(np.stack(moved))[None])
     return torch.cat(parts)
 
@@ -159,7 +159,7 @@ def plan_latents(codec: PictureCodec, data: Source, config: DataConfig) -> Laten
     """Return how the tokens of a dataset will lie."""
     starts = torch.tensor([0, *np.cumsum([ref.pictures for ref in data.episodes])])
     shifts = drawn_shifts(data, config, len(codec.config.views))
-    shape = len(shifts), int(starts[-1]), len(layout(codec.config)), token_channels(codec.config)
+    shape = len(shifts), int(starts[-1]), len(build_token_grid(codec.config)), compute_token_channels(codec.config)
     return LatentsPlan(shape, starts, shifts)
 
 
@@ -222,7 +222,7 @@ def cached(folder: Path, codec: PictureCodec, data: Data, config: DataConfig) ->
 
 def identity(codec: PictureCodec, data: Source, config: DataConfig) -> str:
     """Return a name that changes with any weight of the codec, any episode of the dataset and the shifts."""
-    sha = hashlib.sha256(f"{config.shifts} {config.farthest}".encode())
+    sha = hashlib.sha256(f"{config.shift_augmentations} {config.max_shift_px}".encode())
     for name, value in sorted(codec.state_dict().items()):
         sha.update(name.encode() + value.detach().cpu().numpy().tobytes())
     for ref in data.episodes:

@@ -20,13 +20,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aim.config import PATCH, Run
+from aim.config import TOKEN_PATCH, Run
 from aim.data import source, transforms
 from aim.data.latents import Latents
 from aim.data.source import Data
 from aim.data.transforms import Transform
 from aim.model.batch import Context, Sample
-from aim.model.text import together
+from aim.model.text import pad_embeddings
 from sim.types import IMAGE_HZ, STEPS_PER_IMAGE, UserError
 
 
@@ -98,8 +98,8 @@ def read_words(instructions: Sequence[str], weights: str = "") -> Words:
     from aim.model import text
 
     distinct = sorted(set(instructions))
-    said = tuple(text.embedding(words, weights) for words in distinct)
-    text.forget()
+    said = tuple(text.embed_sentence(words, weights) for words in distinct)
+    text.unload_encoders()
     return Words(said, torch.tensor([distinct.index(words) for words in instructions]), weights)
 
 
@@ -129,12 +129,12 @@ class Loader:
         episode, picture = self.windows.episode[rows], self.windows.picture[rows]
         chunk, present = _chunks(self.run, self.moves, episode, picture)
         past = self._past_actions(episode, picture)
-        ahead = stride * np.arange(1, config.futures + 1)
+        ahead = stride * np.arange(1, config.num_future_frames + 1)
         behind = stride * np.arange(-config.past_frames, 0)
         words = self.words
         longest = max(len(tokens) for tokens in words.said)
         said = [words.said[i] for i in words.sentence[torch.from_numpy(episode)]]
-        tokens, counts = together(said, words.weights, longest)
+        tokens, counts = pad_embeddings(said, words.weights, longest)
         context = Context(
             past_rgb=self._tokens(self.latents.rgb, version, episode, picture, behind),
             past_action=torch.from_numpy(self.transform.action_in(past, present)),
@@ -165,10 +165,10 @@ class Loader:
 
     def _shift(self, version: Tensor, episode: NDArray) -> Tensor | None:
         """Return how far each sample's pictures were moved (b n 2), in sides of a token, for models that are told."""
-        if not self.run.model.shifted:
+        if not self.run.model.shift_conditioning:
             return None
-        views = torch.tensor([view for view, _, _ in self.run.model.layout])
-        return self.latents.shifts[version, torch.from_numpy(episode)][:, views] / (PATCH * self.run.codec.factor)
+        views = torch.tensor([view for view, _, _ in self.run.model.token_grid])
+        return self.latents.shifts[version, torch.from_numpy(episode)][:, views] / (TOKEN_PATCH * self.run.codec.factor)
 
     def _points(self, version: Tensor, episode: NDArray, picture: NDArray) -> Tensor | None:
         """Return where the patches of the present pictures lie (b n 4), for models that are told."""

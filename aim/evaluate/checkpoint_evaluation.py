@@ -44,7 +44,7 @@ class CheckpointEvaluation:
         )  # fmt: skip
         spec = parse_policy(str(policy), device=device)
         try:
-            closed_loop.missing(spec, plan, folder)
+            closed_loop.count_missing(spec, plan, folder)
         except UserError:  # of the same step before the run's limits were changed, which its digest tells apart
             (folder / results.RESULTS_FILE).unlink()
         try:

@@ -60,10 +60,10 @@ def evaluate(
         for task in plan.tasks
         for batch in plan.split_batches({seed for name, seed in known if name == task})
     ]
-    do = functools.partial(run, contender, plan, out)
+    do = functools.partial(run_batch, contender, plan, out)
     provenances = results.add_provenance(out, collect_provenance(rendered=bool(contender.cameras))) if left else ()
     try:
-        with contextlib.closing(crew(do, left, workers)) as finished:
+        with contextlib.closing(run_jobs(do, left, workers)) as finished:
             for rows in finished:
                 known |= {(row.task, row.seed): row for row in rows}
                 results.save_results(out, identity, known.values(), provenances)
@@ -74,13 +74,13 @@ def evaluate(
     return tuple(known[task, seed] for task in plan.tasks for seed in plan.seeds)
 
 
-def missing(contender: PolicySpec, plan: EvaluationPlan, out: Path) -> int:
+def count_missing(contender: PolicySpec, plan: EvaluationPlan, out: Path) -> int:
     """Return how many episodes of the plan `out` lacks; `UserError` where it holds another's results."""
     known = {(row.task, row.seed) for row in results.load_results(out, contender.make_identity(plan))}
     return sum((task, seed) not in known for task in plan.tasks for seed in plan.seeds)
 
 
-def crew(
+def run_jobs(
     do: Callable[[Job], list[EpisodeResult]], jobs: Iterable[Job], workers: int
 ) -> Generator[list[EpisodeResult], None, None]:
     """Yield the results of every job as they come, from `workers` processes, or from this one where that is one."""
@@ -108,7 +108,7 @@ def _quietly(do: Callable[[Job], list[EpisodeResult]], job: Job, tell: ReportMes
     return do(job)
 
 
-def run(contender: PolicySpec, plan: EvaluationPlan, out: Path, job: Job) -> list[EpisodeResult]:
+def run_batch(contender: PolicySpec, plan: EvaluationPlan, out: Path, job: Job) -> list[EpisodeResult]:
     """Return the results of one batch of a task, in the order of its seeds; films land in `out/films`."""
     task, batch = job
     env = Env(

@@ -20,9 +20,9 @@ from aim.data.latents import Latents
 from aim.data.loader import Loader, Windows
 from aim.data.source import Source
 from aim.evaluate import prediction_metrics
-from aim.model.batch import Sample, move
-from aim.model.codec import STREAM_KINDS, Kind, PictureCodec
-from aim.model.flow import Draws
+from aim.model.batch import Sample, move_batch
+from aim.model.flow import RowNoise
+from aim.model.image_codec import STREAM_KINDS, Kind, PictureCodec
 from aim.policy import LearnedPolicy
 from aim.train import pipeline, precision, schedule
 from aim.util import console
@@ -142,7 +142,7 @@ def encode_windows(
     The tokens of other pictures are zero. Windows come episode by episode.
     """
     past, stride = run.model.past_frames, run.data.frame_stride
-    offsets = stride * np.arange(-past, run.model.futures + 1)
+    offsets = stride * np.arange(-past, run.model.num_future_frames + 1)
     starts = np.cumsum([0, *(ref.pictures for ref in source.episodes)])
     tokens = {
         kind: torch.zeros(int(starts[-1]), run.model.tokens, run.model.token_channels).half() for kind in STREAM_KINDS
@@ -179,12 +179,14 @@ def _predict_batch(
 ) -> Prediction:
     """Predictions for a batch of windows, actions normalised; episode and picture seed the noise."""
     assert sample.rgb.any(-1).all() and sample.context.rgb.any(-1).all(), "the loader read a picture that is not coded"
-    sample = move(sample, policy.device)
-    draws = Draws(tuple(schedule.make_generator(seed, f"open loop {episode}", picture) for episode, picture in names))
+    sample = move_batch(sample, policy.device)
+    draws = RowNoise(
+        tuple(schedule.make_generator(seed, f"open loop {episode}", picture) for episode, picture in names)
+    )
     with precision.autocast(policy.number, policy.device):
-        action, future = policy.model.act(
+        action, future = policy.model.sample_actions(
             sample.context, policy.video_steps, policy.action_steps, draws, policy.valid, True,
-            sample.map if true_maps else policy.maps(len(names)),
+            sample.map if true_maps else policy.known_maps(len(names)),
         )  # fmt: skip
     return Prediction(
         rgb=None if future.rgb is None else _decode_views(policy, future.rgb, "rgb"),

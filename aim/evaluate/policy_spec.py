@@ -105,7 +105,7 @@ def _parse_checkpoint(path: Path, requested_size: tuple[int, int] | None, device
 
     folder = checkpoint.resolve_checkpoint(path)
     device_name = str(machine.resolve_device(device))
-    compute_precision = precision.resolve_precision(config.load(folder).train.precision, torch.device(device_name))
+    compute_precision = precision.resolve_precision(config.load_run(folder).train.precision, torch.device(device_name))
     digest = checkpoint.compute_digest(folder)
     policy = _load_policy_cached(folder, device_name, digest, compute_precision)
     height, width = trained_size = policy.transform.size
@@ -125,7 +125,7 @@ def _parse_checkpoint(path: Path, requested_size: tuple[int, int] | None, device
         steps_per_prediction=policy.run.model.actions_per_frame,
         settings={
             "size": list(size),
-            "execute": policy.execute,
+            "execute": policy.execution_horizon,
             "video_steps": policy.video_steps,
             "action_steps": policy.action_steps,
             "policy_seed": policy_seed,

@@ -25,9 +25,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from aim.config import Attention, ModelConfig, Run
 from aim.model import flow, intent, lora, text
-from aim.model.aim import AIM
-from aim.model.batch import Cache, Context, Imagined, Sample, move
-from aim.model.codec import PictureCodec
+from aim.model.batch import Context, KvCache, PredictedFuture, Sample, move_batch
+from aim.model.image_codec import PictureCodec
+from aim.model.world_action_model import WorldActionModel
 from aim.train import precision, stage1
 from aim.train.batches import PreparedBatch
 from aim.train.precision import ComputePrecision
@@ -109,7 +109,7 @@ def random_context(config: ModelConfig, rows: int, generator: torch.Generator) -
         return torch.randn(rows, *shape, generator=generator)
 
     frame = (config.tokens, config.token_channels)
-    num_words = NUM_RANDOM_TEXT_TOKENS if config.text_width == text.TEXT_EMBEDDING_DIM else text.READ
+    num_words = NUM_RANDOM_TEXT_TOKENS if config.text_width == text.TEXT_EMBEDDING_DIM else text.WAN_TEXT_TOKENS
     return Context(
         past_rgb=random_tensor(config.past_frames, *frame),
         past_action=random_tensor(config.past_actions, config.action_dim),
@@ -121,7 +121,7 @@ def random_context(config: ModelConfig, rows: int, generator: torch.Generator) -
 
 def random_sample(config: ModelConfig, rows: int, generator: torch.Generator) -> Sample:
     """Training batch of random numbers with nothing masked, on the CPU."""
-    frames = (rows, config.futures, config.tokens, config.token_channels)
+    frames = (rows, config.num_future_frames, config.tokens, config.token_channels)
     return Sample(
         context=random_context(config, rows, generator), rgb=torch.randn(frames, generator=generator),
         map=torch.randn(frames, generator=generator),
@@ -137,7 +137,7 @@ def make_inputs(run: Run, rows: int, sentence: str, device: torch.device) -> Chu
         torch.randint(256, (rows, view.height, view.width, 3), generator=generator, dtype=torch.uint8)
         for view in run.codec.views
     )
-    return ChunkInputs(pictures, move(random_context(run.model, rows, generator), device), sentence)
+    return ChunkInputs(pictures, move_batch(random_context(run.model, rows, generator), device), sentence)
 
 
 def encode_context(codec: PictureCodec, inputs: ChunkInputs) -> Context:
@@ -145,13 +145,13 @@ def encode_context(codec: PictureCodec, inputs: ChunkInputs) -> Context:
     context = replace(inputs.context, rgb=codec.encode(inputs.pictures, "rgb"))
     if not inputs.sentence:
         return context
-    words, valid = text.encode([inputs.sentence] * len(context.rgb))
+    words, valid = text.encode_sentences([inputs.sentence] * len(context.rgb))
     return replace(context, text=words.to(context.rgb.device), text_valid=valid.to(context.rgb.device))
 
 
 @torch.inference_mode()
 def time_chunk(
-    model: AIM,
+    model: WorldActionModel,
     codec: PictureCodec,
     inputs: ChunkInputs,
     steps: DenoisingSteps,
@@ -163,24 +163,24 @@ def time_chunk(
     With `recompute` no keys and values are cached: every denoising step runs all that it attends to.
     """
     config, device, rows = model.config, inputs.context.rgb.device, len(inputs.context.rgb)
-    draws = flow.draws(0, rows)
+    draws = flow.seed_rows(0, rows)
     encode, context = time_call(device, lambda: encode_context(codec, inputs))
     noise = draws.gaussian(context.rgb.new_empty(rows, config.chunk, config.action_dim))
     with precision.autocast(compute_precision, device):
         predictor = _disable_cache(model, context) if recompute else model
-        video, imagined = time_call(device, lambda: predictor.foresee(context, steps.video, draws))
+        video, imagined = time_call(device, lambda: predictor.predict_future_if_needed(context, steps.video, draws))
 
         def velocity(z: Tensor, s: float) -> Tensor:
-            cache = _extend_cache(model, model.remember(context), imagined) if recompute else imagined.cache
-            return model.action_velocity(cache, z, z.new_full((1,), s))
+            cache = _extend_cache(model, model.encode_context(context), imagined) if recompute else imagined.cache
+            return model.predict_action_velocity(cache, z, z.new_full((1,), s))
 
-        levels = flow.schedule(steps.action, config.action_shift)
-        action, actions = time_call(device, lambda: flow.walk(noise, levels, velocity))
+        levels = flow.build_schedule(steps.action, config.action_shift)
+        action, actions = time_call(device, lambda: flow.integrate_euler(noise, levels, velocity))
     return ChunkTiming(encode, video, action), actions
 
 
 def time_chunks(
-    model: AIM,
+    model: WorldActionModel,
     codec: PictureCodec,
     inputs: ChunkInputs,
     steps: DenoisingSteps,
@@ -212,20 +212,20 @@ class SpeedOptions:
 
 def time_training(
     run: Run, count: int, compute_precision: ComputePrecision, device: torch.device, options: SpeedOptions
-) -> tuple[list[float], AIM]:
+) -> tuple[list[float], WorldActionModel]:
     """Seconds of `count` steps of Stage I on random data after warm-up, and the model.
 
     The batch lies in memory, as the next one does in training, where another thread makes it.
     """
     config = replace(run.train, checkpointing=options.checkpointing)
     with device:  # drawn where they are needed: five billion numbers take a processor a minute
-        training = stage1.begin(replace(run, train=config), device, options.compiled)
-    training.model.trunk.way = options.attention
+        training = stage1.begin_training(replace(run, train=config), device, options.compiled)
+    training.model.trunk.attention_backend = options.attention
     data = random_sample(run.model, config.batch_size, torch.Generator().manual_seed(0))
 
     def run_step(step: int) -> None:
-        batch = PreparedBatch(move(data, device), flow.draws(step, config.batch_size))
-        stage1.advance(training, batch, config, step, config.lr, compute_precision)
+        batch = PreparedBatch(move_batch(data, device), flow.seed_rows(step, config.batch_size))
+        stage1.take_step(training, batch, config, step, config.lr, compute_precision)
 
     return time_steps(device, run_step, NUM_WARMUP_RUNS + count)[NUM_WARMUP_RUNS:], training.model
 
@@ -236,12 +236,12 @@ def count_flop_per_sample(config: ModelConfig, rows: int) -> float:
     Counted on a device that only knows shapes: what is computed twice to save memory counts once.
     """
     with torch.device("meta"):
-        model = AIM(config)
+        model = WorldActionModel(config)
         if config.lora_rank:
-            lora.adapt(model, config.lora_rank, config.lora_alpha)
-    data = move(random_sample(config, rows, torch.Generator().manual_seed(0)), "meta")
+            lora.add_adapters(model, config.lora_rank, config.lora_alpha)
+    data = move_batch(random_sample(config, rows, torch.Generator().manual_seed(0)), "meta")
     with FlopCounterMode(display=False) as counter:
-        model.losses(data, flow.draws(0, rows))["total"].backward()
+        model.compute_losses(data, flow.seed_rows(0, rows))["total"].backward()
     return counter.get_total_flops() / rows
 
 
@@ -293,19 +293,19 @@ def _synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _extend_cache(model: AIM, cache: Cache, imagined: Imagined) -> Cache:
+def _extend_cache(model: WorldActionModel, cache: KvCache, imagined: PredictedFuture) -> KvCache:
     """Cache extended by the part of the predicted future that actions attend to."""
-    copied = intent.condition(model.who)
+    copied = intent.condition_kind(model.who)
     future = {"m": imagined.map, "x": imagined.rgb}[intent.COPY_OF[copied]] if copied else None
-    return cache if future is None else model.condition(cache, future)
+    return cache if future is None else model.append_condition(cache, future)
 
 
-def _disable_cache(model: AIM, context: Context) -> AIM:
+def _disable_cache(model: WorldActionModel, context: Context) -> WorldActionModel:
     """Copy of the model, sharing its weights, that encodes the context again for every velocity."""
     fresh = copy.copy(model)
 
-    def velocity(cache: Cache, rgb: Tensor, maps: Tensor | None, s: Tensor) -> tuple[Tensor, Tensor | None]:
-        return model.video_velocity(model.remember(context), rgb, maps, s)
+    def velocity(cache: KvCache, rgb: Tensor, maps: Tensor | None, s: Tensor) -> tuple[Tensor, Tensor | None]:
+        return model.predict_video_velocity(model.encode_context(context), rgb, maps, s)
 
     vars(fresh)["video_velocity"] = velocity
     return fresh

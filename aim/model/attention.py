@@ -22,42 +22,42 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex
 from aim.config import Attention
 from aim.model import intent
 from aim.model.batch import KeyValue
-from aim.model.intent import Segment, Table, sees
+from aim.model.intent import Segment, Table, attends
 
 Heads = Float[Tensor, "b n h d"]
 Keys = Float[Tensor, "b s h d"]
 Joined = Float[Tensor, "b n hd"]
-Asked = Mapping[Segment, Float[Tensor, "b _ h d"]]
-Memory = Mapping[Segment, KeyValue]
-Heard = dict[Segment, Float[Tensor, "b _ hd"]]
+SegmentQueries = Mapping[Segment, Float[Tensor, "b _ h d"]]
+SegmentKeys = Mapping[Segment, KeyValue]
+SegmentOutputs = dict[Segment, Float[Tensor, "b _ hd"]]
 
-ORDER = {kind: place for place, kind in enumerate(intent.STREAM_OF_SEGMENT)}
+SEGMENT_ORDER = {kind: place for place, kind in enumerate(intent.STREAM_OF_SEGMENT)}
 
 
 @dataclass(frozen=True)
 class AttentionPlan:
     """Who hears whom in one pass, the same in every layer: made once."""
 
-    way: Attention
-    heard: Mapping[Segment, tuple[Segment, ...]]  # what each asking segment sees, in the order of time
+    backend: Attention
+    visible: Mapping[Segment, tuple[Segment, ...]]  # what each asking segment sees, in the order of time
     keys: tuple[Segment, ...]  # all that there is, in the order of time
     mask: Bool[Tensor, "1 1 n s"] | BlockMask | None
 
 
-def plan(
+def plan_attention(
     way: Attention, who: Table, queries: Iterable[Segment], keys: Iterable[Segment], device: torch.device
 ) -> AttentionPlan:
     """Return how `queries` hear `keys` under a table, by time, then by the table's order, then by copy."""
     queries = tuple(queries)
-    order = tuple(sorted(keys, key=lambda key: (key.block, ORDER[key.kind], key.copy)))
-    heard = {query: tuple(key for key in order if sees(who, query, key)) for query in queries}
+    order = tuple(sorted(keys, key=lambda key: (key.block, SEGMENT_ORDER[key.kind], key.copy)))
+    heard = {query: tuple(key for key in order if attends(who, query, key)) for query in queries}
     if way == "segments" or not queries:
         return AttentionPlan(way, heard, order, None)
     if way == "mask":
-        return AttentionPlan(way, heard, order, intent.mask(who, queries, order).to(device)[None, None])
+        return AttentionPlan(way, heard, order, intent.build_mask(who, queries, order).to(device)[None, None])
     pattern = tuple(tuple(key in heard[query] for key in order) for query in queries)
     lengths = tuple(s.length for s in queries), tuple(s.length for s in order)
-    return AttentionPlan(way, heard, order, _block_mask(pattern, *lengths, device))
+    return AttentionPlan(way, heard, order, _build_block_mask(pattern, *lengths, device))
 
 
 def attend(q: Heads, k: Keys, v: Keys, seen: Bool[Tensor, "#b 1 #n s"] | None = None) -> Joined:
@@ -72,14 +72,14 @@ def attend(q: Heads, k: Keys, v: Keys, seen: Bool[Tensor, "#b 1 #n s"] | None = 
     return joined.transpose(1, 2).flatten(2)
 
 
-def hear(plan: AttentionPlan, asked: Asked, memory: Memory) -> Heard:
+def attend_segments(plan: AttentionPlan, asked: SegmentQueries, memory: SegmentKeys) -> SegmentOutputs:
     """Return what each asking segment hears; those of `asked` are those of the plan, in its order."""
-    if plan.way == "segments" or not asked:
-        return {query: attend(q, *_joined(plan.heard[query], memory)) for query, q in asked.items()}
-    q, (k, v) = torch.cat(list(asked.values()), 1), _joined(plan.keys, memory)
+    if plan.backend == "segments" or not asked:
+        return {query: attend(q, *_concatenate_keys(plan.visible[query], memory)) for query, q in asked.items()}
+    q, (k, v) = torch.cat(list(asked.values()), 1), _concatenate_keys(plan.keys, memory)
     if isinstance(plan.mask, BlockMask):
         # in its plain form on a CPU, forward only, and within a layer that is compiled as a whole
-        flex = _compiled() if q.is_cuda and not torch.compiler.is_compiling() else flex_attention
+        flex = _compile_flex_attention() if q.is_cuda and not torch.compiler.is_compiling() else flex_attention
         joined = flex(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), block_mask=plan.mask)
         assert isinstance(joined, Tensor)
         joined = joined.transpose(1, 2).flatten(2)
@@ -88,13 +88,13 @@ def hear(plan: AttentionPlan, asked: Asked, memory: Memory) -> Heard:
     return dict(zip(asked, joined.split([segment.length for segment in asked], 1), strict=True))
 
 
-def _joined(keys: Iterable[Segment], memory: Memory) -> KeyValue:
+def _concatenate_keys(keys: Iterable[Segment], memory: SegmentKeys) -> KeyValue:
     k, v = zip(*(memory[key] for key in keys), strict=True)
     return torch.cat(k, 1), torch.cat(v, 1)
 
 
 @functools.lru_cache(maxsize=64)
-def _block_mask(
+def _build_block_mask(
     pattern: tuple[tuple[bool, ...], ...], queries: tuple[int, ...], keys: tuple[int, ...], device: torch.device
 ) -> BlockMask:
     """Return FlexAttention's mask for segments of these lengths of which `pattern` says who sees whom."""
@@ -108,5 +108,5 @@ def _block_mask(
 
 
 @functools.cache
-def _compiled() -> Callable[..., Tensor]:
+def _compile_flex_attention() -> Callable[..., Tensor]:
     return torch.compile(flex_attention, dynamic=False)

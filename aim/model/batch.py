@@ -49,7 +49,7 @@ KeyValue = tuple[Float[Tensor, "b _ h d"], Float[Tensor, "b _ h d"]]  # keys and
 
 
 @dataclass(frozen=True)
-class Cache:
+class KvCache:
     """What later tokens may attend to: keys and values of every layer, by segment, and by reading stream for text.
 
     A cache is a value: whoever adds to it makes a new one.
@@ -63,7 +63,7 @@ class Cache:
 
 
 @dataclass(frozen=True)
-class Imagined:
+class PredictedFuture:
     """A predicted future, and the cache that actions are denoised against: history, o and the final map.
 
     Pictures or maps that the variant does not imagine are none.
@@ -71,18 +71,18 @@ class Imagined:
 
     rgb: Float[Tensor, "b f n c"] | None
     map: Float[Tensor, "b f n c"] | None
-    cache: Cache
+    cache: KvCache
 
 
 Batch = TypeVar("Batch", Context, Sample)
 
 
-def mapped(batch: Batch, do: Callable[[Tensor], Tensor]) -> Batch:
+def map_tensors(batch: Batch, do: Callable[[Tensor], Tensor]) -> Batch:
     """Return the batch with `do` done to each of its tensors."""
     given = {name: value for name, value in vars(batch).items() if value is not None}
-    return replace(batch, **{k: mapped(v, do) if isinstance(v, Context) else do(v) for k, v in given.items()})
+    return replace(batch, **{k: map_tensors(v, do) if isinstance(v, Context) else do(v) for k, v in given.items()})
 
 
-def move(batch: Batch, device: torch.device | str) -> Batch:
+def move_batch(batch: Batch, device: torch.device | str) -> Batch:
     """Return the batch with every tensor on `device`; copies from pinned memory are not waited for."""
-    return mapped(batch, lambda value: value.to(device, non_blocking=True))
+    return map_tensors(batch, lambda value: value.to(device, non_blocking=True))

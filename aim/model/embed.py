@@ -19,40 +19,40 @@ from aim.config import ModelConfig
 from aim.model import intent, rope
 from aim.model.batch import Context
 
-WAVES = 256  # numbers that a flow time becomes
-SLOWEST = 10_000.0  # as in Wan: the slowest wave turns so many times slower than the fastest
+TIMESTEP_FEATURES = 256  # numbers that a flow time becomes
+MAX_PERIOD = 10_000.0  # as in Wan: the slowest wave turns so many times slower than the fastest
 SHIFT_OCTAVES = 4  # of a shift: waves of two sides of a token down to a quarter
-OCTAVES = 7  # of a coordinate in metres: waves of 4 m down to 6 cm
+POINT_OCTAVES = 7  # of a coordinate in metres: waves of 4 m down to 6 cm
 
 
-def widths(config: ModelConfig) -> dict[str, tuple[int, int]]:
+def get_stream_widths(config: ModelConfig) -> dict[str, tuple[int, int]]:
     """Return the width of each stream's tokens, and of its feed-forward nets."""
-    wide, narrow = (config.width, config.ffn), (config.action_width, config.action_ffn)
+    wide, narrow = (config.width, config.ffn_dim), (config.action_width, config.action_ffn_dim)
     return {"rgb": wide, "map": wide, "action": narrow}
 
 
-def width(kind: str, config: ModelConfig) -> int:
+def get_stream_width(kind: str, config: ModelConfig) -> int:
     """Return the width of the tokens of a kind of segment."""
-    return widths(config)[intent.stream(kind, config)][0]
+    return get_stream_widths(config)[intent.stream_of_segment(kind, config)][0]
 
 
-def waves(s: Float[Tensor, " b"]) -> Float[Tensor, "b w"]:
+def sinusoidal_embedding(s: Float[Tensor, " b"]) -> Float[Tensor, "b w"]:
     """Return cosines, then sines, of 1000 s at geometrically falling speeds (Wan's embedding of time)."""
-    half = WAVES // 2
-    speed = torch.exp(-math.log(SLOWEST) * torch.arange(half, device=s.device) / half)
+    half = TIMESTEP_FEATURES // 2
+    speed = torch.exp(-math.log(MAX_PERIOD) * torch.arange(half, device=s.device) / half)
     angle = 1000.0 * s.float()[:, None] * speed
     return torch.cat([angle.cos(), angle.sin()], 1)
 
 
-def surface(points: Float[Tensor, "b n 4"]) -> Float[Tensor, "b n g"]:
+def embed_points(points: Float[Tensor, "b n 4"]) -> Float[Tensor, "b n g"]:
     """Return points (x, y, z in metres, 1 where known) with waves of each coordinate; zeros where not known."""
     where, known = points[..., :3], points[..., 3:]
-    speed = 0.5 * math.pi * 2.0 ** torch.arange(OCTAVES, device=points.device)
+    speed = 0.5 * math.pi * 2.0 ** torch.arange(POINT_OCTAVES, device=points.device)
     angle = (where[..., None] * speed).flatten(-2)
     return torch.cat([where, angle.cos(), angle.sin(), known], -1) * known
 
 
-def displacement(shift: Float[Tensor, "b n 2"]) -> Float[Tensor, "b n g"]:
+def embed_shift(shift: Float[Tensor, "b n 2"]) -> Float[Tensor, "b n g"]:
     """Return waves of how far pictures were moved, in sides of a token: all zero where they were not."""
     angle = (shift[..., None] * math.pi * 2.0 ** torch.arange(SHIFT_OCTAVES, device=shift.device)).flatten(-2)
     return torch.cat([angle.sin(), angle.cos() - 1.0], -1)
@@ -76,7 +76,7 @@ def make_state_map(state_dim: int, width: int) -> nn.Module:
     return nn.Linear(state_dim, width) if state_dim else BiasEmbedding(width)
 
 
-class Embed(nn.Module):
+class Embeddings(nn.Module):
     """Token embeddings. Proprioception is one token of `o` and uses the rgb stream, as the rest of `o` does.
 
     It is also added to every noisy action token: actions are relative to it, and half a degree matters.
@@ -89,7 +89,7 @@ class Embed(nn.Module):
         """Make the maps for the shapes of `config`."""
         super().__init__()
         wide, acts = config.width, config.action_patch * config.action_dim
-        who = intent.variant(config.variant)
+        who = intent.get_variant(config.variant)
         self.patch, self.config = config.action_patch, config
         self.rgb = nn.Linear(config.token_channels, wide)
         self.action = nn.Linear(acts, config.action_width)
@@ -99,38 +99,40 @@ class Embed(nn.Module):
         self.text = nn.Sequential(nn.Linear(config.text_width, wide), nn.GELU("tanh"), nn.Linear(wide, wide))
         self.no_text = nn.Parameter(torch.randn(wide) * 0.02)  # read by rows that have no text
         self.no_past = nn.ParameterDict(
-            {kind: nn.Parameter(torch.zeros(width(kind, config))) for kind in ("past_obs", "past_act")}
+            {kind: nn.Parameter(torch.zeros(get_stream_width(kind, config))) for kind in ("past_obs", "past_act")}
         )
         if "m" in who:
             self.map = nn.Linear(config.token_channels, wide)
             self.value_noise = nn.Parameter(torch.randn(wide) * 0.02)  # joins every noisy map token
         if config.geometry:
-            self.surface = nn.Linear(3 + 6 * OCTAVES + 1, wide)
+            self.surface = nn.Linear(3 + 6 * POINT_OCTAVES + 1, wide)
             nn.init.zeros_(self.surface.weight)
             nn.init.zeros_(self.surface.bias)
-        if config.shifted:
+        if config.shift_conditioning:
             self.displaced = nn.Linear(4 * SHIFT_OCTAVES, wide, bias=False)  # nothing where nothing was moved
             nn.init.zeros_(self.displaced.weight)
         # a copy has the place of what it is a copy of: a map is a map, noisy or not
         self.place = nn.ParameterDict(
             {
-                kind: nn.Parameter(torch.randn(len(where), width(kind, config)) * 0.02)
-                for kind, where in rope.positions(config).items()
+                kind: nn.Parameter(torch.randn(len(where), get_stream_width(kind, config)) * 0.02)
+                for kind, where in rope.compute_positions(config).items()
                 if kind not in intent.COPY_OF
             }
         )
 
-    def context(self, context: Context) -> dict[str, Float[Tensor, "b _ _"]]:
+    def embed_context(self, context: Context) -> dict[str, Float[Tensor, "b _ _"]]:
         """Return the tokens of `past_obs`, `past_act` and `o`; an invalid past is replaced by a learned token."""
         known, before = context.past_valid[:, None, None], context.past_rgb.shape[1]
         past = torch.where(
-            known, self.rgb(context.past_rgb.flatten(1, 2)) + self._moved(context, before), self.no_past["past_obs"]
+            known,
+            self.rgb(context.past_rgb.flatten(1, 2)) + self._embed_shift(context, before),
+            self.no_past["past_obs"],
         )
-        acts = torch.where(known, self.past_action(self._patches(context.past_action)), self.no_past["past_act"])
-        seen = self.rgb(context.rgb) + self._moved(context, 1)
+        acts = torch.where(known, self.past_action(self._group_steps(context.past_action)), self.no_past["past_act"])
+        seen = self.rgb(context.rgb) + self._embed_shift(context, 1)
         if self.config.geometry:
             assert context.points is not None, "a model with geometry needs the points of the current observation"
-            seen = seen + self.surface(surface(context.points))
+            seen = seen + self.surface(embed_points(context.points))
         now = torch.cat([seen, self.state(context.state)[:, None]], 1)
         return {
             "past_obs": past + self.place["past_obs"],
@@ -138,20 +140,20 @@ class Embed(nn.Module):
             "o": now + self.place["o"],
         }
 
-    def _moved(self, context: Context | None, frames: int) -> Tensor | float:
+    def _embed_shift(self, context: Context | None, frames: int) -> Tensor | float:
         """Return what tells the tokens of so many frames (b frames*n w) by how much they were moved, if they were."""
         if context is None or context.shift is None:
             return 0.0
-        return self.displaced(displacement(context.shift)).repeat(1, frames, 1)
+        return self.displaced(embed_shift(context.shift)).repeat(1, frames, 1)
 
-    def future(
+    def embed_future(
         self, frames: Mapping[str, Float[Tensor, "b f n c"]], context: Context | None = None
     ) -> dict[str, Float[Tensor, "b _ _"]]:
         """Return the tokens of `x`, `m` (the value-noise token joined), `c` and `y`: those that are given."""
         found = {}
         for kind, z in frames.items():
             where = self.place[intent.COPY_OF.get(kind, kind)]
-            told = self._moved(context, z.shape[1])
+            told = self._embed_shift(context, z.shape[1])
             found[kind] = (
                 (self.map if intent.STREAM_OF_SEGMENT[kind] == "map" else self.rgb)(z.flatten(1, 2)) + where + told
             )
@@ -159,16 +161,16 @@ class Embed(nn.Module):
                 found[kind] = found[kind] + self.value_noise
         return found
 
-    def chunk(self, action: Float[Tensor, "b k d"], state: Float[Tensor, "b s"]) -> Float[Tensor, "b _ _"]:
+    def embed_actions(self, action: Float[Tensor, "b k d"], state: Float[Tensor, "b s"]) -> Float[Tensor, "b _ _"]:
         """Return the tokens of `a`, given the normalised state that they start from."""
-        return self.action(self._patches(action)) + self.place["a"] + self.stance(state)[:, None]
+        return self.action(self._group_steps(action)) + self.place["a"] + self.stance(state)[:, None]
 
-    def _patches(self, action: Float[Tensor, "b k d"]) -> Float[Tensor, "b _ _"]:
+    def _group_steps(self, action: Float[Tensor, "b k d"]) -> Float[Tensor, "b _ _"]:
         """Return the numbers of each `action_patch` control steps side by side."""
         rows, steps, channels = action.shape
         return action.reshape(rows, steps // self.patch, self.patch * channels)
 
-    def words(self, context: Context) -> tuple[Float[Tensor, "b l w"], Bool[Tensor, "b 1 1 l"]]:
+    def embed_text(self, context: Context) -> tuple[Float[Tensor, "b l w"], Bool[Tensor, "b 1 1 l"]]:
         """Return text tokens and which of them count; the first one counts only where no word does."""
         tokens = self.text(context.text)
         first = self.no_text.to(tokens.dtype).expand(len(tokens), 1, -1)

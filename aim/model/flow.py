@@ -22,44 +22,44 @@ Levels = Float[Tensor, "#b ..."]  # one a row, or one for each of the first few 
 Data = Float[Tensor, "b ..."]
 
 
-def shifted(u: Tensor, shift: float) -> Tensor:
+def shift_timestep(u: Tensor, shift: float) -> Tensor:
     """Return the level of uniform time u in [0, 1]: `shift u / (1 + (shift - 1) u)`, more time spent in noise."""
     return shift * u / (1 + (shift - 1) * u)
 
 
-def schedule(steps: int, shift: float) -> list[float]:
+def build_schedule(steps: int, shift: float) -> list[float]:
     """Return the steps + 1 levels of an Euler walk from 1 to 0, evenly spaced before the shift."""
     assert steps > 0
-    return shifted(torch.linspace(1, 0, steps + 1, dtype=torch.float64), shift).tolist()
+    return shift_timestep(torch.linspace(1, 0, steps + 1, dtype=torch.float64), shift).tolist()
 
 
 def interpolate(data: Data, noise: Data, s: Levels) -> Data:
     """Return z_s, the data on its way to noise, in the data's shape."""
-    return torch.lerp(data, noise, _beside(s, data).to(data.dtype))
+    return torch.lerp(data, noise, _expand_like(s, data).to(data.dtype))
 
 
-def target(data: Data, noise: Data) -> Data:
+def velocity_target(data: Data, noise: Data) -> Data:
     """Return the velocity that the network is to predict at every level."""
     return noise - data
 
 
-def velocity_to(data: Data, z: Data, s: Levels) -> Data:
+def velocity_from_data(data: Data, z: Data, s: Levels) -> Data:
     """Return the velocity at z, level s, of a straight way to `data`: what a network that predicts data stands for."""
-    return (z - data) / _beside(s.clamp(min=MIN_SIGMA), z)
+    return (z - data) / _expand_like(s.clamp(min=MIN_SIGMA), z)
 
 
-def weight(s: Levels) -> Levels:
+def timestep_weight(s: Levels) -> Levels:
     """Return the bell-shaped weight of a level, `exp(-2 ((t - 500) / 1000)^2)` with t = 1000 s (LingBot-VA)."""
     return torch.exp(-2 * (s - 0.5) ** 2)
 
 
-def loss(velocity: Data, data: Data, noise: Data, s: Levels) -> Data:
+def flow_matching_loss(velocity: Data, data: Data, noise: Data, s: Levels) -> Data:
     """Return the weighted squared error of a predicted velocity, number by number."""
-    return _beside(weight(s), data) * (velocity - target(data, noise)).square()
+    return _expand_like(timestep_weight(s), data) * (velocity - velocity_target(data, noise)).square()
 
 
 @dataclass(frozen=True)
-class Draws:
+class RowNoise:
     """Random numbers row by row, each row from a CPU generator of its own.
 
     So what a row draws does not depend on the rows beside it: not on how a batch is split over processes, not on how
@@ -70,30 +70,30 @@ class Draws:
 
     def gaussian(self, like: Data) -> Data:
         """Return standard normal noise of the shape of `like` (b, ...), on its device."""
-        self._check(like)
-        return _sent([torch.randn(like.shape[1:], generator=g) for g in self.generators], like.device)
+        self._check_rows(like)
+        return _stack_rows([torch.randn(like.shape[1:], generator=g) for g in self.generators], like.device)
 
     def uniform(self, like: Tensor, count: int = 1) -> Float[Tensor, "b c"]:
         """Return `count` uniform numbers in [0, 1) a row, on the device of `like` (b, ...)."""
-        self._check(like)
-        return _sent([torch.rand(count, generator=g) for g in self.generators], like.device)
+        self._check_rows(like)
+        return _stack_rows([torch.rand(count, generator=g) for g in self.generators], like.device)
 
-    def _check(self, like: Tensor) -> None:
+    def _check_rows(self, like: Tensor) -> None:
         assert len(like) == len(self.generators), f"{len(like)} rows, {len(self.generators)} generators"
 
 
-def _sent(parts: list[Tensor], device: torch.device) -> Tensor:
+def _stack_rows(parts: list[Tensor], device: torch.device) -> Tensor:
     """Return the rows on a device; a GPU fetches them while the processor goes on, from memory that cannot move."""
     rows = torch.stack(parts)
     return rows.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else rows.to(device)
 
 
-def draws(seed: int, rows: int) -> Draws:
+def seed_rows(seed: int, rows: int) -> RowNoise:
     """Return generators for `rows` rows: row r of seed s draws the same whatever the number of rows."""
-    return Draws(tuple(torch.Generator().manual_seed(seed * 1_000_003 + row) for row in range(rows)))
+    return RowNoise(tuple(torch.Generator().manual_seed(seed * 1_000_003 + row) for row in range(rows)))
 
 
-def walk(noise: Data, levels: list[float], velocity: Callable[[Data, float], Data]) -> Data:
+def integrate_euler(noise: Data, levels: list[float], velocity: Callable[[Data, float], Data]) -> Data:
     """Return the data at the last level: Euler steps along `velocity(z, s)` from `noise` at the first."""
     z = noise
     for s, after in pairwise(levels):
@@ -101,6 +101,6 @@ def walk(noise: Data, levels: list[float], velocity: Callable[[Data, float], Dat
     return z
 
 
-def _beside(s: Levels, data: Data) -> Tensor:
+def _expand_like(s: Levels, data: Data) -> Tensor:
     """Return levels with dimensions of size one added until they stand beside the data."""
     return s.reshape(*s.shape, *[1] * (data.ndim - s.ndim))

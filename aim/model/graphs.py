@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from aim.model.aim import AIM
+from aim.model.world_action_model import WorldActionModel
 
 
-def compile_inference(model: AIM) -> None:
+def compile_inference(model: WorldActionModel) -> None:
     """Compile what every denoising step runs, on a GPU as CUDA graphs; what keys and values come from is not graphed.
 
     A graph's results are overwritten by its next run: velocities are used up before, keys and values are not.
     """
     for name in ("video_velocity", "action_velocity"):
-        vars(model)[name] = torch.compile(vars(AIM)[name].__get__(model), mode="reduce-overhead")
+        vars(model)[name] = torch.compile(vars(WorldActionModel)[name].__get__(model), mode="reduce-overhead")
     for name in ("remember", "condition"):
-        vars(model)[name] = torch.compile(vars(AIM)[name].__get__(model))
+        vars(model)[name] = torch.compile(vars(WorldActionModel)[name].__get__(model))

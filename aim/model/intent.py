@@ -30,7 +30,7 @@ ACTION = "action"  # the stream of the action expert
 COPY_OF: Mapping[str, str] = MappingProxyType({"c": "m", "y": "x"})  # the clean copies that actions may be given
 
 
-def drawn(picture: str) -> Table:
+def parse_mask(picture: str) -> Table:
     """Return the table that a picture shows: a row for each segment, `#` under what it sees, `.` under what not."""
     lines = [line.split() for line in picture.splitlines() if line.strip()]
     columns, rows = lines[0], lines[1:]
@@ -41,11 +41,11 @@ def drawn(picture: str) -> Table:
     return MappingProxyType(seen)
 
 
-# Of the past a segment sees what is not later than itself (`sees`), whatever the picture says.
+# Of the past a segment sees what is not later than itself (`attends`), whatever the picture says.
 VARIANTS: Mapping[str, Table] = MappingProxyType(
     {
         # AIM's table (arXiv 2604.11135). `c` is to `a` what `m` is in the paper: it must not see x, or x would reach a.
-        "paper": drawn("""
+        "paper": parse_mask("""
                       past_obs past_act  o   x   m   c   a  text
             past_obs     #        #      .   .   .   .   .   .
             past_act     #        #      .   .   .   .   .   .
@@ -56,7 +56,7 @@ VARIANTS: Mapping[str, Table] = MappingProxyType(
             a            .        #      #   .   .   #   #   .
         """),
         # As `paper`, and map and actions read the text themselves.
-        "text": drawn("""
+        "text": parse_mask("""
                       past_obs past_act  o   x   m   c   a  text
             past_obs     #        #      .   .   .   .   .   .
             past_act     #        #      .   .   .   .   .   .
@@ -67,7 +67,7 @@ VARIANTS: Mapping[str, Table] = MappingProxyType(
             a            .        #      #   .   .   #   #   #
         """),
         # As `paper`, and the actions see the past pictures.
-        "memory": drawn("""
+        "memory": parse_mask("""
                       past_obs past_act  o   x   m   c   a  text
             past_obs     #        #      .   .   .   .   .   .
             past_act     #        #      .   .   .   .   .   .
@@ -78,7 +78,7 @@ VARIANTS: Mapping[str, Table] = MappingProxyType(
             a            #        #      #   .   .   #   #   .
         """),
         # The classical world action model: the actions see the future pictures, and there is no map.
-        "no_map": drawn("""
+        "no_map": parse_mask("""
                       past_obs past_act  o   x   y   a  text
             past_obs     #        #      .   .   .   .   .
             past_act     #        #      .   .   .   .   .
@@ -89,7 +89,7 @@ VARIANTS: Mapping[str, Table] = MappingProxyType(
         """),
         # The actions see no future at all: pictures are a task beside theirs, left out when only actions are wanted
         # (as in Fast-WAM, arXiv 2603.16666). Here o reads the text, or the actions could not know what is asked.
-        "video_free": drawn("""
+        "video_free": parse_mask("""
                       past_obs past_act  o   x   a  text
             past_obs     #        #      .   .   .   .
             past_act     #        #      .   .   .   .
@@ -114,7 +114,7 @@ class Segment:
     copy: int = 0
 
 
-def variant(name: str) -> Table:
+def get_variant(name: str) -> Table:
     """Return the table called `name`; `UserError` naming the valid ones."""
     if name not in VARIANTS:
         near = get_close_matches(name, VARIANTS, 1)
@@ -123,59 +123,62 @@ def variant(name: str) -> Table:
     return VARIANTS[name]
 
 
-def stream(kind: str, config: ModelConfig) -> str:
+def stream_of_segment(kind: str, config: ModelConfig) -> str:
     """Return whose weights the tokens of `kind` use: those of rgb also for maps where the model shares them."""
     return "rgb" if config.shared_map and STREAM_OF_SEGMENT[kind] == "map" else STREAM_OF_SEGMENT[kind]
 
 
-def streams(config: ModelConfig) -> tuple[str, ...]:
+def list_streams(config: ModelConfig) -> tuple[str, ...]:
     """Return the streams that have weights of their own in the variant of `config`."""
-    return tuple(dict.fromkeys(stream(kind, config) for kind in variant(config.variant)))
+    return tuple(dict.fromkeys(stream_of_segment(kind, config) for kind in get_variant(config.variant)))
 
 
-def condition(who: Table) -> str | None:
+def condition_kind(who: Table) -> str | None:
     """Return the kind of the clean copy that conditions the actions: `c`, `y`, or none."""
     return next((kind for kind in COPY_OF if kind in who), None)
 
 
-def readers(who: Table, config: ModelConfig) -> tuple[str, ...]:
+def list_text_streams(who: Table, config: ModelConfig) -> tuple[str, ...]:
     """Return the streams that read text."""
-    return tuple(dict.fromkeys(stream(kind, config) for kind, row in who.items() if "text" in row))
+    return tuple(dict.fromkeys(stream_of_segment(kind, config) for kind, row in who.items() if "text" in row))
 
 
-def segments(config: ModelConfig) -> tuple[Segment, ...]:
+def build_sequence(config: ModelConfig) -> tuple[Segment, ...]:
     """Return the training sequence: past frames and the actions between them in order of time, o, x, m, c, y, a."""
-    who = variant(config.variant)
+    who = get_variant(config.variant)
     frames, groups = config.past_frames, config.past_actions // config.actions_per_frame
     acts = config.actions_per_frame // config.action_patch
     past = [Segment("past_obs", -2 * back, config.tokens) for back in range(1, frames + 1)]
     past += [Segment("past_act", -2 * back + 1, acts) for back in range(1, groups + 1)]
-    future = config.futures * config.tokens
+    future = config.num_future_frames * config.tokens
     return (
         *sorted(past, key=lambda segment: segment.block),
         Segment("o", 0, config.tokens + 1),
         *(Segment(kind, 1, future) for kind in ("x", "m", "c", "y") if kind in who),
-        *(Segment("a", 1, config.chunk // config.action_patch, copy) for copy in range(config.action_draws)),
+        *(
+            Segment("a", 1, config.chunk // config.action_patch, copy)
+            for copy in range(config.noise_samples_per_action)
+        ),
     )
 
 
-def sees(who: Table, query: Segment, key: Segment) -> bool:
+def attends(who: Table, query: Segment, key: Segment) -> bool:
     """Return whether `query` attends to `key`: the table says so, the key is not later, and no other draw of it."""
     other_draw = query.kind == key.kind and query.copy != key.copy
     return key.kind in who[query.kind] and key.block <= query.block and not other_draw
 
 
-def mask(who: Table, queries: Iterable[Segment], keys: Iterable[Segment]) -> Tensor:
+def build_mask(who: Table, queries: Iterable[Segment], keys: Iterable[Segment]) -> Tensor:
     """Return the boolean mask (q k), true where the row's token sees the column's."""
     keys = tuple(keys)
     rows = []
     for query in queries:
-        row = torch.cat([torch.full((key.length,), sees(who, query, key)) for key in keys])
+        row = torch.cat([torch.full((key.length,), attends(who, query, key)) for key in keys])
         rows.append(row.expand(query.length, -1))
     return torch.cat(rows)
 
 
-def reaches(who: Table, target: str) -> frozenset[str]:
+def find_influences(who: Table, target: str) -> frozenset[str]:
     """Return every kind that can influence `target`, through any number of layers: the closure of the table."""
     found = {target}
     while more := set().union(*(who[kind] for kind in found if kind in who)) - found:

@@ -17,15 +17,15 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from aim.model.aim import AIM
 from aim.model.intent import ACTION
-from aim.model.mot import Layer
+from aim.model.layers import JointLayer
+from aim.model.world_action_model import WorldActionModel
 
-ADAPTED = ("qkv", "out", "up", "down", "read_q", "read_kv", "read_out")  # linear layers of an expert
-FROZEN = ("embed.rgb.", "embed.text.", "heads.x.")  # beside the trunk's wide streams
+ADAPTED_LINEARS = ("qkv", "out", "up", "down", "read_q", "read_kv", "read_out")  # linear layers of an expert
+FROZEN_PREFIXES = ("embed.rgb.", "embed.text.", "heads.x.")  # beside the trunk's wide streams
 
 
-class Adapted(nn.Module):
+class LoraLinear(nn.Module):
     """A linear layer that stands still and the low-rank answer beside it, which is nothing at first."""
 
     def __init__(self, linear: nn.Linear, rank: int, alpha: float) -> None:
@@ -42,7 +42,7 @@ class Adapted(nn.Module):
         beside = F.linear(F.linear(z, self.lora_a), self.lora_b)
         return F.linear(z, self.weight, self.bias) + self.scale * beside
 
-    def merged(self) -> nn.Linear:
+    def merge_weights(self) -> nn.Linear:
         """Return one linear layer that answers the same."""
         rows, columns = self.weight.shape
         linear = nn.Linear(columns, rows, device="meta")
@@ -52,53 +52,53 @@ class Adapted(nn.Module):
         return linear
 
 
-def adapt(model: AIM, rank: int, alpha: float) -> AIM:
+def add_adapters(model: WorldActionModel, rank: int, alpha: float) -> WorldActionModel:
     """Give the model, in place, adapters of this rank, and let only those train and what is not frozen."""
-    for expert, name in _places(model):
+    for expert, name in _list_adapted_layers(model):
         linear = expert.get_submodule(name)
         assert isinstance(linear, nn.Linear), f"{name} is adapted already"
-        setattr(expert, name, Adapted(linear, rank, alpha))
+        setattr(expert, name, LoraLinear(linear, rank, alpha))
     for name, value in model.named_parameters():
-        value.requires_grad_(not frozen(name))
+        value.requires_grad_(not is_frozen(name))
     return model
 
 
-def halve(model: AIM) -> AIM:
+def cast_frozen_to_bf16(model: WorldActionModel) -> WorldActionModel:
     """Keep, in place, the weights that adapters stand beside in bfloat16; for use under autocast."""
-    for expert, name in _places(model):
+    for expert, name in _list_adapted_layers(model):
         for value in (expert.get_parameter(f"{name}.{part}") for part in ("weight", "bias")):
             value.data = value.data.bfloat16()
     return model
 
 
-def merge(model: AIM) -> AIM:
+def merge_adapters(model: WorldActionModel) -> WorldActionModel:
     """Add the adapters, in place, to the weights they stand beside; all weights may train again."""
-    for expert, name in _places(model):
-        setattr(expert, name, cast(Adapted, expert.get_submodule(name)).merged())
-    return cast(AIM, model.requires_grad_(True))
+    for expert, name in _list_adapted_layers(model):
+        setattr(expert, name, cast(LoraLinear, expert.get_submodule(name)).merge_weights())
+    return cast(WorldActionModel, model.requires_grad_(True))
 
 
-def frozen(name: str) -> bool:
+def is_frozen(name: str) -> bool:
     """Tell whether the tensor of this name stands still where there are adapters."""
     parts = name.split(".")
     wide = parts[0] == "trunk" and ACTION not in parts and not parts[-1].startswith("lora_")
-    return wide or name.startswith(FROZEN)
+    return wide or name.startswith(FROZEN_PREFIXES)
 
 
-def adapted(name: str) -> bool:
+def is_adapted(name: str) -> bool:
     """Tell whether the tensor of this name is a weight or a bias that an adapter stands beside."""
     parts = name.split(".")
-    return frozen(name) and len(parts) > 1 and parts[1] == "layers" and parts[-2] in ADAPTED
+    return is_frozen(name) and len(parts) > 1 and parts[1] == "layers" and parts[-2] in ADAPTED_LINEARS
 
 
-def trained(model: AIM) -> dict[str, Tensor]:
+def list_trained(model: WorldActionModel) -> dict[str, Tensor]:
     """Return by name the tensors that train: all that a checkpoint beside the frozen weights must hold."""
     return {name: value for name, value in model.named_parameters() if value.requires_grad}
 
 
-def _places(model: AIM) -> Iterator[tuple[nn.Module, str]]:
+def _list_adapted_layers(model: WorldActionModel) -> Iterator[tuple[nn.Module, str]]:
     """Yield each expert of a wide stream with the name of each of its layers that is adapted."""
     for layer in model.trunk.layers:
-        for stream, expert in cast(Layer, layer).items():
+        for stream, expert in cast(JointLayer, layer).items():
             if stream != ACTION:
-                yield from ((expert, name) for name in ADAPTED if name in dict(expert.named_children()))
+                yield from ((expert, name) for name in ADAPTED_LINEARS if name in dict(expert.named_children()))

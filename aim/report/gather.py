@@ -113,7 +113,7 @@ def read_training(folder: Path) -> TrainingReport:
     for part in dict.fromkeys(row["part"] for row in rows):
         by_step = {row["step"]: row for row in rows if row["part"] == part and "step" in row}
         log[part] = [by_step[step] for step in sorted(by_step)]
-    run = config.load(folder) if (folder / RUN_FILE).is_file() else None
+    run = config.load_run(folder) if (folder / RUN_FILE).is_file() else None
     quality = json.loads((folder / CODEC_QUALITY_FILE).read_text()) if (folder / CODEC_QUALITY_FILE).is_file() else {}
     return TrainingReport(folder.resolve().name, run, log, quality, _count_parameters(folder))
 

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from aim.config import TrainConfig
 from aim.data.loader import Loader
-from aim.model.batch import Sample, mapped, move
-from aim.model.flow import Draws
+from aim.model.batch import Sample, map_tensors, move_batch
+from aim.model.flow import RowNoise
 from aim.train import distributed, schedule
 
 NOISE_STREAM = "stage1"
@@ -27,7 +27,7 @@ class PreparedBatch:
     """Rows of this process for one step, and the generator of each row, which goes on to draw its noise."""
 
     sample: Sample
-    draws: Draws
+    draws: RowNoise
 
 
 class PrefetchedBatches:
@@ -57,11 +57,13 @@ class PrefetchedBatches:
         )
         ready = future.result()
         self.next_batch = step + 1, self.thread.submit(self._make_batch, step + 1)
-        return PreparedBatch(move(ready.sample, self.device), ready.draws)
+        return PreparedBatch(move_batch(ready.sample, self.device), ready.draws)
 
     def _make_batch(self, step: int) -> PreparedBatch:
         batch = prepare_batch(self.loader, self.config, step, self.rows)
-        return replace(batch, sample=mapped(batch.sample, Tensor.pin_memory)) if self.device.type == "cuda" else batch
+        return (
+            replace(batch, sample=map_tensors(batch.sample, Tensor.pin_memory)) if self.device.type == "cuda" else batch
+        )
 
 
 def prepare_batch(loader: Loader, config: TrainConfig, step: int, part: slice) -> PreparedBatch:
@@ -70,7 +72,7 @@ def prepare_batch(loader: Loader, config: TrainConfig, step: int, part: slice) -
     numbers = range(config.batch_size)[part]
     generators = tuple(schedule.make_generator(config.seed, NOISE_STREAM, step, number) for number in numbers)
     versions = torch.cat([torch.randint(loader.versions, (1,), generator=generator) for generator in generators])
-    return PreparedBatch(apply_dropout(loader.batch(rows[part], versions), config, generators), Draws(generators))
+    return PreparedBatch(apply_dropout(loader.batch(rows[part], versions), config, generators), RowNoise(generators))
 
 
 def apply_dropout(sample: Sample, config: TrainConfig, generators: tuple[torch.Generator, ...]) -> Sample:

@@ -29,8 +29,8 @@ from aim.config import Run
 from aim.data import transforms
 from aim.data.transforms import Transform
 from aim.model import lora
-from aim.model.aim import AIM
-from aim.model.codec import PictureCodec
+from aim.model.image_codec import PictureCodec
+from aim.model.world_action_model import WorldActionModel
 from aim.train import distributed
 from aim.train.precision import ComputePrecision
 from sim.types import UserError
@@ -58,7 +58,7 @@ class TrainingProgress:
 class TrainingState:
     """State that training changes: model, EMA weights, optimiser."""
 
-    model: AIM
+    model: WorldActionModel
     ema: dict[str, Tensor]  # by parameter name
     optimiser: torch.optim.Optimizer
 
@@ -79,7 +79,7 @@ def save_checkpoint(
         if (out / MAPPING_FILE).exists():  # a recorded set's numbers became ours by it
             shutil.copy(out / MAPPING_FILE, part)
     save_policy(part, run, transform, codec, gather_tensors(training.ema))
-    for kind, tensors in (("model", lora.trained(training.model)), ("optimiser", _flatten_optimizer(training))):
+    for kind, tensors in (("model", lora.list_trained(training.model)), ("optimiser", _flatten_optimizer(training))):
         _write_tensors(part / f"{kind}.safetensors", gather_tensors(tensors))
     if distributed.is_main():
         _commit_checkpoint(part, final, [folder for folder in list_checkpoints(out) if folder != final])
@@ -89,7 +89,7 @@ def save_checkpoint(
 def save_policy(folder: Path, run: Run, transform: Transform, codec: PictureCodec, ema: Mapping[str, Tensor]) -> None:
     """Write the files of a policy into `folder`, given whole tensors; only the main process writes."""
     if distributed.is_main():
-        config.save(run, folder)
+        config.save_run(run, folder)
         (folder / "transform.json").write_text(transforms.to_json(transform))
         _write_tensors(folder / "codec.safetensors", codec.state_dict())
         _write_tensors(folder / "ema.safetensors", ema)
@@ -148,7 +148,7 @@ def compute_digest(folder: Path) -> str:
 
 def restore_training(folder: Path, training: TrainingState) -> TrainingProgress:
     """Restore the training state from a checkpoint and return its progress; `UserError` if it is damaged."""
-    _fill_tensors(folder / "model.safetensors", lora.trained(training.model))
+    _fill_tensors(folder / "model.safetensors", lora.list_trained(training.model))
     _fill_tensors(folder / "ema.safetensors", training.ema)
     _restore_optimizer(folder / "optimiser.safetensors", training)
     try:
@@ -162,9 +162,9 @@ def load_module(path: Path, module: nn.Module) -> None:
     _fill_tensors(path, module.state_dict())
 
 
-def load_trained(path: Path, model: AIM) -> None:
+def load_trained(path: Path, model: WorldActionModel) -> None:
     """Load the trainable tensors of a model from a file; `UserError` if they do not fit."""
-    _fill_tensors(path, lora.trained(model))
+    _fill_tensors(path, lora.list_trained(model))
 
 
 def _commit_checkpoint(part: Path, final: Path, before: list[Path]) -> None:
@@ -237,7 +237,7 @@ def _flatten_optimizer(training: TrainingState) -> dict[str, Tensor]:
 @torch.no_grad()
 def _restore_optimizer(path: Path, training: TrainingState) -> None:
     """Restore the tensors written by `_flatten_optimizer`; parameters without a gradient so far have none."""
-    parameters = lora.trained(training.model)
+    parameters = lora.list_trained(training.model)
     shapes = {
         f"{name}/{kind}": _moment_shape(kind, value) for name, value in parameters.items() for kind in ADAM_MOMENTS
     }

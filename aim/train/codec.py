@@ -16,7 +16,16 @@ from torch import Tensor
 from aim.config import Run, TrainConfig
 from aim.data import peaks
 from aim.data.peaks import MIN_PEAK_VALUE
-from aim.model.codec import STREAM_KINDS, Codec, Kind, PictureCodec, patches, principal_axes, set_linear, to_bytes
+from aim.model.image_codec import (
+    STREAM_KINDS,
+    Codec,
+    Kind,
+    PictureCodec,
+    compute_principal_axes,
+    extract_patches,
+    set_linear_code,
+    to_bytes,
+)
 from aim.train import precision, schedule
 from aim.train.log import Log, MeanMeter
 from aim.util import console
@@ -114,7 +123,7 @@ def sample_batch(codec: Codec, frames: Frames, views: list[int], count: int, gen
         view_index = torch.randint(len(views), (share,), generator=generator)
         row = torch.randint(len(frames[0, "rgb"]), (share,), generator=generator)
         for v, view in enumerate(views):
-            parts.append(codec.difference(frames[view, kind][row[view_index == v]], view, kind))
+            parts.append(codec.compute_difference(frames[view, kind][row[view_index == v]], view, kind))
     x = torch.cat(parts)
     return torch.cat([overlay_random_maps(x[:num_maps], generator), x[num_maps:]])
 
@@ -135,9 +144,9 @@ def overlay_random_maps(maps: Tensor, generator: torch.Generator) -> Tensor:
 
 def compute_loss(codec: Codec, x: Tensor, num_maps: int, generator: torch.Generator) -> Tensor:
     """Loss of differences x, of which the first `num_maps` are value maps."""
-    mean, logvar = codec.analyse(x)
+    mean, logvar = codec.encode_difference(x)
     noise = torch.randn(mean.shape, generator=generator).to(mean.device)
-    error = codec.synthesise(mean + torch.exp(0.5 * logvar) * noise) - x
+    error = codec.decode_difference(mean + torch.exp(0.5 * logvar) * noise) - x
     magnitude = x.abs()
     foreground = (
         magnitude[num_maps:].amax(1, keepdim=True).expand_as(x[num_maps:])
@@ -164,8 +173,8 @@ def _fit_linear_code(codec: Codec, frames: Frames, seed: int) -> None:
     for (view, kind), pictures in frames.items():
         indices = torch.randperm(len(pictures), generator=generator)[:400]
         scale = MAP_PCA_WEIGHT if kind == "map" else 1.0
-        samples.append(scale * patches(codec.difference(pictures[indices], view, kind), side))
-    set_linear(codec, *principal_axes(torch.cat(samples), codec.config.latent_channels))
+        samples.append(scale * extract_patches(codec.compute_difference(pictures[indices], view, kind), side))
+    set_linear_code(codec, *compute_principal_axes(torch.cat(samples), codec.config.latent_channels))
 
 
 @torch.no_grad()
@@ -177,7 +186,9 @@ def _set_latent_statistics(codec: Codec, frames: Frames) -> None:
         for view in range(len(codec.config.views)):
             pictures = frames[view, kind]
             for part in pictures[:: max(1, len(pictures) // 400)].split(CODEC_CHUNK_FRAMES):
-                parts.append(codec.analyse(codec.difference(part, view, kind))[0].transpose(0, 1).flatten(1))
+                parts.append(
+                    codec.encode_difference(codec.compute_difference(part, view, kind))[0].transpose(0, 1).flatten(1)
+                )
         latents = torch.cat(parts, 1)
         codec.mean[which] = latents.mean(1)
         codec.std[which] = latents.std(1).clamp(min=1e-3)
@@ -216,7 +227,7 @@ def _compute_psnr(a: Tensor, b: Tensor) -> float:
 
 def _select_foreground(codec: PictureCodec, view: int, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Pixels (r 3) of two sets of pictures where the first differs from the backdrop of its view."""
-    backdrop = to_bytes(codec.empty(view, "rgb")[None]).cpu()
+    backdrop = to_bytes(codec.empty_canvas(view, "rgb")[None]).cpu()
     is_foreground = (a.int() - backdrop.int()).abs().amax(-1) > MIN_FOREGROUND_DIFFERENCE
     return a[is_foreground], b[is_foreground]
 

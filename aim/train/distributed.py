@@ -22,7 +22,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from aim.model.aim import AIM
+from aim.model.world_action_model import WorldActionModel
 from aim.util.console import EXIT_DONE, EXIT_INTERRUPTED
 from sim.types import UserError
 
@@ -149,7 +149,7 @@ def average_over_processes(values: Tensor) -> Tensor:
     return result
 
 
-def shard_model(model: AIM, device: torch.device) -> None:
+def shard_model(model: WorldActionModel, device: torch.device) -> None:
     """Move a model to `device`, sharded over the processes by FSDP2; parameter names do not change."""
     if get_world_size() == 1:
         model.to(device)

@@ -9,7 +9,7 @@ import torch
 
 from aim.config import Run
 from aim.data.loader import Loader
-from aim.model.codec import PictureCodec
+from aim.model.image_codec import PictureCodec
 from aim.train import checkpoint, distributed, samples
 from aim.train.checkpoint import TrainingState
 from aim.train.log import Log
@@ -68,8 +68,8 @@ class TrainingHooks:
             return False
         ema = checkpoint.gather_tensors(training.ema)
         if distributed.is_main() and video_due:
-            with samples.averaged(self.run, training.model, ema, self.device) as model:
-                samples.show(model, self.run, self.codec, self.loader, self.out, step, self.log)
+            with samples.lend_averaged_model(self.run, training.model, ema, self.device) as model:
+                samples.write_samples_video(model, self.run, self.codec, self.loader, self.out, step, self.log)
         if distributed.is_main() and evaluation_due and self.evaluation:
             self.evaluation.evaluate_step(step, ema)
         if evaluation_due:

@@ -15,8 +15,8 @@ import torch
 
 from aim.config import ModelConfig, Run
 from aim.model import intent, lora, text
-from aim.model.aim import AIM
-from aim.model.embed import widths
+from aim.model.embed import get_stream_widths
+from aim.model.world_action_model import WorldActionModel
 from aim.train.precision import ComputePrecision
 
 GIB = 2**30
@@ -57,7 +57,7 @@ def plan_memory(run: Run, compute_precision: ComputePrecision) -> MemoryPlan:
     model = build_meta_model(run.model, half=compute_precision == "bf16")
     train = [value for value in model.parameters() if value.requires_grad]
     count = sum(value.numel() for value in train)
-    num_text_tokens = text.READ if run.weights else text.MAX_TEXT_TOKENS
+    num_text_tokens = text.WAN_TEXT_TOKENS if run.weights else text.MAX_TEXT_TOKENS
     activation_bytes = count_activation_bytes(
         run.model, run.train.batch_size, compute_precision, run.train.checkpointing, num_text_tokens
     )
@@ -75,20 +75,22 @@ def plan_memory(run: Run, compute_precision: ComputePrecision) -> MemoryPlan:
     )
 
 
-def build_meta_model(config: ModelConfig, half: bool = False) -> AIM:
+def build_meta_model(config: ModelConfig, half: bool = False) -> WorldActionModel:
     """Model on the meta device, adapted as `config` says, with frozen weights in bfloat16 if `half`."""
     with torch.device("meta"):
-        model = AIM(config)
+        model = WorldActionModel(config)
         if not config.lora_rank:
             return model
-        return lora.adapt(lora.halve(model) if half else model, config.lora_rank, config.lora_alpha)
+        return lora.add_adapters(
+            lora.cast_frozen_to_bf16(model) if half else model, config.lora_rank, config.lora_alpha
+        )
 
 
 def count_activation_bytes(
     config: ModelConfig, rows: int, compute_precision: ComputePrecision, checkpointing: bool, num_text_tokens: int
 ) -> int:
     """Bytes of activations kept for the backward pass of `rows` samples with `num_text_tokens` each."""
-    streams, sizes = _count_tokens(config), widths(config)
+    streams, sizes = _count_tokens(config), get_stream_widths(config)
     hidden = sum(FLOAT32_BYTES * rows * count * sizes[name][0] for name, count in streams.items())
     layer = _count_layer_bytes(config, rows, compute_precision, num_text_tokens)
     ends = 3 * hidden + rows * num_text_tokens * (
@@ -107,26 +109,32 @@ def _count_layer_bytes(
     w is a stream's width, i heads x head width, f the width of its feed-forward net; hidden states, also normalised,
     are in single precision, what goes into a product and comes out is in `compute_precision`.
     """
-    who, sizes, each = intent.variant(config.variant), widths(config), BYTES_PER_NUMBER[compute_precision]
-    inner, sequence, total = config.heads * config.head_dim, intent.segments(config), 0
+    who, sizes, each = (
+        intent.get_variant(config.variant),
+        get_stream_widths(config),
+        BYTES_PER_NUMBER[compute_precision],
+    )
+    inner, sequence, total = config.heads * config.head_dim, intent.build_sequence(config), 0
     for name, count in _count_tokens(config).items():
         width, ffn = sizes[name]
         moves = 0 if config.lora_rank and name != intent.ACTION else 1  # modulation that trains keeps both factors
-        reads = sum(s.length for s in sequence if intent.stream(s.kind, config) == name and "text" in who[s.kind])
+        reads = sum(
+            s.length for s in sequence if intent.stream_of_segment(s.kind, config) == name and "text" in who[s.kind]
+        )
         whole = (2 + 2 * moves) * width * count + width * reads
         cast = (2 + 2 * moves) * width * count + width * reads  # into qkv and up; what out and down said; into read_q
         cast += 6 * inner * count + 3 * inner * reads  # q k v, q turned, what was heard, joined; q twice, what was read
         cast += 2 * ffn * count
         cast += num_text_tokens * (3 * inner + (config.width if compute_precision == "bf16" else 0)) if reads else 0
         total += FLOAT32_BYTES * whole + each * cast
-    keys = sum(key.length for query in sequence for key in sequence if intent.sees(who, query, key))
+    keys = sum(key.length for query in sequence for key in sequence if intent.attends(who, query, key))
     return rows * (total + each * 2 * inner * keys)
 
 
 def _count_tokens(config: ModelConfig) -> dict[str, int]:
     """Number of tokens of a sample by stream."""
     counts: dict[str, int] = {}
-    for segment in intent.segments(config):
-        name = intent.stream(segment.kind, config)
+    for segment in intent.build_sequence(config):
+        name = intent.stream_of_segment(segment.kind, config)
         counts[name] = counts.get(name, 0) + segment.length
     return counts

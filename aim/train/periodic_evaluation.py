@@ -19,7 +19,7 @@ from torch import Tensor
 
 from aim.config import Run
 from aim.data.transforms import Transform
-from aim.model.codec import PictureCodec
+from aim.model.image_codec import PictureCodec
 from aim.train import checkpoint
 from aim.train.log import Log
 from aim.util import console

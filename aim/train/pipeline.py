@@ -27,7 +27,7 @@ from aim.data import source as sources
 from aim.data.source import Data, Ref, Source
 from aim.data.transforms import Transform
 from aim.model import canvas
-from aim.model.codec import PictureCodec
+from aim.model.image_codec import PictureCodec
 from aim.train import checkpoint, distributed, out_of_memory, pretrained, provenance, stage1
 from aim.train import codec as codec_training
 from aim.train.checkpoint import load_module
@@ -70,7 +70,7 @@ def train_policy(
     check_dataset(run, source)
     if run.model.geometry:  # data without depth is refused before anything is made of it
         still = [(0, 0)] * len(run.codec.views)
-        source.points(source.episodes[0], run.codec.views, canvas.grids(run.codec), still)
+        source.points(source.episodes[0], run.codec.views, canvas.compute_token_grids(run.codec), still)
     moves, all_windows = loader.motions(source), loader.windows(source)
     distributed.run_on_main_first(lambda: _prepare_folder(run, source, out, resume, codec_run), lambda: None)
     log = distributed.run_on_main_first(lambda: open_log(out, options.wandb_project, dataclasses.asdict(run)), Log)
@@ -95,7 +95,7 @@ def train_policy(
         batches = loader.Loader(run, tokens, moves, all_windows, instructions, transform)
         # torchrun passes on signals that its processes have received already
         with defer_signals(ignore_repeats=distributed.get_world_size() > 1) as signals:
-            outcome = stage1.train(run, batches, codec, out, log, signals, device, until, options)
+            outcome = stage1.train_stage1(run, batches, codec, out, log, signals, device, until, options)
             stopped = bool(signals)
     finally:
         log.close()
@@ -143,8 +143,8 @@ def check_dataset(run: Run, data: Data, label: str = "the run") -> None:
 def claim_folder(run: Run, source: Source, out: Path, resume: bool) -> None:
     """Make `out` the folder of this run, or resume it; `UserError`, with nothing changed, if it holds another."""
     if (out / config_name()).exists():
-        check_dataset(config.load(out), source, f"the run in {out}")
-        differences_found = describe_run_differences(config.load(out), run) or provenance.describe_differences(
+        check_dataset(config.load_run(out), source, f"the run in {out}")
+        differences_found = describe_run_differences(config.load_run(out), run) or provenance.describe_differences(
             source, out
         )
         if differences_found:
@@ -156,7 +156,7 @@ def claim_folder(run: Run, source: Source, out: Path, resume: bool) -> None:
         raise UserError(f"{out} is not empty and holds no run; choose another folder")
     out.mkdir(parents=True, exist_ok=True)
     provenance.save_provenance(source, out)
-    config.save(run, out)
+    config.save_run(run, out)
 
 
 def config_name() -> str:
@@ -186,7 +186,7 @@ def _prepare_folder(run: Run, source: Source, out: Path, resume: bool, codec_run
         return claim_folder(run, source, out, resume)
     if not (codec_run / "codec" / CODEC_FILE).is_file():
         raise UserError(f"there is no codec in {codec_run}; give the folder of a run, or leave --codec out")
-    if config.load(codec_run).codec != run.codec:
+    if config.load_run(codec_run).codec != run.codec:
         raise UserError(f"the codec in {codec_run} is of another shape than preset {run.preset!r} wants")
     claim_folder(run, source, out, resume)
     for part in ("codec", "latents"):

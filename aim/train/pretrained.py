@@ -21,17 +21,17 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from aim.config import ModelConfig, Run
-from aim.model import lora, video_codec, wan
-from aim.model.aim import AIM
-from aim.model.codec import Codec, PictureCodec
-from aim.model.video_codec import WanCodec
+from aim.model import lora, wan, wan_vae
+from aim.model.image_codec import Codec, PictureCodec
+from aim.model.wan_vae import WanCodec
+from aim.model.world_action_model import WorldActionModel
 from sim.types import UserError
 
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 LAYOUT_HELP = "a folder of diffusers' layout or a name of the hub"
 
 
-def build_model(run: Run) -> AIM:
+def build_model(run: Run) -> WorldActionModel:
     """Model of a run before its first step: random or pretrained weights, with adapters if configured.
 
     What is drawn comes from torch's generator. Weights that adapters stand beside are bfloat16 where the run is.
@@ -39,15 +39,15 @@ def build_model(run: Run) -> AIM:
     """
     config = run.model
     half = config.lora_rank > 0 and run.train.precision == "bf16"
-    model = load_wan(run.weights, config, half) if run.weights else AIM(config)
+    model = load_wan(run.weights, config, half) if run.weights else WorldActionModel(config)
     if not config.lora_rank:
         return model
-    return lora.adapt(lora.halve(model) if half else model, config.lora_rank, config.lora_alpha)
+    return lora.add_adapters(lora.cast_frozen_to_bf16(model) if half else model, config.lora_rank, config.lora_alpha)
 
 
-def build_for_loading(run: Run) -> AIM:
+def build_for_loading(run: Run) -> WorldActionModel:
     """Model of a run to load a checkpoint into, with the frozen weights that the checkpoint lacks."""
-    return build_model(run) if run.model.lora_rank else AIM(run.model)
+    return build_model(run) if run.model.lora_rank else WorldActionModel(run.model)
 
 
 def build_codec(run: Run, half: bool = False) -> PictureCodec:
@@ -57,7 +57,7 @@ def build_codec(run: Run, half: bool = False) -> PictureCodec:
     from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 
     folder = find_part(run.weights, "vae")
-    _check_config(folder, _read_config(folder, "AutoencoderKLWan"), video_codec.facts(run.codec))
+    _check_config(folder, _read_config(folder, "AutoencoderKLWan"), wan_vae.expected_vae_config(run.codec))
     dtype = torch.bfloat16 if half else torch.float32
     vae = AutoencoderKLWan.from_pretrained(folder, torch_dtype=dtype, low_cpu_mem_usage=False)
     return WanCodec(run.codec, vae)
@@ -65,29 +65,30 @@ def build_codec(run: Run, half: bool = False) -> PictureCodec:
 
 def check_fingerprint(codec: PictureCodec, weights: str) -> None:
     """Raise `UserError` if the fingerprint stored in a codec is not that of the weights it holds."""
-    if isinstance(codec, WanCodec) and not torch.equal(codec.fingerprint.cpu(), video_codec.fingerprint(codec.vae)):
+    if isinstance(codec, WanCodec) and not torch.equal(codec.fingerprint.cpu(), wan_vae.compute_fingerprint(codec.vae)):
         raise UserError(f"the video autoencoder in {weights} is not the one that this run was trained with")
 
 
-def load_wan(weights: str, config: ModelConfig, half: bool = False) -> AIM:
+def load_wan(weights: str, config: ModelConfig, half: bool = False) -> WorldActionModel:
     """Model of `config` with Wan's weights, in single precision.
 
-    With `half` the weights that adapters may stand beside are bfloat16. The rest is drawn or derived: `wan.starts`.
+    With `half` the weights that adapters may stand beside are bfloat16. The rest is drawn or derived:
+    `wan.list_initializations`.
     """
     folder = find_part(weights, "transformer")
     shapes = _read_expected_shapes(folder, config)
     with torch.device("meta"):
-        model = AIM(config)
+        model = WorldActionModel(config)
     names = tuple(model.state_dict())
-    rest = AIM(replace(config, layers=0))  # for what is drawn, and the tables of rotary angles
+    rest = WorldActionModel(replace(config, layers=0))  # for what is drawn, and the tables of rotary angles
     drawn, tensors = rest.state_dict(), {}
     with _open_tensors(folder, shapes) as read:
-        for name, row in wan.table(config).items():
-            dtype = torch.bfloat16 if half and lora.adapted(name) else torch.float32
-            tensors[name] = wan.to_ours(row, [read(there) for there in row.wan], config).to(dtype)
-    for name, start in wan.starts(config, names).items():
+        for name, row in wan.list_weight_sources(config).items():
+            dtype = torch.bfloat16 if half and lora.is_adapted(name) else torch.float32
+            tensors[name] = wan.convert_to_ours(row, [read(there) for there in row.wan], config).to(dtype)
+    for name, start in wan.list_initializations(config, names).items():
         shape = model.get_parameter(name).shape
-        tensors[name] = drawn[name] if start.kind == "fresh" else wan.begin(start, shape, tensors, config)
+        tensors[name] = drawn[name] if start.kind == "fresh" else wan.initial_value(start, shape, tensors, config)
     model.load_state_dict(tensors, assign=True)
     for name, value in rest.named_buffers():
         setattr(model, name, value)
@@ -124,7 +125,7 @@ def _read_expected_shapes(folder: Path, config: ModelConfig) -> dict[str, torch.
     described = _read_config(folder, "WanTransformer3DModel")
     with torch.device("meta"):
         transformer = cast(WanTransformer3DModel, WanTransformer3DModel.from_config(described))
-    _check_config(folder, transformer.config, wan.facts(config))
+    _check_config(folder, transformer.config, wan.expected_transformer_config(config))
     return {name: value.shape for name, value in transformer.state_dict().items()}
 
 

@@ -19,10 +19,10 @@ from torch import Tensor
 from aim.config import Run
 from aim.data.loader import Loader
 from aim.model import lora
-from aim.model.aim import AIM
-from aim.model.batch import move
-from aim.model.codec import Kind, PictureCodec
-from aim.model.flow import draws
+from aim.model.batch import move_batch
+from aim.model.flow import seed_rows
+from aim.model.image_codec import Kind, PictureCodec
+from aim.model.world_action_model import WorldActionModel
 from aim.train import distributed, precision, pretrained
 from aim.train.log import Log
 from aim.viz import videos
@@ -37,7 +37,9 @@ SEED = 0  # of the noise, the same for every film
 
 
 @contextmanager
-def averaged(run: Run, model: AIM, ema: Mapping[str, Tensor], device: torch.device) -> Iterator[AIM]:
+def lend_averaged_model(
+    run: Run, model: WorldActionModel, ema: Mapping[str, Tensor], device: torch.device
+) -> Iterator[WorldActionModel]:
     """Yield a model with averaged weights, whole; the training's own numbers are not drawn from for it.
 
     Where adapters train beside weights that stand still there is no room for all of these twice: a process that trains
@@ -46,7 +48,7 @@ def averaged(run: Run, model: AIM, ema: Mapping[str, Tensor], device: torch.devi
     lent = bool(run.model.lora_rank) and distributed.get_world_size() == 1
     with torch.random.fork_rng(devices=[]):
         shown = model if lent else pretrained.build_for_loading(run).to(device)
-    mine = lora.trained(shown)
+    mine = lora.list_trained(shown)
     before = {name: value.detach().clone() for name, value in mine.items()} if lent else {}
     _fill(mine, ema)
     try:
@@ -61,9 +63,11 @@ def _fill(values: Mapping[str, Tensor], by: Mapping[str, Tensor]) -> None:
         values[name].copy_(value)
 
 
-def show(model: AIM, run: Run, codec: PictureCodec, loader: Loader, out: Path, step: int, log: Log) -> Path:
+def write_samples_video(
+    model: WorldActionModel, run: Run, codec: PictureCodec, loader: Loader, out: Path, step: int, log: Log
+) -> Path:
     """Write the film of a model at `step` into `out`, tell the log its last picture, and return the film's path."""
-    frames = film(model, run, codec, loader)
+    frames = render_samples(model, run, codec, loader)
     path = out / FOLDER / f"step-{step:06d}.webp"
     videos.write_webp(path, frames, hz=CONTROL_HZ / run.model.actions_per_frame)
     log.write_picture(FOLDER, step, frames[-1])
@@ -71,12 +75,12 @@ def show(model: AIM, run: Run, codec: PictureCodec, loader: Loader, out: Path, s
 
 
 @torch.no_grad()
-def film(model: AIM, run: Run, codec: PictureCodec, loader: Loader) -> Frames:
+def render_samples(model: WorldActionModel, run: Run, codec: PictureCodec, loader: Loader) -> Frames:
     """Return the film (1 + f, H, W, 3), which begins with the present, of a few samples one under another."""
-    sample = move(loader.batch(shown(len(loader))), next(model.parameters()).device)
+    sample = move_batch(loader.batch(choose_samples(len(loader))), next(model.parameters()).device)
     with precision.autocast(precision.resolve_precision(run.train.precision, sample.rgb.device), sample.rgb.device):
         maps = None if bool(sample.map_valid.all()) else sample.map  # black, where there are none to learn from
-        imagined = model.imagine(sample.context, STEPS, draws(SEED, len(sample.rgb)), maps)
+        imagined = model.predict_future(sample.context, STEPS, seed_rows(SEED, len(sample.rgb)), maps)
     now = sample.context.rgb[:, None]
     came = _decoded(codec, torch.cat([now, sample.rgb], 1), "rgb")
     columns = [("what came", came)]
@@ -104,6 +108,6 @@ def _over(pictures: NDArray[np.uint8], maps: NDArray[np.uint8]) -> NDArray[np.ui
     return np.stack([videos.overlay_maps(p, m) for p, m in zip(pictures, maps, strict=True)])
 
 
-def shown(count: int) -> NDArray[np.int64]:
+def choose_samples(count: int) -> NDArray[np.int64]:
     """Return which of `count` samples are filmed."""
     return np.linspace(0, count - 1, min(SHOWN, count)).round().astype(np.int64)

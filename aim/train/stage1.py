@@ -19,7 +19,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from aim.config import Run, TrainConfig
 from aim.data.loader import Loader
 from aim.model import lora
-from aim.model.codec import PictureCodec
+from aim.model.image_codec import PictureCodec
 from aim.train import checkpoint, distributed, out_of_memory, precision, pretrained, schedule
 from aim.train.batches import PrefetchedBatches, PreparedBatch
 from aim.train.checkpoint import TrainingProgress, TrainingState
@@ -48,21 +48,21 @@ class Outcome:
     finished: bool
 
 
-def begin(run: Run, device: torch.device, compiled: bool = False) -> TrainingState:
+def begin_training(run: Run, device: torch.device, compiled: bool = False) -> TrainingState:
     """Return the model of a run as it is before the first step, its average and its optimiser."""
     torch.manual_seed(run.train.seed)
     model = pretrained.build_model(run)
     model.trunk.checkpointing = run.train.checkpointing
-    model.trunk.way = "flex" if device.type == "cuda" else "segments"
+    model.trunk.attention_backend = "flex" if device.type == "cuda" else "segments"
     if compiled:
         for layer in model.trunk.layers:
             layer.compile()
     distributed.shard_model(model, device)
-    ema = {name: value.detach().clone() for name, value in lora.trained(model).items()}
-    return TrainingState(model, ema, build_optimizer(lora.trained(model), run.train))
+    ema = {name: value.detach().clone() for name, value in lora.list_trained(model).items()}
+    return TrainingState(model, ema, build_optimizer(lora.list_trained(model), run.train))
 
 
-def train(
+def train_stage1(
     run: Run, loader: Loader, codec: PictureCodec, out: Path, log: Log, stops: PendingSignals, device: torch.device,
     until: int | None = None, options: TrainingOptions | None = None,
 ) -> Outcome:  # fmt: skip
@@ -110,7 +110,7 @@ class Sitting:
     ) -> None:
         """Begin, or go on where the newest checkpoint in `out` was written."""
         self.run, self.loader, self.codec, self.out, self.log, self.device = run, loader, codec, out, log, device
-        self.training = begin(run, device, compiled)
+        self.training = begin_training(run, device, compiled)
         self.kept = checkpoint.find_newest(out)
         self.first = (
             checkpoint.restore_training(self.kept, self.training) if self.kept else TrainingProgress(0, 0.0, "fp32")
@@ -143,7 +143,7 @@ class Sitting:
     def advance(self, batch: PreparedBatch, share: float) -> None:
         """Take one step, `share` of the training being done, and say every LOG_EVERY steps how it goes."""
         rate = schedule.compute_learning_rate(self.run.train, self.step, share)
-        self.record.add(advance(self.training, batch, self.run.train, self.step, rate, self.number))
+        self.record.add(take_step(self.training, batch, self.run.train, self.step, rate, self.number))
         self.step += 1
         if self.step % LOG_EVERY == 0:
             self._report(rate)
@@ -170,7 +170,7 @@ class Sitting:
         self.log.write("stage1", {"step": self.step, **values})
 
 
-def advance(
+def take_step(
     training: TrainingState, batch: PreparedBatch, config: TrainConfig, step: int, rate: float, number: ComputePrecision
 ) -> Tensor:
     """Take one step and return its losses and gradient norm (5,), in the order of NAMES, still on the device."""
@@ -197,6 +197,6 @@ def _number(config: TrainConfig, before: TrainingProgress | None, device: torch.
 @torch.no_grad()
 def _average(training: TrainingState, decay: float, step: int) -> None:
     """Move the average towards the model; early on faster, so that it forgets the first weights."""
-    now = lora.trained(training.model)
+    now = lora.list_trained(training.model)
     means, values = ([distributed.get_local_shard(there[name]) for name in now] for there in (training.ema, now))
     get_ema_multi_avg_fn(min(decay, (1.0 + step) / (10.0 + step)))(means, values, 0)

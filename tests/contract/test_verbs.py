@@ -284,7 +284,7 @@ def test_imagine_writes_figures_a_film_and_a_sheet(tmp_path: Path, capsys: pytes
 
     from aim import presets
     from aim.data import loader, source
-    from aim.model.codec import Codec
+    from aim.model.image_codec import Codec
     from aim.train import checkpoint, stage1
     from aim.train.checkpoint import TrainingProgress
 
@@ -295,7 +295,7 @@ def test_imagine_writes_figures_a_film_and_a_sheet(tmp_path: Path, capsys: pytes
     with torch.no_grad():
         codec.analysis.normal_(std=0.1)
     transform = loader.fit_transform(run, loader.motions(data), loader.windows(data), data)
-    training = stage1.begin(run, torch.device("cpu"))
+    training = stage1.begin_training(run, torch.device("cpu"))
     checkpoint.save_checkpoint(tmp_path / "run", run, transform, codec, training, TrainingProgress(0, 0.0, "fp32"))
     words = ["imagine", "--policy", str(tmp_path / "run"), "--data", str(tmp_path / "toy"), "--windows", "6"]
     results = []

@@ -45,7 +45,7 @@ def keys(value: object) -> object:
 
 def test_fields_of_a_run() -> None:
     run = presets.tiny("panda", ("head", "wrist"), 8, 8)
-    assert same("run", keys(json.loads(config.to_json(run))))
+    assert same("run", keys(json.loads(config.encode_run(run))))
 
 
 def test_course_of_a_rollout() -> None:

@@ -14,7 +14,7 @@ from aim.data import transforms
 from aim.data.transforms import Transform
 from aim.evaluate.checkpoint_evaluation import FIRST_CHECKPOINT_SEED, CheckpointEvaluation
 from aim.evaluate.policy_spec import parse_policy
-from aim.model.codec import Codec
+from aim.model.image_codec import Codec
 from aim.train import periodic_evaluation, stage1
 from aim.train.log import Log, open_log
 from aim.train.periodic_evaluation import (
@@ -39,7 +39,7 @@ def evaluation(tmp_path: Path) -> tuple[PeriodicEvaluation, dict[str, torch.Tens
     moves = np.random.default_rng(0).normal(size=(50, run.model.action_dim)).astype(np.float32) * 0.1
     spread = transforms.measure(moves)
     scale = Transform(tuple(not name.endswith("gripper") for name in robot.action_names), spread, spread, robot=ROBOT)
-    training, stops = stage1.begin(run, torch.device("cpu")), Stops()
+    training, stops = stage1.begin_training(run, torch.device("cpu")), Stops()
     config = EvalConfig(CheckpointEvaluation((TASK,), ROBOT, 2), 10)
     made = PeriodicEvaluation(config, run, tmp_path, scale, Codec(run.codec), "cpu", open_log(tmp_path), stops)
     return made, training.ema, stops

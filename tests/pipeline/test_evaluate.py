@@ -22,7 +22,7 @@ from aim.evaluate.plan import EvaluationPlan, SeedBatch
 from aim.evaluate.policy_spec import parse_policy
 from aim.evaluate.random_policy import RANDOM_CHUNK_STEPS, RandomPolicy
 from aim.evaluate.results import EpisodeResult
-from aim.model.codec import Codec
+from aim.model.image_codec import Codec
 from aim.train import checkpoint, stage1
 from aim.train.checkpoint import TrainingProgress
 from sim import robots, tasks
@@ -52,7 +52,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     spread = transforms.measure(np.random.default_rng(0).normal(size=(50, size)).astype(np.float32) * 0.1)
     scale = Transform(tuple(not name.endswith("gripper") for name in robot.action_names), spread, spread, robot=ROBOT)
-    training = stage1.begin(run, torch.device("cpu"))
+    training = stage1.begin_training(run, torch.device("cpu"))
     out = tmp_path_factory.mktemp("runs")
     return checkpoint.save_checkpoint(out, run, scale, Codec(run.codec), training, TrainingProgress(1, 0.0, "fp32"))
 
@@ -96,7 +96,7 @@ def test_an_interrupted_evaluation_goes_on_to_the_same_results(
 
     with pytest.raises(KeyboardInterrupt, match=r"kept 3 episodes .* the same command goes on"):
         evaluate(parse_policy("expert"), PLAN, tmp_path, stop)
-    assert closed_loop.missing(parse_policy("expert"), PLAN, tmp_path) == 2
+    assert closed_loop.count_missing(parse_policy("expert"), PLAN, tmp_path) == 2
     assert evaluate(parse_policy("expert"), PLAN, tmp_path) == expert[1]
     assert (tmp_path / results.RESULTS_FILE).read_bytes() == (expert[0] / results.RESULTS_FILE).read_bytes()
 

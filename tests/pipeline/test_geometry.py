@@ -55,7 +55,7 @@ def test_points_of_the_loader_are_those_of_the_simulator(folder: Path) -> None:
     env = Env(tasks.load_task("click_bell"), robots.load_robot("panda"), 1, size=(64, 64), depth=True)
     env.reset([0])
     seen = env.observe()
-    told = policy.context(seen, *begun(policy, seen)).points
+    told = policy.build_context(seen, *begun(policy, seen)).points
     assert told is not None
     torch.testing.assert_close(told[0], kept.points[0, 0], atol=2e-3, rtol=0)  # depth is kept in millimetres
     assert policy.act(seen).actions.shape == (1, 32, 8)
@@ -70,7 +70,7 @@ def test_points_of_the_loader_are_those_of_the_simulator(folder: Path) -> None:
 def begun(policy: LearnedPolicy, seen: Observation) -> tuple[History, Tensor]:
     """Return what `context` is told beside the observation."""
     memory = record_step(policy.begin_history(1), (seen.time * 50).astype(int))
-    return memory, policy.codec.encode(policy._pictures(seen), "rgb")
+    return memory, policy.codec.encode(policy._collect_pictures(seen), "rgb")
 
 
 def test_geometry_without_depth_and_an_unknown_variant_are_lines(
@@ -93,4 +93,4 @@ def test_every_variant_trains_acts_and_is_measured(folder: Path, name: str, caps
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (found["peak_within_8px"] is None) == (name in ("no_map", "video_free"))
     assert found["psnr"] > 0
-    assert canvas.grids(load_policy(folder / name).run.codec) == ((2, 2), (1, 1))
+    assert canvas.compute_token_grids(load_policy(folder / name).run.codec) == ((2, 2), (1, 1))

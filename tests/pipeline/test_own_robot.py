@@ -23,7 +23,7 @@ from aim.data.mapping import RobotMapping
 from aim.data.mapping_file import mapping_from_json, parse_mapping
 from aim.data.source import Source
 from aim.evaluate import open_loop
-from aim.model.codec import Codec
+from aim.model.image_codec import Codec
 from aim.policy import load_policy
 from aim.train import pipeline
 from sim import robots
@@ -60,7 +60,7 @@ def said(place: Path) -> dict:
     source = open_set(place / "set", OWN)
     made = presets.tiny(source.robot, source.cameras, 3, 3)
     assert cli.main(words(place)) == 0
-    assert config.load(place / "run").model.action_dim == made.model.action_dim
+    assert config.load_run(place / "run").model.action_dim == made.model.action_dim
     return json.loads((place / "run" / "log.jsonl").read_text().splitlines()[-1]) | {"out": place / "run"}
 
 
@@ -153,7 +153,7 @@ def test_two_flags_train(place: Path, said: dict, capsys: pytest.CaptureFixture[
     assert cli.main(words(place, "--resume")) == 0
     answer = json.loads(capsys.readouterr().out.splitlines()[-1])
     folder = Path(answer["checkpoint"])
-    run, transform = config.load(folder), transforms.from_json((folder / "transform.json").read_text())
+    run, transform = config.load_run(folder), transforms.from_json((folder / "transform.json").read_text())
     assert run.robot == "toyarm" and run.robot not in robots.list_robots()
     assert (run.model.action_dim, run.model.state_dim) == (3, 3)
     assert [(view.name, view.height) for view in run.codec.views] == [("head", 64), ("left_wrist", 32)]
@@ -187,8 +187,8 @@ def test_what_it_learned_drives_the_robot(said: dict) -> None:
     seen = Observation(images, np.float32([[*start, 1.0]]), (SAY,), np.zeros(1))
     actions = policy.act(seen).actions
     assert actions.shape == (1, policy.run.model.chunk, 3)
-    black = policy.maps(2)
-    assert black is not None and black.shape[:2] == (2, policy.run.model.futures)
+    black = policy.known_maps(2)
+    assert black is not None and black.shape[:2] == (2, policy.run.model.num_future_frames)
     drawn = policy.codec.decode(black[:, 0], "map")[0]
     assert drawn.float().mean() < 20
     assert np.isfinite(actions).all()

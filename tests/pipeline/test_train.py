@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from toy import CAMERAS, GRIP, JOINTS, X, Y, dataset, episode, moved, observation, places
 
 from aim import cli, config, presets
-from aim.config import Run, token_channels
+from aim.config import Run, compute_token_channels
 from aim.data import latents, loader
 from aim.data.store import Dataset
 from aim.model import text
@@ -138,7 +138,7 @@ def test_films_show_the_same_samples_and_change_no_weight(
     films = [path.name for path in sorted((out / "imagined").iterdir())]
     assert films == [f"step-{step:06d}.webp" for step in (1, 2, 3, 4, 5, 10)]
     first, last = (cv2.imreadanimation(str(out / "imagined" / films[i]))[1].frames for i in (0, -1))
-    assert len(first) == 1 + run().model.futures
+    assert len(first) == 1 + run().model.num_future_frames
     width = first[0].shape[1] // 4
     came = [np.asarray(frames[-1][..., :3], float) for frames in (first, last)]
     assert np.abs(came[0][:, :width] - came[1][:, :width]).mean() < 1, "the same pictures came, but for compression"
@@ -165,7 +165,7 @@ def test_the_log_tells_the_parts_apart(trained: tuple[Path, TrainingResult]) -> 
     parts = [json.loads(line)["part"] for line in (out / "log.jsonl").read_text().splitlines()]
     assert parts[:2] == ["codec", "latents"]
     assert set(made.seconds) == {"codec", "latents", "stage1"}
-    assert config.load(made.outcome.checkpoint) == run()
+    assert config.load_run(made.outcome.checkpoint) == run()
 
 
 @pytest.mark.slow
@@ -196,9 +196,9 @@ def test_what_does_not_fit_is_refused_and_nothing_changes(
 
 def test_a_sentence_that_would_be_cut_is_refused() -> None:
     said = "put the cup on the coaster " * 12
-    assert len(text.embedding(said)) == 12 * 6 + 2
+    assert len(text.embed_sentence(said)) == 12 * 6 + 2
     with pytest.raises(UserError, match=r"an instruction has 146 tokens, at most 128 are read: 'put the cup"):
-        text.embedding(said * 2)
+        text.embed_sentence(said * 2)
 
 
 @pytest.mark.slow
@@ -209,7 +209,7 @@ def test_the_command_answers_in_one_line(data: Dataset, tmp_path: Path, capsys: 
     words += changed
     assert cli.main(words) == 0
     said = json.loads(capsys.readouterr().out.splitlines()[-1])
-    kept = config.load(out).train
+    kept = config.load_run(out).train
     assert (kept.batch_size, kept.lr, kept.precision, kept.checkpointing) == (4, 0.001, "fp32", True)
     assert said["steps"] == 2
     assert set(said["loss"]) == {"rgb", "map", "action"}
@@ -287,7 +287,7 @@ def test_a_chunk_is_the_whole_prediction_and_says_how_much_of_it_to_carry_out(po
         policy.act(dataclasses.replace(seen(32), state=np.full((3, JOINTS), np.nan, np.float32)))
     assert policy.history is before
     with pytest.raises(UserError, match="execution horizon 12 does not fit"):
-        LearnedPolicy(policy.run, policy.transform, policy.codec, policy.model, execute=12)
+        LearnedPolicy(policy.run, policy.transform, policy.codec, policy.model, execution_horizon=12)
 
 
 @pytest.mark.slow
@@ -322,7 +322,7 @@ def test_the_policy_tells_the_model_what_the_loader_told_it(
     _, memory = policy.step(shown(0), policy.begin_history(1))
     memory = record_step(dataclasses.replace(memory, planned=made.action[None, :16]), np.array([16]))
     now = policy.codec.encode([torch.from_numpy(shown(16).images[c]) for c in CAMERAS], "rgb")
-    context = policy.context(shown(16), memory, now)
+    context = policy.build_context(shown(16), memory, now)
     assert bool(context.past_valid[0]) and bool(sample.context.past_valid[0])
     for name in ("past_rgb", "past_action", "rgb", "state", "text"):
         told, learned = vars(context)[name], vars(sample.context)[name]
@@ -369,8 +369,8 @@ def test_the_whole_chain_learns_the_toy(tmp_path: Path) -> None:
     made = run(steps=600)
     codec = dataclasses.replace(made.codec, latent_channels=48)
     model = dataclasses.replace(
-        made.model, token_channels=token_channels(codec), width=64, action_width=64, ffn=256, action_ffn=256,
-        action_draws=4,
+        made.model, token_channels=compute_token_channels(codec), width=64, action_width=64, ffn_dim=256,
+        action_ffn_dim=256, noise_samples_per_action=4,
     )  # fmt: skip
     train = dataclasses.replace(made.train, batch_size=32, lr=4e-3, ema_decay=0.99, warmup=30)
     made = dataclasses.replace(made, codec=codec, model=model, train=train)

@@ -12,9 +12,19 @@ from hypothesis import strategies as st
 from toy import CAMERAS, RADIUS, X, Y, draw, places, value
 
 from aim import presets
-from aim.config import CodecConfig, View, layout, token_channels
+from aim.config import CodecConfig, View, build_token_grid, compute_token_channels
 from aim.model import canvas
-from aim.model.codec import Codec, fit, patches, principal_axes, resized, set_linear, single_frame, to_bytes, wan
+from aim.model.image_codec import (
+    Codec,
+    build_wan_autoencoder,
+    compute_principal_axes,
+    extract_patches,
+    replace_causal_convs,
+    resize_normalized,
+    resize_pictures,
+    set_linear_code,
+    to_bytes,
+)
 from aim.train import codec as training
 from aim.train.codec import Frames
 
@@ -32,9 +42,9 @@ def views(sizes: list[tuple[int, int]]) -> CodecConfig:
 def test_tokens_and_latents_are_inverses(sizes: list[tuple[int, int]], seed: int) -> None:
     draw = torch.Generator().manual_seed(seed)
     latents = [torch.randn(2, 5, 2 * h, 2 * w, generator=draw) for h, w in sizes]
-    tokens = canvas.to_tokens(latents)
+    tokens = canvas.latents_to_tokens(latents)
     assert tokens.shape == (2, sum(h * w for h, w in sizes), 20)
-    back = canvas.to_latents(tokens, canvas.grids(views(sizes)))
+    back = canvas.tokens_to_latents(tokens, canvas.compute_token_grids(views(sizes)))
     assert all(torch.equal(a, b) for a, b in zip(latents, back, strict=True))
 
 
@@ -45,18 +55,18 @@ def test_tokens_lie_where_the_layout_says(sizes: list[tuple[int, int]]) -> None:
     for index, (h, w) in enumerate(sizes):
         y, x = torch.meshgrid(torch.arange(2 * h) // 2, torch.arange(2 * w) // 2, indexing="ij")
         latents.append(torch.stack([torch.full_like(y, index), y, x])[None].float())
-    tokens = canvas.to_tokens(latents)[0].unflatten(1, (3, 4))
-    assert [tuple(int(v) for v in token[:, 0]) for token in tokens] == list(layout(config))
+    tokens = canvas.latents_to_tokens(latents)[0].unflatten(1, (3, 4))
+    assert [tuple(int(v) for v in token[:, 0]) for token in tokens] == list(build_token_grid(config))
     assert (tokens == tokens[..., :1]).all()  # one place a token
 
 
 @pytest.mark.parametrize("mult", [(1, 2, 2), (1, 1, 2, 2)])
 def test_the_last_tap_is_the_whole_of_an_image(mult: tuple[int, ...]) -> None:
     torch.manual_seed(0)
-    whole = wan(dataclasses.replace(SMALL, dim_mult=mult)).eval()
-    tapped = wan(dataclasses.replace(SMALL, dim_mult=mult)).eval()
+    whole = build_wan_autoencoder(dataclasses.replace(SMALL, dim_mult=mult)).eval()
+    tapped = build_wan_autoencoder(dataclasses.replace(SMALL, dim_mult=mult)).eval()
     tapped.load_state_dict(whole.state_dict())
-    single_frame(tapped)
+    replace_causal_convs(tapped)
     x = torch.rand(2, 3, 1, 64, 64) * 2 - 1
     with torch.no_grad():
         a, b = (m.encode(x).latent_dist for m in (whole, tapped))
@@ -68,9 +78,9 @@ def test_the_last_tap_is_the_whole_of_an_image(mult: tuple[int, ...]) -> None:
 def test_pictures_are_resized_by_area_and_bytes_come_back() -> None:
     pictures = torch.randint(0, 256, (3, 64, 32, 3), dtype=torch.uint8)
     same = View("a", 64, 32)
-    assert torch.equal(to_bytes(fit(pictures, same)), pictures)
-    assert torch.equal(resized(pictures, same), pictures)
-    half = to_bytes(fit(pictures, View("a", 32, 32)))
+    assert torch.equal(to_bytes(resize_normalized(pictures, same)), pictures)
+    assert torch.equal(resize_pictures(pictures, same), pictures)
+    half = to_bytes(resize_normalized(pictures, View("a", 32, 32)))
     mean = pictures.float().unflatten(1, (32, 2)).mean(2)
     assert (half.float() - mean).abs().max() <= 0.5 + 1e-3
 
@@ -79,7 +89,7 @@ def test_principal_axes_are_those_of_most_energy() -> None:
     made = torch.Generator().manual_seed(0)
     basis = torch.linalg.qr(torch.randn(12, 12, generator=made)).Q
     rows = torch.randn(5000, 12, generator=made) * torch.tensor([9.0, 5.0, 2.0] + [0.01] * 9) @ basis.T
-    axes, size = principal_axes(rows, 3)
+    axes, size = compute_principal_axes(rows, 3)
     torch.testing.assert_close(axes.T @ axes, torch.eye(3), atol=1e-5, rtol=0)
     torch.testing.assert_close((axes.T @ basis[:, :3]).abs(), torch.eye(3), atol=0.05, rtol=0)
     torch.testing.assert_close(size, torch.tensor([9.0, 5.0, 2.0]), atol=0, rtol=0.05)
@@ -89,19 +99,19 @@ def test_patches_are_in_the_order_of_the_linear_code() -> None:
     x = torch.randn(2, 3, 32, 48)
     weight = torch.randn(5, 3, 16, 16)
     by_convolution = torch.nn.functional.conv2d(x, weight, stride=16).flatten(2).transpose(1, 2).flatten(0, 1)
-    torch.testing.assert_close(patches(x, 16) @ weight.flatten(1).T, by_convolution, atol=1e-3, rtol=1e-4)
+    torch.testing.assert_close(extract_patches(x, 16) @ weight.flatten(1).T, by_convolution, atol=1e-3, rtol=1e-4)
 
 
 def test_all_axes_lose_nothing_and_nothing_stays_nothing() -> None:
     config = CodecConfig((View("head", 32, 32),), latent_channels=768, base_dim=8, dim_mult=(1, 1, 1))
     codec = Codec(config).eval()
     pictures = torch.randint(0, 256, (64, 32, 32, 3), dtype=torch.uint8)
-    x = codec.difference(pictures, 0, "rgb")
-    set_linear(codec, torch.linalg.qr(torch.randn(768, 768)).Q, torch.rand(768) + 0.5)
+    x = codec.compute_difference(pictures, 0, "rgb")
+    set_linear_code(codec, torch.linalg.qr(torch.randn(768, 768)).Q, torch.rand(768) + 0.5)
     back = codec.decode(codec.encode([pictures], "rgb"), "rgb")[0]
     assert (back.int() - pictures.int()).abs().max() <= 1
     with torch.no_grad():
-        torch.testing.assert_close(codec.synthesise(codec.analyse(x)[0]), x, atol=1e-3, rtol=0)
+        torch.testing.assert_close(codec.decode_difference(codec.encode_difference(x)[0]), x, atol=1e-3, rtol=0)
     black = torch.zeros(1, 32, 32, 3, dtype=torch.uint8)
     assert codec.decode(codec.encode([black], "map"), "map")[0].max() == 0
 
@@ -128,7 +138,7 @@ def frames(seeds: range, side: int = 64) -> Frames:
             state[[X, Y]], state[6] = places(seed)[1], 1.0
         for kind, paint in (("rgb", draw), ("map", value)):
             made = [paint(view.name, s, places(seed)[0], side) for s, seed in zip(states, seeds, strict=True)]
-            found[v, kind] = resized(torch.from_numpy(np.stack(made)), view)
+            found[v, kind] = resize_pictures(torch.from_numpy(np.stack(made)), view)
     return found
 
 
@@ -146,7 +156,7 @@ def contrast(pictures: torch.Tensor, seeds: range) -> float:
 def test_small_objects_and_peaks_come_through_a_short_training() -> None:
     run = presets.tiny("aloha", CAMERAS, 14, 14)
     config = dataclasses.replace(SMALL, latent_channels=32)
-    model = dataclasses.replace(run.model, token_channels=token_channels(config))
+    model = dataclasses.replace(run.model, token_channels=compute_token_channels(config))
     brief = dataclasses.replace(run.codec_train, precision="fp32", steps=8)
     run = dataclasses.replace(run, codec=config, model=model, codec_train=brief)
     seen, other = frames(range(160)), range(200, 240)

@@ -31,19 +31,21 @@ def test_the_target_is_the_derivative_of_the_path() -> None:
     data, noise = torch.randn(4, 6, generator=seeded()).double(), torch.randn(4, 6, generator=seeded(1)).double()
     s = torch.rand(4, generator=seeded(2)).double()
     slope = (flow.interpolate(data, noise, s + 1e-4) - flow.interpolate(data, noise, s - 1e-4)) / 2e-4
-    torch.testing.assert_close(slope, flow.target(data, noise), atol=1e-8, rtol=0)
+    torch.testing.assert_close(slope, flow.velocity_target(data, noise), atol=1e-8, rtol=0)
 
 
 @given(steps=st.integers(1, 30), shift=st.floats(0.5, 12.0))
 def test_the_true_velocity_leads_from_noise_to_data(steps: int, shift: float) -> None:
     data, noise = torch.randn(2, 7, generator=seeded()).double(), torch.randn(2, 7, generator=seeded(1)).double()
-    found = flow.walk(noise, flow.schedule(steps, shift), lambda z, s: flow.target(data, noise))
+    found = flow.integrate_euler(
+        noise, flow.build_schedule(steps, shift), lambda z, s: flow.velocity_target(data, noise)
+    )
     torch.testing.assert_close(found, data)
 
 
 @given(steps=st.integers(1, 50), shift=st.floats(0.5, 12.0))
 def test_a_schedule_falls_from_one_to_zero(steps: int, shift: float) -> None:
-    levels = flow.schedule(steps, shift)
+    levels = flow.build_schedule(steps, shift)
     assert len(levels) == steps + 1
     assert (levels[0], levels[-1]) == (1.0, 0.0)
     assert all(after < before for before, after in pairwise(levels))
@@ -54,7 +56,7 @@ def test_a_schedule_falls_from_one_to_zero(steps: int, shift: float) -> None:
 def test_schedule_and_steps_are_those_of_diffusers(steps: int, shift: float) -> None:
     scheduler = FlowMatchEulerDiscreteScheduler(shift=shift)
     scheduler.set_timesteps(sigmas=np.linspace(1.0, 1.0 / steps, steps).tolist())
-    levels = flow.schedule(steps, shift)
+    levels = flow.build_schedule(steps, shift)
     torch.testing.assert_close(torch.tensor(levels), scheduler.sigmas, atol=1e-6, rtol=0)
 
     def velocity(z: torch.Tensor, s: float) -> torch.Tensor:
@@ -63,7 +65,7 @@ def test_schedule_and_steps_are_those_of_diffusers(steps: int, shift: float) -> 
     theirs = noise = torch.randn(2, 9, generator=seeded())
     for moment, s in zip(scheduler.timesteps, levels[:-1], strict=True):
         theirs = scheduler.step(velocity(theirs, s), moment, theirs, return_dict=False)[0]
-    torch.testing.assert_close(flow.walk(noise, levels, velocity), theirs, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(flow.integrate_euler(noise, levels, velocity), theirs, atol=1e-5, rtol=1e-5)
 
 
 def test_the_training_path_is_that_of_diffusers() -> None:
@@ -76,21 +78,25 @@ def test_the_training_path_is_that_of_diffusers() -> None:
 
 def test_the_weight_is_the_bell_over_a_thousand_steps() -> None:
     t = torch.tensor([0.0, 250.0, 500.0, 1000.0])
-    torch.testing.assert_close(flow.weight(t / 1000), torch.exp(-2 * ((t - 500) / 1000) ** 2))
+    torch.testing.assert_close(flow.timestep_weight(t / 1000), torch.exp(-2 * ((t - 500) / 1000) ** 2))
 
 
 def test_the_loss_is_zero_at_the_target_and_weighted_elsewhere() -> None:
     data, noise, s = torch.ones(2, 3), torch.zeros(2, 3), torch.tensor([0.5, 1.0])
-    assert flow.loss(flow.target(data, noise), data, noise, s).eq(0).all()
-    torch.testing.assert_close(flow.loss(torch.zeros(2, 3), data, noise, s)[:, 0], flow.weight(s))
+    assert flow.flow_matching_loss(flow.velocity_target(data, noise), data, noise, s).eq(0).all()
+    torch.testing.assert_close(
+        flow.flow_matching_loss(torch.zeros(2, 3), data, noise, s)[:, 0], flow.timestep_weight(s)
+    )
 
 
 def test_a_way_to_data_is_the_velocity_that_was_to_be_predicted() -> None:
     data, noise = torch.randn(2, 3, generator=seeded()), torch.randn(2, 3, generator=seeded(1))
     s = torch.tensor([0.2, 1.0])
     z = flow.interpolate(data, noise, s)
-    torch.testing.assert_close(flow.velocity_to(data, z, s), flow.target(data, noise), atol=1e-5, rtol=1e-5)
-    assert flow.velocity_to(data, data, torch.zeros(2)).isfinite().all()
+    torch.testing.assert_close(
+        flow.velocity_from_data(data, z, s), flow.velocity_target(data, noise), atol=1e-5, rtol=1e-5
+    )
+    assert flow.velocity_from_data(data, data, torch.zeros(2)).isfinite().all()
 
 
 def test_levels_may_stand_for_more_than_rows() -> None:
@@ -103,10 +109,10 @@ def test_levels_may_stand_for_more_than_rows() -> None:
 
 def test_a_row_draws_the_same_whatever_stands_beside_it() -> None:
     torch.manual_seed(1)
-    five = flow.draws(7, 5)
+    five = flow.seed_rows(7, 5)
     first = five.gaussian(torch.empty(5, 3)), five.uniform(torch.empty(5), 2)
     torch.manual_seed(2)
-    two = flow.Draws(flow.draws(7, 5).generators[3:])
+    two = flow.RowNoise(flow.seed_rows(7, 5).generators[3:])
     again = two.gaussian(torch.empty(2, 3)), two.uniform(torch.empty(2), 2)
     for one, other in zip(first, again, strict=True):
         assert torch.equal(one[3:], other)

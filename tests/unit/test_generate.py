@@ -149,7 +149,7 @@ INTERRUPTIBLE = """
 import sys
 from pathlib import Path
 import synthetic
-from aim import console
+from aim.util import console
 from aim.data.collect.local import collect_dataset
 from aim.data.store import Recipe
 
@@ -159,7 +159,7 @@ def verb():
     collect_dataset(recipe, 60, Path(sys.argv[1]), 2, synthetic.slow)
     return {}
 if __name__ == "__main__":
-    sys.exit(console.run(verb, False))
+    sys.exit(console.run_verb(verb, False))
 """
 
 

@@ -22,11 +22,11 @@ from aim.data import latent_files, latents, source
 from aim.data.formats.lerobot import LeRobotSet
 from aim.data.mapped import read_recorded
 from aim.data.mapping_file import parse_mapping
-from aim.model.codec import Codec
+from aim.model.image_codec import Codec
 from sim.types import UserError
 
 CONFIG = presets.tiny("aloha", CAMERAS, JOINTS, JOINTS).codec
-MOVING = DataConfig(shifts=1, farthest=4)
+MOVING = DataConfig(shift_augmentations=1, max_shift_px=4)
 Usage = namedtuple("Usage", "total used free")
 
 

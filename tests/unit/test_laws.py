@@ -11,16 +11,16 @@ from torch import Tensor
 
 from aim.config import Attention, ModelConfig
 from aim.model import intent
-from aim.model.aim import AIM
-from aim.model.batch import Cache
-from aim.model.flow import draws
+from aim.model.batch import KvCache
+from aim.model.flow import seed_rows
+from aim.model.world_action_model import WorldActionModel
 
 torch.set_num_threads(1)  # the model is small: threads that wait for each other cost more than they give
 
 
 @pytest.fixture(params=list(CONFIGS), scope="module")
-def model(request: pytest.FixtureRequest) -> AIM:
-    return randomised(AIM(CONFIGS[request.param]))
+def model(request: pytest.FixtureRequest) -> WorldActionModel:
+    return randomised(WorldActionModel(CONFIGS[request.param]))
 
 
 KIND = {  # which kind of segment an input makes
@@ -29,23 +29,23 @@ KIND = {  # which kind of segment an input makes
 }  # fmt: skip
 
 
-def cached(model: AIM, given: Inputs) -> dict[str, Tensor]:
+def cached(model: WorldActionModel, given: Inputs) -> dict[str, Tensor]:
     """Return the same in three turns, each against the cache of those before, as at inference."""
-    cache = model.remember(told(model, given))
-    x, m = model.video_velocity(cache, given["x"], given.get("m"), S_VIDEO)
-    against = model.condition(cache, given["condition"]) if "condition" in given else cache
-    a = model.action_velocity(against, given["a"], S_ACTION)
+    cache = model.encode_context(told(model, given))
+    x, m = model.predict_video_velocity(cache, given["x"], given.get("m"), S_VIDEO)
+    against = model.append_condition(cache, given["condition"]) if "condition" in given else cache
+    a = model.predict_action_velocity(against, given["a"], S_ACTION)
     return {"x": x, "a": a} | ({"m": m} if m is not None else {})
 
 
-WAYS: dict[str, Callable[[AIM, Inputs], dict[str, Tensor]]] = {"whole": predict, "cached": cached}
+WAYS: dict[str, Callable[[WorldActionModel, Inputs], dict[str, Tensor]]] = {"whole": predict, "cached": cached}
 
 
-def allowed(model: AIM, output: str) -> set[str]:
+def allowed(model: WorldActionModel, output: str) -> set[str]:
     """Return the inputs that the table lets reach an output."""
-    who = intent.variant(model.config.variant)
-    reached = intent.reaches(who, output)
-    kinds = {**KIND, "condition": intent.condition(who)}
+    who = intent.get_variant(model.config.variant)
+    reached = intent.find_influences(who, output)
+    kinds = {**KIND, "condition": intent.condition_kind(who)}
     return {name for name, kind in kinds.items() if kind in reached}
 
 
@@ -55,7 +55,7 @@ def absent(config: ModelConfig) -> set[str]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_forbidden_inputs_change_no_bit_and_all_others_do(model: AIM, way: str) -> None:
+def test_forbidden_inputs_change_no_bit_and_all_others_do(model: WorldActionModel, way: str) -> None:
     given = inputs(model.config)
     with torch.no_grad():
         before = WAYS[way](model, given)
@@ -67,7 +67,7 @@ def test_forbidden_inputs_change_no_bit_and_all_others_do(model: AIM, way: str) 
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_forbidden_gradients_are_zero_and_all_others_are_not(model: AIM, way: str) -> None:
+def test_forbidden_gradients_are_zero_and_all_others_are_not(model: WorldActionModel, way: str) -> None:
     given = {name: z.clone().requires_grad_() for name, z in inputs(model.config).items()}
     outputs = WAYS[way](model, given)
     present = [name for name in given if name not in absent(model.config)]
@@ -83,35 +83,35 @@ def test_forbidden_gradients_are_zero_and_all_others_are_not(model: AIM, way: st
 def test_the_laws_of_the_paper_by_name() -> None:
     """What the method forbids, said once more without the table: dx/dm, dx/da, dm/da, da/dx and da/dtext are zero."""
     for name in ("tiny-paper", "nano-paper"):
-        model = randomised(AIM(CONFIGS[name]))
+        model = randomised(WorldActionModel(CONFIGS[name]))
         assert allowed(model, "x") == {"past_rgb", "past_action", "rgb", "state", "text", "x"}
         assert allowed(model, "m") == allowed(model, "x") | {"m"}
         assert allowed(model, "a") == {"past_rgb", "past_action", "rgb", "state", "a", "condition"}
 
 
-def context_cache(model: AIM, given: Inputs) -> Cache:
+def context_cache(model: WorldActionModel, given: Inputs) -> KvCache:
     """Return keys and values of the context that a pass over the whole sequence, future included, leaves behind."""
     known = told(model, given)
-    copied = intent.condition(model.who)
+    copied = intent.condition_kind(model.who)
     frames = {"x": given["x"]} | ({"m": given["m"]} if "m" in given else {})
     frames |= {copied: given["condition"]} if copied else {}
-    tokens = {**model.embed.context(known), **model.embed.future(frames)}
-    tokens["a"] = model.embed.chunk(given["a"], known.state).repeat(1, model.config.action_draws, 1)
-    cut = model._cut(tokens)
+    tokens = {**model.embed.embed_context(known), **model.embed.embed_future(frames)}
+    tokens["a"] = model.embed.embed_actions(given["a"], known.state).repeat(1, model.config.noise_samples_per_action, 1)
+    cut = model._split_segments(tokens)
     levels = {s: torch.tensor([0.5]) for s in cut if s.kind in ("x", "m", "a")}
-    return model._run(cut, levels, Cache(), model.embed.words(known))[1]
+    return model._run_segments(cut, levels, KvCache(), model.embed.embed_text(known))[1]
 
 
-def test_training_the_action_expert_changes_no_bit_of_the_predicted_future(model: AIM) -> None:
+def test_training_the_action_expert_changes_no_bit_of_the_predicted_future(model: WorldActionModel) -> None:
     """The frozen future: pictures, maps and cached keys and values depend on no weight of the action expert."""
     given = told(model, inputs(model.config))
-    other = randomised(AIM(model.config))
+    other = randomised(WorldActionModel(model.config))
     with torch.no_grad():
-        for value in other.action_expert_parameters().values():
+        for value in other.list_action_expert_parameters().values():
             value.add_(torch.randn(value.shape, generator=torch.Generator().manual_seed(1)))
 
-    def predict_all(of: AIM) -> tuple[list[Tensor], Tensor]:
-        actions, future = of.act(given, 2, 2, draws(0, len(given.rgb)), imagine=True)
+    def predict_all(of: WorldActionModel) -> tuple[list[Tensor], Tensor]:
+        actions, future = of.sample_actions(given, 2, 2, seed_rows(0, len(given.rgb)), imagine=True)
         layers = [*future.cache.segments.values(), *future.cache.text.values()]
         frozen = [z for pairs in layers for pair in pairs for z in pair]
         return [*frozen, *(z for z in (future.rgb, future.map) if z is not None)], actions
@@ -122,19 +122,19 @@ def test_training_the_action_expert_changes_no_bit_of_the_predicted_future(model
     assert not torch.equal(actions, moved)
 
 
-def test_the_action_expert_is_all_that_the_frozen_future_does_not_depend_on(model: AIM) -> None:
+def test_the_action_expert_is_all_that_the_frozen_future_does_not_depend_on(model: WorldActionModel) -> None:
     """No weight is forgotten: each parameter outside the action expert reaches a prediction or a cached key."""
     given = inputs(model.config)
     found = predict(model, given)
     frozen = sum(z.square().sum() for kind, z in found.items() if kind != "a")
-    names = [name for name in dict(model.named_parameters()) if name not in model.action_expert_parameters()]
-    caches = model.remember(told(model, given))
+    names = [name for name in dict(model.named_parameters()) if name not in model.list_action_expert_parameters()]
+    caches = model.encode_context(told(model, given))
     if "condition" in given:
-        caches = model.condition(caches, given["condition"])
+        caches = model.append_condition(caches, given["condition"])
     frozen = frozen + sum(z.square().sum() for layers in caches.segments.values() for pair in layers for z in pair)
     slopes = torch.autograd.grad(frozen, [model.get_parameter(name) for name in names], allow_unused=True)
     dead = [name for name, slope in zip(names, slopes, strict=True) if slope is None]
-    slopes = torch.autograd.grad(found["a"].square().sum(), list(model.action_expert_parameters().values()))
+    slopes = torch.autograd.grad(found["a"].square().sum(), list(model.list_action_expert_parameters().values()))
     unused = ["embed.displaced"]  # of moved pictures, which only training sees
     unused += [
         f"embed.{part}{kind}"
@@ -146,7 +146,7 @@ def test_the_action_expert_is_all_that_the_frozen_future_does_not_depend_on(mode
     assert all(bool(slope.abs().any()) for slope in slopes)
 
 
-def test_another_future_changes_no_bit_of_the_context(model: AIM) -> None:
+def test_another_future_changes_no_bit_of_the_context(model: WorldActionModel) -> None:
     """Influence is a law of bits: the shapes are the same, so every processor rounds alike."""
     given = inputs(model.config)
     other = {name: z + 1.0 if name in ("x", "m", "a", "condition") else z for name, z in given.items()}
@@ -159,11 +159,11 @@ def test_another_future_changes_no_bit_of_the_context(model: AIM) -> None:
             assert torch.equal(pair[0], changed[0]) and torch.equal(pair[1], changed[1])
 
 
-def test_the_context_is_cached_as_if_the_future_stood_beside_it(model: AIM) -> None:
+def test_the_context_is_cached_as_if_the_future_stood_beside_it(model: WorldActionModel) -> None:
     """Products of other shapes are summed in another order on some processors: equal to 1e-4, not to the bit."""
     given = inputs(model.config)
     with torch.no_grad():
-        beside, alone = context_cache(model, given), model.remember(told(model, given))
+        beside, alone = context_cache(model, given), model.encode_context(told(model, given))
     assert set(alone.segments) == {segment for segment in model.sequence if segment.block < 1}
     for segment, layers in alone.segments.items():
         for pair, other in zip(layers, beside.segments[segment], strict=True):
@@ -172,18 +172,18 @@ def test_the_context_is_cached_as_if_the_future_stood_beside_it(model: AIM) -> N
 
 
 @pytest.mark.parametrize("way", ["mask", "flex"])
-def test_ways_of_attention_give_equal_models(model: AIM, way: Attention) -> None:
+def test_ways_of_attention_give_equal_models(model: WorldActionModel, way: Attention) -> None:
     given = inputs(model.config)
     with torch.no_grad():
         first = predict(model, given)
-        model.trunk.way = way
+        model.trunk.attention_backend = way
         second = predict(model, given)
-        model.trunk.way = "segments"
+        model.trunk.attention_backend = "segments"
     for output in first:
         torch.testing.assert_close(second[output], first[output], atol=1e-4, rtol=1e-4)
 
 
-def test_cached_inference_is_the_whole_sequence(model: AIM) -> None:
+def test_cached_inference_is_the_whole_sequence(model: WorldActionModel) -> None:
     given = inputs(model.config)
     with torch.no_grad():
         whole, turns = predict(model, given), cached(model, given)

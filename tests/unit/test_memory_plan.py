@@ -13,20 +13,20 @@ from torch.autograd.graph import saved_tensors_hooks
 from aim import presets
 from aim.config import ModelConfig, Run
 from aim.model import flow, lora
-from aim.model.aim import AIM
 from aim.model.intent import VARIANTS
+from aim.model.world_action_model import WorldActionModel
 from aim.train import memory_plan
 from aim.train.memory_plan import GIB, MemoryPlan, count_activation_bytes, plan_memory
 
 torch.set_num_threads(1)
 VIEWS = ("head", "wrist_left", "wrist_right")
-LARGE = small(down=4, across=5, width=96, heads=4, head_dim=24, action_width=48, ffn=256, action_ffn=96)
+LARGE = small(down=4, across=5, width=96, heads=4, head_dim=24, action_width=48, ffn_dim=256, action_ffn_dim=96)
 CONFIGS: dict[str, ModelConfig] = {
     **{name: replace(LARGE, variant=name) for name in VARIANTS},
     "own-map": replace(LARGE, shared_map=False),
     "adapted": replace(LARGE, lora_rank=4),
     "long": replace(LARGE, past_frames=2, past_actions=32),
-    "deep": replace(LARGE, layers=5, action_draws=3),
+    "deep": replace(LARGE, layers=5, noise_samples_per_action=3),
     "nano": replace(presets.nano("panda", ("head", "wrist"), 5, 6, 16).model),
 }
 WORDS = 9
@@ -35,9 +35,9 @@ WORDS = 9
 def kept(config: ModelConfig, rows: int) -> int:
     """Return the bytes that autograd keeps from the forward to the backward pass, weights apart."""
     torch.manual_seed(0)
-    model = AIM(config)
+    model = WorldActionModel(config)
     if config.lora_rank:
-        model = lora.adapt(model, config.lora_rank, config.lora_alpha)
+        model = lora.add_adapters(model, config.lora_rank, config.lora_alpha)
     own = {value.untyped_storage().data_ptr() for value in [*model.parameters(), *model.buffers()]}
     alive: dict[int, Tensor] = {}
 
@@ -46,7 +46,7 @@ def kept(config: ModelConfig, rows: int) -> int:
         return value
 
     with saved_tensors_hooks(keep, lambda value: value):
-        losses = model.losses(noise(config, rows, WORDS), flow.draws(0, rows))
+        losses = model.compute_losses(noise(config, rows, WORDS), flow.seed_rows(0, rows))
     assert losses["total"].requires_grad
     return sum(value.untyped_storage().nbytes() for place, value in alive.items() if place not in own)
 
@@ -85,13 +85,15 @@ def test_every_choice_moves_the_plan_its_way() -> None:
 
 def test_weights_are_counted_exactly() -> None:
     run = presets.tiny("panda", ("head", "wrist"), 5, 6)
-    count = sum(value.numel() for value in AIM(run.model).parameters())
+    count = sum(value.numel() for value in WorldActionModel(run.model).parameters())
     rows = plan_memory(run, "fp32").rows
     assert rows["weights"] == rows["gradients"] == rows["average"] == 4 * count
     assert rows["moments"] == 8 * count
     adapted = replace(run, model=replace(run.model, lora_rank=2))
-    model = lora.adapt(AIM(run.model), 2, 16.0)
-    assert plan_memory(adapted, "fp32").rows["gradients"] == 4 * sum(z.numel() for z in lora.trained(model).values())
+    model = lora.add_adapters(WorldActionModel(run.model), 2, 16.0)
+    assert plan_memory(adapted, "fp32").rows["gradients"] == 4 * sum(
+        z.numel() for z in lora.list_trained(model).values()
+    )
 
 
 def test_a_plan_adds_up() -> None:

@@ -9,45 +9,45 @@ import torch
 from models import CONFIGS, S_VIDEO, context, inputs, predict, randomised, sample
 
 from aim.model import flow, intent
-from aim.model.aim import AIM
-from aim.model.batch import Context, move
+from aim.model.batch import Context, move_batch
+from aim.model.world_action_model import WorldActionModel
 
 torch.set_num_threads(1)  # the model is small: threads that wait for each other cost more than they give
 
 
 @pytest.fixture(params=list(CONFIGS), scope="module")
-def model(request: pytest.FixtureRequest) -> AIM:
-    return randomised(AIM(CONFIGS[request.param]))
+def model(request: pytest.FixtureRequest) -> WorldActionModel:
+    return randomised(WorldActionModel(CONFIGS[request.param]))
 
 
 def test_recomputing_layers_changes_no_gradient() -> None:
-    model = randomised(AIM(CONFIGS["tiny-text"]))
+    model = randomised(WorldActionModel(CONFIGS["tiny-text"]))
     slopes = []
     for again in (False, True):
         model.trunk.checkpointing = again
         model.zero_grad()
-        model.losses(sample(model.config), flow.draws(0, 2))["total"].backward()
+        model.compute_losses(sample(model.config), flow.seed_rows(0, 2))["total"].backward()
         slopes.append([p.grad for p in model.parameters()])
     assert all(torch.equal(one, other) for one, other in zip(*slopes, strict=True))
 
 
 def test_a_cache_is_a_value() -> None:
-    model = randomised(AIM(CONFIGS["tiny-paper"]))
+    model = randomised(WorldActionModel(CONFIGS["tiny-paper"]))
     given = inputs(model.config)
     with torch.no_grad():
-        cache = model.remember(context(model.config))
+        cache = model.encode_context(context(model.config))
         size = len(cache.segments)
-        first = model.condition(cache, given["condition"])
-        model.condition(cache, given["condition"] + 1)
+        first = model.append_condition(cache, given["condition"])
+        model.append_condition(cache, given["condition"] + 1)
         s = torch.tensor([0.5])
-        once = model.action_velocity(first, given["a"], s)
-        again = model.action_velocity(first, given["a"], s)
+        once = model.predict_action_velocity(first, given["a"], s)
+        again = model.predict_action_velocity(first, given["a"], s)
     assert len(cache.segments) == size
     assert torch.equal(once, again)
 
 
 def test_history_that_is_not_valid_is_ignored() -> None:
-    model = randomised(AIM(CONFIGS["tiny-paper"]))
+    model = randomised(WorldActionModel(CONFIGS["tiny-paper"]))
     given = inputs(model.config)
     with torch.no_grad():
         before = predict(model, given)
@@ -58,7 +58,7 @@ def test_history_that_is_not_valid_is_ignored() -> None:
 
 
 def test_text_that_is_not_valid_is_ignored_and_no_text_at_all_is_allowed() -> None:
-    model = randomised(AIM(CONFIGS["tiny-paper"]))
+    model = randomised(WorldActionModel(CONFIGS["tiny-paper"]))
     given = inputs(model.config)
     padded = given["text"].clone()
     padded[0, 2:] += 1
@@ -66,15 +66,17 @@ def test_text_that_is_not_valid_is_ignored_and_no_text_at_all_is_allowed() -> No
         before, after = predict(model, given), predict(model, {**given, "text": padded})
         silent = replace(context(model.config), text_valid=torch.zeros(2, 4, dtype=torch.bool))
         empty = replace(silent, text=silent.text[:, :0], text_valid=silent.text_valid[:, :0])
-        caches = (model.remember(silent), model.remember(empty))
-        one, two = (model.video_velocity(cache, given["x"], given["m"], torch.tensor([0.5]))[0] for cache in caches)
+        caches = (model.encode_context(silent), model.encode_context(empty))
+        one, two = (
+            model.predict_video_velocity(cache, given["x"], given["m"], torch.tensor([0.5]))[0] for cache in caches
+        )
     assert torch.equal(before["x"], after["x"])
     assert one.isfinite().all()
     torch.testing.assert_close(one, two)
 
 
 def test_rows_do_not_mix() -> None:
-    model = randomised(AIM(CONFIGS["tiny-paper"]))
+    model = randomised(WorldActionModel(CONFIGS["tiny-paper"]))
     given = inputs(model.config)
     other = {name: torch.cat([z[:1], z[1:] + 1]) for name, z in given.items()}
     with torch.no_grad():
@@ -84,46 +86,46 @@ def test_rows_do_not_mix() -> None:
 
 
 def test_channels_that_are_not_valid_count_nowhere() -> None:
-    model = randomised(AIM(CONFIGS["tiny-paper"]))
+    model = randomised(WorldActionModel(CONFIGS["tiny-paper"]))
     valid = torch.tensor([True, False, True, True, False])
     batch = replace(sample(model.config), action_valid=valid)
     noise = torch.zeros(5).masked_fill(~valid, 3.0)
     known = replace(batch.context, past_action=batch.context.past_action + noise)
     moved = replace(batch, action=batch.action + noise, context=known)
-    first, second = (model.losses(b, flow.draws(3, 2)) for b in (batch, moved))
+    first, second = (model.compute_losses(b, flow.seed_rows(3, 2)) for b in (batch, moved))
     assert all(torch.equal(first[name], second[name]) for name in first)
-    action, _ = model.act(batch.context, 1, 2, flow.draws(0, 2), valid)
+    action, _ = model.sample_actions(batch.context, 1, 2, flow.seed_rows(0, 2), valid)
     assert action[..., ~valid].eq(0).all()
-    other, _ = model.act(moved.context, 1, 2, flow.draws(0, 2), valid)
+    other, _ = model.sample_actions(moved.context, 1, 2, flow.seed_rows(0, 2), valid)
     assert torch.equal(action, other)
 
 
 def test_rows_without_a_map_have_no_map_loss() -> None:
-    model = randomised(AIM(CONFIGS["tiny-paper"]))
+    model = randomised(WorldActionModel(CONFIGS["tiny-paper"]))
     batch = sample(model.config)
-    losses = model.losses(replace(batch, map_valid=torch.tensor([False, False])), flow.draws(0, 2))
+    losses = model.compute_losses(replace(batch, map_valid=torch.tensor([False, False])), flow.seed_rows(0, 2))
     assert losses["map"] == 0
     assert losses["rgb"] > 0
     whole, one, other = (
-        model.losses(replace(batch, map_valid=torch.tensor(valid)), flow.draws(0, 2))["map"]
+        model.compute_losses(replace(batch, map_valid=torch.tensor(valid)), flow.seed_rows(0, 2))["map"]
         for valid in ([True, True], [True, False], [False, True])
     )
     torch.testing.assert_close(one + other, whole)  # a plain mean over rows: halves of a batch add up
 
 
 def test_losses_add_up_with_their_weights() -> None:
-    model = randomised(AIM(replace(CONFIGS["tiny-paper"], map_weight=0.5, action_weight=3.0)))
-    losses = model.losses(sample(model.config), flow.draws(0, 2))
+    model = randomised(WorldActionModel(replace(CONFIGS["tiny-paper"], map_weight=0.5, action_weight=3.0)))
+    losses = model.compute_losses(sample(model.config), flow.seed_rows(0, 2))
     torch.testing.assert_close(losses["total"], losses["rgb"] + 0.5 * losses["map"] + 3.0 * losses["action"])
 
 
 def test_every_weight_learns_and_draws_follow_the_generator() -> None:
-    model = randomised(AIM(CONFIGS["tiny-paper"]))
+    model = randomised(WorldActionModel(CONFIGS["tiny-paper"]))
     batch = sample(model.config)
     heard = batch.context.text_valid & torch.tensor([[False], [True]])  # the first row has no text
     batch = replace(batch, context=replace(batch.context, text_valid=heard))
-    first, again = (model.losses(batch, flow.draws(7, 2)) for _ in range(2))
-    other = model.losses(batch, flow.draws(8, 2))
+    first, again = (model.compute_losses(batch, flow.seed_rows(7, 2)) for _ in range(2))
+    other = model.compute_losses(batch, flow.seed_rows(8, 2))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert first["total"] != other["total"]
     first["total"].backward()
@@ -136,68 +138,68 @@ def test_a_fresh_model_says_nothing() -> None:
     config = CONFIGS["tiny-paper"]
     given = inputs(config)
     torch.manual_seed(0)
-    still = predict(AIM(replace(config, predict="velocity")), given)
+    still = predict(WorldActionModel(replace(config, predict="velocity")), given)
     assert all(velocity.eq(0).all() for velocity in still.values())
-    away = predict(AIM(config), given)
+    away = predict(WorldActionModel(config), given)
     assert away["a"].eq(0).all()
     for kind in ("x", "m"):
         torch.testing.assert_close(away[kind], given[kind] / S_VIDEO[:, None, None, None])
 
 
-def test_sampling_repeats_and_has_the_promised_shapes(model: AIM) -> None:
+def test_sampling_repeats_and_has_the_promised_shapes(model: WorldActionModel) -> None:
     config, known = model.config, context(model.config)
-    action, future = model.act(known, 2, 3, flow.draws(4, 2), imagine=True)
-    again, quick = model.act(known, 2, 3, flow.draws(4, 2))
+    action, future = model.sample_actions(known, 2, 3, flow.seed_rows(4, 2), imagine=True)
+    again, quick = model.sample_actions(known, 2, 3, flow.seed_rows(4, 2))
     assert torch.equal(action, again)
     assert action.shape == (2, config.chunk, config.action_dim)
     assert not action.requires_grad
-    shape = (2, config.futures, config.tokens, config.token_channels)
+    shape = (2, config.num_future_frames, config.tokens, config.token_channels)
     assert future.rgb is not None
     assert future.rgb.shape == shape
     assert (future.map is None) == ("m" not in model.who)
     assert future.map is None or future.map.shape == shape
-    copied = intent.condition(model.who)
+    copied = intent.condition_kind(model.who)
     assert (quick.rgb is None) == (copied is None)  # actions that see no future are made without one
     assert copied is None or copied in {segment.kind for segment in future.cache.segments}
 
 
-def test_a_chunk_is_the_same_however_attention_is_computed(model: AIM) -> None:
+def test_a_chunk_is_the_same_however_attention_is_computed(model: WorldActionModel) -> None:
     chunks = []
     for way in ("segments", "mask", "flex"):
-        model.trunk.way = way
-        chunks.append(model.act(context(model.config), 2, 2, flow.draws(4, 2))[0])
-    model.trunk.way = "segments"
+        model.trunk.attention_backend = way
+        chunks.append(model.sample_actions(context(model.config), 2, 2, flow.seed_rows(4, 2))[0])
+    model.trunk.attention_backend = "segments"
     for other in chunks[1:]:
         torch.testing.assert_close(other, chunks[0], atol=1e-5, rtol=1e-4)
 
 
-def test_known_maps_are_taken_and_the_head_of_maps_says_nothing(model: AIM) -> None:
+def test_known_maps_are_taken_and_the_head_of_maps_says_nothing(model: WorldActionModel) -> None:
     config, known = model.config, context(model.config)
-    maps = torch.randn(2, config.futures, config.tokens, config.token_channels)
+    maps = torch.randn(2, config.num_future_frames, config.tokens, config.token_channels)
     with_map = "m" in model.who
-    plain = model.act(known, 2, 2, flow.draws(4, 2))[0]
-    action, future = model.act(known, 2, 2, flow.draws(4, 2), imagine=True, maps=maps)
+    plain = model.sample_actions(known, 2, 2, flow.seed_rows(4, 2))[0]
+    action, future = model.sample_actions(known, 2, 2, flow.seed_rows(4, 2), imagine=True, maps=maps)
     assert (future.map is maps) == with_map
-    assert torch.equal(action, plain) != (intent.condition(model.who) == "c")
-    deaf = AIM(config)
+    assert torch.equal(action, plain) != (intent.condition_kind(model.who) == "c")
+    deaf = WorldActionModel(config)
     deaf.load_state_dict(model.state_dict())
     with torch.no_grad():
         for name, value in deaf.named_parameters():
             value.mul_(2.0 if name.startswith("heads.m") else 1.0)
-    again = deaf.act(known, 2, 2, flow.draws(4, 2), imagine=True, maps=maps)
+    again = deaf.sample_actions(known, 2, 2, flow.seed_rows(4, 2), imagine=True, maps=maps)
     assert torch.equal(again[0], action)
     assert again[1].rgb is not None and future.rgb is not None and torch.equal(again[1].rgb, future.rgb)
 
 
 def test_rows_draw_for_themselves() -> None:
     """A row acts alone as it does among others, and the losses of halves add up to those of the whole."""
-    model = randomised(AIM(CONFIGS["tiny-paper"]))
-    batch, draws = sample(model.config), flow.draws(0, 2).generators
-    both, _ = model.act(batch.context, 2, 2, flow.draws(0, 2))
+    model = randomised(WorldActionModel(CONFIGS["tiny-paper"]))
+    batch, draws = sample(model.config), flow.seed_rows(0, 2).generators
+    both, _ = model.sample_actions(batch.context, 2, 2, flow.seed_rows(0, 2))
     one = Context(**{name: z[1:] for name, z in vars(batch.context).items() if z is not None})
-    alone, _ = model.act(one, 2, 2, flow.Draws(flow.draws(0, 2).generators[1:]))
+    alone, _ = model.sample_actions(one, 2, 2, flow.RowNoise(flow.seed_rows(0, 2).generators[1:]))
     torch.testing.assert_close(alone, both[1:])
-    whole = model.losses(batch, flow.Draws(draws))
+    whole = model.compute_losses(batch, flow.RowNoise(draws))
     halves = []
     for row in range(2):
         part = slice(row, row + 1)
@@ -206,39 +208,42 @@ def test_rows_draw_for_themselves() -> None:
             batch, context=known, rgb=batch.rgb[part], map=batch.map[part], action=batch.action[part],
             map_valid=batch.map_valid[part],
         )  # fmt: skip
-        halves.append(model.losses(half, flow.Draws(flow.draws(0, 2).generators[part])))
+        halves.append(model.compute_losses(half, flow.RowNoise(flow.seed_rows(0, 2).generators[part])))
     for name, loss in whole.items():
         torch.testing.assert_close((halves[0][name] + halves[1][name]) / 2, loss)
 
 
 def test_actions_depend_on_text_only_through_the_maps() -> None:
-    model = randomised(AIM(CONFIGS["tiny-paper"]))
+    model = randomised(WorldActionModel(CONFIGS["tiny-paper"]))
     known = context(model.config)
     told = replace(known, text=known.text + 1)
-    draws = (flow.draws(0, 2) for _ in range(2))
-    (first, _), (second, _) = (model.act(c, 2, 2, g) for c, g in zip((known, told), draws, strict=True))
+    draws = (flow.seed_rows(0, 2) for _ in range(2))
+    (first, _), (second, _) = (model.sample_actions(c, 2, 2, g) for c, g in zip((known, told), draws, strict=True))
     assert not torch.equal(first, second)  # another instruction, another map, another action
     maps, noise, s = sample(model.config).map, sample(model.config).action, torch.tensor([1.0])
     with torch.no_grad():
-        one, two = (model.action_velocity(model.condition(model.remember(c), maps), noise, s) for c in (known, told))
+        one, two = (
+            model.predict_action_velocity(model.append_condition(model.encode_context(c), maps), noise, s)
+            for c in (known, told)
+        )
     assert torch.equal(one, two)  # the same map, the same action
 
 
 def test_bfloat16_stays_close() -> None:
     torch.manual_seed(0)
-    model = AIM(CONFIGS["tiny-paper"])
+    model = WorldActionModel(CONFIGS["tiny-paper"])
     for head in model.heads.values():
         torch.nn.init.normal_(head.out.weight, std=0.1)
-    full = model.losses(sample(model.config), flow.draws(0, 2))["total"]
+    full = model.compute_losses(sample(model.config), flow.seed_rows(0, 2))["total"]
     with torch.autocast("cpu", torch.bfloat16):
-        low = model.losses(sample(model.config), flow.draws(0, 2))["total"]
+        low = model.compute_losses(sample(model.config), flow.seed_rows(0, 2))["total"]
     assert low.dtype == torch.float32
     torch.testing.assert_close(low, full, atol=0, rtol=0.02)
 
 
 def test_moving_keeps_every_field() -> None:
     batch = sample(CONFIGS["tiny-paper"])
-    moved = move(batch, "meta")
+    moved = move_batch(batch, "meta")
     assert moved.rgb.is_meta
     assert moved.context.text_valid.is_meta
     assert moved.context.past_rgb.shape == batch.context.past_rgb.shape
@@ -247,9 +252,9 @@ def test_moving_keeps_every_field() -> None:
 
 def test_tiny_learns_a_toy_batch_by_heart() -> None:
     """Two scenes, smooth futures: losses fall, and `act` returns the actions that were shown."""
-    config = replace(CONFIGS["tiny-paper"], history_noise=0.0, token_channels=8, action_draws=4)
+    config = replace(CONFIGS["tiny-paper"], history_noise=0.0, token_channels=8, noise_samples_per_action=4)
     torch.manual_seed(0)
-    model = AIM(config)
+    model = WorldActionModel(config)
     draw = torch.Generator().manual_seed(0)
     known = sample(config)
     still = known.rgb[:, :1, :1].expand_as(known.rgb) * 0.5
@@ -266,7 +271,7 @@ def test_tiny_learns_a_toy_batch_by_heart() -> None:
     steps = 140
     for step in range(steps):
         optimiser.param_groups[0]["lr"] = 1e-2 * min(1, (step + 1) / 10, 2 - 2 * step / steps)
-        losses = model.losses(many, flow.draws(step, len(many.rgb)))
+        losses = model.compute_losses(many, flow.seed_rows(step, len(many.rgb)))
         optimiser.zero_grad()
         losses["total"].backward()
         optimiser.step()
@@ -274,6 +279,6 @@ def test_tiny_learns_a_toy_batch_by_heart() -> None:
             values.append(losses[name].item())
     for name, values in course.items():
         assert sum(values[-10:]) < sum(values[:10]) / 10, (name, values[:10], values[-10:])
-    action, future = model.act(batch.context, 4, 6, flow.draws(0, 2))
+    action, future = model.sample_actions(batch.context, 4, 6, flow.seed_rows(0, 2))
     assert (action - slope).abs().mean() < 0.2 * slope.abs().mean()
     assert (future.map - batch.map).square().mean() < 0.05 * batch.map.square().mean()

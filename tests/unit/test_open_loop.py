@@ -21,8 +21,8 @@ from aim.evaluate import open_loop, prediction_figures, prediction_metrics
 from aim.evaluate.intervals import wilson_interval
 from aim.evaluate.open_loop import GroundTruth, Prediction
 from aim.evaluate.prediction_metrics import PeakError
-from aim.model.aim import AIM
-from aim.model.codec import Codec
+from aim.model.image_codec import Codec
+from aim.model.world_action_model import WorldActionModel
 from aim.policy import LearnedPolicy
 from sim.types import UserError
 
@@ -52,7 +52,7 @@ def policy_of(data: Source, variant: str) -> LearnedPolicy:
     """Return a policy with random weights, none of which is zero, and a codec that lets something through."""
     config = run(variant)
     torch.manual_seed(3)
-    codec, model = Codec(config.codec), AIM(config.model)
+    codec, model = Codec(config.codec), WorldActionModel(config.model)
     with torch.no_grad():
         for head in model.heads.parameters():
             head.add_(0.05 * torch.randn_like(head))
@@ -273,7 +273,7 @@ def test_films_and_sheets_show_what_there_is(policy: LearnedPolicy, data: Source
 
     truth, guess = open_loop.predict_windows(policy, data, 5, seed=1)
     film = prediction_figures.render_comparison(truth, guess)
-    assert film is not None and len(film) == 5 * policy.run.model.futures
+    assert film is not None and len(film) == 5 * policy.run.model.num_future_frames
     columns = 4 if guess.map is None else 5  # present, true, imagined, true map, imagined map
     assert film.shape[2] == columns * prediction_figures.FIGURE_HEIGHT_PX + (columns - 1) * 6
     sheet = prediction_figures.render_worst_maps(truth, guess)

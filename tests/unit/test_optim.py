@@ -9,7 +9,7 @@ from torch import nn
 
 from aim.config import TrainConfig
 from aim.model import lora
-from aim.model.aim import AIM
+from aim.model.world_action_model import WorldActionModel
 from aim.train.optim import build_optimizer, is_decayed
 
 CONFIG = TrainConfig(steps=1, batch_size=1, lr=0.1, weight_decay=0.5)
@@ -18,20 +18,20 @@ CONFIG = TrainConfig(steps=1, batch_size=1, lr=0.1, weight_decay=0.5)
 @pytest.mark.parametrize("name", CONFIGS)
 def test_what_decays_are_the_weights_of_linear_maps(name: str) -> None:
     with torch.device("meta"):
-        model = AIM(CONFIGS[name])
+        model = WorldActionModel(CONFIGS[name])
     matrices = {id(part.weight) for part in model.modules() if isinstance(part, nn.Linear)}
     for parameter, value in model.named_parameters():
         assert is_decayed(parameter, value) == (id(value) in matrices), parameter
 
 
 def test_adapters_decay_with_what_they_stand_beside() -> None:
-    model = lora.adapt(AIM(CONFIGS["shared-map"]), 2, 2.0)
-    decayed = {name for name, value in lora.trained(model).items() if is_decayed(name, value)}
+    model = lora.add_adapters(WorldActionModel(CONFIGS["shared-map"]), 2, 2.0)
+    decayed = {name for name, value in lora.list_trained(model).items() if is_decayed(name, value)}
     assert any(name.endswith("lora_a") for name in decayed) and any(name.endswith("lora_b") for name in decayed)
 
 
 def test_a_step_without_gradient_shrinks_matrices_and_leaves_all_else() -> None:
-    model = AIM(CONFIGS["tiny-paper"])
+    model = WorldActionModel(CONFIGS["tiny-paper"])
     values = dict(model.named_parameters())
     before = {name: value.detach().clone() for name, value in values.items()}
     for value in values.values():

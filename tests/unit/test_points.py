@@ -17,7 +17,7 @@ from aim.config import View
 from aim.data import flat, shard, store
 from aim.data.patch_points import Grid, compute_episode_points, compute_observed_points, compute_patch_points
 from aim.data.store import Dataset, Recipe
-from aim.model.codec import still
+from aim.model.image_codec import make_zero_shifts
 from sim import robots, tasks
 from sim.camera import compute_intrinsics, project_points
 from sim.envs.env import Env
@@ -124,7 +124,7 @@ def kept(path: Path, made: Episode, size: tuple[int, int], robot: str = "aloha")
 def test_points_of_an_episode_come_view_by_view(tmp_path: Path) -> None:
     made = episode(seed=5, depth=True, size=(24, 36))
     data = kept(tmp_path / "set", made, (24, 36))
-    found = compute_episode_points(data, data.episodes[0], VIEWS, GRIDS, still(len(VIEWS)))
+    found = compute_episode_points(data, data.episodes[0], VIEWS, GRIDS, make_zero_shifts(len(VIEWS)))
     assert found.shape == (4, 7, 4)
     again = flat.unflatten(flat.flatten(made))
     for view, grid, part in zip(VIEWS, GRIDS, np.split(found, [4], axis=1), strict=True):
@@ -137,7 +137,7 @@ def test_points_of_an_episode_come_view_by_view(tmp_path: Path) -> None:
 def test_the_mend_is_named_where_there_is_no_depth(tmp_path: Path) -> None:
     data = kept(tmp_path / "set", episode(seed=5), (12, 16))
     with pytest.raises(UserError, match=r"has no depth pictures; record .* with `aim generate --depth`"):
-        compute_episode_points(data, data.episodes[0], VIEWS, GRIDS, still(len(VIEWS)))
+        compute_episode_points(data, data.episodes[0], VIEWS, GRIDS, make_zero_shifts(len(VIEWS)))
     data.close()
     seen = Observation({}, np.zeros((1, 14), np.float32), ("",), np.zeros(1))
     with pytest.raises(UserError, match="no depth of wrist, head"):
@@ -149,7 +149,7 @@ def test_a_policy_sees_the_points_that_were_recorded(tmp_path: Path) -> None:
     views, grids = tuple(View(name, 32, 64) for name in robot.camera_names), ((2, 4),) * len(robot.camera_names)
     made = next(iter(record.record_episodes(task, robot, [1], size=size, depth=True)))
     data = kept(tmp_path / "set", dataclasses.replace(made, success=True), size, "panda")
-    stored = compute_episode_points(data, data.episodes[0], views, grids, still(len(views)))
+    stored = compute_episode_points(data, data.episodes[0], views, grids, make_zero_shifts(len(views)))
     env = Env(task, robot, size=size, depth=True)
     env.reset([1])
     env.step(made.action[None, :8])  # two pictures on

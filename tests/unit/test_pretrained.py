@@ -19,10 +19,10 @@ from toy import CAMERAS, JOINTS, X, Y, dataset, episode, observation, places
 from transformers import T5TokenizerFast, UMT5Config, UMT5EncoderModel
 
 from aim import presets
-from aim.config import Run, View, layout, token_channels
+from aim.config import Run, View, build_token_grid, compute_token_channels
 from aim.model import flow, lora, text, wan
-from aim.model.aim import AIM
-from aim.model.video_codec import WanCodec
+from aim.model.wan_vae import WanCodec
+from aim.model.world_action_model import WorldActionModel
 from aim.policy import load_policy
 from aim.train import pipeline, pretrained
 from aim.train.hooks import TrainingOptions
@@ -38,9 +38,19 @@ def run(weights: Path | str = "", rank: int = 0) -> Run:
     views = (View("head", 64, 96), View("wrist", 32, 64))
     codec = dataclasses.replace(whole.codec, views=views, latent_channels=8, base_dim=8)
     model = dataclasses.replace(
-        whole.model, layout=layout(codec), token_channels=token_channels(codec), text_width=16, width=48,
-        action_width=24, heads=2, head_dim=24, layers=2, ffn=64, action_ffn=32, lora_rank=rank,
-    )  # fmt: skip
+        whole.model,
+        token_grid=build_token_grid(codec),
+        token_channels=compute_token_channels(codec),
+        text_width=16,
+        width=48,
+        action_width=24,
+        heads=2,
+        head_dim=24,
+        layers=2,
+        ffn_dim=64,
+        action_ffn_dim=32,
+        lora_rank=rank,
+    )
     return dataclasses.replace(whole, codec=codec, model=model)
 
 
@@ -55,7 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tokenizer=T5TokenizerFast(vocab=pieces + letters, extra_ids=0),
         text_encoder=UMT5EncoderModel(reads), vae=vae(),
         scheduler=UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=5.0),
-        transformer=WanTransformer3DModel(**wan.facts(run().model)), expand_timesteps=True,
+        transformer=WanTransformer3DModel(**wan.expected_transformer_config(run().model)), expand_timesteps=True,
     )  # fmt: skip
     pipeline.save_pretrained(path, max_shard_size="250KB")
     return path
@@ -81,12 +91,12 @@ def test_every_saved_tensor_is_in_the_model(folder: Path) -> None:
     torch.manual_seed(0)
     model = pretrained.load_wan(str(folder), config)
     saved, back = in_files(folder), {}
-    for name, row in wan.table(config).items():
-        back |= wan.to_wan(row, model.get_parameter(name).detach(), config)
+    for name, row in wan.list_weight_sources(config).items():
+        back |= wan.convert_to_wan(row, model.get_parameter(name).detach(), config)
     assert back.keys() == saved.keys()
     assert all(torch.equal(back[name], saved[name]) for name in saved)
     assert all(not value.is_meta for value in [*model.parameters(), *model.buffers()])
-    whole = AIM(config)
+    whole = WorldActionModel(config)
     assert {n: b.shape for n, b in model.named_buffers()} == {n: b.shape for n, b in whole.named_buffers()}
     assert all(torch.equal(model.get_buffer(name), value) for name, value in whole.named_buffers())
 
@@ -114,7 +124,7 @@ def test_only_what_adapters_stand_beside_is_halved(folder: Path) -> None:
 
 def test_without_weights_the_model_begins_from_nothing() -> None:
     torch.manual_seed(5)
-    whole = AIM(run().model).state_dict()
+    whole = WorldActionModel(run().model).state_dict()
     torch.manual_seed(5)
     assert all(torch.equal(value, whole[name]) for name, value in pretrained.build_model(run()).state_dict().items())
 
@@ -159,7 +169,7 @@ def test_weights_that_are_nowhere_say_what_is_expected(weights: str) -> None:
 def test_a_hub_out_of_reach_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(UserError, match=r"no pretrained weights at 'Wan-AI/Wan2\.2-TI2V-5B-Diffusers'"):
-        pretrained.build_model(run(presets.WAN))
+        pretrained.build_model(run(presets.WAN_WEIGHTS))
 
 
 def test_a_folder_without_the_part_is_named(tmp_path: Path) -> None:
@@ -182,7 +192,7 @@ def test_the_codec_is_that_of_the_pipeline(folder: Path) -> None:
     with pytest.raises(UserError, match="not the one that this run was trained with"):
         pretrained.check_fingerprint(codec, "x")
     finer = dataclasses.replace(run().codec, factor=8)
-    model = dataclasses.replace(run().model, layout=layout(finer))
+    model = dataclasses.replace(run().model, token_grid=build_token_grid(finer))
     other = dataclasses.replace(run(folder), codec=finer, model=model)
     with pytest.raises(UserError, match="scale_factor_spatial 16; this run needs 8"):
         pretrained.build_codec(other)
@@ -191,23 +201,26 @@ def test_the_codec_is_that_of_the_pipeline(folder: Path) -> None:
 def test_sentences_are_read_as_wan_reads_them(folder: Path) -> None:
     pipeline = WanPipeline.from_pretrained(folder, transformer=None, vae=None)
     sentences = ["pick up  the red cup", "put it on a plate and pick up the cub"]
-    found, valid = text.encode(sentences, str(folder))
-    assert found.shape == (2, text.READ, 16)
+    found, valid = text.encode_sentences(sentences, str(folder))
+    assert found.shape == (2, text.WAN_TEXT_TOKENS, 16)
     assert valid.all()
     with torch.no_grad():
         encoder = pipeline.text_encoder.bfloat16()
         wanted, _ = pipeline.encode_prompt(
-            sentences, do_classifier_free_guidance=False, max_sequence_length=text.READ, device=torch.device("cpu")
+            sentences,
+            do_classifier_free_guidance=False,
+            max_sequence_length=text.WAN_TEXT_TOKENS,
+            device=torch.device("cpu"),
         )
     assert encoder.dtype == torch.bfloat16
-    lengths = [len(text.embedding(sentence, str(folder))) for sentence in sentences]
+    lengths = [len(text.embed_sentence(sentence, str(folder))) for sentence in sentences]
     assert lengths[0] < lengths[1]
     for row, length in enumerate(lengths):
         assert not found[row, length:].any()
         assert not wanted[row, length:].any()
         assert found[row, :length].abs().sum() > 0
     torch.testing.assert_close(found, wanted.float(), atol=2e-2, rtol=2e-2)  # read alone and side by side, in bfloat16
-    text.forget()
+    text.unload_encoders()
 
 
 def test_the_parts_work_together(folder: Path) -> None:
@@ -217,38 +230,38 @@ def test_the_parts_work_together(folder: Path) -> None:
     model, codec, config = pretrained.build_model(whole), pretrained.build_codec(whole), whole.model
     batch = noise(config, 2, 1)
     shown = [torch.randint(0, 256, (2, v.height, v.width, 3)).byte() for v in whole.codec.views]
-    words, valid = text.encode(["pick up the cup", "put it on a plate"], str(folder))
+    words, valid = text.encode_sentences(["pick up the cup", "put it on a plate"], str(folder))
     context = dataclasses.replace(batch.context, rgb=codec.encode(shown, "rgb"), text=words, text_valid=valid)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
     for _ in range(2):  # in the first one the adapters' second factors are zero, and their first have no gradient
         with torch.autocast("cpu", torch.bfloat16):
-            loss = model.losses(dataclasses.replace(batch, context=context), flow.draws(0, 2))["total"]
+            loss = model.compute_losses(dataclasses.replace(batch, context=context), flow.seed_rows(0, 2))["total"]
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     moved = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
     unused = {"embed.no_past.past_obs", "embed.no_past.past_act"}  # every row has a past, and zeros do not decay
-    assert moved == lora.trained(model).keys() - unused
+    assert moved == lora.list_trained(model).keys() - unused
     with torch.autocast("cpu", torch.bfloat16):
-        action, imagined = model.act(context, 2, 2, flow.draws(1, 2))
+        action, imagined = model.sample_actions(context, 2, 2, flow.seed_rows(1, 2))
     assert action.isfinite().all()
     assert imagined.map is not None
     back = codec.decode(imagined.map.float().flatten(0, 1), "map")
     assert [tuple(p.shape[1:3]) for p in back] == [(v.height, v.width) for v in whole.codec.views]
-    text.forget()
+    text.unload_encoders()
 
 
 def test_minilm_stays_the_default() -> None:
-    found, valid = text.encode(["pick up the cup", "go"])
+    found, valid = text.encode_sentences(["pick up the cup", "go"])
     assert found.shape == (2, valid.shape[1], text.TEXT_EMBEDDING_DIM)
-    assert valid.sum(1).tolist() == [len(text.embedding("pick up the cup")), len(text.embedding("go"))]
+    assert valid.sum(1).tolist() == [len(text.embed_sentence("pick up the cup")), len(text.embed_sentence("go"))]
     assert not valid.all()
 
 
 def test_no_text_encoder_is_a_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="umT5") as caught:
-        text.encode(["go"], str(tmp_path))
+        text.encode_sentences(["go"], str(tmp_path))
     assert "\n" not in str(caught.value)
 
 
@@ -257,7 +270,7 @@ def test_no_text_encoder_is_a_line(tmp_path: Path) -> None:
 def test_the_levels_are_those_of_the_schedulers(steps: int, shift: float) -> None:
     euler = FlowMatchEulerDiscreteScheduler(shift=shift)
     euler.set_timesteps(sigmas=np.linspace(1.0, 0.0, steps + 1)[:-1].tolist())
-    ours = flow.schedule(steps, shift)
+    ours = flow.build_schedule(steps, shift)
     np.testing.assert_allclose(euler.sigmas.numpy(), ours, atol=1e-6)
     np.testing.assert_allclose(euler.timesteps.numpy(), 1000.0 * np.array(ours[:-1]), rtol=1e-6)
     wans = UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift)
@@ -271,7 +284,7 @@ def test_a_run_with_pretrained_weights_trains_goes_on_and_acts(folder: Path, tmp
     whole = run(folder, rank)
     views = tuple(View(name, *((32, 32) if "wrist" in name else (64, 64))) for name in CAMERAS)
     codec = dataclasses.replace(whole.codec, views=views)
-    model = dataclasses.replace(whole.model, layout=layout(codec), action_dim=JOINTS, state_dim=JOINTS)
+    model = dataclasses.replace(whole.model, token_grid=build_token_grid(codec), action_dim=JOINTS, state_dim=JOINTS)
     stage = dataclasses.replace(whole.train, steps=4, batch_size=4, precision="bf16" if rank else "fp32", warmup=1)
     made = dataclasses.replace(whole, robot="aloha", codec=codec, model=model, train=stage)
     data, out = dataset(tmp_path / "toy", [episode(seed, pictures=7) for seed in range(3)]), tmp_path / "run"
@@ -290,5 +303,5 @@ def test_a_run_with_pretrained_weights_trains_goes_on_and_acts(folder: Path, tmp
     joints = np.zeros((2, JOINTS), np.float32)
     joints[:, [X, Y]] = states
     actions = load_policy(out).act(observation(joints, spots, 0)).actions
-    assert actions.shape == (2, 16, JOINTS)
+    assert actions.shape == (2, 32, JOINTS)
     assert np.isfinite(actions).all()

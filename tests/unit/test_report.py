@@ -71,7 +71,7 @@ def evaluated(folder: Path, policy: str, wins: Sequence[bool], film: bool = True
 def trained(folder: Path) -> None:
     """Write what a training leaves: run.json, and a log that was broken off and taken up again."""
     folder.mkdir(parents=True)
-    config.save(presets.preset("tiny")("panda", ("head", "wrist"), 8, 8), folder)
+    config.save_run(presets.get_preset("tiny")("panda", ("head", "wrist"), 8, 8), folder)
     rows = [{"part": "codec", "step": s, "loss": 1.0 / s, "samples_per_second": 9.0, "seconds": s} for s in (50, 100)]
     for step in (20, 40, 60, 40, 60, 80):
         stage1 = {"rgb": 2.0 / step, "map": 1.0 / step, "action": 3.0 / step, "total": 6.0 / step, "lr": 1e-3}

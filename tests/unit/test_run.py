@@ -13,13 +13,13 @@ from sim.types import UserError
 
 
 def run(name: str) -> Run:
-    return presets.preset(name)("panda", ("head", "wrist"), action_dim=5, state_dim=6, text_width=12)
+    return presets.get_preset(name)("panda", ("head", "wrist"), action_dim=5, state_dim=6, text_width=12)
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)
 def test_a_run_survives_json(name: str) -> None:
     whole = run(name)
-    assert configuration.from_json(configuration.to_json(whole)) == whole
+    assert configuration.decode_run(configuration.encode_run(whole)) == whole
 
 
 @pytest.mark.parametrize(
@@ -28,38 +28,38 @@ def test_a_run_survives_json(name: str) -> None:
         ('"heads": 2', '"heads": "two"', r"run\.model\.heads must be int"),
         ('"heads": 2', '"heds": 2', r"no field 'heds'; did you mean 'heads'"),
         ('"precision": "auto"', '"precision": "fp8"', r"'fp8'; valid are 'auto', 'fp32', 'bf16'"),
-        ("aim.run/5", "aim.run/0", r"schema 'aim\.run/0'; this version reads 'aim\.run/4'"),
+        ("aim.run/5", "aim.run/0", r"schema 'aim\.run/0'; this version reads 'aim\.run/5'"),
         ('"chunk": 32', '"chunk": 24', r"chunk"),
-        ('"execute": 16', '"execute": 64', r"execute must lie in 1 to 32"),
-        ('"execute": 16', '"execute": true', r"execute must be int"),
+        ('"execution_horizon": 16', '"execution_horizon": 64', r"execution_horizon must lie in 1 to 32"),
+        ('"execution_horizon": 16', '"execution_horizon": true', r"execution_horizon must be int"),
         ("{", "[", r"not JSON"),
     ],
 )
 def test_a_broken_run_is_refused_by_name(old: str, new: str, message: str) -> None:
-    text = configuration.to_json(run("tiny"))
+    text = configuration.encode_run(run("tiny"))
     assert old in text
     with pytest.raises(UserError, match=message):
-        configuration.from_json(text.replace(old, new))
+        configuration.decode_run(text.replace(old, new))
 
 
 def test_a_missing_field_is_named() -> None:
-    text = configuration.to_json(run("tiny")).replace('"robot": "panda",', "")
+    text = configuration.encode_run(run("tiny")).replace('"robot": "panda",', "")
     with pytest.raises(UserError, match="run lacks robot"):
-        configuration.from_json(text)
+        configuration.decode_run(text)
 
 
 def test_an_unknown_preset_names_the_valid_ones() -> None:
     with pytest.raises(UserError, match=r"unknown preset 'nanno'; did you mean 'nano'\? valid are tiny, nano"):
-        presets.preset("nanno")
+        presets.get_preset("nanno")
 
 
 def test_nano_has_the_tokens_of_its_views() -> None:
     aloha = presets.nano("aloha", ("head", "left_wrist", "right_wrist"), 14, 14).model
     assert (aloha.tokens, run("nano").model.tokens, aloha.token_channels) == (24, 20, 192)
-    assert aloha.layout[:5] == ((0, 0, 0), (0, 0, 1), (0, 0, 2), (0, 0, 3), (0, 1, 0))
+    assert aloha.token_grid[:5] == ((0, 0, 0), (0, 0, 1), (0, 0, 2), (0, 0, 3), (0, 1, 0))
 
 
 def test_an_odd_view_is_refused_by_name() -> None:
     codec = replace(run("tiny").codec, views=(configuration.View("head", 48, 64),))
     with pytest.raises(UserError, match=r"view 'head': sides must be multiples of 32"):
-        configuration.layout(codec)
+        configuration.build_token_grid(codec)

@@ -61,8 +61,8 @@ def test_short_names_stand_for_long_ones(run: Run) -> None:
         run.train, steps=5, minutes=2.0, batch_size=6, lr=0.1, precision="fp32", checkpointing=True
     )
     assert changed.train == train and changed.codec_train.minutes == 3.0
-    assert (changed.model.variant, changed.model.geometry, changed.data.shifts) == ("text", True, 2)
-    assert changed.model.shifted, "follows from data.shifts"
+    assert (changed.model.variant, changed.model.geometry, changed.data.shift_augmentations) == ("text", True, 2)
+    assert changed.model.shift_conditioning, "follows from data.shifts"
 
 
 def test_what_follows_from_other_fields_is_no_flag_and_follows(run: Run) -> None:

@@ -14,8 +14,8 @@ from aim.config import Run
 from aim.evaluate import speed
 from aim.evaluate.speed import ChunkInputs, ChunkTiming, DenoisingSteps, SpeedOptions
 from aim.model import flow, graphs
-from aim.model.aim import AIM
-from aim.model.codec import Codec
+from aim.model.image_codec import Codec
+from aim.model.world_action_model import WorldActionModel
 from aim.train import precision
 
 CPU = torch.device("cpu")
@@ -28,10 +28,10 @@ def run(variant: str = "paper") -> Run:
     return replace(made, model=replace(made.model, variant=variant), train=replace(made.train, batch_size=4))
 
 
-def parts(variant: str = "paper", rows: int = 2) -> tuple[AIM, Codec, ChunkInputs]:
+def parts(variant: str = "paper", rows: int = 2) -> tuple[WorldActionModel, Codec, ChunkInputs]:
     """Return a model with no weight at zero, its codec, and what a chunk is asked with."""
     torch.manual_seed(0)
-    model, codec = AIM(run(variant).model).eval(), Codec(run(variant).codec).eval()
+    model, codec = WorldActionModel(run(variant).model).eval(), Codec(run(variant).codec).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
@@ -45,7 +45,7 @@ def test_with_and_without_memory_the_chunk_is_that_of_the_model(variant: str) ->
     took, actions = speed.time_chunk(model, codec, what, STEPS, "fp32")
     _, anew = speed.time_chunk(model, codec, what, STEPS, "fp32", recompute=True)
     known = speed.encode_context(codec, what)
-    same, _ = model.act(known, STEPS.video, STEPS.action, flow.draws(0, 2))
+    same, _ = model.sample_actions(known, STEPS.video, STEPS.action, flow.seed_rows(0, 2))
     assert torch.equal(actions, same) and torch.equal(actions, anew)
     assert actions.std() > 0.1 and not torch.equal(actions[0], actions[1])
     assert took.total == took.encode + took.video + took.action and min(vars(took).values()) > 0
@@ -84,12 +84,12 @@ def test_a_sentence_is_read_by_the_encoder_for_every_copy() -> None:
 @pytest.mark.parametrize("variant", ["paper", "no_map", "video_free"])
 def test_operations_counted_are_those_of_a_real_step(variant: str) -> None:
     config = run(variant).model
-    model, data = AIM(config), speed.random_sample(config, 3, torch.Generator().manual_seed(1))
+    model, data = WorldActionModel(config), speed.random_sample(config, 3, torch.Generator().manual_seed(1))
     with (
         FlopCounterMode(display=False) as counter,
         torch.autocast("cpu", torch.bfloat16),  # attention in plain products, which the counter knows
     ):
-        model.losses(data, flow.draws(0, 3))["total"].backward()
+        model.compute_losses(data, flow.seed_rows(0, 3))["total"].backward()
     assert speed.count_flop_per_sample(config, 3) == counter.get_total_flops() / 3 > 0
 
 
@@ -105,13 +105,13 @@ def test_steps_of_training_are_timed_and_learn(how: SpeedOptions) -> None:
     assert len(taken) == 2 and min(taken) > 0
     assert model.trunk.checkpointing == how.checkpointing
     torch.manual_seed(run().train.seed)
-    before = dict(AIM(run().model).named_parameters())
+    before = dict(WorldActionModel(run().model).named_parameters())
     assert any(not torch.equal(value, before[name]) for name, value in model.named_parameters())
 
 
 def test_weights_are_drawn_on_the_device_that_is_asked_for() -> None:
     with torch.device("meta"):
-        parts = AIM(run().model), Codec(run().codec)
+        parts = WorldActionModel(run().model), Codec(run().codec)
     assert all(value.is_meta for part in parts for value in part.state_dict(keep_vars=True).values())
     assert all(value.is_meta for part in parts for value in part.buffers())
 

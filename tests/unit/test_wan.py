@@ -16,9 +16,9 @@ from torch import Tensor
 from aim import presets
 from aim.config import ModelConfig
 from aim.model import canvas, wan
-from aim.model.aim import AIM
-from aim.model.batch import Cache, Context
+from aim.model.batch import Context, KvCache
 from aim.model.intent import VARIANTS
+from aim.model.world_action_model import WorldActionModel
 
 torch.set_num_threads(1)
 WAN22_5B = {
@@ -33,7 +33,7 @@ SHARED = (True, False)
 def theirs(config: ModelConfig) -> WanTransformer3DModel:
     """Return Wan's model in the shape of `config`, no weight of it special."""
     torch.manual_seed(1)
-    model = WanTransformer3DModel(**wan.facts(config)).eval()
+    model = WanTransformer3DModel(**wan.expected_transformer_config(config)).eval()
     with torch.no_grad():
         for value in model.parameters():
             fan = value.shape[-1] if value.ndim > 1 else 4
@@ -41,15 +41,15 @@ def theirs(config: ModelConfig) -> WanTransformer3DModel:
     return model
 
 
-def filled(config: ModelConfig, source: WanTransformer3DModel) -> AIM:
+def filled(config: ModelConfig, source: WanTransformer3DModel) -> WorldActionModel:
     """Return our model with Wan's weights in it, and all that begins from them."""
     torch.manual_seed(2)
-    model = AIM(config).eval()
+    model = WorldActionModel(config).eval()
     weights, state = source.state_dict(), model.state_dict()
-    rows = wan.table(config)
-    ours = {name: wan.to_ours(row, [weights[part] for part in row.wan], config) for name, row in rows.items()}
-    for name, start in wan.starts(config, tuple(state)).items():
-        ours[name] = state[name] if start.kind == "fresh" else wan.begin(start, state[name].shape, ours, config)
+    rows = wan.list_weight_sources(config)
+    ours = {name: wan.convert_to_ours(row, [weights[part] for part in row.wan], config) for name, row in rows.items()}
+    for name, start in wan.list_initializations(config, tuple(state)).items():
+        ours[name] = state[name] if start.kind == "fresh" else wan.initial_value(start, state[name].shape, ours, config)
     model.load_state_dict(ours)
     return model
 
@@ -58,11 +58,11 @@ def filled(config: ModelConfig, source: WanTransformer3DModel) -> AIM:
 @pytest.mark.parametrize("name", VARIANTS)
 def test_no_tensor_is_missing_left_over_or_of_another_shape(name: str, shared: bool) -> None:
     config = small(variant=name, shared_map=shared)
-    source, model = theirs(config).state_dict(), AIM(config).state_dict()
-    rows = wan.table(config)
+    source, model = theirs(config).state_dict(), WorldActionModel(config).state_dict()
+    rows = wan.list_weight_sources(config)
     used = [part for row in rows.values() for part in row.wan]
     assert sorted(used) == sorted(source)  # each once
-    starts = wan.starts(config, tuple(model))
+    starts = wan.list_initializations(config, tuple(model))
     assert rows.keys() | starts.keys() == model.keys()
     assert not rows.keys() & starts.keys()
     full = filled(config, theirs(config)).state_dict()  # refuses any other shape
@@ -74,16 +74,16 @@ def test_the_true_size() -> None:
     run = presets.wan5b("aloha", ("head", "wrist_left", "wrist_right"), 14, 14)
     config = run.model
     with torch.device("meta"):
-        source, model = WanTransformer3DModel(**WAN22_5B).state_dict(), AIM(config).state_dict()
-    assert dict(wan.facts(config)).items() <= WAN22_5B.items()
-    rows = wan.table(config)
+        source, model = WanTransformer3DModel(**WAN22_5B).state_dict(), WorldActionModel(config).state_dict()
+    assert dict(wan.expected_transformer_config(config)).items() <= WAN22_5B.items()
+    rows = wan.list_weight_sources(config)
     assert sorted(part for row in rows.values() for part in row.wan) == sorted(source)
     ours = {}
     for name, row in rows.items():
-        ours[name] = wan.to_ours(row, [source[part] for part in row.wan], config)
-    for name, start in wan.starts(config, tuple(model)).items():
+        ours[name] = wan.convert_to_ours(row, [source[part] for part in row.wan], config)
+    for name, start in wan.list_initializations(config, tuple(model)).items():
         fresh = start.kind == "fresh"
-        ours[name] = model[name] if fresh else wan.begin(start, model[name].shape, ours, config)
+        ours[name] = model[name] if fresh else wan.initial_value(start, model[name].shape, ours, config)
     assert {name: z.shape for name, z in ours.items()} == {name: z.shape for name, z in model.items()}
     assert sum(z.numel() for z in source.values()) == 4_999_787_712
     assert sum(model[name].numel() for name in rows) == 4_999_787_712
@@ -101,28 +101,28 @@ def test_every_conversion_has_an_exact_inverse(heads: int, half: int, channels: 
     draw = torch.Generator().manual_seed(seed)
     source = {name: torch.randn(z.shape, generator=draw) for name, z in source.items()}
     back = {}
-    for row in wan.table(config).values():
-        back |= wan.to_wan(row, wan.to_ours(row, [source[part] for part in row.wan], config), config)
+    for row in wan.list_weight_sources(config).values():
+        back |= wan.convert_to_wan(row, wan.convert_to_ours(row, [source[part] for part in row.wan], config), config)
     assert back.keys() == source.keys()
     assert all(torch.equal(back[name], source[name]) for name in source)
 
 
 @torch.no_grad()
-def ours_on(model: AIM, video: Tensor, text: Tensor, s: Tensor) -> Tensor:
+def ours_on(model: WorldActionModel, video: Tensor, text: Tensor, s: Tensor) -> Tensor:
     """Return the velocity of a video (b z f y x) that our rgb stream says: with no past, no o, only text."""
     config = model.config
-    tokens = torch.stack([canvas.to_tokens([frame]) for frame in video.unbind(2)], 1)
+    tokens = torch.stack([canvas.latents_to_tokens([frame]) for frame in video.unbind(2)], 1)
     rows = len(video)
     context = Context(
         past_rgb=tokens[:, :0], past_action=torch.zeros(rows, 0, config.action_dim),
         past_valid=torch.zeros(rows, dtype=torch.bool), rgb=tokens[:, 0], state=torch.zeros(rows, config.state_dim),
         text=text, text_valid=torch.ones(text.shape[:2], dtype=torch.bool),
     )  # fmt: skip
-    given = model._cut(model.embed.future({"x": tokens}))
-    outs, _ = model._run(given, dict.fromkeys(given, s), Cache(), model.embed.words(context))
-    said = model._frames(next(iter(outs.values())), tokens, s)
+    given = model._split_segments(model.embed.embed_future({"x": tokens}))
+    outs, _ = model._run_segments(given, dict.fromkeys(given, s), KvCache(), model.embed.embed_text(context))
+    said = model._to_frame_velocity(next(iter(outs.values())), tokens, s)
     size = [(video.shape[3] // 2, video.shape[4] // 2)]
-    return torch.stack([canvas.to_latents(frame, size)[0] for frame in said.unbind(1)], 2)
+    return torch.stack([canvas.tokens_to_latents(frame, size)[0] for frame in said.unbind(1)], 2)
 
 
 @pytest.mark.parametrize("length", [5, 12])
@@ -150,17 +150,17 @@ def test_no_text_is_a_text_of_zeros_to_wan() -> None:
     video, s = torch.randn(2, 8, 1, 4, 6, generator=torch.Generator().manual_seed(3)), torch.tensor([0.3, 0.9])
     zeros = torch.zeros(2, 7, 16)
     words = (model.embed.no_text.expand(2, 1, -1), torch.ones(2, 1, 1, 1, dtype=torch.bool))
-    tokens = canvas.to_tokens([video[:, :, 0]])[:, None]
-    given = model._cut(model.embed.future({"x": tokens}))
+    tokens = canvas.latents_to_tokens([video[:, :, 0]])[:, None]
+    given = model._split_segments(model.embed.embed_future({"x": tokens}))
     with torch.no_grad():
-        silent = next(iter(model._run(given, dict.fromkeys(given, s), Cache(), words)[0].values()))
+        silent = next(iter(model._run_segments(given, dict.fromkeys(given, s), KvCache(), words)[0].values()))
         wanted = source(video, 1000.0 * s, zeros, return_dict=False)[0]
-    torch.testing.assert_close(canvas.to_latents(silent, [(2, 3)])[0], wanted[:, :, 0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(canvas.tokens_to_latents(silent, [(2, 3)])[0], wanted[:, :, 0], atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("narrow", [(24, 32), (16, 21), (12, 40)])
 def test_a_narrow_weight_answers_as_loudly_as_the_wide_one(narrow: tuple[int, int]) -> None:
-    config = small(action_width=narrow[0], action_ffn=narrow[1])
+    config = small(action_width=narrow[0], action_ffn_dim=narrow[1])
     full = filled(config, theirs(config)).state_dict()
     draw = torch.Generator().manual_seed(4)
     for part in ("qkv", "out", "up", "down"):
@@ -183,5 +183,5 @@ def test_interpolation_that_skips_whole_channels_scales_by_the_root_of_the_ratio
 def test_groups_are_interpolated_apart() -> None:
     draw = torch.Generator().manual_seed(5)
     z = torch.randn(12, 4, generator=draw)
-    made = wan.interpolated(z, torch.Size([6, 4]), groups=3)
-    assert torch.equal(made[2:4], wan.interpolated(z[4:8], torch.Size([2, 4])))
+    made = wan.interpolate_tensor(z, torch.Size([6, 4]), groups=3)
+    assert torch.equal(made[2:4], wan.interpolate_tensor(z[4:8], torch.Size([2, 4])))

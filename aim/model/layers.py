@@ -25,46 +25,46 @@ from torch.utils.checkpoint import checkpoint
 from aim.config import Attention, ModelConfig
 from aim.model import attention, intent
 from aim.model.attention import AttentionPlan, Heads, attend
-from aim.model.batch import Cache, KeyValue
-from aim.model.embed import WAVES, waves, widths
+from aim.model.batch import KeyValue, KvCache
+from aim.model.embed import TIMESTEP_FEATURES, get_stream_widths, sinusoidal_embedding
 from aim.model.intent import ACTION, Segment
-from aim.model.rope import Turn, rotate
+from aim.model.rope import RopeTable, apply_rope
 
 Hidden = Float[Tensor, "b n w"]
 Vectors = Float[Tensor, "#b 1 _ w"]  # some vectors for each row; one row where all have the same flow time
 Vector = Float[Tensor, "#b 1 w"]
 Modulation = Sequence[Vector]
-Many = Mapping[Segment, Float[Tensor, "b _ _"]]  # hidden states, of any length and width
-Turns = Mapping[str, Float[Tensor, "2 _ 1 d"]]  # of each stream's tokens, its segments one behind another
+SegmentStates = Mapping[Segment, Float[Tensor, "b _ _"]]  # hidden states, of any length and width
+RopeTables = Mapping[str, Float[Tensor, "2 _ 1 d"]]  # of each stream's tokens, its segments one behind another
 
-PARTS = 6  # shift, scale and gate of attention and of the feed-forward net
-EPS = 1e-6
+MODULATION_PARTS = 6  # shift, scale and gate of attention and of the feed-forward net
+NORM_EPS = 1e-6
 
 
 def modulate(z: Hidden, shift: Vector, scale: Vector) -> Hidden:
     """Return the normalised z, scaled and shifted by the flow time (AdaLN)."""
-    return torch.addcmul(shift, F.layer_norm(z, z.shape[-1:], eps=EPS), 1 + scale)
+    return torch.addcmul(shift, F.layer_norm(z, z.shape[-1:], eps=NORM_EPS), 1 + scale)
 
 
-class Time(nn.Module):
+class TimestepEmbedding(nn.Module):
     """Flow time to the modulation that all layers of a stream share (each adds a table of its own)."""
 
     def __init__(self, width: int) -> None:
         """Make the net for a stream of `width`."""
         super().__init__()
-        self.rise = nn.Linear(WAVES, width)
+        self.rise = nn.Linear(TIMESTEP_FEATURES, width)
         self.turn = nn.Linear(width, width)
-        self.out = nn.Linear(width, PARTS * width)
+        self.out = nn.Linear(width, MODULATION_PARTS * width)
         nn.init.zeros_(self.out.weight)  # every gate starts shut (AdaLN-zero): layers begin as the identity
         nn.init.zeros_(self.out.bias)
 
     def forward(self, s: Float[Tensor, " b"]) -> tuple[Vectors, Vectors]:
         """Return PARTS vectors for the layers, and one for the head."""
-        last = self.turn(F.silu(self.rise(waves(s))))
-        return self.out(F.silu(last)).unflatten(1, (1, PARTS, -1)), last[:, None, None]
+        last = self.turn(F.silu(self.rise(sinusoidal_embedding(s))))
+        return self.out(F.silu(last)).unflatten(1, (1, MODULATION_PARTS, -1)), last[:, None, None]
 
 
-class Expert(nn.Module):
+class StreamLayer(nn.Module):
     """One stream's own weights in one layer."""
 
     def __init__(self, width: int, ffn: int, config: ModelConfig, reads: bool) -> None:
@@ -76,117 +76,129 @@ class Expert(nn.Module):
         self.gain = nn.Parameter(torch.ones(2, inner))
         self.up = nn.Linear(width, ffn)
         self.down = nn.Linear(ffn, width)
-        self.table = nn.Parameter(torch.zeros(PARTS, width))
+        self.table = nn.Parameter(torch.zeros(MODULATION_PARTS, width))
         if reads:
-            self.read_norm = nn.LayerNorm(width, eps=EPS)
+            self.read_norm = nn.LayerNorm(width, eps=NORM_EPS)
             self.read_q = nn.Linear(width, inner)
             self.read_kv = nn.Linear(config.width, 2 * inner)
             self.read_out = nn.Linear(inner, width)
             self.read_gain = nn.Parameter(torch.ones(2, inner))
 
-    def ask(self, z: Hidden, turn: Turn) -> tuple[Heads, Heads, Heads]:
+    def project_qkv(self, z: Hidden, turn: RopeTable) -> tuple[Heads, Heads, Heads]:
         """Return queries, keys and values of modulated z, the first two normalised and turned."""
         q, k, v = self.qkv(z).chunk(3, -1)
-        q, k = (rotate(self._unit(part, gain), turn) for part, gain in zip((q, k), self.gain, strict=True))
-        return q, k, self._parted(v)
+        q, k = (
+            apply_rope(self._normalize_heads(part, gain), turn) for part, gain in zip((q, k), self.gain, strict=True)
+        )
+        return q, k, self._split_heads(v)
 
-    def think(self, z: Hidden) -> Hidden:
+    def feed_forward(self, z: Hidden) -> Hidden:
         """Return what the feed-forward net says to modulated z."""
         return self.down(F.gelu(self.up(z), approximate="tanh"))
 
-    def words(self, text: Float[Tensor, "b l e"]) -> KeyValue:
+    def project_text(self, text: Float[Tensor, "b l e"]) -> KeyValue:
         """Return keys and values of the text."""
         k, v = self.read_kv(text).chunk(2, -1)
-        return self._unit(k, self.read_gain[1]), self._parted(v)
+        return self._normalize_heads(k, self.read_gain[1]), self._split_heads(v)
 
-    def read(self, z: Hidden, text: KeyValue, seen: Tensor | None) -> Hidden:
+    def cross_attend(self, z: Hidden, text: KeyValue, seen: Tensor | None) -> Hidden:
         """Return what z hears from the text."""
-        q = self._unit(self.read_q(self.read_norm(z)), self.read_gain[0])
+        q = self._normalize_heads(self.read_q(self.read_norm(z)), self.read_gain[0])
         return self.read_out(attend(q, *text, seen))
 
-    def _unit(self, z: Float[Tensor, "b n hd"], gain: Float[Tensor, " hd"]) -> Heads:
-        return self._parted(F.rms_norm(z, z.shape[-1:], gain.to(z.dtype), EPS).to(z.dtype))  # CUDA's autocast widens
+    def _normalize_heads(self, z: Float[Tensor, "b n hd"], gain: Float[Tensor, " hd"]) -> Heads:
+        return self._split_heads(
+            F.rms_norm(z, z.shape[-1:], gain.to(z.dtype), NORM_EPS).to(z.dtype)
+        )  # CUDA's autocast widens
 
-    def _parted(self, z: Float[Tensor, "b n hd"]) -> Heads:
+    def _split_heads(self, z: Float[Tensor, "b n hd"]) -> Heads:
         return z.unflatten(-1, (self.heads, -1))
 
 
 @dataclass(frozen=True)
-class Step:
+class LayerInputs:
     """What all layers of one pass share."""
 
     streams: Mapping[str, tuple[Segment, ...]]  # whose segments run
     times: Mapping[Segment, Float[Tensor, "_ 1 m _"]]
-    turns: Turns
+    turns: RopeTables
     words: Float[Tensor, "b l e"] | None  # the text
     seen: Bool[Tensor, "b 1 1 l"] | None  # which words count
     plan: AttentionPlan  # who hears whom
 
 
-Kept = dict[Segment, KeyValue]
-Told = dict[str, KeyValue]
+SegmentKeyValues = dict[Segment, KeyValue]
+TextKeyValues = dict[str, KeyValue]
 
 
-class Layer(nn.ModuleDict):
+class JointLayer(nn.ModuleDict):
     """One layer: an expert a stream."""
 
     def __init__(self, config: ModelConfig) -> None:
         """Make the experts of a layer."""
-        who = intent.variant(config.variant)
-        reads, sizes = intent.readers(who, config), widths(config)
-        super().__init__({name: Expert(*sizes[name], config, name in reads) for name in intent.streams(config)})
+        who = intent.get_variant(config.variant)
+        reads, sizes = intent.list_text_streams(who, config), get_stream_widths(config)
+        super().__init__(
+            {name: StreamLayer(*sizes[name], config, name in reads) for name in intent.list_streams(config)}
+        )
         self.who, self.reads = who, reads
 
     def forward(
-        self, hidden: Many, step: Step, memory: Mapping[Segment, KeyValue],
+        self, hidden: SegmentStates, step: LayerInputs, memory: Mapping[Segment, KeyValue],
         told: Mapping[str, KeyValue],
-    ) -> tuple[dict[Segment, Tensor], Kept, Told]:  # fmt: skip
+    ) -> tuple[dict[Segment, Tensor], SegmentKeyValues, TextKeyValues]:  # fmt: skip
         """Return hidden states after the layer (of the plan's segments), and keys and values of all and of text."""
-        parts = {s: (step.times[s] + self._of(name).table).unbind(-2) for name, ss in step.streams.items() for s in ss}
+        parts = {
+            s: (step.times[s] + self._get_stream(name).table).unbind(-2)
+            for name, ss in step.streams.items()
+            for s in ss
+        }
         asked, kept = {}, {}
         for name, group in step.streams.items():
             z = torch.cat([modulate(hidden[s], *parts[s][:2]) for s in group], 1)
-            cut = [split(part, group) for part in self._of(name).ask(z, step.turns[name])]
+            cut = [split_segments(part, group) for part in self._get_stream(name).project_qkv(z, step.turns[name])]
             for s, q, k, v in zip(group, *cut, strict=True):
                 asked[s], kept[s] = q, (k, v)
         if step.words is not None:
             # the action expert's are not cached: what is cached depends on no weight of its own
             new = [name for name in self.reads if name not in told and (name != ACTION or name in step.streams)]
-            told = {**told, **{name: self._of(name).words(step.words) for name in new}}
-        asked = {s: asked[s] for s in step.plan.heard}
-        heard = attention.hear(step.plan, asked, {**memory, **kept})
+            told = {**told, **{name: self._get_stream(name).project_text(step.words) for name in new}}
+        asked = {s: asked[s] for s in step.plan.visible}
+        heard = attention.attend_segments(step.plan, asked, {**memory, **kept})
         result: dict[Segment, Tensor] = {}
         for name, group in step.streams.items():
             group = [s for s in group if s in heard]
             if group:
-                result |= self._answer(name, group, hidden, heard, parts, step, told)
+                result |= self._apply_outputs(name, group, hidden, heard, parts, step, told)
         return result, kept, dict(told)
 
-    def _answer(
-        self, name: str, group: Sequence[Segment], hidden: Many, heard: Many,
-        parts: Mapping[Segment, Modulation], step: Step, told: Mapping[str, KeyValue],
+    def _apply_outputs(
+        self, name: str, group: Sequence[Segment], hidden: SegmentStates, heard: SegmentStates,
+        parts: Mapping[Segment, Modulation], step: LayerInputs, told: Mapping[str, KeyValue],
     ) -> dict[Segment, Tensor]:  # fmt: skip
         """Return a stream's hidden states after what was heard and read, and after the feed-forward net."""
-        expert = self._of(name)
-        said = split(expert.out(torch.cat([heard[s] for s in group], 1)), group)
+        expert = self._get_stream(name)
+        said = split_segments(expert.out(torch.cat([heard[s] for s in group], 1)), group)
         z = {s: torch.addcmul(hidden[s], word, parts[s][2]) for s, word in zip(group, said, strict=True)}
         readers = [s for s in group if "text" in self.who[s.kind]]
         if readers:
-            said = split(expert.read(torch.cat([z[s] for s in readers], 1), told[name], step.seen), readers)
+            said = split_segments(
+                expert.cross_attend(torch.cat([z[s] for s in readers], 1), told[name], step.seen), readers
+            )
             z |= {s: z[s] + word for s, word in zip(readers, said, strict=True)}
-        said = split(expert.think(torch.cat([modulate(z[s], *parts[s][3:5]) for s in group], 1)), group)
+        said = split_segments(expert.feed_forward(torch.cat([modulate(z[s], *parts[s][3:5]) for s in group], 1)), group)
         return {s: torch.addcmul(z[s], word, parts[s][5]) for s, word in zip(group, said, strict=True)}
 
-    def _of(self, stream: str) -> Expert:
-        return cast(Expert, self[stream])
+    def _get_stream(self, stream: str) -> StreamLayer:
+        return cast(StreamLayer, self[stream])
 
 
-def split(z: Tensor, group: Sequence[Segment]) -> Sequence[Tensor]:
+def split_segments(z: Tensor, group: Sequence[Segment]) -> Sequence[Tensor]:
     """Return the parts (b n ...) of z that belong to the segments, one behind another."""
     return z.split([s.length for s in group], 1)
 
 
-class Trunk(nn.Module):
+class Transformer(nn.Module):
     """All layers of all streams.
 
     `way` is how attention is computed; `checkpointing` computes a layer again in the backward pass, not keeping it.
@@ -195,21 +207,23 @@ class Trunk(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         """Make the layers; the streams whose segments see text read it."""
         super().__init__()
-        sizes = widths(config)
-        self.who = intent.variant(config.variant)
-        self.way: Attention = "segments"
-        self.times = nn.ModuleDict({name: Time(sizes[name][0]) for name in intent.streams(config)})
-        self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
+        sizes = get_stream_widths(config)
+        self.who = intent.get_variant(config.variant)
+        self.attention_backend: Attention = "segments"
+        self.times = nn.ModuleDict({name: TimestepEmbedding(sizes[name][0]) for name in intent.list_streams(config)})
+        self.layers = nn.ModuleList(JointLayer(config) for _ in range(config.layers))
         self.checkpointing = False
 
     def forward(
-        self, hidden: Many, streams: Mapping[str, tuple[Segment, ...]], times: Mapping[Segment, Tensor],
-        turns: Turns, cache: Cache, wanted: Collection[Segment],
-    ) -> tuple[dict[Segment, Tensor], Cache]:  # fmt: skip
+        self, hidden: SegmentStates, streams: Mapping[str, tuple[Segment, ...]], times: Mapping[Segment, Tensor],
+        turns: RopeTables, cache: KvCache, wanted: Collection[Segment],
+    ) -> tuple[dict[Segment, Tensor], KvCache]:  # fmt: skip
         """Return the last hidden states of the `wanted` segments, and the cache with all given segments added."""
         device, keys = next(iter(hidden.values())).device, (*cache.segments, *hidden)
-        every, few = (attention.plan(self.way, self.who, some, keys, device) for some in (hidden, wanted))
-        step = Step(streams, times, turns, cache.text_tokens, cache.text_seen, every)
+        every, few = (
+            attention.plan_attention(self.attention_backend, self.who, some, keys, device) for some in (hidden, wanted)
+        )
+        step = LayerInputs(streams, times, turns, cache.text_tokens, cache.text_seen, every)
         kept: dict[Segment, tuple[KeyValue, ...]] = {segment: () for segment in hidden}
         told: dict[str, tuple[KeyValue, ...]] = {}
         for depth, layer in enumerate(self.layers):

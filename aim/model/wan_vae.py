@@ -1,5 +1,5 @@
 # ruff: noqa: F722
-"""Wan's own video autoencoder, frozen, with the face of `aim.model.codec.Codec`.
+"""Wan's own video autoencoder, frozen, with the face of `aim.model.image_codec.Codec`.
 
 Every kept picture is coded as a video of one frame, what Wan's first latent frame is. So a latent belongs to one
 picture alone, any picture may start a sample, and one cache serves them all; the price is that later latents are not
@@ -23,9 +23,17 @@ from torch import Tensor, nn
 from aim.config import CodecConfig
 from aim.model import canvas
 from aim.model.canvas import Shifts
-from aim.model.codec import Kind, PictureCodec, Pictures, fit, moved, still, to_bytes
+from aim.model.image_codec import (
+    Kind,
+    PictureCodec,
+    Pictures,
+    make_zero_shifts,
+    resize_normalized,
+    shift_pictures,
+    to_bytes,
+)
 
-LOOKED_AT = 512  # numbers of each tensor that a fingerprint is made of
+FINGERPRINT_NUMBERS = 512  # numbers of each tensor that a fingerprint is made of
 WEIGHTS = "vae."
 VAE_BATCH_FRAMES = 8  # pictures coded together
 
@@ -45,10 +53,10 @@ class WanCodec(PictureCodec):
         for name in ("mean", "std"):
             numbers = torch.tensor(vae.config[f"latents_{name}"])[:, None, None]
             self.register_buffer(name, numbers, persistent=False)
-        self.register_buffer("fingerprint", fingerprint(vae))
-        self.register_state_dict_post_hook(_without_weights)
+        self.register_buffer("fingerprint", compute_fingerprint(vae))
+        self.register_state_dict_post_hook(_drop_vae_weights)
 
-    def empty(self, view: int, kind: Kind) -> Float[Tensor, "3 h w"]:
+    def empty_canvas(self, view: int, kind: Kind) -> Float[Tensor, "3 h w"]:
         """Return the empty canvas in [-1, 1]: black, as whole pictures are coded and no backdrop is left out."""
         size = self.config.views[view]
         return torch.full((3, size.height, size.width), -1.0, device=self.mean.device)
@@ -56,41 +64,41 @@ class WanCodec(PictureCodec):
     @torch.no_grad()
     def encode(self, pictures: Sequence[Pictures], kind: Kind, shifts: Shifts | None = None) -> Float[Tensor, "b n c"]:
         """Return the normalised tokens of pictures or maps, one batch a view; the most likely code, nothing drawn."""
-        views = zip(pictures, self.config.views, shifts or still(len(pictures)), strict=True)
-        fitted = [moved(fit(p.to(self.mean.device), view), *shift) for p, view, shift in views]
-        return canvas.to_tokens([self._coded(x) for x in fitted])
+        views = zip(pictures, self.config.views, shifts or make_zero_shifts(len(pictures)), strict=True)
+        fitted = [shift_pictures(resize_normalized(p.to(self.mean.device), view), *shift) for p, view, shift in views]
+        return canvas.latents_to_tokens([self._encode_pictures(x) for x in fitted])
 
     @torch.no_grad()
     def decode(self, tokens: Float[Tensor, "b n c"], kind: Kind) -> tuple[Pictures, ...]:
         """Return the pictures of each view that normalised tokens stand for."""
-        latents = canvas.to_latents(tokens.float(), canvas.grids(self.config))
-        return tuple(to_bytes(self._shown(z * self.std + self.mean)) for z in latents)
+        latents = canvas.tokens_to_latents(tokens.float(), canvas.compute_token_grids(self.config))
+        return tuple(to_bytes(self._decode_latents(z * self.std + self.mean)) for z in latents)
 
-    def _coded(self, x: Float[Tensor, "b 3 _ _"]) -> Float[Tensor, "b z _ _"]:
+    def _encode_pictures(self, x: Float[Tensor, "b 3 _ _"]) -> Float[Tensor, "b z _ _"]:
         films = x.to(self.vae.dtype)[:, :, None].split(VAE_BATCH_FRAMES)
         z = torch.cat([self.vae.encode(film, return_dict=False)[0].mode() for film in films])
         return (z.squeeze(2).float() - self.mean) / self.std
 
-    def _shown(self, z: Float[Tensor, "b z _ _"]) -> Float[Tensor, "b 3 _ _"]:
+    def _decode_latents(self, z: Float[Tensor, "b z _ _"]) -> Float[Tensor, "b 3 _ _"]:
         films = z.to(self.vae.dtype)[:, :, None].split(VAE_BATCH_FRAMES)
         return torch.cat([self.vae.decode(film, return_dict=False)[0] for film in films]).squeeze(2).float()
 
 
-def facts(config: CodecConfig) -> dict[str, object]:
+def expected_vae_config(config: CodecConfig) -> dict[str, object]:
     """Return what the configuration of an `AutoencoderKLWan` must say to serve as the codec of `config`."""
     return {"z_dim": config.latent_channels, "scale_factor_spatial": config.factor}
 
 
-def fingerprint(module: nn.Module) -> UInt8[Tensor, " 32"]:
+def compute_fingerprint(module: nn.Module) -> UInt8[Tensor, " 32"]:
     """Return a digest of some numbers of every tensor: another for other weights, on any device, in any precision."""
     sha = hashlib.sha256()
     for name, value in sorted(module.state_dict().items()):
         flat = value.detach().flatten()
-        some = flat[:: max(1, -(-len(flat) // LOOKED_AT))].bfloat16().float().cpu()
+        some = flat[:: max(1, -(-len(flat) // FINGERPRINT_NUMBERS))].bfloat16().float().cpu()
         sha.update(f"{name} {tuple(value.shape)} ".encode() + some.numpy().tobytes())
     return torch.tensor(list(sha.digest()), dtype=torch.uint8)
 
 
-def _without_weights(module: nn.Module, state: dict[str, Tensor], prefix: str, local: object) -> None:
+def _drop_vae_weights(module: nn.Module, state: dict[str, Tensor], prefix: str, local: object) -> None:
     for name in [name for name in state if name.startswith(prefix + WEIGHTS)]:
         del state[name]

@@ -3,7 +3,7 @@
 
 Image mode: every kept picture is a video of one frame. So a latent belongs to one picture alone, any picture may
 start a sample, and one cache serves them all. In such a video a causal convolution over time sees zeros before the
-frame, and only its last tap in time has work: `single_frame` keeps that tap, which changes no result.
+frame, and only its last tap in time has work: `replace_causal_convs` keeps that tap, which changes no result.
 
 The code of a picture is the sum of two: a linear one (a `factor` x `factor` patch on its principal axes) and Wan's,
 which begins at nothing. The linear code is right at once and keeps small bright things; Wan's learns what a patch
@@ -32,10 +32,10 @@ from aim.model.canvas import Shifts
 Kind = Literal["rgb", "map"]
 STREAM_KINDS: tuple[Kind, ...] = ("rgb", "map")
 Pictures = UInt8[Tensor, "b _ _ 3"]
-QUIET = -6.0  # the first log-variance of a latent
+INITIAL_LOGVAR = -6.0  # the first log-variance of a latent
 
 
-class LastTap(nn.Module):
+class SingleFrameConv(nn.Module):
     """The last tap in time of a causal convolution: all of it that a video of one frame can feel."""
 
     def __init__(self, conv: WanCausalConv3d) -> None:
@@ -53,18 +53,18 @@ class LastTap(nn.Module):
         return F.conv2d(z.squeeze(2), self.weight, self.bias, self.stride, self.padding).unsqueeze(2)
 
 
-def single_frame(module: nn.Module) -> None:
+def replace_causal_convs(module: nn.Module) -> None:
     """Replace, in place, every causal convolution below `module` by its last tap."""
     for name, child in module.named_children():
         if isinstance(child, WanCausalConv3d):
-            setattr(module, name, LastTap(child))
+            setattr(module, name, SingleFrameConv(child))
         else:
-            single_frame(child)
+            replace_causal_convs(child)
 
 
-def wan(config: CodecConfig) -> AutoencoderKLWan:
+def build_wan_autoencoder(config: CodecConfig) -> AutoencoderKLWan:
     """Return Wan's autoencoder (2.2 kind: residual, pixels folded into channels) in the size of `config`."""
-    fold, stages, z = _fold(config), len(config.dim_mult) - 1, config.latent_channels
+    fold, stages, z = _compute_fold(config), len(config.dim_mult) - 1, config.latent_channels
     return AutoencoderKLWan(
         base_dim=config.base_dim, decoder_base_dim=config.base_dim, z_dim=z, dim_mult=list(config.dim_mult),
         num_res_blocks=1, temperal_downsample=[False] * stages, is_residual=True, patch_size=fold,
@@ -73,7 +73,7 @@ def wan(config: CodecConfig) -> AutoencoderKLWan:
     )  # fmt: skip
 
 
-def _fold(config: CodecConfig) -> int:
+def _compute_fold(config: CodecConfig) -> int:
     """Return how many pixels are folded into channels along each side; the stages halve the rest."""
     halved = 2 ** (len(config.dim_mult) - 1)
     assert config.factor % halved == 0, "factor must be a multiple of 2 for each stage"
@@ -81,12 +81,12 @@ def _fold(config: CodecConfig) -> int:
 
 
 class PictureCodec(nn.Module, ABC):
-    """What makes tokens of pictures and maps, and pictures of tokens: trained here, or pretrained (`video_codec`)."""
+    """What makes tokens of pictures and maps, and pictures of tokens: trained here, or pretrained (`wan_vae`)."""
 
     config: CodecConfig
 
     @abstractmethod
-    def empty(self, view: int, kind: Kind) -> Float[Tensor, "3 h w"]:
+    def empty_canvas(self, view: int, kind: Kind) -> Float[Tensor, "3 h w"]:
         """Return the empty canvas of a view in [-1, 1]: what is not coded."""
 
     @abstractmethod
@@ -108,35 +108,35 @@ class Codec(PictureCodec):
         """Make the codec that `config` describes; `set_linear` gives it its linear code."""
         super().__init__()
         self.config = config
-        self.fold = _fold(config)
-        self.wan = wan(config)
-        single_frame(self.wan)
+        self.fold = _compute_fold(config)
+        self.wan = build_wan_autoencoder(config)
+        replace_causal_convs(self.wan)
         side, z = config.factor, config.latent_channels
         self.analysis = nn.Parameter(torch.zeros(z, 3, side, side))
         self.synthesis = nn.Parameter(torch.zeros(z, 3, side, side))
-        _silence(self.wan.decoder.conv_out)
-        _silence(self.wan.quant_conv)[z:] = QUIET
+        _zero_init(self.wan.decoder.conv_out)
+        _zero_init(self.wan.quant_conv)[z:] = INITIAL_LOGVAR
         for index, view in enumerate(config.views):
             self.register_buffer(f"backdrop_{index}", torch.zeros(3, view.height, view.width))
         self.register_buffer("mean", torch.zeros(len(STREAM_KINDS), z))
         self.register_buffer("std", torch.ones(len(STREAM_KINDS), z))
 
-    def empty(self, view: int, kind: Kind) -> Float[Tensor, "3 h w"]:
+    def empty_canvas(self, view: int, kind: Kind) -> Float[Tensor, "3 h w"]:
         """Return the empty canvas in [-1, 1]: the backdrop of a view, black for maps."""
         backdrop = self.get_buffer(f"backdrop_{view}")
         return backdrop if kind == "rgb" else torch.full_like(backdrop, -1.0)
 
-    def difference(self, pictures: Pictures, view: int, kind: Kind) -> Float[Tensor, "b 3 h w"]:
+    def compute_difference(self, pictures: Pictures, view: int, kind: Kind) -> Float[Tensor, "b 3 h w"]:
         """Return how pictures of any size differ from the empty canvas."""
-        return fit(pictures.to(self.mean.device), self.config.views[view]) - self.empty(view, kind)
+        return resize_normalized(pictures.to(self.mean.device), self.config.views[view]) - self.empty_canvas(view, kind)
 
-    def analyse(self, x: Float[Tensor, "b 3 _ _"]) -> tuple[Tensor, Tensor]:
+    def encode_difference(self, x: Float[Tensor, "b 3 _ _"]) -> tuple[Tensor, Tensor]:
         """Return mean and log-variance (b z y x) of the latents of a difference."""
         linear = F.conv2d(x, self.analysis, stride=self.config.factor)
         posterior = self.wan.encode(x.unsqueeze(2), return_dict=False)[0]
         return linear.float() + posterior.mean.squeeze(2).float(), posterior.logvar.squeeze(2).float()
 
-    def synthesise(self, latents: Float[Tensor, "b z _ _"]) -> Float[Tensor, "b 3 _ _"]:
+    def decode_difference(self, latents: Float[Tensor, "b z _ _"]) -> Float[Tensor, "b 3 _ _"]:
         """Return the difference that latents stand for, not clamped so that gradients pass."""
         linear = F.conv_transpose2d(latents, self.synthesis, stride=self.config.factor)
         folded = self.wan.decoder(self.wan.post_quant_conv(latents.unsqueeze(2)), first_chunk=True)
@@ -145,39 +145,42 @@ class Codec(PictureCodec):
     @torch.no_grad()
     def encode(self, pictures: Sequence[Pictures], kind: Kind, shifts: Shifts | None = None) -> Float[Tensor, "b n c"]:
         """Return the normalised tokens of pictures, one batch a view; what is moved is what differs from `empty`."""
-        mean, std = self._norm(kind)
-        views = zip(pictures, shifts or still(len(pictures)), strict=True)
-        differences = [moved(self.difference(p, view, kind), *shift) for view, (p, shift) in enumerate(views)]
-        latents = [self.analyse(x)[0] for x in differences]
-        return canvas.to_tokens([(z - mean) / std for z in latents])
+        mean, std = self._get_statistics(kind)
+        views = zip(pictures, shifts or make_zero_shifts(len(pictures)), strict=True)
+        differences = [
+            shift_pictures(self.compute_difference(p, view, kind), *shift) for view, (p, shift) in enumerate(views)
+        ]
+        latents = [self.encode_difference(x)[0] for x in differences]
+        return canvas.latents_to_tokens([(z - mean) / std for z in latents])
 
     @torch.no_grad()
     def decode(self, tokens: Float[Tensor, "b n c"], kind: Kind) -> tuple[Pictures, ...]:
         """Return the pictures of each view that normalised tokens stand for."""
-        mean, std = self._norm(kind)
-        latents = canvas.to_latents(tokens.float(), canvas.grids(self.config))
+        mean, std = self._get_statistics(kind)
+        latents = canvas.tokens_to_latents(tokens.float(), canvas.compute_token_grids(self.config))
         return tuple(
-            to_bytes(self.synthesise(z * std + mean) + self.empty(view, kind)) for view, z in enumerate(latents)
+            to_bytes(self.decode_difference(z * std + mean) + self.empty_canvas(view, kind))
+            for view, z in enumerate(latents)
         )
 
-    def _norm(self, kind: Kind) -> tuple[Tensor, Tensor]:
+    def _get_statistics(self, kind: Kind) -> tuple[Tensor, Tensor]:
         which = STREAM_KINDS.index(kind)
         return self.mean[which, :, None, None], self.std[which, :, None, None]
 
 
-def _silence(last: nn.Module) -> Tensor:
+def _zero_init(last: nn.Module) -> Tensor:
     """Make a layer answer nothing and return its bias, to be set."""
-    assert isinstance(last, LastTap)
+    assert isinstance(last, SingleFrameConv)
     nn.init.zeros_(last.weight)
     return nn.init.zeros_(last.bias).data
 
 
-def still(views: int) -> Shifts:
+def make_zero_shifts(views: int) -> Shifts:
     """Return the shifts of pictures that stay where they are."""
     return [(0, 0)] * views
 
 
-def moved(x: Float[Tensor, "b 3 h w"], down: int, right: int) -> Float[Tensor, "b 3 h w"]:
+def shift_pictures(x: Float[Tensor, "b 3 h w"], down: int, right: int) -> Float[Tensor, "b 3 h w"]:
     """Return pictures whose content is moved by so many pixels; what comes in at an edge repeats the edge."""
     if not down and not right:
         return x
@@ -186,15 +189,15 @@ def moved(x: Float[Tensor, "b 3 h w"], down: int, right: int) -> Float[Tensor, "
     return x[:, :, rows][:, :, :, columns]
 
 
-def fit(pictures: Pictures, view: View) -> Float[Tensor, "b 3 h w"]:
+def resize_normalized(pictures: Pictures, view: View) -> Float[Tensor, "b 3 h w"]:
     """Return pictures in [-1, 1] at the size of a view: the mean over the area of each new pixel."""
     x = pictures.movedim(-1, 1).float() / 127.5 - 1.0
     return x if x.shape[2:] == (view.height, view.width) else F.interpolate(x, (view.height, view.width), mode="area")
 
 
-def resized(pictures: Pictures, view: View) -> Pictures:
-    """Return pictures as bytes at the size of a view; see `fit`."""
-    return pictures if pictures.shape[1:3] == (view.height, view.width) else to_bytes(fit(pictures, view))
+def resize_pictures(pictures: Pictures, view: View) -> Pictures:
+    """Return pictures as bytes at the size of a view; see `resize_normalized`."""
+    return pictures if pictures.shape[1:3] == (view.height, view.width) else to_bytes(resize_normalized(pictures, view))
 
 
 def to_bytes(x: Float[Tensor, "b 3 h w"]) -> Pictures:
@@ -202,7 +205,7 @@ def to_bytes(x: Float[Tensor, "b 3 h w"]) -> Pictures:
     return ((x.clamp(-1.0, 1.0) + 1.0) * 127.5).round().to(torch.uint8).movedim(1, -1)
 
 
-def principal_axes(
+def compute_principal_axes(
     patches: Float[Tensor, "r d"], count: int, floor: float = 0.05
 ) -> tuple[Float[Tensor, "d k"], Float[Tensor, " k"]]:
     """Return the `count` axes of most energy and the root mean square along each, no less than `floor` of the first.
@@ -214,7 +217,7 @@ def principal_axes(
     return axes[:, -count:].flip(1).float(), size.clamp(min=float(size[0]) * floor + 1e-6)
 
 
-def set_linear(codec: Codec, axes: Float[Tensor, "d k"], size: Float[Tensor, " k"]) -> None:
+def set_linear_code(codec: Codec, axes: Float[Tensor, "d k"], size: Float[Tensor, " k"]) -> None:
     """Give the codec the linear code with these axes; every latent gets about unit size."""
     shape = codec.analysis.shape
     with torch.no_grad():
@@ -222,6 +225,6 @@ def set_linear(codec: Codec, axes: Float[Tensor, "d k"], size: Float[Tensor, " k
         codec.synthesis.copy_((axes * size).T.reshape(shape))
 
 
-def patches(x: Float[Tensor, "b 3 _ _"], side: int) -> Float[Tensor, "r d"]:
+def extract_patches(x: Float[Tensor, "b 3 _ _"], side: int) -> Float[Tensor, "r d"]:
     """Return all squares of `side` pixels as rows, in the order of `Codec.analysis`."""
     return F.unfold(x, side, stride=side).transpose(1, 2).flatten(0, 1)

@@ -25,19 +25,19 @@ from torch import Tensor, nn
 
 from aim.config import ModelConfig
 from aim.model import flow, intent, rope, sampler
-from aim.model.batch import Cache, Context, Imagined, Sample
-from aim.model.embed import Embed, width
-from aim.model.flow import Draws
+from aim.model.batch import Context, KvCache, PredictedFuture, Sample
+from aim.model.embed import Embeddings, get_stream_width
+from aim.model.flow import RowNoise
 from aim.model.intent import Segment
-from aim.model.mot import Hidden, Trunk, modulate, split
+from aim.model.layers import Hidden, Transformer, modulate, split_segments
 
 Frames = Float[Tensor, "b f n c"]
 Actions = Float[Tensor, "b k d"]
 Tokens = Float[Tensor, "b _ _"]  # of any stream, in or out
 Levels = Float[Tensor, " _"]  # flow times: one a row, or one for all
 
-DISTURBANCE = 0.5  # the highest level at which history and the condition of the actions are noised
-PREDICTED = ("x", "m", "a")
+MAX_CONDITIONING_NOISE_LEVEL = 0.5  # the highest level at which history and the condition of the actions are noised
+PREDICTED_SEGMENTS = ("x", "m", "a")
 
 
 class Head(nn.Module):
@@ -60,27 +60,31 @@ class Head(nn.Module):
 ACTION_EXPERT = ("embed.action.", "embed.stance.", "embed.place.a", "trunk.times.action.", "heads.a.")
 
 
-class AIM(nn.Module):
+class WorldActionModel(nn.Module):
     """The intent-aware world action model. Weights come from torch's global generator: seed it first."""
 
     def __init__(self, config: ModelConfig) -> None:
         """Make the model that `config` describes; `UserError` for an unknown variant."""
         super().__init__()
-        self.config, self.who = config, intent.variant(config.variant)
-        self.sequence = intent.segments(config)
-        self.embed = Embed(config)
-        self.trunk = Trunk(config)
+        self.config, self.who = config, intent.get_variant(config.variant)
+        self.sequence = intent.build_sequence(config)
+        self.embed = Embeddings(config)
+        self.trunk = Transformer(config)
         channels = {"x": config.token_channels, "m": config.token_channels}
         channels["a"] = config.action_patch * config.action_dim
         self.heads = nn.ModuleDict(
-            {kind: Head(width(kind, config), channels[kind]) for kind in PREDICTED if kind in self.who}
+            {
+                kind: Head(get_stream_width(kind, config), channels[kind])
+                for kind in PREDICTED_SEGMENTS
+                if kind in self.who
+            }
         )
-        self.spans = _spans(self.sequence)
-        for kind, where in rope.positions(config).items():
-            turned = rope.turn(where, config.head_dim, config.rope_base)
+        self.spans = _locate_segments(self.sequence)
+        for kind, where in rope.compute_positions(config).items():
+            turned = rope.build_rope_table(where, config.head_dim, config.rope_base)
             self.register_buffer(f"turn_{kind}", turned, persistent=False)
 
-    def action_expert_parameters(self) -> dict[str, nn.Parameter]:
+    def list_action_expert_parameters(self) -> dict[str, nn.Parameter]:
         """Parameters of the action expert by name: no other token, key or value depends on them."""
         return {
             name: value
@@ -88,11 +92,11 @@ class AIM(nn.Module):
             if name.startswith(ACTION_EXPERT) or (name.startswith("trunk.layers.") and ".action." in name)
         }
 
-    def forward(self, sample: Sample, draws: Draws) -> dict[str, Float[Tensor, ""]]:
-        """Return the losses: see `losses`."""
-        return self.losses(sample, draws)
+    def forward(self, sample: Sample, draws: RowNoise) -> dict[str, Float[Tensor, ""]]:
+        """Return the losses: see `compute_losses`."""
+        return self.compute_losses(sample, draws)
 
-    def losses(self, sample: Sample, draws: Draws) -> dict[str, Float[Tensor, ""]]:
+    def compute_losses(self, sample: Sample, draws: RowNoise) -> dict[str, Float[Tensor, ""]]:
         """Return the flow-matching losses `rgb`, `map`, `action` and their weighted sum `total`.
 
         Each is a mean over rows, so the mean of two halves of a batch is that of the whole. A row without an annotated
@@ -100,29 +104,31 @@ class AIM(nn.Module):
         """
         config, valid = self.config, sample.action_valid
         u = draws.uniform(sample.rgb, 2)
-        s_video = flow.shifted(u[:, 0], config.video_shift)
-        steps = torch.arange(config.action_draws, device=u.device) / config.action_draws  # evenly spread draws
-        s_action = flow.shifted((u[:, 1:] + steps) % 1.0, config.action_shift)
+        s_video = flow.shift_timestep(u[:, 0], config.video_shift)
+        steps = (
+            torch.arange(config.noise_samples_per_action, device=u.device) / config.noise_samples_per_action
+        )  # evenly spread draws
+        s_action = flow.shift_timestep((u[:, 1:] + steps) % 1.0, config.action_shift)
         clean = {"x": sample.rgb, "m": sample.map} if "m" in self.who else {"x": sample.rgb}
         noise = {kind: draws.gaussian(z) for kind, z in clean.items()}
         noisy = {kind: flow.interpolate(z, noise[kind], s_video) for kind, z in clean.items()}
-        action = (sample.action * valid)[:, None].expand(-1, config.action_draws, -1, -1)
+        action = (sample.action * valid)[:, None].expand(-1, config.noise_samples_per_action, -1, -1)
         action_noise = draws.gaussian(action) * valid
         past = (sample.context.past_rgb, sample.context.past_action)
-        past_rgb, past_action = _disturbed(past, config.history_noise, draws)
+        past_rgb, past_action = _add_conditioning_noise(past, config.history_noise, draws)
         context = replace(sample.context, past_rgb=past_rgb, past_action=past_action * valid)
-        copied = intent.condition(self.who)
+        copied = intent.condition_kind(self.who)
         condition = None
         if copied:
-            condition = _disturbed((clean[intent.COPY_OF[copied]],), config.condition_noise, draws)[0]
-        guess = self.velocities(
+            condition = _add_conditioning_noise((clean[intent.COPY_OF[copied]],), config.condition_noise, draws)[0]
+        guess = self.predict_velocities(
             context, noisy["x"], noisy.get("m"), flow.interpolate(action, action_noise, s_action), condition, s_video,
             s_action,
         )  # fmt: skip
-        error = {kind: flow.loss(guess[kind], z, noise[kind], s_video) for kind, z in clean.items()}
+        error = {kind: flow.flow_matching_loss(guess[kind], z, noise[kind], s_video) for kind, z in clean.items()}
         if config.predict == "data":  # s times the error of the velocity is the error of the data
             error = {kind: e * s_video.square()[:, None, None, None] for kind, e in error.items()}
-        wrong = flow.loss(guess["a"], action, action_noise, s_action).mean((0, 1, 2))
+        wrong = flow.flow_matching_loss(guess["a"], action, action_noise, s_action).mean((0, 1, 2))
         none = error["x"].new_zeros(())
         result = {
             "rgb": error["x"].mean(),
@@ -132,85 +138,100 @@ class AIM(nn.Module):
         total = result["rgb"] + config.map_weight * result["map"] + config.action_weight * result["action"]
         return {**result, "total": total}
 
-    def velocities(
+    def predict_velocities(
         self, context: Context, rgb: Frames, maps: Frames | None, action: Float[Tensor, "b r k d"],
         condition: Frames | None, s_video: Levels, s_action: Float[Tensor, "b r"],
     ) -> dict[str, Tensor]:  # fmt: skip
         """Return the velocities of `x`, of `m` where there are maps, and of `a`, from one pass over the sequence."""
-        copied = intent.condition(self.who)
+        copied = intent.condition_kind(self.who)
         given = {"x": rgb, **({"m": maps} if maps is not None else {})}
         if copied:
             assert condition is not None, f"the actions of variant {self.config.variant!r} need a condition"
             given[copied] = condition
-        tokens = {**self._cut(self.embed.context(context)), **self._cut(self.embed.future(given, context))}
+        tokens = {
+            **self._split_segments(self.embed.embed_context(context)),
+            **self._split_segments(self.embed.embed_future(given, context)),
+        }
         chunks = [segment for segment in self.sequence if segment.kind == "a"]
-        tokens |= {s: self.embed.chunk(z, context.state) for s, z in zip(chunks, action.unbind(1), strict=True)}
+        tokens |= {s: self.embed.embed_actions(z, context.state) for s, z in zip(chunks, action.unbind(1), strict=True)}
         levels = {s: s_video for s in tokens if s.kind in ("x", "m")}
         levels |= dict(zip(chunks, s_action.unbind(1), strict=True))
-        outs, _ = self._run(tokens, levels, Cache(), self.embed.words(context))
-        found = {s.kind: self._frames(outs[s], given[s.kind], s_video) for s in outs if s.kind != "a"}
-        return {**found, "a": torch.stack([self._steps(outs[s]) for s in chunks], 1)}
+        outs, _ = self._run_segments(tokens, levels, KvCache(), self.embed.embed_text(context))
+        found = {s.kind: self._to_frame_velocity(outs[s], given[s.kind], s_video) for s in outs if s.kind != "a"}
+        return {**found, "a": torch.stack([self._to_action_steps(outs[s]) for s in chunks], 1)}
 
-    def remember(self, context: Context) -> Cache:
+    def encode_context(self, context: Context) -> KvCache:
         """Return the cache of the past, of o and of the text: all that pictures and maps are denoised against."""
-        tokens, cache = self._cut(self.embed.context(context)), Cache(state=context.state)
-        return self._run(tokens, {}, cache, self.embed.words(context))[1]
+        tokens, cache = self._split_segments(self.embed.embed_context(context)), KvCache(state=context.state)
+        return self._run_segments(tokens, {}, cache, self.embed.embed_text(context))[1]
 
-    def condition(self, cache: Cache, future: Frames) -> Cache:
+    def append_condition(self, cache: KvCache, future: Frames) -> KvCache:
         """Return the cache with a finished future added, which the actions see: the maps, or for `no_map` the rgb."""
-        copied = intent.condition(self.who)
+        copied = intent.condition_kind(self.who)
         assert copied, f"the actions of variant {self.config.variant!r} see no future"
-        return self._run(self._cut(self.embed.future({copied: future})), {}, cache)[1]
+        return self._run_segments(self._split_segments(self.embed.embed_future({copied: future})), {}, cache)[1]
 
-    def video_velocity(self, cache: Cache, rgb: Frames, maps: Frames | None, s: Levels) -> tuple[Frames, Frames | None]:
-        """Return the velocities of pictures and maps at level s (b,), or (1,) for all rows, after `remember`."""
+    def predict_video_velocity(
+        self, cache: KvCache, rgb: Frames, maps: Frames | None, s: Levels
+    ) -> tuple[Frames, Frames | None]:
+        """Return the velocities of pictures and maps at level s (b,), or (1,) for all rows, after `encode_context`."""
         given = {"x": rgb, **({"m": maps} if maps is not None else {})}
-        tokens = self._cut(self.embed.future(given))
-        outs, _ = self._run(tokens, dict.fromkeys(tokens, s), cache)
-        found = {segment.kind: self._frames(z, given[segment.kind], s) for segment, z in outs.items()}
+        tokens = self._split_segments(self.embed.embed_future(given))
+        outs, _ = self._run_segments(tokens, dict.fromkeys(tokens, s), cache)
+        found = {segment.kind: self._to_frame_velocity(z, given[segment.kind], s) for segment, z in outs.items()}
         return found["x"], found.get("m")
 
-    def action_velocity(self, cache: Cache, action: Actions, s: Levels) -> Actions:
+    def predict_action_velocity(self, cache: KvCache, action: Actions, s: Levels) -> Actions:
         """Return the velocity of the actions at level s (b,), or (1,) for all rows, after `condition`."""
         chunk = next(segment for segment in self.sequence if segment.kind == "a")
-        assert cache.state is not None, "a cache begins with `remember`"
-        outs, _ = self._run({chunk: self.embed.chunk(action, cache.state)}, {chunk: s}, cache)
-        return self._steps(outs[chunk])
+        assert cache.state is not None, "a cache begins with `encode_context`"
+        outs, _ = self._run_segments({chunk: self.embed.embed_actions(action, cache.state)}, {chunk: s}, cache)
+        return self._to_action_steps(outs[chunk])
 
     @torch.no_grad()
-    def imagine(self, context: Context, steps: int, draws: Draws, maps: Frames | None = None) -> Imagined:
-        """Return the future pictures and maps after `steps` Euler steps, and the cache for `action_velocity`.
+    def predict_future(
+        self, context: Context, steps: int, draws: RowNoise, maps: Frames | None = None
+    ) -> PredictedFuture:
+        """Return the future pictures and maps after `steps` Euler steps, and the cache for `predict_action_velocity`.
 
         Where the future `maps` are known they are not imagined: pictures and actions see those.
         """
-        config, cache = self.config, self.remember(context)
-        like = context.rgb[:, None].expand(-1, config.futures, -1, -1)
+        config, cache = self.config, self.encode_context(context)
+        like = context.rgb[:, None].expand(-1, config.num_future_frames, -1, -1)
         kinds = [kind for kind in ("x", "m") if kind in self.who]
         known = maps if "m" in kinds else None
         noise = torch.stack([draws.gaussian(like) for _ in kinds])
 
         def velocity(z: Tensor, s: float) -> Tensor:
-            found = self.video_velocity(cache, z[0], z[1] if len(z) > 1 else None, z.new_full((1,), s))
-            found = found if known is None else (found[0], flow.target(known, noise[1]))
+            found = self.predict_video_velocity(cache, z[0], z[1] if len(z) > 1 else None, z.new_full((1,), s))
+            found = found if known is None else (found[0], flow.velocity_target(known, noise[1]))
             return torch.stack([v for v in found if v is not None])
 
-        done = dict(zip(kinds, flow.walk(noise, flow.schedule(steps, config.video_shift), velocity), strict=True))
+        done = dict(
+            zip(
+                kinds,
+                flow.integrate_euler(noise, flow.build_schedule(steps, config.video_shift), velocity),
+                strict=True,
+            )
+        )
         done |= {} if known is None else {"m": known}  # but for rounding it is
-        copied = intent.condition(self.who)
-        against = self.condition(cache, done[intent.COPY_OF[copied]]) if copied else cache
-        return Imagined(done.get("x"), done.get("m"), against)
+        copied = intent.condition_kind(self.who)
+        against = self.append_condition(cache, done[intent.COPY_OF[copied]]) if copied else cache
+        return PredictedFuture(done.get("x"), done.get("m"), against)
 
-    def foresee(self, context: Context, steps: int, draws: Draws, maps: Frames | None = None) -> Imagined:
+    def predict_future_if_needed(
+        self, context: Context, steps: int, draws: RowNoise, maps: Frames | None = None
+    ) -> PredictedFuture:
         """Return the future that actions are made for: none, and a cache without one, where they see none."""
-        if intent.condition(self.who):
-            return self.imagine(context, steps, draws, maps)
-        return Imagined(None, None, self.remember(context))
+        if intent.condition_kind(self.who):
+            return self.predict_future(context, steps, draws, maps)
+        return PredictedFuture(None, None, self.encode_context(context))
 
     @torch.no_grad()
-    def act(
-        self, context: Context, video_steps: int, action_steps: int, draws: Draws,
+    def sample_actions(
+        self, context: Context, video_steps: int, action_steps: int, draws: RowNoise,
         action_valid: Bool[Tensor, " d"] | None = None, imagine: bool = False, maps: Frames | None = None,
-    ) -> tuple[Actions, Imagined]:  # fmt: skip
+    ) -> tuple[Actions, PredictedFuture]:  # fmt: skip
         """Return a chunk of normalised actions and the future it was made for; channels not valid are zero.
 
         Actions that see no future are made without one, unless it is asked for by `imagine`. Known future `maps` are
@@ -221,21 +242,23 @@ class AIM(nn.Module):
         valid = every if action_valid is None else action_valid
         context = replace(context, past_action=context.past_action * valid)
         noise = draws.gaussian(context.rgb.new_empty(len(context.rgb), config.chunk, config.action_dim)) * valid
-        imagined = (self.imagine if imagine else self.foresee)(context, video_steps, draws, maps)
+        imagined = (self.predict_future if imagine else self.predict_future_if_needed)(
+            context, video_steps, draws, maps
+        )
 
         def velocity(z: Tensor, s: float) -> Tensor:
-            return self.action_velocity(imagined.cache, z, z.new_full((1,), s)) * valid
+            return self.predict_action_velocity(imagined.cache, z, z.new_full((1,), s)) * valid
 
-        return sampler.sample(velocity, noise, flow.schedule(action_steps, config.action_shift)).actions, imagined
+        return sampler.sample(velocity, noise, flow.build_schedule(action_steps, config.action_shift)).actions, imagined
 
-    def _run(
-        self, tokens: Mapping[Segment, Tokens], levels: Mapping[Segment, Levels], cache: Cache,
+    def _run_segments(
+        self, tokens: Mapping[Segment, Tokens], levels: Mapping[Segment, Levels], cache: KvCache,
         words: tuple[Tensor, Tensor] | None = None,
-    ) -> tuple[dict[Segment, Tokens], Cache]:  # fmt: skip
+    ) -> tuple[dict[Segment, Tokens], KvCache]:  # fmt: skip
         """Return the heads' outputs for the segments that have a level, and the cache with all given ones added."""
         streams: dict[str, tuple[Segment, ...]] = {}
         for segment in tokens:
-            name = intent.stream(segment.kind, self.config)
+            name = intent.stream_of_segment(segment.kind, self.config)
             streams[name] = (*streams.get(name, ()), segment)
         still = next(iter(tokens.values())).new_zeros(1, dtype=torch.float32)  # clean tokens are at flow time 0
         layered, last = {}, {}
@@ -244,35 +267,35 @@ class AIM(nn.Module):
             for segment in group:
                 moment = self.trunk.times[name](levels[segment]) if segment in levels else clean
                 layered[segment], last[segment] = moment
-        turns = {name: torch.cat([self._turn(s) for s in group], 1) for name, group in streams.items()}
+        turns = {name: torch.cat([self._rope_table(s) for s in group], 1) for name, group in streams.items()}
         if words:
             cache = replace(cache, text_tokens=words[0], text_seen=words[1])
         outs, kept = self.trunk(tokens, streams, layered, turns, cache, list(levels))
         return {s: cast(Head, self.heads[s.kind])(z, last[s]) for s, z in outs.items()}, kept
 
-    def _cut(self, tokens: Mapping[str, Tokens]) -> dict[Segment, Tokens]:
+    def _split_segments(self, tokens: Mapping[str, Tokens]) -> dict[Segment, Tokens]:
         """Return the tokens of each kind by its segments, in the order of the sequence."""
         found = {}
         for kind, z in tokens.items():
             group = [segment for segment in self.sequence if segment.kind == kind]
             assert sum(s.length for s in group) == z.shape[1], f"{kind} has {z.shape[1]} tokens"
-            found |= dict(zip(group, split(z, group), strict=True)) if group else {}
+            found |= dict(zip(group, split_segments(z, group), strict=True)) if group else {}
         return dict(sorted(found.items(), key=lambda item: item[0].block))
 
-    def _turn(self, segment: Segment) -> Tensor:
+    def _rope_table(self, segment: Segment) -> Tensor:
         """Return the rotation of a segment's tokens."""
         return self.get_buffer(f"turn_{segment.kind}")[:, self.spans[segment]]
 
-    def _frames(self, out: Tokens, z: Frames, s: Levels) -> Frames:
+    def _to_frame_velocity(self, out: Tokens, z: Frames, s: Levels) -> Frames:
         """Return the velocity at z that a head's output stands for."""
-        said = out.unflatten(1, (self.config.futures, -1))
-        return said if self.config.predict == "velocity" else flow.velocity_to(said, z, s)
+        said = out.unflatten(1, (self.config.num_future_frames, -1))
+        return said if self.config.predict == "velocity" else flow.velocity_from_data(said, z, s)
 
-    def _steps(self, z: Tokens) -> Actions:
+    def _to_action_steps(self, z: Tokens) -> Actions:
         return z.unflatten(2, (self.config.action_patch, -1)).flatten(1, 2)
 
 
-def _spans(sequence: Sequence[Segment]) -> dict[Segment, slice]:
+def _locate_segments(sequence: Sequence[Segment]) -> dict[Segment, slice]:
     """Return where each segment stands among the tokens of its kind; copies stand in the same place."""
     ends: dict[tuple[str, int], int] = {}
     found = {}
@@ -283,8 +306,8 @@ def _spans(sequence: Sequence[Segment]) -> dict[Segment, slice]:
     return found
 
 
-def _disturbed(data: tuple[Tensor, ...], probability: float, draws: Draws) -> tuple[Tensor, ...]:
+def _add_conditioning_noise(data: tuple[Tensor, ...], probability: float, draws: RowNoise) -> tuple[Tensor, ...]:
     """Return the data, each row noised with `probability` at a random level: the same for all tensors of the row."""
     u = draws.uniform(data[0], 2)
-    level = u[:, 1] * DISTURBANCE * (u[:, 0] < probability)
+    level = u[:, 1] * MAX_CONDITIONING_NOISE_LEVEL * (u[:, 0] < probability)
     return tuple(flow.interpolate(z, draws.gaussian(z), level) for z in data)

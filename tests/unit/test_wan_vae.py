@@ -10,10 +10,10 @@ from small_wan import vae
 from torch import Tensor
 
 from aim import presets
-from aim.config import CodecConfig, View, layout, token_channels
+from aim.config import CodecConfig, View, build_token_grid, compute_token_channels
 from aim.model import canvas
-from aim.model.codec import STREAM_KINDS, fit
-from aim.model.video_codec import WanCodec, facts, fingerprint
+from aim.model.image_codec import STREAM_KINDS, resize_normalized
+from aim.model.wan_vae import WanCodec, compute_fingerprint, expected_vae_config
 
 torch.set_num_threads(1)
 WAN22_VAE = {"z_dim": 48, "scale_factor_spatial": 16, "scale_factor_temporal": 4, "patch_size": 2, "is_residual": True}
@@ -40,11 +40,11 @@ def test_tokens_are_the_first_latents_of_videos(codec: WanCodec) -> None:
     """Of one frame or of many: Wan's first latent sees the first frame alone."""
     shown = pictures(2)
     tokens = codec.encode(shown, "rgb")
-    assert tokens.shape == (2, len(layout(config())), token_channels(config()))
-    latents = canvas.to_latents(tokens, canvas.grids(config()))
+    assert tokens.shape == (2, len(build_token_grid(config())), compute_token_channels(config()))
+    latents = canvas.tokens_to_latents(tokens, canvas.compute_token_grids(config()))
     mean, std = (torch.tensor(codec.vae.config[f"latents_{name}"])[:, None, None] for name in ("mean", "std"))
     for view, (p, z) in enumerate(zip(shown, latents, strict=True)):
-        first = fit(p, config().views[view])[:, :, None]
+        first = resize_normalized(p, config().views[view])[:, :, None]
         later = torch.rand(2, 3, 4, *first.shape[3:], generator=torch.Generator().manual_seed(2))
         for film in (first, torch.cat([first, later], 2)):
             with torch.no_grad():
@@ -80,7 +80,7 @@ def test_a_checkpoint_holds_a_fingerprint_and_no_weights(codec: WanCodec) -> Non
     again, other = WanCodec(config(), vae()), WanCodec(config(), vae(seed=1))
     assert torch.equal(again.fingerprint, codec.fingerprint)
     assert not torch.equal(other.fingerprint, codec.fingerprint)
-    assert torch.equal(fingerprint(vae().bfloat16()), codec.fingerprint)
+    assert torch.equal(compute_fingerprint(vae().bfloat16()), codec.fingerprint)
     assert not any(value.requires_grad for value in codec.parameters())
 
 
@@ -92,4 +92,4 @@ def test_half_precision_codes_nearly_the_same(codec: WanCodec) -> None:
 
 
 def test_the_presets_codec_is_that_of_wan22() -> None:
-    assert facts(presets.wan5b("panda", ("head", "wrist"), 5, 6).codec).items() <= WAN22_VAE.items()
+    assert expected_vae_config(presets.wan5b("panda", ("head", "wrist"), 5, 6).codec).items() <= WAN22_VAE.items()
