@@ -78,8 +78,12 @@ def test_the_scale_of_displacements_is_told(seed: int, gain: float) -> None:
 def test_actions_of_another_recording_are_reported(seed: int) -> None:
     numbers = [dataclasses.replace(each, action=swing(seed + 77 + each.number)) for each in record(seed, "ee_pose")]
     state, action = (np.concatenate([vars(each)[part] for each in numbers]) for part in ("state", "action"))
-    alike = [abs(np.corrcoef(state[:, i], action[:, i])[0, 1]) for i in range(CHANNELS)]  # by chance, some are
-    unlike = [name for name, likeness in zip(OWN.names, alike, strict=True) if likeness < 0.1]
+    # by chance some channels are alike, at once or some frames later
+    alike = [
+        max(abs(np.corrcoef(state[lag:, i], action[: len(action) - lag, i])[0, 1]) for lag in range(6))
+        for i in range(CHANNELS)
+    ]
+    unlike = [name for name, likeness in zip(OWN.names, alike, strict=True) if likeness < 0.2]
     assume(unlike)
     lines = " ".join(check_motions(OWN, numbers, FPS, PLACE))
     assert all(f"the state of '{name}' does not follow its action as joint_position" in lines for name in unlike)

@@ -153,7 +153,7 @@ def test_points_move_with_the_picture() -> None:
 
 def test_a_model_is_told_where_and_only_where_pictures_are_moved() -> None:
     run = tiny()
-    with pytest.raises(UserError, match=r"model\.shifted must say"):
+    with pytest.raises(UserError, match=r"model\.shift_conditioning must say"):
         replace(run, data=DataConfig())
-    with pytest.raises(UserError, match=r"model\.shifted must say"):
+    with pytest.raises(UserError, match=r"model\.shift_conditioning must say"):
         replace(run, model=replace(run.model, shift_conditioning=False))
