@@ -1,11 +1,13 @@
 """Recordings that nobody of this project made: a first mapping reads them, and their motion is their own.
 
-They are not part of the project; where the folder is absent, there is nothing to try.
+They are not part of the project: the environment variable AIM_RECORDINGS names their folder; without it there is
+nothing to try.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 import tomllib
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from aim.data.mapping_file import parse_mapping
 from aim.data.scaffold import write_scaffold
 from sim.types import UserError
 
-FOREIGN = Path("/work/shared/foreign")
+FOREIGN = Path(os.environ.get("AIM_RECORDINGS", "no-recordings"))
 MADE = FOREIGN / "made_by_lerobot"
 NAMES = (
     "unitree_g1", "bimanual_hands_open50", "made_by_lerobot/arm_10", "made_by_lerobot/panda_delta_10_images",
@@ -28,7 +30,7 @@ NAMES = (
 )  # fmt: skip
 BLOCKS = 16  # black or white, the frame's number, in the top tenth of the made pictures
 
-pytestmark = pytest.mark.skipif(not FOREIGN.is_dir(), reason=f"no recordings in {FOREIGN}")
+pytestmark = pytest.mark.skipif(not FOREIGN.is_dir(), reason="AIM_RECORDINGS names no folder of recordings")
 
 
 def open_set(name: str) -> MappedReader:
