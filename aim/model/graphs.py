@@ -12,7 +12,7 @@ def compile_inference(model: WorldActionModel) -> None:
 
     A graph's results are overwritten by its next run: velocities are used up before, keys and values are not.
     """
-    for name in ("video_velocity", "action_velocity"):
+    for name in ("predict_video_velocity", "predict_action_velocity"):
         vars(model)[name] = torch.compile(vars(WorldActionModel)[name].__get__(model), mode="reduce-overhead")
-    for name in ("remember", "condition"):
+    for name in ("encode_context", "append_condition"):
         vars(model)[name] = torch.compile(vars(WorldActionModel)[name].__get__(model))

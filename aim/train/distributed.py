@@ -160,7 +160,7 @@ def shard_model(model: WorldActionModel, device: torch.device) -> None:
     for layer in model.trunk.layers:
         fully_shard(layer, mesh=mesh)
     fully_shard(model, mesh=mesh)
-    register_fsdp_forward_method(model, "losses")
+    register_fsdp_forward_method(model, "compute_losses")
     model.to(device)
 
 
