@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -95,9 +95,6 @@ def _print_recorded(recorded: RecordedSet, every_frame: bool = False) -> dict[st
         print(f"  {key}: {', '.join(feature.labels)}")
     for task, count in found.tasks.items():
         print(f"  {count} episodes: {task}")
-    for problem in found.problems:
-        print(f"problem: {problem}")
-    print("ok" if not found.problems else f"{len(found.problems)} problems")
     return {
         "episodes": found.episodes,
         "frames": found.frames,
@@ -106,9 +103,15 @@ def _print_recorded(recorded: RecordedSet, every_frame: bool = False) -> dict[st
         "cameras": list(recorded.cameras),
         "vectors": {key: list(feature.labels) for key, feature in recorded.vectors.items()},
         "tasks": found.tasks,
-        "ok": not found.problems,
-        "problems": list(found.problems),
+        **_print_problems(found.problems),
     }
+
+
+def _print_problems(problems: Sequence[str]) -> dict[str, object]:
+    for problem in problems:
+        print(f"problem: {problem}")
+    print(f"{len(problems)} problems" if problems else "ok")
+    return {"ok": not problems, "problems": list(problems)}
 
 
 def _describe_provenances(survey: Survey) -> Iterator[str]:
@@ -141,9 +144,6 @@ def _print_survey(survey: Survey, folder: Path) -> dict[str, object]:
         print(f"{survey.replayed} replayed to the bit")
     for reason in survey.not_replayed:
         print(f"not replayed: {reason}")
-    for problem in survey.problems:
-        print(f"problem: {problem}")
-    print("ok" if not survey.problems else f"{len(survey.problems)} problems")
     return {
         "episodes": survey.episodes,
         "frames": survey.frames,
@@ -154,6 +154,5 @@ def _print_survey(survey: Survey, folder: Path) -> dict[str, object]:
         "provenance": [dataclasses.asdict(provenance) for provenance in survey.provenances],
         "replayed": survey.replayed,
         "not_replayed": list(survey.not_replayed),
-        "ok": not survey.problems,
-        "problems": list(survey.problems),
+        **_print_problems(survey.problems),
     }

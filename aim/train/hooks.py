@@ -56,7 +56,7 @@ class TrainingHooks:
     def run_due_hooks(self, step: int, share: float, advanced: bool, training: TrainingState) -> bool:
         """Run the callbacks due after `step` steps; whether there were any.
 
-        `advanced` says that steps were taken in this session; else the videos exist.
+        `advanced` says that steps were taken since the training began or was resumed; else the videos exist.
         """
         video_due = advanced and self._is_video_due(step, share)
         evaluation_due = (

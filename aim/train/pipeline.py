@@ -48,7 +48,7 @@ RESUMABLE_FIELDS = ("steps", "minutes", "precision", "checkpointing")  # what ma
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Outcome and codec quality, and the seconds of each part in this session."""
+    """Outcome and codec quality, and the seconds of each part since the training began or was resumed."""
 
     outcome: Outcome
     quality: CodecQuality

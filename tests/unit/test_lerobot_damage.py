@@ -67,7 +67,7 @@ def copy(good: Path, tmp_path: Path) -> Path:
 
 
 def refuse(path: Path, says: str) -> None:
-    """Demand that a set is refused in one line, and that verifying it finds something too."""
+    """Demand that a set is refused in one line."""
     with pytest.raises(UserError, match=says) as error:
         read_recorded(LeRobotSet(path), OWN)
     assert "\n" not in str(error.value)
