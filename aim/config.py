@@ -1,25 +1,32 @@
 """Run: everything that decides a training run, as frozen values that travel to `run.json` and back.
 
 Nothing has a hidden default at reading time: a stored run names every field, and one that lacks a field, or has
-one more, is refused. Sizes that follow from others (tokens, channels) are properties, so they cannot disagree.
+one more, is refused. Sizes that follow from others (tokens, channels) are properties, so they cannot disagree. What
+range a number has stands in its annotation; a section whose number is outside cannot be made.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import typing
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from math import inf
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
+from sim.task.values import Bound
 from sim.types import STEPS_PER_IMAGE, UserError
 
 SCHEMA = "aim.run/5"
 Precision = Literal["auto", "fp32", "bf16"]
 Predict = Literal["data", "velocity"]
+Size = Annotated[int, Bound(ge=1)]
+Count = Annotated[int, Bound(ge=0)]
+Positive = Annotated[float, Bound(gt=0.0)]
+NotNegative = Annotated[float, Bound(ge=0.0)]
+Probability = Annotated[float, Bound(ge=0.0, le=1.0)]
 Attention = Literal["segments", "mask", "flex"]  # how it is computed: `aim.model.attention`
 
 
@@ -28,8 +35,12 @@ class View:
     """One camera as the codec sees it: pictures are resized to `height` by `width` pixels."""
 
     name: str
-    height: int
-    width: int
+    height: Size
+    width: Size
+
+    def __post_init__(self) -> None:
+        """Refuse, with `UserError`, a side without pixels."""
+        _check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -37,33 +48,38 @@ class CodecConfig:
     """The picture codec: `factor` pixels to a latent along each side, `latent_channels` numbers a latent."""
 
     views: tuple[View, ...]
-    latent_channels: int = 16
-    base_dim: int = 32
-    dim_mult: tuple[int, ...] = (1, 2, 4, 4)
-    factor: int = 16
+    latent_channels: Size = 16
+    base_dim: Size = 32
+    dim_mult: tuple[Size, ...] = (1, 2, 4, 4)
+    factor: Size = 16
+
+    def __post_init__(self) -> None:
+        """Refuse, with `UserError`, a number that is outside its range."""
+        _check_ranges(self)
+        _require(len(self.dim_mult) > 0, "dim_mult must have at least one entry")
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The shape of the world action model. `layout` gives (view, y, x) of each token of one latent frame."""
+    """The shape of the world action model. `token_grid` gives (view, y, x) of each token of one latent frame."""
 
     token_grid: tuple[tuple[int, int, int], ...]
-    token_channels: int  # c: latent channels of the patch that makes a token
-    action_dim: int  # d
-    state_dim: int  # s
-    text_width: int  # e
-    width: int  # of the rgb and the map stream
-    action_width: int
-    heads: int
-    head_dim: int
-    layers: int
-    ffn_dim: int  # width of the feed-forward nets of rgb and map
-    action_ffn_dim: int
-    chunk: int = 32  # k, control steps
-    action_patch: int = 4  # control steps a token
-    num_future_frames: int = 2  # f, latent frames
-    past_frames: int = 1  # p, latent frames before the current one
-    past_actions: int = 16  # q, control steps
+    token_channels: Size  # c: latent channels of the patch that makes a token
+    action_dim: Size  # d
+    state_dim: Count  # s
+    text_width: Size  # e
+    width: Size  # of the rgb and the map stream
+    action_width: Size
+    heads: Size
+    head_dim: Size
+    layers: Size
+    ffn_dim: Size  # width of the feed-forward nets of rgb and map
+    action_ffn_dim: Size
+    chunk: Size = 32  # k, control steps
+    action_patch: Size = 4  # control steps a token
+    num_future_frames: Size = 2  # f, latent frames
+    past_frames: Count = 1  # p, latent frames before the current one
+    past_actions: Count = 16  # q, control steps
     variant: str = "paper"  # who sees whom: a table of aim.model.intent
     shared_map: bool = False  # the map stream uses the weights of rgb (its embedding and head apart)
     geometry: bool = False  # tokens of the current observation carry the 3-D position of their patch
@@ -71,16 +87,20 @@ class ModelConfig:
         False  # tokens are told by how much their picture was moved: see `DataConfig.shift_augmentations`
     )
     predict: Predict = "data"  # what the heads of pictures and maps say; pretrained Wan says velocities
-    rope_base: float = 100.0  # the longest distance is a few frames or tokens; pretrained Wan has 10,000
-    video_shift: float = 5.0
-    action_shift: float = 1.0
-    noise_samples_per_action: int = 1  # noisy chunks of each sample: the rest of the sequence is computed once for all
-    map_weight: float = 1.0
-    action_weight: float = 1.0
-    history_noise: float = 0.5  # probability that a row's history is noised
-    condition_noise: float = 0.5  # probability that a row's map condition is noised
-    lora_rank: int = 0  # of adapters beside the frozen weights of rgb and map; 0 trains all weights
-    lora_alpha: float = 16.0  # the adapters' answer counts alpha / rank
+    rope_base: Positive = 100.0  # the longest distance is a few frames or tokens; pretrained Wan has 10,000
+    video_shift: Positive = 5.0
+    action_shift: Positive = 1.0
+    noise_samples_per_action: Size = 1  # noisy chunks of each sample: the rest of the sequence is computed once for all
+    map_weight: NotNegative = 1.0
+    action_weight: NotNegative = 1.0
+    history_noise: Probability = 0.5  # probability that a row's history is noised
+    condition_noise: Probability = 0.5  # probability that a row's map condition is noised
+    lora_rank: Count = 0  # of adapters beside the frozen weights of rgb and map; 0 trains all weights
+    lora_alpha: Positive = 16.0  # the adapters' answer counts alpha / rank
+
+    def __post_init__(self) -> None:
+        """Refuse, with `UserError`, a number that is outside its range."""
+        _check_ranges(self)
 
     @property
     def tokens(self) -> int:
@@ -97,31 +117,39 @@ class ModelConfig:
 class DataConfig:
     """How an episode is cut into samples: latent frames lie `frame_stride` pictures apart."""
 
-    frame_stride: int = 4  # pictures of the 12.5 Hz stream
-    execution_horizon: int = 16  # control steps of a chunk that are carried out before the next is asked for
-    shift_augmentations: int = (
+    frame_stride: Size = 4  # pictures of the 12.5 Hz stream
+    execution_horizon: Size = 16  # control steps of a chunk that are carried out before the next is asked for
+    shift_augmentations: Count = (
         0  # codings of every episode with its pictures moved a little, beside the one as they are
     )
-    max_shift_px: int = 8  # pixels that a picture is moved at most, down and right or up and left
+    max_shift_px: Count = 8  # pixels that a picture is moved at most, down and right or up and left
+
+    def __post_init__(self) -> None:
+        """Refuse, with `UserError`, a number that is outside its range."""
+        _check_ranges(self)
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """One training: it stops at `steps` or after `minutes` of wall clock, whichever comes first (0: no limit)."""
 
-    steps: int
-    batch_size: int
-    lr: float
-    weight_decay: float = 0.01
-    warmup: int = 100  # steps of linear rise; the learning rate falls by a cosine afterwards
-    ema_decay: float = 0.999
-    grad_clip: float = 1.0
-    seed: int = 0
-    minutes: float = 0.0
-    text_dropout: float = 0.1
-    history_dropout: float = 0.3
+    steps: Count
+    batch_size: Size
+    lr: NotNegative
+    weight_decay: NotNegative = 0.01
+    warmup: Count = 100  # steps of linear rise; the learning rate falls by a cosine afterwards
+    ema_decay: Annotated[float, Bound(ge=0.0, lt=1.0)] = 0.999
+    grad_clip: Positive = 1.0
+    seed: Count = 0
+    minutes: NotNegative = 0.0
+    text_dropout: Probability = 0.1
+    history_dropout: Probability = 0.3
     precision: Precision = "auto"
     checkpointing: bool = False  # recompute layers in the backward pass: less memory, more time
+
+    def __post_init__(self) -> None:
+        """Refuse, with `UserError`, a number that is outside its range."""
+        _check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -149,11 +177,7 @@ class Run:
         for name, length in (("chunk", model.chunk), ("past_actions", model.past_actions)):
             _require(length % model.action_patch == 0, f"{name} must be a multiple of action_patch")
         _require(model.past_actions % model.actions_per_frame == 0, f"past_actions must be a multiple of {steps}")
-        limits = (self.train.steps, self.train.minutes)
-        known = all(0 <= limit < inf for limit in (*limits, self.codec_train.minutes))
-        _require(known, "steps and minutes start at 0, which is no limit")
-        _require(max(limits) > 0, "a training needs an end: steps or minutes above 0")
-        _require(model.noise_samples_per_action >= 1, "noise_samples_per_action must be at least 1")
+        _require(max(self.train.steps, self.train.minutes) > 0, "a training needs an end: steps or minutes above 0")
         _require(
             model.shift_conditioning == (self.data.shift_augmentations > 0),
             "model.shift_conditioning must say whether data.shift_augmentations is above 0",
@@ -196,7 +220,7 @@ def encode_run(run: Run) -> str:
 
 
 def decode_run(text: str) -> Run:
-    """Return the run that `to_json` wrote; `UserError` naming the field where the schema is broken."""
+    """Return the run that `encode_run` wrote; `UserError` naming the field where the schema is broken."""
     try:
         raw = json.loads(text)
     except json.JSONDecodeError as error:
@@ -219,6 +243,22 @@ def load_run(folder: Path) -> Run:
         return decode_run(path.read_text())
     except UserError as error:
         raise UserError(f"{folder}: {error}") from error
+
+
+def _check_ranges(section: object) -> None:
+    """Raise `UserError` where a number of a section is not finite or outside the range of its annotation."""
+    for name, hint in typing.get_type_hints(type(section), include_extras=True).items():
+        value = vars(section)[name]
+        for number in value if isinstance(value, tuple) else (value,):
+            for bound in _list_bounds(hint):
+                fits = math.isfinite(number) and bound.allows(number)
+                _require(fits, f"{name} must be a finite number {bound.describe()}, not {number!r}")
+
+
+def _list_bounds(hint: Any) -> tuple[Bound, ...]:  # noqa: ANN401 - what `typing` makes of a type
+    """Ranges of a number, or of each number of a tuple, in its annotation."""
+    hint = typing.get_args(hint)[0] if typing.get_origin(hint) is tuple else hint
+    return typing.get_args(hint)[1:] if typing.get_origin(hint) is Annotated else ()
 
 
 def _require(holds: bool, message: str) -> None:

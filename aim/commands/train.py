@@ -57,7 +57,6 @@ def train_model(
         overrides: flags that set fields of the run, as in ("--train.lr", "1e-3"): see `aim.commands.run_flags`
     """
     from dataclasses import replace
-    from math import inf
 
     from aim import presets
     from aim.commands import parse
@@ -78,8 +77,8 @@ def train_model(
     seeded = replace(run.train, seed=parse.check_seed(seed)), replace(run.codec_train, seed=seed)
     run = apply_run_flags(replace(run, train=seeded[0], codec_train=seeded[1]), overrides)
     intent.get_variant(run.model.variant)
-    if run.train.batch_size < 1 or not 0 < run.train.lr < inf or min(film_every or 0, run.data.shift_augmentations) < 0:
-        raise UserError("batch-size starts at 1, film-every and shifts at 0, and lr lies above 0")
+    if (film_every or 0) < 0 or run.train.lr == 0:
+        raise UserError("film-every starts at 0, and train.lr lies above 0")
     match = _make_eval_config(source, eval_task, eval_every, eval_episodes) if eval_task else None
     compiled = compile == "on" or (compile == "auto" and torch_device.type == "cuda")
     with distributed.join_process_group(torch_device) as membership:

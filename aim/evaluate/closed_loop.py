@@ -29,11 +29,9 @@ from sim.envs.env import Env
 from sim.envs.failure import find_attempt_failure
 from sim.episodes.provenance import collect_provenance
 from sim.types import (
-    CONTROL_HZ,
     STEPS_PER_IMAGE,
     ActionChunk,
     AttemptFailure,
-    Observation,
     Policy,
     SelfReporting,
     UserError,
@@ -127,7 +125,7 @@ def run_batch(contender: PolicySpec, plan: EvaluationPlan, out: Path, job: Job) 
         policy = contender.make_policy(env, batch)
         height, width = contender.size
         film = (plan.film_height, round(plan.film_height * width / height)) if batch.filmed else None
-        takes = roll_out(env, policy, sighted=bool(contender.cameras), film=film, ahead=contender.steps_per_prediction)
+        takes = roll_out(env, policy, film=film, ahead=contender.steps_per_prediction)
         failures = [find_failure(env, policy, i) for i in range(env.n)]
         paths = [""] * env.n
         for i, take in enumerate(takes):
@@ -152,11 +150,11 @@ def find_failure(env: Env, policy: Policy, index: int) -> AttemptFailure | None:
 
 
 def roll_out(
-    env: Env, policy: Policy, *, sighted: bool = True, film: Size | None = None, ahead: int = STEPS_PER_IMAGE
+    env: Env, policy: Policy, *, film: Size | None = None, ahead: int = STEPS_PER_IMAGE
 ) -> list[RolloutFrames]:
     """Play a freshly reset `env` to the end of every copy; it then holds success and steps.
 
-    Return a take a copy where `film` gives a size. A policy that is not `sighted` is shown no pictures.
+    Return a take a copy where `film` gives a size.
     """
     policy.reset(np.ones(env.n, bool))
     takes = [RolloutFrames(steps_per_prediction=ahead) for _ in range(env.n)]
@@ -164,7 +162,7 @@ def roll_out(
     if film:
         _shoot(takes, env.render_camera(camera, film), ~env.done)
     while not env.done.all():
-        chunk = policy.act(env.observe() if sighted else _unseen(env))
+        chunk = policy.act(env.observe())
         for start, stop in _pieces(chunk, int(env.steps.max()), bool(film)):
             going = ~env.done
             env.step(chunk.executable[:, start:stop])
@@ -183,11 +181,6 @@ def _pieces(chunk: ActionChunk, step: int, filmed: bool) -> Iterator[tuple[int, 
     first = STEPS_PER_IMAGE - step % STEPS_PER_IMAGE
     cuts = [0, *(range(first, length, STEPS_PER_IMAGE) if filmed else ()), length]
     yield from itertools.pairwise(cuts)
-
-
-def _unseen(env: Env) -> Observation:
-    """Return an observation without pictures: they cost more than the physics."""
-    return Observation({}, env.world.state().proprio.astype(np.float32), env.instructions, env.steps / CONTROL_HZ)
 
 
 def _shoot(takes: list[RolloutFrames], pictures: NDArray[np.uint8], going: NDArray[np.bool_]) -> None:

@@ -47,7 +47,9 @@ def load_policy_class(reference: str) -> PolicyClass:
     place, _, name = reference.rpartition(":")
     module = _import_file(Path(place)) if place.endswith(".py") else _import_module(place)
     classes = {key: value for key, value in vars(module).items() if inspect.isclass(value)}
-    fitting = [key for key, value in classes.items() if all(callable(vars(value).get(m)) for m in METHODS)]
+    fitting = [
+        key for key, value in classes.items() if all(callable(inspect.getattr_static(value, m, None)) for m in METHODS)
+    ]
     if name not in classes:
         raise UserError(f"{place} has no class {name!r}; classes with {' and '.join(METHODS)}: {_join(fitting)}")
     found = classes[name]
@@ -95,6 +97,8 @@ def _import_module(name: str) -> object:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise UserError(f"no module {error.name!r} for the policy; give MODULE:CLASS or FILE.py:CLASS") from error
+    except Exception as error:
+        raise UserError(f"{name!r} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _import_file(path: Path) -> object:

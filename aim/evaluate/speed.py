@@ -307,5 +307,5 @@ def _disable_cache(model: WorldActionModel, context: Context) -> WorldActionMode
     def velocity(cache: KvCache, rgb: Tensor, maps: Tensor | None, s: Tensor) -> tuple[Tensor, Tensor | None]:
         return model.predict_video_velocity(model.encode_context(context), rgb, maps, s)
 
-    vars(fresh)["predict_video_velocity"] = velocity
+    vars(fresh)[WorldActionModel.predict_video_velocity.__name__] = velocity
     return fresh

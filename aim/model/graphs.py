@@ -12,7 +12,7 @@ def compile_inference(model: WorldActionModel) -> None:
 
     A graph's results are overwritten by its next run: velocities are used up before, keys and values are not.
     """
-    for name in ("predict_video_velocity", "predict_action_velocity"):
-        vars(model)[name] = torch.compile(vars(WorldActionModel)[name].__get__(model), mode="reduce-overhead")
-    for name in ("encode_context", "append_condition"):
-        vars(model)[name] = torch.compile(vars(WorldActionModel)[name].__get__(model))
+    for method in (WorldActionModel.predict_video_velocity, WorldActionModel.predict_action_velocity):
+        vars(model)[method.__name__] = torch.compile(method.__get__(model), mode="reduce-overhead")
+    for method in (WorldActionModel.encode_context, WorldActionModel.append_condition):
+        vars(model)[method.__name__] = torch.compile(method.__get__(model))

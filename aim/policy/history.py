@@ -61,14 +61,20 @@ def record_step(history: History, now: Steps, executed: NDArray[np.float32] | No
     """
     history = forget_worlds(history, now < history.step)
     actions, count = history.executed.copy(), history.count.copy()
-    length = actions.shape[1]
     for world, (before, step) in enumerate(zip(history.step, now, strict=True)):
         if before >= 0:
             new = history.planned[world, : step - before] if executed is None else executed[world]
-            actions[world] = np.concatenate([actions[world], new])[len(new) :][-length:] if length else actions[world]
+            actions[world] = np.concatenate([actions[world], new])[len(new) :]
             count[world] += len(new)
     began = np.where(history.step < 0, now, history.began)
     return replace(history, step=now, began=began, executed=actions, count=count)
+
+
+def record_frame(history: History, now: Steps, tokens: Tensor, reach: int) -> History:
+    """History with the tokens (n t c) seen at `now` (n,), without frames older than `reach` steps in every world."""
+    frames = (*history.seen, (now, tokens))
+    seen = tuple((when, then) for when, then in frames if ((when >= 0) & (when >= now - reach)).any())
+    return replace(history, seen=seen)
 
 
 def recall_actions(history: History) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

@@ -41,6 +41,7 @@ from aim.policy.history import (
     make_history,
     recall_actions,
     recall_frames,
+    record_frame,
     record_step,
 )
 from aim.policy.observation import check_observation
@@ -99,7 +100,7 @@ class LearnedPolicy:
 
     def act(self, observation: Observation) -> ActionChunk:
         """Chunk of actions for all worlds; `UserError` for an invalid observation, of which nothing is remembered."""
-        check_observation(observation, self.cameras, self.run.model.state_dim)
+        check_observation(observation, self.cameras, self.run.model.state_dim, self.run.model.action_dim)
         known = self.history
         if known is None or len(known.step) != len(observation.state):
             known = self.begin_history(len(observation.state))
@@ -125,10 +126,11 @@ class LearnedPolicy:
         state = observation.state.astype(np.float32)
         planned = self.transform.action_out(action.float().cpu().numpy(), state)
         extras = self._decode_future(future) if self.imagine else {}
-        oldest = now.min() - self.run.model.past_frames * self._stride - HISTORY_TOLERANCE_STEPS
-        seen = tuple((when, then) for when, then in (*history.seen, (now, tokens)) if when.max() >= oldest)
+        reach = self.run.model.past_frames * self._stride + HISTORY_TOLERANCE_STEPS
         self._warn_without_history(context, history)
-        return ActionChunk(planned, extras, self.execution_horizon), replace(history, seen=seen, planned=planned)
+        return ActionChunk(planned, extras, self.execution_horizon), replace(
+            record_frame(history, now, tokens, reach), planned=planned
+        )
 
     def _warn_without_history(self, context: Context, history: History) -> None:
         """Say once that the history cannot be used, if it never could though there was time enough."""

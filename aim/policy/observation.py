@@ -9,13 +9,13 @@ import numpy as np
 from sim.types import Observation, UserError
 
 
-def check_observation(observation: Observation, cameras: Sequence[str], state_dim: int) -> None:
+def check_observation(observation: Observation, cameras: Sequence[str], state_dim: int, action_dim: int) -> None:
     """Raise `UserError` naming the field that is missing, not a number, or of another type or shape than is valid."""
     state = observation.state
     _check_array("state", state, np.floating, (None, state_dim))
     worlds = len(state)
     _check_array("time", observation.time, np.floating, (worlds,))
-    if (np.asarray(observation.time) < 0).any():
+    if (observation.time < 0).any():
         raise UserError("observation.time must be seconds since the reset, 0 or above")
     said = observation.instruction
     if isinstance(said, str) or len(said) != worlds or not all(isinstance(text, str) for text in said):
@@ -26,7 +26,7 @@ def check_observation(observation: Observation, cameras: Sequence[str], state_di
     for name in cameras:
         _check_array(f"images[{name!r}]", observation.images[name], np.uint8, (worlds, None, None, 3))
     if observation.executed is not None:
-        _check_array("executed", observation.executed, np.floating, (worlds, None, None))
+        _check_array("executed", observation.executed, np.floating, (worlds, None, action_dim))
 
 
 def _check_array(field: str, value: object, kind: type[np.generic], shape: tuple[int | None, ...]) -> None:

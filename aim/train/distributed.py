@@ -19,7 +19,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from aim.model.world_action_model import WorldActionModel
@@ -160,7 +160,6 @@ def shard_model(model: WorldActionModel, device: torch.device) -> None:
     for layer in model.trunk.layers:
         fully_shard(layer, mesh=mesh)
     fully_shard(model, mesh=mesh)
-    register_fsdp_forward_method(model, "compute_losses")
     model.to(device)
 
 

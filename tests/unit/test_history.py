@@ -94,6 +94,18 @@ def test_a_model_without_history_recalls_nothing_and_lacks_nothing() -> None:
     assert recall_frames(history, make_tokens(0.0), 0, STRIDE)[1].all()
 
 
+def test_worlds_that_restart_at_different_times_keep_few_frames_and_no_frame_that_is_needed() -> None:
+    history, reach = make_history(4, STRIDE, DIM), STRIDE + histories.HISTORY_TOLERANCE_STEPS
+    now, tick = np.zeros(4, np.int64), 8
+    for look_number in range(200):
+        now = np.where((look_number + np.arange(4) * 7) % 23 == 0, 0, now + tick)
+        history = histories.record_step(history, now, np.zeros((4, tick, DIM), np.float32))
+        valid = recall_frames(history, make_tokens(-1.0, 4), 1, STRIDE)[1]
+        history = histories.record_frame(history, now, make_tokens(look_number, 4), reach)
+        assert (valid == (now - history.began >= STRIDE)).all()
+        assert len(history.seen) <= reach // tick + 1
+
+
 def test_a_forgotten_world_and_one_whose_time_runs_back_begin_anew() -> None:
     history = look(look(make_history(1, STRIDE, DIM), 0), 16)
     for again in (forget_worlds(history, np.array([True])), history):
@@ -146,9 +158,10 @@ GOOD = Observation(
         ({"images": {"head": np.zeros((1, 8, 8, 3), np.uint8)}}, r"images\['head'\]"),
         ({"executed": np.full((2, 4, DIM), np.nan)}, "executed has numbers that are not finite"),
         ({"executed": np.zeros((2, DIM))}, "executed must be"),
+        ({"executed": np.zeros((2, 4, DIM + 1))}, "executed must be an array of floating, 2 x any x 3"),
     ],
 )
 def test_an_observation_that_is_not_valid_is_refused_by_field(change: dict[str, object], named: str) -> None:
-    check_observation(GOOD, ("head",), DIM)
+    check_observation(GOOD, ("head",), DIM, DIM)
     with pytest.raises(UserError, match=named):
-        check_observation(replace(GOOD, **change), ("head",), DIM)
+        check_observation(replace(GOOD, **change), ("head",), DIM, DIM)

@@ -20,6 +20,9 @@ class Good:
 class Heir(Good):
     cameras = ("rear",)
 
+class Borrowed(Good):
+    pass
+
 class Blind:
     def __init__(self, robot): ...
     def reset(self, mask): ...
@@ -49,12 +52,14 @@ def test_a_class_of_a_file_is_made_for_a_robot(source: Path) -> None:
 @pytest.mark.parametrize(
     ("reference", "said"),
     [
-        ("{}:Nobody", "has no class 'Nobody'; classes with reset and act: Good"),
+        ("{}:Nobody", "has no class 'Nobody'; classes with reset and act: Good, Heir, Borrowed, Greedy"),
         ("{}:act", "has no class 'act'"),
         ("{}:Blind", "has no method act; a policy has reset.mask. and act.observation."),
         ("{}:Greedy", "must take the robot alone"),
         ("no_such_module_of_mine:Good", "no module 'no_such_module_of_mine'"),
         ("missing.py:Good", "no file missing.py"),
+        (":Good", "'' cannot be imported: ValueError: Empty module name"),
+        ("..policy:Good", "'..policy' cannot be imported: TypeError"),
     ],
 )
 def test_what_is_no_policy_is_refused_by_name(source: Path, reference: str, said: str) -> None:
@@ -71,3 +76,12 @@ def test_a_file_that_cannot_be_imported_is_named_with_its_fault(tmp_path: Path) 
     (tmp_path / "broken_policy.py").write_text("import nothing_of_this_name\n")
     with pytest.raises(UserError, match=r"broken_policy.py cannot be imported: ModuleNotFoundError"):
         load_policy_class(f"{tmp_path / 'broken_policy.py'}:Good")
+
+
+def test_a_module_that_cannot_be_imported_is_named_with_its_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "unfinished_policy.py").write_text("class Good(\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match="'unfinished_policy' cannot be imported: SyntaxError"):
+        load_policy_class("unfinished_policy:Good")
