@@ -34,7 +34,7 @@ from aim.util import console
 from sim.types import CONTROL_HZ, Event, UserError
 
 CLOCK_TOLERANCE_FRAMES = 0.45  # how far a timestamp may be from its frame number, unless the mapping says otherwise
-MAX_EPISODES_NAMED = 20  # in one line
+MAX_FILE_NOTES = 20  # that are printed of one set
 
 
 class MappedReader:
@@ -113,11 +113,11 @@ def read_recorded(
     check_mapping(recorded, mapping)
     chosen = choose_episodes(recorded, mapping, only, without)
     problems: dict[int, UserError] = {}
-    notes: list[str] = []
+    file_notes: list[str] = []
     cameras = [there.feature for there in mapping.cameras.values()]
     for number in chosen:
         try:
-            notes += recorded.check_files(number, cameras)
+            file_notes += recorded.check_files(number, cameras)
         except UserError as error:
             problems[number] = error
     clocks: dict[int, float] = {}
@@ -138,12 +138,15 @@ def read_recorded(
     numbers.sort(key=lambda each: each.number)
     _check_ranges(recorded, mapping, numbers)
     _tell_clocks(recorded, clocks)
+    notes = file_notes[:MAX_FILE_NOTES]
+    if len(file_notes) > MAX_FILE_NOTES:
+        notes.append(f"{len(file_notes) - MAX_FILE_NOTES} more such notes on files")
     if several:
         notes.append(f"of several tasks that an episode names the first is read; there are {several} such")
     if odd:
         notes.append(f"{odd[0]}; there are {len(odd)} such, and the rows are what is read")
     notes += check_motions(mapping, numbers, recorded.fps, recorded.path)
-    for line in (*notes[:MAX_EPISODES_NAMED], *_describe_fit(recorded, mapping, numbers)):
+    for line in (*notes, *_describe_fit(recorded, mapping, numbers)):
         console.print_note(f"{recorded.path}: {line}")
     return MappedReader(recorded, mapping, numbers)
 

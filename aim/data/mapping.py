@@ -19,7 +19,7 @@ from aim.data.image_fit import ImageFit, fit_images
 
 UNITS = {"degrees": math.pi / 180.0, "radians": 1.0}
 TURN_RAD = 2 * math.pi
-MAX_JOINT_RAD = 4 * math.pi  # no joint of an arm is further out
+MAX_REACH = 4 * math.pi  # radians or metres: no joint of an arm is further out, nor its hand
 RANGE_TOLERANCE = 0.5  # of its stroke: how far outside its range a gripper may be read
 
 Rows = NDArray[np.float64]
@@ -147,15 +147,18 @@ class RobotMapping:
         back = self.state_to_set if part == "state" else self.action_to_set
         for channel, (name, kind) in enumerate(zip(self.action_labels, kinds, strict=False)):
             least, most = low[channel], high[channel]
+            is_angle = kind in ("joint_position", "joint_delta")
             if kind == "gripper" and (least < -RANGE_TOLERANCE or most > 1.0 + RANGE_TOLERANCE):
                 reach = sorted(float(back(edge)[channel]) for edge in (low, high))
                 bounds = list(self._stroke(part, name))
                 said = f"its range in [gripper] is {bounds}"
                 return f"{name} reaches from {reach[0]:g} to {reach[1]:g} in the {part}, {said}"
-            if kind != "gripper" and max(-least, most) > MAX_JOINT_RAD:
-                said = f"its [scale] is {list(self._pair(part, name, kind))}" if name in self.scale else ""
-                said = said or f"where units is {self.units!r}"
-                return f"{name} reaches {max(-least, most):.0f} radians in the {part}, {said}"
+            turns = name in self.wrap and kind not in DELTA_KINDS  # an angle that was followed over several turns
+            if kind != "gripper" and not turns and max(-least, most) > MAX_REACH:
+                said = f"where units is {self.units!r}" if is_angle else "where it has no [scale]"
+                said = f"its [scale] is {list(self._pair(part, name, kind))}" if name in self.scale else said
+                unit = "radians" if is_angle else "metres or radians"
+                return f"{name} reaches {max(-least, most):.0f} {unit} in the {part}, {said}"
         return ""
 
     def _kind(self, name: str, default: ChannelKind | None = None) -> ChannelKind:

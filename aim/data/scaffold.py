@@ -11,7 +11,7 @@ import numpy as np
 
 from aim.data.action_space import ChannelKind
 from aim.data.checks import CLEAR_DIFFERENCE, MAX_GAIN_ERROR, Following, measure_following
-from aim.data.mapping import MAX_JOINT_RAD, UNITS
+from aim.data.mapping import MAX_REACH, UNITS
 from aim.data.recorded import EpisodeRows, RecordedSet, Rows
 from sim.types import UserError
 
@@ -179,7 +179,7 @@ def _write_kinds(channels: Sequence[GuessedChannel]) -> Iterator[str]:
     driven = [c for c in channels if c.kind != "gripper"]
     joints = [c for c in driven if c.kind.startswith("joint")]
     most = max((float(np.abs(part).max()) for c in joints for part in (c.state_rows, c.action_rows)), default=0.0)
-    units = "degrees" if most > MAX_JOINT_RAD else "radians"
+    units = "degrees" if most > MAX_REACH else "radians"
     yield f'units = "{units}"  # GUESS: joints reach {most:.3g}'
     wrapped = [c.label for c in joints if np.abs(np.diff(c.state_rows)).max(initial=0.0) * UNITS[units] > 1.5 * np.pi]
     if wrapped:

@@ -1,0 +1,54 @@
+"""A recorded set that is read says what is odd, every kind of it, and follows joints over their turns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from memory_set import MemorySet, map_joints
+
+from aim.data.mapped import MAX_FILE_NOTES, read_recorded
+from sim.types import UserError
+
+FRAMES, FPS = 61, 25
+
+
+def swing(episode: int) -> np.ndarray:
+    """Joints (FRAMES, 2) that swing, in radians."""
+    seconds = np.arange(FRAMES)[:, None] / FPS
+    return np.array([0.5, 0.4]) * np.sin(seconds * [1.0, 1.3] + episode)
+
+
+@pytest.mark.parametrize("count", [0, 1, MAX_FILE_NOTES, MAX_FILE_NOTES + 1, 3 * MAX_FILE_NOTES])
+def test_notes_on_files_hide_no_others(count: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """However many files are odd: what is odd in the motions is said, and how many files were left out."""
+    frozen = [(swing(e) * [0.0, 1.0], swing(e)) for e in range(3 * MAX_FILE_NOTES)]
+    read_recorded(MemorySet(frozen, "ab", "ab", file_notes=count), map_joints("ab"))
+    heard = capsys.readouterr().err
+    assert heard.count(" is odd") == min(count, MAX_FILE_NOTES)
+    assert (f"{count - MAX_FILE_NOTES} more such notes on files" in heard) == (count > MAX_FILE_NOTES)
+    assert "the state of 'a' stands still while its action moves, in 60 of 60 episodes" in heard
+
+
+@pytest.mark.parametrize("turns", [-7.5, -1.0, 0.4, 3.0, 9.0])
+def test_a_joint_that_wraps_may_turn_as_often_as_it_likes(turns: float) -> None:
+    true = np.linspace(0, turns * 2 * np.pi, FRAMES + 1)
+    seen = (true + np.pi) % (2 * np.pi) - np.pi
+    rows = np.stack([seen, 0.3 * np.sin(true)], 1)
+    data = read_recorded(MemorySet([(rows[:-1], rows[1:])], "ab", "ab"), map_joints("ab", wrap=["a"]))
+    move = data.motion(data.episodes[0])
+    moment = np.arange(len(move.state)) / 50 * FPS
+    for found, frame in ((move.state, moment), (move.action, moment + 1)):
+        np.testing.assert_allclose(found[:, 0] - seen[0], turns * 2 * np.pi * frame / FRAMES, atol=1e-4)
+
+
+@pytest.mark.parametrize(("joints", "said"), [
+    ({}, "a reaches 300 radians in the state, where units is 'radians'; mend the mapping"),
+    ({"wrap": ["b"]}, "a reaches 300 radians in the state"),
+    ({"kind": "joint_delta", "wrap": ["a", "b"]}, "a reaches 300 radians in the action"),  # which is never followed
+    ({"kind": "ee_pose"}, r"a reaches 300 metres or radians in the state, where it has no \[scale\]; mend the mapping"),
+    ({"kind": "ee_delta"}, r"a reaches 300 metres or radians in the state, where it has no \[scale\]"),
+])  # fmt: skip
+def test_numbers_out_of_reach_are_named_with_what_mends_them(joints: dict[str, object], said: str) -> None:
+    wide = 300 * np.sin(np.linspace(0, 2, FRAMES * 100))[:, None] * [1.0, 1e-3]
+    with pytest.raises(UserError, match=said):
+        read_recorded(MemorySet([(wide, wide)], "ab", "ab"), map_joints("ab", **joints))
