@@ -40,9 +40,15 @@ def count_done(folder: Path) -> int:
 
 
 def reserve(folder: Path, shape: Shape, kinds: Iterable[str]) -> None:
-    """Make the files of all tokens at their full size; `UserError` where the disk has no room for them."""
+    """Make the files of tokens that are missing, at full size; `UserError` where the disk has no room for them.
+
+    Where one is missing, what the others hold no longer counts: all episodes are coded again.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     missing = [kind for kind in kinds if not _path(folder, kind).is_file()]
+    if not missing:
+        return
+    (folder / PROGRESS_FILE).unlink(missing_ok=True)
     need, free = len(missing) * _count_bytes(shape), shutil.disk_usage(folder).free
     if need + SPARE_DISK_BYTES > free:
         said = f"{shape[1]} pictures, each coded {shape[0]} times, take {need / 2**30:.1f} GiB of the disk at {folder}"
@@ -69,12 +75,18 @@ def write_block(folder: Path, shape: Shape, first: int, tokens: Mapping[str, Ten
     os.replace(part, folder / PROGRESS_FILE)
 
 
+def check_tokens(folder: Path, shape: Shape, kinds: Iterable[str]) -> None:
+    """Raise `UserError` where a file of tokens is missing or of another size."""
+    for path in (_path(folder, kind) for kind in kinds):
+        if not path.is_file() or path.stat().st_size != _count_bytes(shape):
+            raise UserError(f"{path} is damaged; remove {folder}, and it is made anew")
+
+
 def open_tokens(folder: Path, shape: Shape, kind: str) -> Tensor:
     """Tokens (v r n c) of one kind, read from the disk where they are used; `UserError` where the file is damaged."""
-    path = _path(folder, kind)
-    if not path.is_file() or path.stat().st_size != _count_bytes(shape):
-        raise UserError(f"{path} is damaged; remove {folder}, and it is made anew")
-    return torch.from_file(str(path), shared=False, size=math.prod(shape), dtype=torch.float16).view(shape)
+    check_tokens(folder, shape, [kind])
+    path = str(_path(folder, kind))
+    return torch.from_file(path, shared=False, size=math.prod(shape), dtype=torch.float16).view(shape)
 
 
 def remove_others(folder: Path) -> None:

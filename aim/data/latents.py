@@ -205,14 +205,16 @@ def cached(folder: Path, codec: PictureCodec, data: Data, config: DataConfig) ->
     """Return the tokens of a dataset, mapped from the files in `folder`; what is not there yet is coded first.
 
     Blocks are written one by one: whatever ends the coding, all but the last block is kept, and coding goes on there.
+    Where a file is missing, everything is coded again; `UserError` where one is of another size than its tokens.
     """
     there = source.of(data)
     path = folder / identity(codec, there, config)
     plan = plan_latents(codec, there, config)
     black = None if there.has_maps else black_tokens(codec).half().cpu()[None].expand(plan.shape)
+    latent_files.reserve(path, plan.shape, _coded_kinds(there))
+    latent_files.check_tokens(path, plan.shape, _coded_kinds(there))
     done = latent_files.count_done(path)
     if done < len(there.episodes):
-        latent_files.reserve(path, plan.shape, _coded_kinds(there))
         for block in encode_blocks(codec, there, plan.starts, plan.shifts, done):
             latent_files.write_block(path, plan.shape, block.first, block.tokens, block.end)
         latent_files.remove_others(path)

@@ -105,19 +105,38 @@ def test_another_codec_is_another_folder_and_the_old_one_goes(
     assert same(plain, latents.encode(codec, data))
 
 
-@pytest.mark.parametrize("change", ["short", "gone", "progress"])
+@pytest.mark.parametrize("change", ["short", "progress"])
 def test_damaged_files_are_a_line(data: source.Source, codec: Codec, tmp_path: Path, change: str) -> None:
     latents.cached(tmp_path, codec, data, MOVING)
     folder = tmp_path / latents.identity(codec, data, MOVING)
-    if change == "short":
-        (folder / "rgb.f16").write_bytes(b"few")
-    elif change == "gone":
-        (folder / "map.f16").unlink()
-    else:
-        (folder / "progress.json").write_text("{")
-    with pytest.raises(UserError, match=r"is damaged; remove .*, and it is made anew") as error:
+    for whole in (True, False):
+        if not whole:
+            (folder / "progress.json").write_text('{"episodes": 4}')
+        (folder / {"short": "rgb.f16", "progress": "progress.json"}[change]).write_bytes(b"{")
+        with pytest.raises(UserError, match=r"is damaged; remove .*, and it is made anew") as error:
+            latents.cached(tmp_path, codec, data, MOVING)
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("lost", [["rgb"], ["map"], ["rgb", "map"]])
+@pytest.mark.parametrize("done", [1, 4, 5])
+def test_a_file_that_is_lost_is_coded_again(
+    data: source.Source, codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: list[str], done: int
+) -> None:
+    """However many episodes were whole, and even where the coding is stopped before its first block is written."""
+    latents.cached(tmp_path, codec, data, MOVING)
+    folder = tmp_path / latents.identity(codec, data, MOVING)
+    (folder / "progress.json").write_text(f'{{"episodes": {done}}}')
+    for kind in lost:
+        (folder / f"{kind}.f16").unlink()
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(latent_files, "write_block", stop)
         latents.cached(tmp_path, codec, data, MOVING)
-    assert "\n" not in str(error.value)
+    assert same(latents.cached(tmp_path, codec, data, MOVING), latents.encode(codec, data, MOVING))
 
 
 def test_a_full_disk_is_known_before_the_work(
