@@ -20,7 +20,7 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from aim.data import flat, png
-from sim.types import AttemptFailure, Episode, FailedAttempt, Provenance, UserError
+from aim.data import damage, flat, png
+from sim.types import AttemptFailure, Episode, FailedAttempt, Provenance
 
 SHARD_FORMAT = 3
 # format 1 knew no random scenes; format 2 neither executed commands, reasons of failures nor provenance, and its maps
@@ -198,17 +198,9 @@ def read_pictures(file: h5py.File, index: int, name: str, frames: Sequence[int])
     return png.decode_pngs(np.asarray(data[offsets[frame] : offsets[frame + 1]]) for frame in frames)
 
 
-@contextlib.contextmanager
-def report_damage(path: Path) -> Iterator[None]:
-    """Turn read errors of a damaged file into a `UserError` with the shard and the remedy."""
-    try:
-        yield
-    except UserError:
-        raise
-    except (OSError, KeyError, ValueError, RuntimeError) as damage:
-        reason = " ".join(str(damage).split())
-        remedy = "delete it and run the same `aim generate` again"
-        raise UserError(f"shard {path} is damaged ({reason}); {remedy}") from damage
+def report_damage(path: Path) -> contextlib.AbstractContextManager[None]:
+    """Turn any error in reading a shard into a `UserError` with its path and the remedy."""
+    return damage.report_damage(f"shard {path}", "delete it and run the same `aim generate` again")
 
 
 def _write_episode(group: h5py.Group, episode: Episode) -> tuple[int, int, int, str]:

@@ -13,14 +13,17 @@ import hashlib
 import importlib.util
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aim.data.damage import report_damage
 from aim.data.formats.lerobot_columns import ImageColumn, RowRange, find_row_ranges, iterate_groups, read_columns
 from aim.data.formats.lerobot_layout import (
+    INFO_FILE,
     SHARED_FILES_VERSION,
     EpisodeEntry,
     VideoSpan,
@@ -49,16 +52,18 @@ class LeRobotSet:
         missing = [name for name in ("av", "pyarrow") if importlib.util.find_spec(name) is None]
         if missing:
             raise UserError(f'LeRobot sets need {", ".join(missing)}: pip install "aim-world-action[lerobot]"')
-        self.info = read_info(path)
+        with report_damage(path / INFO_FILE):
+            self.info = read_info(path)
+            self.cameras: tuple[str, ...] = self.info.cameras
+            self.vectors: Mapping[str, VectorFeature] = self.info.vectors
         self.path, self.fps, self.robot = path, self.info.fps, self.info.robot
-        self.cameras: tuple[str, ...] = self.info.cameras
-        self.vectors: Mapping[str, VectorFeature] = self.info.vectors
-        self.entries = list_episodes(self.info)
+        with report_damage(path / "meta"):
+            self.entries = list_episodes(self.info)
+        with report_damage(path / "meta/tasks"):
+            self.task_table = read_task_table(self.info)
         self.episodes: Mapping[int, int] = {index: entry.length for index, entry in self.entries.items()}
-        self.task_table = read_task_table(self.info)
         self._row_ranges: dict[int, RowRange] = {}
-        self._videos: dict[str, VideoReader] = {}  # by camera, the one read last
-        self._images: dict[str, ImageColumn] = {}
+        self._opened: dict[str, VideoReader | ImageColumn] = {}  # by camera, the one read last
         self._summaries: dict[Path, VideoSummary] = {}
         self._digests: dict[Path, str] = {}
         self._overlaps = dict(_find_overlaps(self.entries, self.fps))
@@ -71,7 +76,8 @@ class LeRobotSet:
         for file in (entry.data, *(span.file for span in spans)):
             if not file.is_file():
                 raise UserError(f"{file} of episode {episode} is missing; download the set anew")
-        notes = [note for span in spans for note in self._check_video(entry, span)]
+        with report_damage(f"{self.path}: episode {episode}"):
+            notes = [note for span in spans for note in self._check_video(entry, span)]
         for camera in videos:
             if (episode, camera) in self._overlaps:
                 raise UserError(f"{self.path}: {self._overlaps[episode, camera]}")
@@ -84,41 +90,44 @@ class LeRobotSet:
         names = ("episode_index", "frame_index", "timestamp", "task_index", "index", *features)
         for file, members in iterate_groups({i: self.entries[i].data for i in episodes}, episodes):
             try:
-                columns, count = read_columns(file, names)
+                with report_damage(file):
+                    columns, count = read_columns(file, names)
+                    ranges = self._find_ranges(columns, members, count)
             except UserError as error:
                 yield from ((episode, error) for episode in members)
                 continue
-            ranges = self._find_ranges(columns, members, count)
             for episode in members:
                 try:
-                    yield episode, self._cut_rows(episode, columns, ranges[episode], features)
+                    with report_damage(f"{self.path}: episode {episode}"):
+                        found = self._cut_rows(episode, columns, ranges[episode], features)
                 except UserError as error:
-                    yield episode, error
+                    found = error
+                yield episode, found
 
     def read_frames(self, episode: int, camera: str, frames: Sequence[int]) -> NDArray[np.uint8]:
         """Pictures (k h w 3) of one camera by their frame numbers in the episode."""
-        entry = self.entries[episode]
-        if not self.info.is_video(camera):
-            first = self._row_ranges[episode].first
-            return self._open_images(camera, entry.data).read_images([first + frame for frame in frames])
-        span = self._span(entry, camera)
-        first = round(span.start_s * self.fps)
-        return self._open_video(camera, span.file).frames([first + frame for frame in frames])
+        file, first = self._locate(episode, camera)
+        with report_damage(file):
+            return self._open(camera, file).frames([first + frame for frame in frames])
 
     def identify_frames(self, episode: int, camera: str) -> str:
         """Digest of which frames of which file the pictures are: its size, first and last blocks."""
-        entry = self.entries[episode]
-        file, first = entry.data, self._row_ranges[episode].first
-        if self.info.is_video(camera):
-            span = self._span(entry, camera)
-            file, first = span.file, round(span.start_s * self.fps)
-        return json.dumps([self._digest(file), first])
+        file, first = self._locate(episode, camera)
+        with report_damage(file):
+            return json.dumps([self._digest(file), first])
 
     def close(self) -> None:
         """Close all files; reading opens them again."""
-        for opened in (self._videos, self._images):
-            while opened:
-                opened.popitem()[1].close()
+        while self._opened:
+            self._opened.popitem()[1].close()
+
+    def _locate(self, episode: int, camera: str) -> tuple[Path, int]:
+        """File of an episode's pictures, and the number in it of the first; for those in parquet rows were read."""
+        entry = self.entries[episode]
+        if not self.info.is_video(camera):
+            return entry.data, self._row_ranges[episode].first
+        span = self._span(entry, camera)
+        return span.file, round(span.start_s * self.fps)
 
     def _span(self, entry: EpisodeEntry, camera: str) -> VideoSpan:
         if camera not in entry.spans:
@@ -134,11 +143,11 @@ class LeRobotSet:
         if rate and abs(rate / self.fps - 1.0) > MAX_RATE_ERROR:
             raise UserError(f"{where} runs at {rate:g} frames a second, info.json says {self.fps:g}")
         first = span.start_s * self.fps
-        if abs(first - round(first)) > MAX_START_ERROR_FRAMES or first < 0:
+        if not math.isfinite(first) or abs(first - round(first)) > MAX_START_ERROR_FRAMES or first < 0:
             raise UserError(f"{where}: from_timestamp {span.start_s:g} s is not at a frame")
         if span.end_s is not None:
             length = (span.end_s - span.start_s) * self.fps
-            if abs(length - entry.length) > MAX_SPAN_ERROR_FRAMES:
+            if not abs(length - entry.length) <= MAX_SPAN_ERROR_FRAMES:
                 said = f"from_timestamp to to_timestamp is {length:.1f} frames, the episode has {entry.length}"
                 raise UserError(f"{where}: {said}")
         needed = round(first) + entry.length
@@ -212,19 +221,13 @@ class LeRobotSet:
                 return f"{label} of {feature} is at {word} {true[channel]:g}, its statistics say {bound[channel]:g}"
         return ""
 
-    def _open_video(self, camera: str, file: Path) -> VideoReader:
-        if camera in self._videos and self._videos[camera].path != file:
-            self._videos.pop(camera).close()
-        if camera not in self._videos:
-            self._videos[camera] = VideoReader(file, self.fps)
-        return self._videos[camera]
-
-    def _open_images(self, camera: str, file: Path) -> ImageColumn:
-        if camera in self._images and self._images[camera].path != file:
-            self._images.pop(camera).close()
-        if camera not in self._images:
-            self._images[camera] = ImageColumn(self.path, file, camera)
-        return self._images[camera]
+    def _open(self, camera: str, file: Path) -> VideoReader | ImageColumn:
+        if camera in self._opened and self._opened[camera].path != file:
+            self._opened.pop(camera).close()
+        if camera not in self._opened:
+            is_video = self.info.is_video(camera)
+            self._opened[camera] = VideoReader(file, self.fps) if is_video else ImageColumn(self.path, file, camera)
+        return self._opened[camera]
 
     def _digest(self, file: Path) -> str:
         if file not in self._digests:

@@ -25,17 +25,13 @@ class RowRange(NamedTuple):
 
 
 def read_columns(file: Path, names: Sequence[str]) -> tuple[dict[str, Rows], int]:
-    """Columns (rows d) of numbers by name, those that are there, and the file's rows; `UserError` where damaged."""
-    import pyarrow
+    """Columns (rows d) of numbers by name, those that are there, and the file's rows; `UserError` for other values."""
     import pyarrow.parquet as parquet
 
-    try:
-        there = parquet.ParquetFile(file)
-        wanted = [name for name in dict.fromkeys(names) if name in there.schema_arrow.names]
-        table = there.read(columns=wanted)
-        return {name: read_numbers(table, name, file) for name in wanted}, there.metadata.num_rows
-    except (pyarrow.ArrowException, OSError) as error:
-        raise UserError(f"{file} is damaged ({str(error).splitlines()[0]}); download it anew") from error
+    there = parquet.ParquetFile(file)
+    wanted = [name for name in dict.fromkeys(names) if name in there.schema_arrow.names]
+    table = there.read(columns=wanted)
+    return {name: read_numbers(table, name, file) for name in wanted}, there.metadata.num_rows
 
 
 def read_numbers(table: pyarrow.Table, name: str, file: Path) -> Rows:
@@ -79,20 +75,18 @@ class ImageColumn:
     """Images of a camera in a parquet file, read row group by row group; the groups read last are kept."""
 
     def __init__(self, root: Path, file: Path, camera: str) -> None:
-        """Open a file; `UserError` where it cannot be read."""
-        import pyarrow
+        """Open a file; `UserError` where it has no such column."""
         import pyarrow.parquet as parquet
 
         self.root, self.path, self.camera = root, file, camera
-        try:
-            self.table = parquet.ParquetFile(file)
-        except (pyarrow.ArrowException, OSError) as error:
-            raise UserError(f"{file} is damaged ({str(error).splitlines()[0]}); download it anew") from error
+        self.table = parquet.ParquetFile(file)
+        if camera not in self.table.schema_arrow.names:
+            raise UserError(f"{file} has no column {camera!r}; it has {', '.join(self.table.schema_arrow.names)}")
         groups = range(self.table.num_row_groups)
         self.starts = np.cumsum([0, *(self.table.metadata.row_group(group).num_rows for group in groups)])
         self.group, self.cells = -1, []
 
-    def read_images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
+    def frames(self, rows: Sequence[int]) -> NDArray[np.uint8]:
         """Pictures (k h w 3) of rows of the file; `UserError` where one is missing or damaged."""
         return np.stack([self._read_image(row) for row in rows])
 

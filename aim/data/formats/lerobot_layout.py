@@ -1,7 +1,7 @@
 """Layout of a LeRobot set on disk: what it says of itself, and where the frames of each episode lie.
 
 v3.0 keeps many episodes in each parquet file and each video, v2.1 and v2.0 one. Pictures are videos, or images inside
-the parquet files.
+the parquet files. Whoever reads a layout turns the errors of a damaged one into one line by `report_damage`.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class LeRobotInfo:
         for key, feature in self.features.items():
             numeric = str(feature.get("dtype")).startswith(("float", "int", "bool"))
             if numeric and key not in BOOKKEEPING_FEATURES and not key.startswith("next."):
-                width = math.prod(feature.get("shape") or [1])
+                width = math.prod(map(int, feature.get("shape") or [1]))
                 names = tuple(_leaf_names(feature.get("names")))
                 found[key] = VectorFeature(width, names if len(names) == width else ())
         return found
@@ -113,36 +113,26 @@ def find_downloaded_set(name: str) -> Path | None:
 def read_info(path: Path) -> LeRobotInfo:
     """What the set at `path` says of itself; `UserError` where this version does not read it."""
     file = path / INFO_FILE
-    try:
-        raw = json.loads(file.read_text(encoding="utf-8-sig"))
-        version = str(raw["codebase_version"])
-        if version not in READABLE_LEROBOT_VERSIONS:
-            valid = ", ".join(READABLE_LEROBOT_VERSIONS)
-            raise UserError(f"{path} is a LeRobot set of version {version!r}; valid are {valid}")
-        fps = float(raw["fps"])
-        if not 0.0 < fps <= MAX_FPS:
-            raise UserError(f"{file}: fps is {fps:g}; valid are numbers above 0, up to {MAX_FPS:g}")
-        return LeRobotInfo(
-            path=path, version=version, fps=fps, total_episodes=int(raw["total_episodes"]),
-            robot=str(raw.get("robot_type")), features={key: dict(value) for key, value in raw["features"].items()},
-            data_path=str(raw["data_path"]), video_path=str(raw.get("video_path")),
-            chunk_size=max(int(raw.get("chunks_size", 1000)), 1),
-        )  # fmt: skip
-    except UserError:
-        raise
-    except (UnicodeDecodeError, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-        raise UserError(f"{file} is damaged ({error!r}); download it anew") from error
+    raw = json.loads(file.read_text(encoding="utf-8-sig"))
+    version = str(raw["codebase_version"])
+    if version not in READABLE_LEROBOT_VERSIONS:
+        valid = ", ".join(READABLE_LEROBOT_VERSIONS)
+        raise UserError(f"{path} is a LeRobot set of version {version!r}; valid are {valid}")
+    fps = float(raw["fps"])
+    if not 0.0 < fps <= MAX_FPS:
+        raise UserError(f"{file}: fps is {fps:g}; valid are numbers above 0, up to {MAX_FPS:g}")
+    return LeRobotInfo(
+        path=path, version=version, fps=fps, total_episodes=int(raw["total_episodes"]),
+        robot=str(raw.get("robot_type")), features={key: dict(value) for key, value in raw["features"].items()},
+        data_path=str(raw["data_path"]), video_path=str(raw.get("video_path")),
+        chunk_size=max(int(raw.get("chunks_size", 1000)), 1),
+    )  # fmt: skip
 
 
 def list_episodes(info: LeRobotInfo) -> dict[int, EpisodeEntry]:
-    """All episodes by number, in rising order; `UserError` where the set's lists are damaged."""
+    """All episodes by number, in rising order; `UserError` where the set lists others than it says."""
     read = _list_in_shared_files if info.version == SHARED_FILES_VERSION else _list_in_own_files
-    try:
-        entries = sorted(read(info), key=lambda entry: entry.index)
-    except UserError:
-        raise
-    except (OSError, KeyError, IndexError, ValueError, TypeError) as error:
-        raise UserError(f"{info.path}/meta is damaged ({error!r}); download it anew") from error
+    entries = sorted(read(info), key=lambda entry: entry.index)
     found = {entry.index: entry for entry in entries}
     if len(found) != len(entries):
         twice = next(a.index for a, b in itertools.pairwise(entries) if a.index == b.index)
@@ -155,20 +145,16 @@ def list_episodes(info: LeRobotInfo) -> dict[int, EpisodeEntry]:
 
 def read_task_table(info: LeRobotInfo) -> dict[int, str]:
     """Tasks in words by their index, from meta/tasks.parquet or tasks.jsonl; empty where there is neither."""
-    import pyarrow
     import pyarrow.parquet as parquet
 
-    try:
-        table = info.path / "meta/tasks.parquet"
-        if table.is_file():
-            columns = parquet.ParquetFile(table).read().to_pydict()
-            indices = columns.pop("task_index")
-            words = columns["task"] if "task" in columns else next(iter(columns.values()))
-            return dict(zip(indices, map(str, words), strict=True))
-        lines = info.path / "meta/tasks.jsonl"
-        return {row["task_index"]: str(row["task"]) for row in read_json_lines(lines)} if lines.is_file() else {}
-    except (pyarrow.ArrowException, OSError, KeyError, TypeError, ValueError, StopIteration) as error:
-        raise UserError(f"{info.path}/meta/tasks is damaged ({error!r}); download it anew") from error
+    table = info.path / "meta/tasks.parquet"
+    if table.is_file():
+        columns = parquet.ParquetFile(table).read().to_pydict()
+        indices = columns.pop("task_index")
+        words = columns["task"] if "task" in columns else next(iter(columns.values()))
+        return dict(zip(indices, map(str, words), strict=True))
+    lines = info.path / "meta/tasks.jsonl"
+    return {row["task_index"]: str(row["task"]) for row in read_json_lines(lines)} if lines.is_file() else {}
 
 
 def read_json_lines(file: Path) -> Iterator[Any]:
