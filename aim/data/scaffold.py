@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,11 +22,14 @@ POSE_WORDS = re.compile(
     r"^(?:d|delta_?|ee_|eef_|tcp_)*(?:pos_|rot_)?(?:r?[xyz]|roll|pitch|yaw)(?:_?\d)?$|axis_?angle|quat|eef|pose",
     re.IGNORECASE,
 )
+BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")  # what TOML reads without quotes
 WRIST_WORDS = re.compile(r"wrist|hand|grip", re.IGNORECASE)
 STROKES = (0.04, 0.08, 0.085, 0.1, 1.0, 100.0, 255.0, 1000.0)  # usual values of an open gripper, 0 closed
 SIGNED_STROKES = (1.0, 100.0)  # closed at the negative value
 MAX_GRIPPERS = 2  # of a robot whose hands are no more than grippers
 SERVO_COUNTS = 4096  # a turn
+MIN_SERVO_COUNT = 1000  # of what is counts of a servo, at its largest
+MIN_WRAP_RAD = 1.5 * np.pi  # a step that is a turn less what a joint may move meanwhile
 MIN_MOVED_SHARE = 0.05  # of an action's range, by which its state must move to tell how they belong together
 MIN_PAIRING = 0.5  # correlation of an action and a state of other names that belong together
 
@@ -39,6 +43,7 @@ class GuessedChannel:
     kind: ChannelKind
     state_rows: Rows  # (frames,)
     action_rows: Rows
+    largest_step: float  # of the state, from a frame to the next of an episode
     following: Following | None
 
     @property
@@ -58,20 +63,23 @@ def describe_set(recorded: RecordedSet) -> str:
 
 
 def write_scaffold(recorded: RecordedSet) -> str:
-    """Text of a TOML mapping; every guess is marked by a comment. `UserError` where the set has no actions."""
+    """Text of a TOML mapping; every guess is marked by a comment. `UserError` without actions or cameras."""
     action = _choose_feature(recorded, ("action", "actions"))
     if action is None:
         raise UserError(f"{recorded.path} has no feature of actions; it has {', '.join(recorded.vectors) or 'none'}")
-    state = _choose_feature(recorded, ("observation.state", "state", "observation.qpos", "qpos"))
+    if not _name_cameras(recorded.cameras):
+        raise UserError(f"{recorded.path} has no camera; a policy needs the pictures of at least one")
+    state = _choose_feature(recorded, ("observation.state", "state", "observation.qpos", "qpos"), but=action)
     sampled, silent = _sample_rows(recorded, [key for key in (state, action) if key])
     channels = _guess_channels(recorded, state, action, sampled)
     text = "\n".join(_write_lines(recorded, state, action, channels, silent))
     return text + "\n"
 
 
-def _choose_feature(recorded: RecordedSet, names: Sequence[str]) -> str | None:
-    exact = [name for name in names if name in recorded.vectors]
-    partial = [key for key in recorded.vectors if names[-1] in key or names[0].rpartition(".")[2] in key]
+def _choose_feature(recorded: RecordedSet, names: Sequence[str], but: str | None = None) -> str | None:
+    filled = [key for key, feature in recorded.vectors.items() if feature.width and key != but]
+    exact = [name for name in names if name in filled]
+    partial = [key for key in filled if names[-1] in key or names[0].rpartition(".")[2] in key]
     return next(iter((*exact, *(key for key in partial if "environment" not in key))), None)
 
 
@@ -81,10 +89,22 @@ def _sample_rows(recorded: RecordedSet, features: Sequence[str]) -> tuple[list[E
     chosen = numbers[:: -(-len(numbers) // SAMPLED_EPISODES) or 1]
     found, errors = [], []
     for _, rows in recorded.read_rows(chosen, features):
-        (errors if isinstance(rows, UserError) else found).append(rows)
+        if isinstance(rows, UserError):
+            errors.append(rows)
+        else:
+            found.append(replace(rows, values={key: _fill_gaps(values) for key, values in rows.values.items()}))
     if not found:
         raise errors[0] if errors else UserError(f"{recorded.path} has no episode with frames")
     return found, any(not rows.tasks for rows in found)
+
+
+def _fill_gaps(rows: Rows) -> Rows:
+    """Rows (frames d) whose numbers that are not finite are interpolated; 0 in a channel that has no others."""
+    finite, filled, frames = np.isfinite(rows), np.where(np.isfinite(rows), rows, 0.0), np.arange(len(rows))
+    for channel in np.flatnonzero(finite.any(0) & ~finite.all(0)):
+        there = finite[:, channel]
+        filled[:, channel] = np.interp(frames, frames[there], rows[there, channel])
+    return filled
 
 
 def _guess_channels(
@@ -92,28 +112,39 @@ def _guess_channels(
 ) -> list[GuessedChannel]:
     wanted = _name_channels(recorded.vectors[action].labels)
     measured = _name_channels(recorded.vectors[state].labels) if state else []
-    free, channels = dict.fromkeys(range(len(measured))), []
+    channels = []
     for place, name in enumerate(wanted):
-        order = [measured.index(name)] if name in measured else [place] if place in free else []
-        best, fit = -1, None
-        for other in order:
-            fit = _measure(sampled, state or "", action, other, place, recorded.fps)
-            related = fit is None or max(abs(fit.correlation), abs(fit.as_delta)) > MIN_PAIRING
-            if other in free and (measured[other] == name or related):
-                best = other
+        best, fit = measured.index(name) if name in measured else -1, None
+        if best < 0 and place < len(measured) and measured[place] not in wanted:
+            best = place  # of another name, which no action has
         if best >= 0:
-            del free[best]
-        rows = np.concatenate([each.values[action][:, place] for each in sampled])
-        seen = np.concatenate([each.values[state][:, best] for each in sampled]) if state and best >= 0 else rows
+            fit = _measure(sampled, state or "", action, best, place, recorded.fps)
+            related = fit is None or max(abs(fit.correlation), abs(fit.as_delta)) > MIN_PAIRING
+            best = best if measured[best] == name or related else -1
+        asked = [each.values[action][:, place] for each in sampled]
+        seen = [each.values[state][:, best] for each in sampled] if state and best >= 0 else asked
         there = measured[best] if best >= 0 else ""
         is_gripper = bool(GRIPPER_WORDS.search(name) or GRIPPER_WORDS.search(there))
-        channels.append(GuessedChannel(there, name, "gripper" if is_gripper else "joint_position", seen, rows, fit))
+        channels.append(
+            GuessedChannel(
+                there, name, "gripper" if is_gripper else "joint_position", np.concatenate(seen), np.concatenate(asked),
+                max(float(np.abs(np.diff(rows)).max(initial=0.0)) for rows in seen), fit,
+            )
+        )  # fmt: skip
     return _vote_kinds(channels)
 
 
 def _name_channels(labels: Sequence[str]) -> list[str]:
-    """Names of channels, or their numbers where a name is that of several."""
-    return [name if labels.count(name) == 1 else str(place) for place, name in enumerate(labels)]
+    """Names of channels, or their numbers where a name is blank or that of several."""
+    return [
+        name if name.strip() and labels.count(name) == 1 else _write_number(place, labels)
+        for place, name in enumerate(labels)
+    ]
+
+
+def _write_number(place: int, names: Sequence[str]) -> str:
+    """Number of a channel, with zeros in front where it is the name of another."""
+    return next(number for zeros in itertools.count() if (number := "0" * zeros + str(place)) not in names)
 
 
 def _measure(
@@ -145,13 +176,14 @@ def _write_lines(
 ) -> Iterator[str]:  # fmt: skip
     total = sum(recorded.episodes.values())
     paired, alone = [c for c in channels if c.state], [c for c in channels if not c.state]
-    yield f"# {recorded.path.name}: {len(recorded.episodes)} episodes, {total} frames, {recorded.fps:g} a second"
+    name = "".join(letter for letter in recorded.path.resolve().name if letter.isprintable()).strip() or "recorded"
+    yield f"# {name}: {len(recorded.episodes)} episodes, {total} frames, {recorded.fps:g} a second"
     yield "# Written by `aim data map`: what is marked GUESS follows from names and statistics alone. Look at it."
-    yield f"robot = {_quote(recorded.robot if recorded.robot not in ('', 'None') else recorded.path.name)}"
+    yield f"robot = {_quote(recorded.robot if recorded.robot.strip() not in ('', 'None') else name)}"
     yield ""
     yield "[cameras]  # name of ours = feature of the set; the first should see the whole scene"
-    for name, feature in _name_cameras(recorded.cameras).items():
-        yield f'{name} = {{from = {_quote(feature)}, fit = "letterbox"}}  # or "crop", "squeeze"'
+    for camera, feature in _name_cameras(recorded.cameras).items():
+        yield f'{_write_key(camera)} = {{from = {_quote(feature)}, fit = "letterbox"}}  # or "crop", "squeeze"'
     yield ""
     yield "[joints]"
     yield f"state = {_quote(state) if state else '[]'}"
@@ -181,7 +213,7 @@ def _write_kinds(channels: Sequence[GuessedChannel]) -> Iterator[str]:
     most = max((float(np.abs(part).max()) for c in joints for part in (c.state_rows, c.action_rows)), default=0.0)
     units = "degrees" if most > MAX_REACH else "radians"
     yield f'units = "{units}"  # GUESS: joints reach {most:.3g}'
-    wrapped = [c.label for c in joints if np.abs(np.diff(c.state_rows)).max(initial=0.0) * UNITS[units] > 1.5 * np.pi]
+    wrapped = [c.label for c in joints if c.largest_step * _guess_unit(c, units) > MIN_WRAP_RAD]
     if wrapped:
         yield f"wrap = {_list(wrapped)}  # GUESS: angles that jump by a turn"
     kinds = [c.kind for c in driven]
@@ -205,10 +237,19 @@ def _guess_scale(channel: GuessedChannel) -> str:
     is_delta = channel.kind in ("joint_delta", "ee_delta")
     if is_delta and fit is not None and abs(fit.gain - 1.0) > MAX_GAIN_ERROR and fit.as_delta > MIN_PAIRING:
         return f"{{state = [1.0, 0.0], action = [{fit.gain:.4g}, 0.0]}}"
-    counts = float(channel.state_rows.max(initial=0.0))
-    if channel.kind == "joint_position" and 1000 < counts <= SERVO_COUNTS and channel.state_rows.min(initial=0.0) >= 0:
+    if _counts_servo_steps(channel):
         return f"[{2 * np.pi / SERVO_COUNTS:.8g}, {-np.pi:.8g}]  # counts of a servo, {SERVO_COUNTS} a turn"
     return ""
+
+
+def _guess_unit(channel: GuessedChannel, units: str) -> float:
+    """Radians that one of a joint's numbers is."""
+    return 2 * np.pi / SERVO_COUNTS if _counts_servo_steps(channel) else UNITS[units]
+
+
+def _counts_servo_steps(channel: GuessedChannel) -> bool:
+    low, high = float(channel.state_rows.min(initial=0.0)), float(channel.state_rows.max(initial=0.0))
+    return channel.kind == "joint_position" and low >= 0 and MIN_SERVO_COUNT < high <= SERVO_COUNTS
 
 
 def _write_ranges(channels: Sequence[GuessedChannel]) -> Iterator[str]:
@@ -241,22 +282,32 @@ def guess_stroke(rows: Rows) -> tuple[float, float]:
     for stroke in SIGNED_STROKES:
         if low < 0 and max(-low, high) <= 1.05 * stroke and max(-low, high) >= 0.5 * stroke:
             return -stroke, stroke
-    return (low, high) if high > low else (low, low + 1.0)
+    return (low, high) if high > low else (low, low + max(1e-6 * abs(low), 1.0))
 
 
 def _name_cameras(features: Sequence[str]) -> Mapping[str, str]:
-    """Features by short names, cameras at a wrist last: what has "wrist" in its name is kept small."""
+    """Features by short names, cameras at a wrist last: what has "wrist" in its name is kept small. None is blank."""
     named: dict[str, str] = {}
-    for feature in sorted(features, key=lambda key: bool(WRIST_WORDS.search(key))):
+    for feature in sorted(filter(str.strip, features), key=lambda key: bool(WRIST_WORDS.search(key))):
         short = re.sub(r"\W+", "_", feature.rpartition("images.")[2].rpartition(".")[2]).strip("_") or "camera"
         if WRIST_WORDS.search(short) and "wrist" not in short:
             short += "_wrist"
-        named[short if short not in named else f"{short}_{len(named)}"] = feature
+        others = (f"{short}_{number}" for number in itertools.count(len(named)))
+        named[next(name for name in itertools.chain([short], others) if name not in named)] = feature
     return named
 
 
 def _quote(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    """TOML string; `UserError` for a text that no file can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"the name {text!r} holds half a character; mend it in the set") from error
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _write_key(name: str) -> str:
+    return name if BARE_KEY.fullmatch(name) else _quote(name)
 
 
 def _list(names: Sequence[str] | Iterator[str]) -> str:

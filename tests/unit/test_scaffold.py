@@ -10,12 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from lerobot_set import ACTION, HEAD, STATE, WRIST, Part, counted_part, edit_info, edit_tables, embed_images, write
+from memory_set import MemorySet
 
 from aim import cli
 from aim.data.action_space import ChannelKind
 from aim.data.formats.lerobot import LeRobotSet
-from aim.data.mapped import read_recorded
+from aim.data.mapped import check_mapping, read_recorded
 from aim.data.mapping import RobotMapping
 from aim.data.mapping_file import parse_mapping
 from aim.data.scaffold import guess_stroke, write_scaffold
@@ -129,6 +133,104 @@ def test_cameras_get_short_names_and_wrists_come_last(tmp_path: Path) -> None:
         "top": HEAD, "gripper_cam_wrist": WRIST,
     }  # fmt: skip
     assert mapping.text and "[text]" in text
+
+
+NAME_LISTS = st.lists(st.sampled_from([*"abcxyz", "grip", "dx", "1"]), min_size=1, max_size=5)
+
+
+@settings(deadline=None)
+@given(state=NAME_LISTS, action=NAME_LISTS, seed=st.integers(0, 99))
+def test_whatever_channels_are_called_the_first_mapping_fits(state: list[str], action: list[str], seed: int) -> None:
+    """Every channel of both has a place of its own, and those of one name belong together."""
+    assume(len({*state}) == len(state) and len({*action}) == len(action))
+    joints = np.cumsum(np.random.default_rng(seed).normal(0, 0.03, (2, FRAMES + 1, 5)), 1)
+    rows = [(each[:-1, : len(state)], each[1:, : len(action)]) for each in joints]
+    recorded = MemorySet(rows, state, action)
+    mapping = parse_mapping(tomllib.loads(write_scaffold(recorded)), "scaffold")
+    check_mapping(recorded, mapping)
+    assert sorted(mapping.state_channels) == sorted(state) and sorted(mapping.action_channels) == sorted(action)
+    pairs = list(zip(mapping.names, mapping.action_names, strict=True))
+    assert {name for name in state if name in action} == {name for name, other in pairs if name == other}
+    assert all(name not in action for name, other in pairs if name != other)
+
+
+@pytest.mark.parametrize("name", ["None", "", " ", "arm", "\u00fcber\u00adarm", '"\x7f'])
+@pytest.mark.parametrize("folder", [".", "/", "a/b", "set", "a\nb\x7f", " "])
+def test_a_robot_always_has_a_name(name: str, folder: str) -> None:
+    rows = [(swing(0)[:-1], swing(0)[1:])]
+    recorded = MemorySet(rows, JOINTS, JOINTS, robot=name, path=Path(folder))
+    mapping = parse_mapping(tomllib.loads(write_scaffold(recorded)), "scaffold")
+    assert mapping.robot.strip() and (mapping.robot == name or name.strip() in ("", "None"))
+
+
+ANY_TEXT = st.text(st.characters(codec="utf-8"), max_size=4)
+LABELS = st.lists(
+    st.one_of(ANY_TEXT, st.sampled_from(["", "0", "1", "00", "a", "a", "state:1", "grip"])), min_size=1, max_size=5
+)
+NUMBERS = st.one_of(st.floats(-5000, 5000), st.sampled_from([0.0, np.nan, np.inf, -np.inf, 1e17]))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data(), LABELS, LABELS, st.lists(ANY_TEXT, min_size=1, max_size=4, unique=True), ANY_TEXT, st.integers(1, 30))
+def test_a_first_mapping_of_any_set_is_read_and_fits(
+    data: st.DataObject, state: list[str], action: list[str], cameras: list[str], robot: str, length: int
+) -> None:
+    """Whatever channels, cameras and the robot are called, whatever the numbers, each has a place of its own."""
+    values = [
+        data.draw(hnp.arrays(np.float64, (length, len(names)), elements=NUMBERS, fill=NUMBERS))
+        for names in (state, action)
+    ]
+    recorded = MemorySet([(values[0], values[1])], state, action, robot=robot, cameras=tuple(cameras), tasks=())
+    shown = [camera for camera in cameras if camera.strip()]
+    if not shown:
+        with pytest.raises(UserError, match="set has no camera"):
+            write_scaffold(recorded)
+        return
+    mapping = parse_mapping(tomllib.loads(write_scaffold(recorded)), "scaffold")
+    check_mapping(recorded, mapping)
+    assert len(mapping.state_channels) == len(state) and len(mapping.action_channels) == len(action)
+    assert sorted(camera.feature for camera in mapping.cameras.values()) == sorted(shown)
+
+
+def test_a_number_that_is_the_name_of_another_channel_is_written_with_zeros() -> None:
+    rows = swing(0)
+    recorded = MemorySet([(rows[:-1], rows[1:])], ["0", "a", "a", "1"], ["0", "a", "a", "1"])
+    assert parse_mapping(tomllib.loads(write_scaffold(recorded)), "scaffold").names == ("0", "01", "2", "1")
+
+
+def test_numbers_that_are_not_finite_hide_no_others() -> None:
+    whole = swing(0)
+    holes = np.where(np.random.default_rng(0).random(whole.shape) < 0.1, np.nan, whole)
+    found = [
+        write_scaffold(MemorySet([(rows[:-1], rows[1:])], JOINTS, JOINTS)).replace(str(np.abs(rows).max()), "")
+        for rows in (whole, holes)
+    ]
+    assert found[0] == found[1]
+
+
+def test_cameras_of_like_names_are_all_there() -> None:
+    cameras = ("x.a_2", "y.a", "z.a", "w.a")
+    recorded = MemorySet([(swing(0)[:-1], swing(0)[1:])], JOINTS, JOINTS, cameras=cameras)
+    mapping = parse_mapping(tomllib.loads(write_scaffold(recorded)), "scaffold")
+    assert sorted(camera.feature for camera in mapping.cameras.values()) == sorted(cameras)
+
+
+def test_half_a_character_is_a_line() -> None:
+    with pytest.raises(UserError, match=r"the name '\\ud800' holds half a character"):
+        write_scaffold(MemorySet([(swing(0)[:-1], swing(0)[1:])], JOINTS, JOINTS, robot="\ud800"))
+
+
+@pytest.mark.parametrize("turn", [2 * np.pi, 360.0, 4096])
+@pytest.mark.parametrize("wraps", [False, True])
+def test_angles_jump_within_an_episode_alone(turn: float, wraps: bool) -> None:
+    """Where one episode ends at one end of a joint's range and the next begins at the other, nothing wrapped."""
+    ends = [swing(0)[:, :2] / (2 * np.pi) * 0.2 + place for place in (0.12, 0.88)]
+    if wraps:
+        ends[1][40:, 0] -= 0.85
+    rows = [(turn * (each - 0.5 * (turn < 4096)), turn * (each - 0.5 * (turn < 4096))) for each in ends]
+    recorded = MemorySet([(state[:-1], action[1:]) for state, action in rows], "ab", "ab")
+    mapping = parse_mapping(tomllib.loads(write_scaffold(recorded)), "scaffold")
+    assert mapping.wrap == (("a",) if wraps else ())
 
 
 @pytest.mark.parametrize(
