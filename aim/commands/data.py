@@ -24,8 +24,9 @@ def show_dataset(folder: Folder) -> dict[str, object]:
         folder: the dataset
     """
     from aim.data import verify as checks
+    from aim.data.source import open_recorded
 
-    recorded = _open_recorded(folder)
+    recorded = open_recorded(folder)
     if recorded is not None:
         return _print_recorded(recorded)
     return _print_survey(checks.survey_dataset(folder), folder)
@@ -38,9 +39,10 @@ def map_channels(folder: Folder) -> dict[str, object]:
         folder: the set
     """
     from aim.data.scaffold import write_scaffold
+    from aim.data.source import open_recorded
     from sim.types import UserError
 
-    recorded = _open_recorded(folder)
+    recorded = open_recorded(folder)
     if recorded is None:
         raise UserError(f"{folder} is no recorded set; only those need a mapping (LeRobot v3.0, v2.1, v2.0)")
     text = write_scaffold(recorded)
@@ -56,27 +58,18 @@ def verify_dataset(folder: Folder, replay: str = "one") -> dict[str, object]:
         replay: episodes of each shard whose executed commands are run again in the simulator: one, all or none
     """
     from aim.data import verify as checks
+    from aim.data.source import open_recorded
     from aim.util import console
     from sim.registry import resolve_name
 
     resolve_name("replay", replay, checks.REPLAYS)
-    recorded = _open_recorded(folder)
+    recorded = open_recorded(folder)
     if recorded is not None:
         return _print_recorded(recorded, every_frame=True)
     count = checks.survey_dataset(folder).episodes
     with console.show_progress("verified", count) as bar:
         survey = checks.verify_contents(folder, replay, watch=lambda ref: bar.step(detail=ref.task))
     return _print_survey(survey, folder)
-
-
-def _open_recorded(folder: Path) -> RecordedSet | None:
-    """Recorded set in a folder, or under the name of a dataset of the hub; None where it is none."""
-    from aim.data.formats.lerobot import LeRobotSet
-    from aim.data.formats.lerobot_layout import is_lerobot_set
-    from aim.data.source import find_dataset
-
-    path = find_dataset(folder)
-    return LeRobotSet(path) if is_lerobot_set(path) else None
 
 
 def _print_recorded(recorded: RecordedSet, every_frame: bool = False) -> dict[str, object]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,42 +24,52 @@ class RecordedSurvey:
     shortest: int  # frames
     longest: int
     tasks: dict[str, int]  # episodes of each
+    silent: int  # episodes with rows that name no task
     problems: tuple[str, ...] = ()
 
 
 def survey_recorded(recorded: RecordedSet) -> RecordedSurvey:
     """Counts of a set; rows are read for the tasks, pictures are not. Episodes that cannot be read count too."""
-    tasks: collections.Counter[str] = collections.Counter()
-    problems = []
-    for number, rows in recorded.read_rows([n for n, length in recorded.episodes.items() if length > 0], ()):
-        if isinstance(rows, UserError):
-            problems.append(f"episode {number}: {rows}")
-        else:
-            tasks.update(rows.tasks[:1])
-    lengths = recorded.episodes.values()
-    return RecordedSurvey(len(lengths), sum(lengths), min(lengths), max(lengths), dict(tasks), tuple(problems))
+    return _survey(recorded, (), lambda number, rows: [])
 
 
 def verify_recorded(recorded: RecordedSet, watch: Callable[[int], None] = lambda number: None) -> RecordedSurvey:
     """Survey of a set of which every row and every frame was read."""
-    found = survey_recorded(recorded)
-    problems = [f"episode {n} has no frames" for n, length in recorded.episodes.items() if length < 1]
-    features = tuple(recorded.vectors)
-    for number, rows in recorded.read_rows([n for n, length in recorded.episodes.items() if length > 0], features):
-        problems += _check_episode(recorded, number, rows)
+
+    def check(number: int, rows: EpisodeRows | UserError) -> list[str]:
+        lines = [] if isinstance(rows, UserError) else _check_episode(recorded, number, rows)
         watch(number)
-    silent = found.episodes - sum(found.tasks.values()) - len(found.problems)
-    if silent:
-        problems.append(f"{silent} episodes name no task")
-    return RecordedSurvey(**{**vars(found), "problems": tuple(problems)})
+        return lines
+
+    found = _survey(recorded, tuple(recorded.vectors), check)
+    empty = [f"episode {number} has no frames" for number, length in recorded.episodes.items() if length < 1]
+    silent = [f"{found.silent} episodes name no task"] if found.silent else []
+    return replace(found, problems=(*empty, *found.problems, *silent))
 
 
-def _check_episode(recorded: RecordedSet, number: int, rows: EpisodeRows | UserError) -> list[str]:
+def _survey(
+    recorded: RecordedSet, features: Sequence[str], check: Callable[[int, EpisodeRows | UserError], list[str]]
+) -> RecordedSurvey:
+    """Counts of a set, with what `check` says of each episode that has frames."""
+    tasks: collections.Counter[str] = collections.Counter()
+    problems, silent = [], 0
+    for number, rows in recorded.read_rows([n for n, length in recorded.episodes.items() if length > 0], features):
+        if isinstance(rows, UserError):
+            problems.append(f"episode {number}: {rows}")
+        else:
+            tasks.update(rows.tasks[:1])
+            silent += not rows.tasks
+        problems += check(number, rows)
+    lengths = recorded.episodes.values()
+    return RecordedSurvey(
+        len(lengths), sum(lengths), min(lengths), max(lengths), dict(tasks), silent, tuple(problems)
+    )  # fmt: skip
+
+
+def _check_episode(recorded: RecordedSet, number: int, rows: EpisodeRows) -> list[str]:
     """Lines on what is wrong with an episode."""
     where = f"episode {number}"
     try:
-        if isinstance(rows, UserError):
-            raise rows
         lines = [*recorded.check_files(number, recorded.cameras), *rows.notes]
         for feature, values in rows.values.items():
             bad = np.argwhere(~np.isfinite(values))

@@ -20,6 +20,7 @@ from aim.data.formats.simulated import SimulatedReader
 from aim.data.mapping import RobotMapping
 from aim.data.patch_points import compute_episode_points
 from aim.data.reader import DatasetInfo, EpisodeReader, Motion, Ref
+from aim.data.recorded import RecordedSet
 from aim.data.store import RECIPE_FILE, Dataset, open_dataset
 from aim.model.canvas import Grid, Shifts
 from sim.types import UserError
@@ -130,19 +131,27 @@ def open_source(
     `UserError` where a mapping is missing, or the file of one is given for a dataset of ours.
     """
     from aim.data import mapped, mapping_file
-    from aim.data.formats import lerobot, lerobot_layout
     from aim.data.scaffold import describe_set
 
-    path = find_dataset(path)
-    if lerobot_layout.is_lerobot_set(path):
-        recorded = lerobot.LeRobotSet(path)
+    recorded = open_recorded(path)
+    if recorded is not None:
         if mapping is None:
             raise UserError(describe_set(recorded))
         found = mapping_file.read_mapping(mapping) if isinstance(mapping, Path) else mapping
         return Source(mapped.read_recorded(recorded, found, only, without))
+    path = find_dataset(path)
     if isinstance(mapping, Path) and (path / RECIPE_FILE).is_file():
         raise UserError(f"--mapping is for LeRobot sets; {path} is a dataset of the simulator and needs none")
     return select_episodes(of(open_dataset(path)), only, without)
+
+
+def open_recorded(path: Path) -> RecordedSet | None:
+    """Recorded set in a folder, or under the name of a dataset of the hub; None where it is of no such format."""
+    from aim.data.formats.lerobot import LeRobotSet
+    from aim.data.formats.lerobot_layout import is_lerobot_set
+
+    path = find_dataset(path)
+    return LeRobotSet(path) if is_lerobot_set(path) else None
 
 
 def find_dataset(path: Path) -> Path:
