@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -10,7 +11,12 @@ from numpy.typing import NDArray
 
 ChannelKind = Literal["joint_position", "joint_delta", "ee_delta", "ee_pose", "gripper"]
 CHANNEL_KINDS: tuple[ChannelKind, ...] = get_args(ChannelKind)
-DELTA_KINDS: tuple[ChannelKind, ...] = ("joint_delta", "ee_delta")
+# what the state measures where the action is a displacement
+MEASURED_KINDS: Mapping[ChannelKind, ChannelKind] = {"joint_delta": "joint_position", "ee_delta": "ee_pose"}
+# how the numbers of a kind may be read otherwise: displacements as positions, positions as displacements
+OTHER_KINDS: Mapping[ChannelKind, ChannelKind] = {
+    **MEASURED_KINDS, **{measured: delta for delta, measured in MEASURED_KINDS.items()}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,27 +46,24 @@ class ActionSpace:
     @property
     def is_delta(self) -> NDArray[np.bool_]:
         """Channels (d,) that are displacements over one row."""
-        return np.array([kind in DELTA_KINDS for kind in self.kinds], bool)
-
-    @property
-    def is_gripper(self) -> NDArray[np.bool_]:
-        """Channels (d,) that are a gripper's opening."""
-        return np.array([kind == "gripper" for kind in self.kinds], bool)
+        return mark_deltas(self.kinds)
 
 
-def find_measured_kind(kind: ChannelKind) -> ChannelKind:
-    """Kind of the state that measures an action's channel: positions, where the action is a displacement."""
-    if kind == "joint_delta":
-        return "joint_position"
-    return "ee_pose" if kind == "ee_delta" else kind
+def is_delta(kind: ChannelKind) -> bool:
+    """Whether a channel of a kind is a displacement over one row."""
+    return kind in MEASURED_KINDS
+
+
+def mark_deltas(kinds: Sequence[ChannelKind]) -> NDArray[np.bool_]:
+    """Channels (d,) that are displacements over one row."""
+    return np.array([is_delta(kind) for kind in kinds], bool)
 
 
 def find_references(action: ActionSpace, state: ActionSpace) -> tuple[int, ...]:
     """Index of the state channel that measures each action channel, by name; -1 for deltas and where there is none."""
     places = {name: place for place, name in enumerate(state.names)}
     return tuple(
-        -1 if kind in DELTA_KINDS else places.get(name, -1)
-        for name, kind in zip(action.names, action.kinds, strict=True)
+        -1 if is_delta(kind) else places.get(name, -1) for name, kind in zip(action.names, action.kinds, strict=True)
     )
 
 

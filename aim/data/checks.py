@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aim.data.action_space import DELTA_KINDS, ChannelKind
+from aim.data.action_space import OTHER_KINDS, is_delta
 from aim.data.mapping import RobotMapping
 from aim.data.recorded import Rows
 from sim.types import UserError
@@ -59,16 +59,16 @@ def check_motions(mapping: RobotMapping, numbers: Sequence[EpisodeNumbers], fps:
     paired = len(mapping.names) if mapping.state else 0
     kinds, names = mapping.action_kinds, mapping.names
     driven = [i for i in range(paired) if kinds[i] != "gripper"]
-    lines = [*_describe_rest(mapping, chosen), *_describe_equal(chosen, [i for i in driven if _is_target(kinds[i])])]
+    lines = [*_describe_rest(mapping, chosen), *_describe_equal(chosen, [i for i in driven if not is_delta(kinds[i])])]
     lines += _describe_frozen(chosen, driven, names)
     found = {i: measure_following([(e.state[:, i], e.action[:, i]) for e in chosen], fps) for i in driven}
     moving = {i: fit for i, fit in found.items() if fit is not None}
     _refuse_wrong_kind(mapping, moving, path)
     for i, fit in moving.items():
-        score = max(fit.as_target, fit.correlation) if _is_target(kinds[i]) else fit.as_delta
+        score = fit.as_delta if is_delta(kinds[i]) else max(fit.as_target, fit.correlation)
         if score < MIN_FOLLOWING:
             lines.append(f"the state of {names[i]!r} does not follow its action as {kinds[i]} (fit {score:.2f} of 1)")
-        elif not _is_target(kinds[i]) and abs(fit.gain - 1.0) > MAX_GAIN_ERROR:
+        elif is_delta(kinds[i]) and abs(fit.gain - 1.0) > MAX_GAIN_ERROR:
             lines.append(f"{names[i]!r} moves by {fit.gain:.3g} times its action; [scale] in the mapping says so")
     lines += _describe_jumps(mapping, chosen, fps)
     return lines
@@ -94,10 +94,6 @@ def measure_following(
     return Following(as_target, _correlate(asked, later), _correlate(total, moved), gain)
 
 
-def _is_target(kind: ChannelKind) -> bool:
-    return kind not in DELTA_KINDS
-
-
 def _sum_windows(action: Rows, lag: int) -> Rows:
     """Sums of `lag` rows from every row on that has so many after it."""
     total = np.concatenate([[0.0], np.cumsum(action)])
@@ -115,18 +111,17 @@ def _refuse_wrong_kind(mapping: RobotMapping, moving: dict[int, Following], path
     wrong = []
     for i, fit in moving.items():
         said, other = fit.as_target, fit.as_delta
-        if not _is_target(mapping.action_kinds[i]):
+        if is_delta(mapping.action_kinds[i]):
             said, other = other, said
         if other - said > CLEAR_DIFFERENCE and other > 1.0 - MIN_FOLLOWING:
             wrong.append(i)
     if wrong and 2 * len(wrong) >= len(moving):
         kind = mapping.action_kinds[wrong[0]]
-        other = {"joint_position": "joint_delta", "ee_pose": "ee_delta"} | {
-            "joint_delta": "joint_position", "ee_delta": "ee_pose"
-        }  # fmt: skip
         told = ", ".join(mapping.names[i] for i in wrong)
-        reads = "differences, not targets" if _is_target(kind) else "targets, not differences"
-        raise UserError(f'{path}: actions of {told} are {reads}; give the mapping [joints] kind = "{other[kind]}"')
+        reads = "targets, not differences" if is_delta(kind) else "differences, not targets"
+        raise UserError(
+            f'{path}: actions of {told} are {reads}; give the mapping [joints] kind = "{OTHER_KINDS[kind]}"'
+        )
 
 
 def _describe_rest(mapping: RobotMapping, numbers: Sequence[EpisodeNumbers]) -> Iterator[str]:

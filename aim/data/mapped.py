@@ -17,13 +17,12 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from aim.data.action_space import ActionSpace
+from aim.data.action_space import ActionSpace, mark_deltas
 from aim.data.checks import EpisodeNumbers, check_motions
 from aim.data.mapping import (
     RobotMapping,
     find_angle_jump,
     find_far_target,
-    is_delta,
     nearest_turn,
     unwrap_angles,
 )
@@ -31,7 +30,7 @@ from aim.data.reader import DatasetInfo, Motion, Ref
 from aim.data.recorded import EpisodeRows, RecordedSet, Rows, find_channels
 from aim.data.resample import count_pictures, find_frame, resample_actions, resample_positions
 from aim.util import console
-from sim.types import CONTROL_HZ, Event, UserError
+from sim.types import CONTROL_HZ, UserError
 
 CLOCK_TOLERANCE_FRAMES = 0.45  # how far a timestamp may be from its frame number, unless the mapping says otherwise
 MAX_FILE_NOTES = 20  # that are printed of one set
@@ -43,7 +42,7 @@ class MappedReader:
     def __init__(self, recorded: RecordedSet, mapping: RobotMapping, numbers: Sequence[EpisodeNumbers]) -> None:
         """Hold the numbers of all episodes; pictures are read when they are asked for."""
         self.recorded, self.mapping = recorded, mapping
-        fps, self._delta = recorded.fps, is_delta(mapping.action_kinds)
+        fps, self._delta = recorded.fps, mark_deltas(mapping.action_kinds)
         self._numbers = tuple(episode.number for episode in numbers)
         self._motions = tuple(
             Motion(resample_positions(each.state, fps), resample_actions(each.action, self._delta, fps),
@@ -74,18 +73,6 @@ class MappedReader:
 
     def maps(self, ref: Ref, camera: str, pictures: Sequence[int]) -> None:
         """None: a recorded set has no value maps."""
-        return None
-
-    def depth(self, ref: Ref, camera: str) -> None:
-        """None: no depth is mapped."""
-        return None
-
-    def events(self, ref: Ref) -> tuple[Event, ...] | None:
-        """None: no contacts are recorded."""
-        return None
-
-    def sim_state(self, ref: Ref) -> None:
-        """None: there was no simulator."""
         return None
 
     def close(self) -> None:
@@ -223,7 +210,7 @@ def convert_rows(recorded: RecordedSet, mapping: RobotMapping, number: int, rows
     state, action = mapping.state_from_set(state), mapping.action_from_set(action)
     state = unwrap_angles(state, mapping.wraps_state)
     kinds, paired = mapping.action_kinds, len(mapping.names) if mapping.state else 0
-    wraps = mapping.wraps_action & ~is_delta(kinds)
+    wraps = mapping.wraps_action & ~mark_deltas(kinds)
     action = np.concatenate(
         [
             nearest_turn(action[:, :paired], state[:, :paired], wraps[:paired]),
@@ -256,7 +243,7 @@ def measure_space(
     low = np.min([part.min(0) for part in filled], 0) if filled else np.full(width, -np.inf)
     high = np.max([part.max(0) for part in filled], 0) if filled else np.full(width, np.inf)
     steps = [np.abs(np.diff(part, axis=0)).max(0) for part in filled if len(part) > 1]
-    speed = np.where(is_delta(kinds), np.maximum(-low, high), np.max(steps, 0) if steps else np.inf) * CONTROL_HZ
+    speed = np.where(mark_deltas(kinds), np.maximum(-low, high), np.max(steps, 0) if steps else np.inf) * CONTROL_HZ
     return ActionSpace(
         tuple(names), tuple(kinds), tuple(low.tolist()), tuple(high.tolist()), tuple(speed.tolist()), CONTROL_HZ
     )

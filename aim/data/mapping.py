@@ -14,15 +14,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from aim.data.action_space import DELTA_KINDS, ChannelKind, find_measured_kind
+from aim.data.action_space import MEASURED_KINDS, ChannelKind, is_delta
 from aim.data.image_fit import ImageFit, fit_images
+from aim.data.recorded import Rows
 
 UNITS = {"degrees": math.pi / 180.0, "radians": 1.0}
 TURN_RAD = 2 * math.pi
 MAX_REACH = 4 * math.pi  # radians or metres: no joint of an arm is further out, nor its hand
 RANGE_TOLERANCE = 0.5  # of its stroke: how far outside its range a gripper may be read
 
-Rows = NDArray[np.float64]
 Pair = tuple[float, float]
 
 
@@ -99,7 +99,9 @@ class RobotMapping:
         """The kind of each channel of the state: what is asked for as a delta is measured as a position."""
         if not self.state:
             return ()
-        measured: tuple[ChannelKind, ...] = tuple(find_measured_kind(self._kind(name)) for name in self.names)
+        measured: tuple[ChannelKind, ...] = tuple(
+            MEASURED_KINDS.get(kind, kind) for kind in map(self._kind, self.names)
+        )
         others: tuple[ChannelKind, ...] = tuple(self._kind(name, "joint_position") for name in self.state_only)
         return (*measured, *others)
 
@@ -153,7 +155,7 @@ class RobotMapping:
                 bounds = list(self._stroke(part, name))
                 said = f"its range in [gripper] is {bounds}"
                 return f"{name} reaches from {reach[0]:g} to {reach[1]:g} in the {part}, {said}"
-            turns = name in self.wrap and kind not in DELTA_KINDS  # an angle that was followed over several turns
+            turns = name in self.wrap and not is_delta(kind)  # an angle that was followed over several turns
             if kind != "gripper" and not turns and max(-least, most) > MAX_REACH:
                 said = f"where units is {self.units!r}" if is_angle else "where it has no [scale]"
                 said = f"its [scale] is {list(self._pair(part, name, kind))}" if name in self.scale else said
@@ -218,8 +220,3 @@ def find_far_target(action: Rows, state: Rows, is_angle: NDArray[np.bool_], name
     row, channel = np.argwhere(far)[0]
     turn = abs(action[row, channel] - state[row, channel])
     return f"{names[channel]!r} is {turn:.1f} radians from the measured joint at frame {row}"
-
-
-def is_delta(kinds: Sequence[ChannelKind]) -> NDArray[np.bool_]:
-    """Channels (d,) that are displacements over one row."""
-    return np.array([kind in DELTA_KINDS for kind in kinds], bool)

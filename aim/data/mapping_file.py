@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from aim.data.action_space import CHANNEL_KINDS, DELTA_KINDS, ChannelKind
+from aim.data.action_space import CHANNEL_KINDS, ChannelKind, is_delta
 from aim.data.image_fit import IMAGE_FITS, ImageFit
 from aim.data.mapping import UNITS, CameraMapping, ChannelRange, Pair, RobotMapping
 from aim.util import toml
@@ -147,7 +147,7 @@ def _check_scales(mapping: RobotMapping, where: str) -> None:
         _require(0.0 not in (pair.state[0], pair.action[0]), f"{where}: [scale] {name} must not be 0")
     for name, kind in zip(mapping.action_labels, mapping.action_kinds, strict=True):
         offset = mapping.scale[name].action[1] if name in mapping.scale else 0.0
-        moved = kind in DELTA_KINDS and offset != 0.0
+        moved = is_delta(kind) and offset != 0.0
         _require(not moved, f"{where}: [scale] {name} is a {kind}, whose offset must be 0")
 
 

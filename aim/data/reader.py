@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from aim.data.action_space import ActionSpace
 from aim.data.mapping import RobotMapping
-from sim.types import Event
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class DatasetInfo:
 
 
 class EpisodeReader(Protocol):
-    """A dataset open for reading; one thread at a time may read it. Optional parts are None where there are none."""
+    """A dataset open for reading; one thread at a time may read it."""
 
     @property
     def info(self) -> DatasetInfo:
@@ -75,19 +74,7 @@ class EpisodeReader(Protocol):
         ...
 
     def maps(self, ref: Ref, camera: str, pictures: Sequence[int]) -> NDArray[np.uint8] | None:
-        """Value maps (k h w 3: pick, place, other) of one camera."""
-        ...
-
-    def depth(self, ref: Ref, camera: str) -> NDArray[np.float32] | None:
-        """All depth pictures (pictures h w) of one camera in metres, 0: no reading."""
-        ...
-
-    def events(self, ref: Ref) -> tuple[Event, ...] | None:
-        """Intended contacts of an episode."""
-        ...
-
-    def sim_state(self, ref: Ref) -> NDArray[np.float64] | None:
-        """State of the simulator (steps + 1, n) at every control step."""
+        """Value maps (k h w 3: pick, place, other) of one camera, None where there are none."""
         ...
 
     def close(self) -> None:

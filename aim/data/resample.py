@@ -9,11 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from aim.data.recorded import Rows
 from sim.types import CONTROL_HZ, IMAGE_HZ, STEPS_PER_IMAGE
 
 ROUNDING_FRAMES = 1e-6  # a time that falls on a frame up to floating-point error belongs to that frame
-
-Rows = NDArray[np.float64]
 
 
 def count_pictures(length: int, fps: float) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from aim.data.action_space import ChannelKind
+from aim.data.action_space import OTHER_KINDS, ChannelKind, is_delta
 from aim.data.checks import CLEAR_DIFFERENCE, MAX_GAIN_ERROR, Following, measure_following
 from aim.data.mapping import MAX_REACH, UNITS
 from aim.data.recorded import EpisodeRows, RecordedSet, Rows
@@ -163,10 +163,10 @@ def _vote_kinds(channels: Sequence[GuessedChannel]) -> list[GuessedChannel]:
         group = [c for c in channels if c.kind != "gripper" and bool(POSE_WORDS.search(c.action)) == is_pose]
         fits = [c.following for c in group if c.following is not None]
         deltas = sum(fit.as_delta - fit.as_target > CLEAR_DIFFERENCE for fit in fits)
-        is_delta = 2 * deltas > len(fits)
         kind: ChannelKind = channel.kind
         if kind != "gripper":
-            kind = ("ee_delta" if is_delta else "ee_pose") if is_pose else "joint_delta" if is_delta else kind
+            kind = "ee_pose" if is_pose else kind
+            kind = OTHER_KINDS[kind] if 2 * deltas > len(fits) else kind
         found.append(replace(channel, kind=kind))
     return found
 
@@ -233,9 +233,8 @@ def _write_kinds(channels: Sequence[GuessedChannel]) -> Iterator[str]:
 
 def _guess_scale(channel: GuessedChannel) -> str:
     """Scale of a delta that is a fraction of what it moves, or of servo counts; "" where units say it all."""
-    fit = channel.following
-    is_delta = channel.kind in ("joint_delta", "ee_delta")
-    if is_delta and fit is not None and abs(fit.gain - 1.0) > MAX_GAIN_ERROR and fit.as_delta > MIN_PAIRING:
+    kind, fit = channel.kind, channel.following
+    if is_delta(kind) and fit is not None and fit.as_delta > MIN_PAIRING and abs(fit.gain - 1.0) > MAX_GAIN_ERROR:
         return f"{{state = [1.0, 0.0], action = [{fit.gain:.4g}, 0.0]}}"
     if _counts_servo_steps(channel):
         return f"[{2 * np.pi / SERVO_COUNTS:.8g}, {-np.pi:.8g}]  # counts of a servo, {SERVO_COUNTS} a turn"

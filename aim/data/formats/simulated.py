@@ -12,7 +12,7 @@ from aim.data.reader import DatasetInfo, Motion, Ref
 from aim.data.store import Dataset
 from sim import robots
 from sim.embodiment.model import Embodiment
-from sim.types import CONTROL_HZ, Event, UserError
+from sim.types import CONTROL_HZ, UserError
 
 
 class SimulatedReader:
@@ -46,18 +46,6 @@ class SimulatedReader:
     def maps(self, ref: Ref, camera: str, pictures: Sequence[int]) -> NDArray[np.uint8]:
         """Value maps (k h w 3) of one camera."""
         return self.dataset.maps(self.dataset.episodes[ref.index], camera, pictures)
-
-    def depth(self, ref: Ref, camera: str) -> NDArray[np.float32] | None:
-        """Depth pictures (pictures h w) of one camera, None where they were not kept."""
-        return self.dataset.read_depth(self.dataset.episodes[ref.index], camera) if self.info.has_depth else None
-
-    def events(self, ref: Ref) -> tuple[Event, ...]:
-        """Intended contacts of an episode."""
-        return self.dataset.load(self.dataset.episodes[ref.index], ("events",)).events
-
-    def sim_state(self, ref: Ref) -> NDArray[np.float64]:
-        """State of the simulator (steps + 1, n) at every control step."""
-        return self.dataset.load(self.dataset.episodes[ref.index], ("sim_state",)).sim_state
 
     def close(self) -> None:
         """Close all files; reading opens them again."""
