@@ -18,21 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aim.data.action_space import ActionSpace, mark_deltas
-from aim.data.checks import EpisodeNumbers, check_motions
-from aim.data.mapping import (
-    RobotMapping,
-    find_angle_jump,
-    find_far_target,
-    nearest_turn,
-    unwrap_angles,
-)
+from aim.data.clock import check_clock, print_clock_note
+from aim.data.conversion import EpisodeNumbers, convert_rows
+from aim.data.mapping import RobotMapping
+from aim.data.motion_checks import check_motions
 from aim.data.reader import DatasetInfo, Motion, Ref
-from aim.data.recorded import EpisodeRows, RecordedSet, Rows, find_channels
+from aim.data.recorded import RecordedSet, describe_numbers, find_channels
 from aim.data.resample import count_pictures, find_frame, resample_actions, resample_positions
 from aim.util import console
 from sim.types import CONTROL_HZ, UserError
 
-CLOCK_TOLERANCE_FRAMES = 0.45  # how far a timestamp may be from its frame number, unless the mapping says otherwise
 MAX_FILE_NOTES = 20  # that are printed of one set
 
 
@@ -124,7 +119,7 @@ def read_recorded(
     _raise_problems(recorded, problems, len(chosen))
     numbers.sort(key=lambda each: each.number)
     _check_ranges(recorded, mapping, numbers)
-    _tell_clocks(recorded, clocks)
+    print_clock_note(recorded, clocks)
     notes = file_notes[:MAX_FILE_NOTES]
     if len(file_notes) > MAX_FILE_NOTES:
         notes.append(f"{len(file_notes) - MAX_FILE_NOTES} more such notes on files")
@@ -173,67 +168,6 @@ def choose_episodes(
     return chosen
 
 
-def check_clock(recorded: RecordedSet, mapping: RobotMapping, number: int, rows: EpisodeRows) -> float:
-    """Largest deviation in seconds of an episode's timestamps from frame / fps, beside a constant offset.
-
-    `UserError` saying where and how far, where it is above the tolerance.
-    """
-    error, frame, tolerance = measure_clock_error(recorded.fps, rows, mapping.clock_tolerance_s)
-    if not error <= tolerance:
-        where = f"{recorded.path}: episode {number}: timestamp is not frame_index / {recorded.fps:g}"
-        said = f"{where}: {error * 1e3:.1f} ms off at frame {frame}, {tolerance * 1e3:.1f} ms are allowed"
-        raise UserError(f"{said}; [clock] tolerance_s in the mapping allows more")
-    return error
-
-
-def measure_clock_error(fps: float, rows: EpisodeRows, tolerance_s: float | None) -> tuple[float, int, float]:
-    """Largest deviation in seconds of timestamps from frame / fps, at which frame, and what is allowed.
-
-    A constant offset counts for nothing. It is the middle of the deviations: the first stamp may jitter like any other.
-    """
-    tolerance = CLOCK_TOLERANCE_FRAMES / fps if tolerance_s is None else tolerance_s
-    if rows.timestamps is None:
-        return 0.0, 0, tolerance
-    apart = rows.timestamps - np.arange(len(rows.timestamps)) / fps
-    finite = apart[np.isfinite(apart)]
-    middle = (finite.max() + finite.min()) / 2 if len(finite) else 0.0
-    apart = np.abs(apart - middle)
-    frame = int(np.argmax(np.where(np.isfinite(apart), apart, np.inf)))
-    return float(apart[frame]), frame, tolerance
-
-
-def convert_rows(recorded: RecordedSet, mapping: RobotMapping, number: int, rows: EpisodeRows) -> EpisodeNumbers:
-    """Numbers of an episode in our units; `UserError` naming episode, feature and channel where one cannot be."""
-    where = f"{recorded.path}: episode {number}"
-    state = _pick_channels(recorded, rows, mapping.state, mapping.state_channels, where)
-    action = _pick_channels(recorded, rows, mapping.action, mapping.action_channels, where)
-    state, action = mapping.state_from_set(state), mapping.action_from_set(action)
-    state = unwrap_angles(state, mapping.wraps_state)
-    kinds, paired = mapping.action_kinds, len(mapping.names) if mapping.state else 0
-    wraps = mapping.wraps_action & ~mark_deltas(kinds)
-    action = np.concatenate(
-        [
-            nearest_turn(action[:, :paired], state[:, :paired], wraps[:paired]),
-            unwrap_angles(action[:, paired:], wraps[paired:]),
-        ],
-        axis=1,
-    )
-    is_joint = np.array([kind == "joint_position" for kind in mapping.state_kinds[:paired]], bool)
-    is_target = np.array([kind == "joint_position" for kind in kinds], bool)
-    advice = "list it in [joints] wrap"
-    jump = find_angle_jump(state[:, :paired], is_joint, mapping.names)
-    if jump:
-        raise UserError(f"{where}: {' and '.join(mapping.state)} {jump}; {advice}")
-    jump = find_angle_jump(action, is_target, mapping.action_labels)
-    jump = jump or find_far_target(action[:, :paired], state[:, :paired], is_target[:paired], mapping.names)
-    if jump and np.abs(state[:, :paired][:, is_joint]).max(initial=0.0) < 2 * np.pi:
-        raise UserError(f"{where}: {' and '.join(mapping.action)} {jump}; {advice}")
-    words = rows.tasks[0] if rows.tasks else mapping.text
-    if not words:
-        raise UserError(f'{where} names no task; give the mapping [text] default = "..."')
-    return EpisodeNumbers(number, state, action, words)
-
-
 def measure_space(
     names: Sequence[str], kinds: Sequence, parts: Sequence[NDArray[np.float32]]
 ) -> ActionSpace:  # fmt: skip
@@ -247,30 +181,6 @@ def measure_space(
     return ActionSpace(
         tuple(names), tuple(kinds), tuple(low.tolist()), tuple(high.tolist()), tuple(speed.tolist()), CONTROL_HZ
     )
-
-
-def describe_numbers(numbers: Sequence[int]) -> str:
-    """Numbers in rising order as text, runs as FIRST-LAST."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
-
-
-def _pick_channels(
-    recorded: RecordedSet, rows: EpisodeRows, features: Sequence[str], channels: Sequence[str], where: str
-) -> Rows:
-    length = len(next(iter(rows.values.values())))
-    vector = np.concatenate([np.zeros((length, 0)), *(rows.values[feature] for feature in features)], axis=1)
-    picked = vector[:, find_channels(recorded.vectors, features, channels)]
-    bad = np.argwhere(~np.isfinite(picked))
-    if len(bad):
-        said = f"{' and '.join(features)} {channels[bad[0, 1]]!r} is not finite at frame {bad[0, 0]}"
-        raise UserError(f"{where}: {said}")
-    return picked
 
 
 def _raise_problems(recorded: RecordedSet, problems: dict[int, UserError], count: int) -> None:
@@ -291,14 +201,6 @@ def _check_ranges(recorded: RecordedSet, mapping: RobotMapping, numbers: Sequenc
         wrong = mapping.find_range_error(part, low.min(0), high.max(0))
         if wrong:
             raise UserError(f"{recorded.path}: {wrong}; mend the mapping")
-
-
-def _tell_clocks(recorded: RecordedSet, clocks: dict[int, float]) -> None:
-    """Note the largest deviation of timestamps, where it is above a tenth of a frame."""
-    worst = max(clocks, key=lambda number: clocks[number])
-    if clocks[worst] * recorded.fps > CLOCK_TOLERANCE_FRAMES / 5:
-        said = f"timestamps deviate by up to {clocks[worst] * 1e3:.1f} ms (episode {worst})"
-        console.print_note(f"{recorded.path}: {said} from frame numbers, which are what is read")
 
 
 def _describe_fit(recorded: RecordedSet, mapping: RobotMapping, numbers: Sequence[EpisodeNumbers]) -> list[str]:

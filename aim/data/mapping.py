@@ -8,7 +8,7 @@ that a robot can be driven by what was learned from its recordings.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,7 +19,6 @@ from aim.data.image_fit import ImageFit, fit_images
 from aim.data.recorded import Rows
 
 UNITS = {"degrees": math.pi / 180.0, "radians": 1.0}
-TURN_RAD = 2 * math.pi
 MAX_REACH = 4 * math.pi  # radians or metres: no joint of an arm is further out, nor its hand
 RANGE_TOLERANCE = 0.5  # of its stroke: how far outside its range a gripper may be read
 
@@ -190,33 +189,3 @@ class RobotMapping:
         if name in self.scale:
             return self.scale[name].state if part == "state" else self.scale[name].action
         return (UNITS[self.units] if kind in ("joint_position", "joint_delta") else 1.0), 0.0
-
-
-def unwrap_angles(rows: Rows, wraps: NDArray[np.bool_]) -> Rows:
-    """Angles (frames d) without jumps of a whole turn, channel by channel where `wraps` (d,) says so."""
-    return np.where(wraps, np.unwrap(rows, axis=0), rows)
-
-
-def nearest_turn(targets: Rows, measured: Rows, wraps: NDArray[np.bool_]) -> Rows:
-    """Targets (frames d) moved by whole turns to within half a turn of the measured angles, where `wraps` says so."""
-    return np.where(wraps, targets - TURN_RAD * np.round((targets - measured) / TURN_RAD), targets)
-
-
-def find_angle_jump(rows: Rows, is_angle: NDArray[np.bool_], names: Sequence[str]) -> str:
-    """Where a joint turns by over half a turn from a row (frames d) to the next, in words; "" if nowhere."""
-    jumps = (np.abs(np.diff(rows, axis=0)) > math.pi) & is_angle
-    if not jumps.any():
-        return ""
-    row, channel = np.argwhere(jumps)[0]
-    turn = abs(rows[row + 1, channel] - rows[row, channel])
-    return f"{names[channel]!r} jumps by {turn:.1f} radians after frame {row}"
-
-
-def find_far_target(action: Rows, state: Rows, is_angle: NDArray[np.bool_], names: Sequence[str]) -> str:
-    """Where a target lies over half a turn from the measured joint, in words; "" if nowhere."""
-    far = (np.abs(action - state) > math.pi) & is_angle
-    if not far.any():
-        return ""
-    row, channel = np.argwhere(far)[0]
-    turn = abs(action[row, channel] - state[row, channel])
-    return f"{names[channel]!r} is {turn:.1f} radians from the measured joint at frame {row}"

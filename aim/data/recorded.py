@@ -86,6 +86,17 @@ class RecordedSet(Protocol):
         ...
 
 
+def describe_numbers(numbers: Sequence[int]) -> str:
+    """Numbers in rising order as text, runs as FIRST-LAST."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
 def find_channels(vectors: Mapping[str, VectorFeature], features: Sequence[str], channels: Sequence[str]) -> list[int]:
     """Places of named channels in the vector that `features` make one behind another.
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from aim.data.mapped import describe_numbers, measure_clock_error
-from aim.data.recorded import EpisodeRows, RecordedSet
+from aim.data.clock import measure_clock_error
+from aim.data.recorded import EpisodeRows, RecordedSet, describe_numbers
 from sim.types import UserError
 
 FRAMES_AT_ONCE = 32

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from aim.data.action_space import OTHER_KINDS, ChannelKind, is_delta
-from aim.data.checks import CLEAR_DIFFERENCE, MAX_GAIN_ERROR, Following, measure_following
 from aim.data.mapping import MAX_REACH, UNITS
+from aim.data.motion_checks import CLEAR_DIFFERENCE, MAX_GAIN_ERROR, Following, measure_following
 from aim.data.recorded import EpisodeRows, RecordedSet, Rows
 from sim.types import UserError
 

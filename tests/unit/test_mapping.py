@@ -14,15 +14,8 @@ from hypothesis.extra import numpy as arrays
 from lerobot_set import TOML
 
 from aim.data import mapping_file
-from aim.data.mapping import (
-    CameraMapping,
-    ChannelRange,
-    RobotMapping,
-    find_angle_jump,
-    find_far_target,
-    nearest_turn,
-    unwrap_angles,
-)
+from aim.data.conversion import find_angle_jump, find_far_target, nearest_turn, unwrap_angles
+from aim.data.mapping import CameraMapping, ChannelRange, RobotMapping
 from aim.data.mapping_file import parse_mapping
 from sim.types import UserError
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from aim.data.action_space import OTHER_KINDS, is_delta
+from aim.data.conversion import EpisodeNumbers
 from aim.data.mapping import RobotMapping
 from aim.data.recorded import Rows
 from sim.types import UserError
@@ -30,16 +31,6 @@ MIN_JUMP_SHARE = 0.2  # of a channel's range, within one frame
 MIN_JUMP_SPEED = 3.0  # rad/s or m/s
 JUMP_OVER_USUAL = 8.0  # times the 98 % quantile of the channel's steps
 USUAL_QUANTILE = 0.98
-
-
-@dataclass(frozen=True)
-class EpisodeNumbers:
-    """States (frames s) and actions (frames d) of an episode in our units, at the set's rate."""
-
-    number: int
-    state: Rows
-    action: Rows
-    instruction: str
 
 
 @dataclass(frozen=True)

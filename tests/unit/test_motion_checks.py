@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from aim.data.action_space import ChannelKind
-from aim.data.checks import EpisodeNumbers, check_motions
+from aim.data.conversion import EpisodeNumbers
 from aim.data.mapping import CameraMapping, RobotMapping
+from aim.data.motion_checks import check_motions
 from sim.types import UserError
 
 FPS, CHANNELS = 30.0, 3
