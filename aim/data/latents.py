@@ -1,4 +1,4 @@
-"""Pictures of a dataset at the sizes of a codec's views, and the cache of their tokens.
+"""Tokens of the pictures of a dataset, and their cache.
 
 The cache is one folder a codec and dataset, named after both, so that neither can change unnoticed. Tokens are kept in
 half precision, a few kilobytes an instant, in files that are mapped into memory while a model trains.
@@ -17,22 +17,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aim.config import CodecConfig, DataConfig, View, build_token_grid, compute_token_channels
+from aim.config import CodecConfig, DataConfig, build_token_grid, compute_token_channels
 from aim.data import latent_files, source
-from aim.data.source import Data, R, Ref, Shown, Source
-from aim.data.synthetic_maps import draw_maps
+from aim.data.source import Data, Ref, Source
+from aim.data.view_pictures import ViewPictures, make_black_maps, read_view_pictures
 from aim.model import canvas
-from aim.model.image_codec import STREAM_KINDS, Kind, PictureCodec, resize_pictures
+from aim.model.image_codec import STREAM_KINDS, Kind, PictureCodec
 from aim.util import console, machine
 from sim.types import UserError
-
-Pictures = Mapping[tuple[int, Kind], Tensor]  # (view, kind) -> uint8 (r h w 3)
 
 UNSHIFTED = DataConfig()  # one version, nothing moved
 GIB = 2**30
 BLOCK_PICTURES = 4096  # written at once: what a coding that is stopped has to do again
 ENCODE_BATCH_FRAMES = 64  # instants coded together
-FEW = 8  # pictures held at full size: an episode of a camera would be gigabytes, and few stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -62,52 +59,9 @@ def with_points(latents: Latents, data: Data, config: CodecConfig) -> Latents:
     return replace(latents, points=torch.stack(versions))
 
 
-def pictures(data: Shown[R], ref: R, config: CodecConfig, frames: Sequence[int]) -> Pictures:
-    """Return pictures and maps of an episode at the sizes of the codec's views; maps are black where it has none."""
-    parts = [frames[i : i + FEW] for i in range(0, len(frames), FEW)]
-    return {
-        (index, kind): torch.cat([_sized(data, ref, view, kind, part) for part in parts])
-        for index, view in enumerate(config.views)
-        for kind in STREAM_KINDS
-    }
-
-
-def _sized(data: Shown[R], ref: R, view: View, kind: Kind, frames: Sequence[int]) -> Tensor:
-    found = (data.pictures if kind == "rgb" else data.maps)(ref, view.name, frames)
-    return black(view, len(frames)) if found is None else resize_pictures(torch.from_numpy(found), view)
-
-
-def black(view: View, count: int) -> Tensor:
-    """Return maps (count h w 3) of a view on which nothing is wanted."""
-    return torch.zeros(count, view.height, view.width, 3, dtype=torch.uint8)
-
-
 def black_tokens(codec: PictureCodec) -> Tensor:
     """Return the tokens (1 n c) of maps on which nothing is wanted: those of a dataset without maps."""
-    return codec.encode([black(view, 1) for view in codec.config.views], "map")
-
-
-def some_pictures(data: Source, refs: Sequence[Ref], config: CodecConfig, count: int, seed: int) -> Pictures:
-    """Return about `count` instants, spread evenly over the episodes `refs`, at random times.
-
-    They are for teaching a codec: where a dataset has no maps, `aim.data.synthetic_maps` stand in their place.
-    """
-    draw = np.random.default_rng([seed, 11])
-    share = -(-count // len(refs))
-    if share == 1:
-        refs = [refs[i] for i in sorted(draw.choice(len(refs), count, replace=False))]
-    parts = []
-    for ref in refs:
-        frames = np.sort(draw.choice(ref.pictures, min(share, ref.pictures), replace=False))
-        parts.append(pictures(data, ref, config, frames.tolist()))
-    found = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
-    return found if data.has_maps else {**found, **_drawn(config, len(found[0, "rgb"]), seed)}
-
-
-def _drawn(config: CodecConfig, count: int, seed: int) -> Pictures:
-    draw = np.random.default_rng([seed, 13])
-    views = enumerate(config.views)
-    return {(i, "map"): torch.from_numpy(draw_maps(count, view.height, view.width, draw)) for i, view in views}
+    return codec.encode([make_black_maps(view, 1) for view in codec.config.views], "map")
 
 
 def drawn_shifts(data: Source, config: DataConfig, views: int) -> Tensor:
@@ -232,12 +186,12 @@ def identity(codec: PictureCodec, data: Source, config: DataConfig) -> str:
     return sha.hexdigest()[:16]
 
 
-def _ahead(data: Source, refs: Sequence[Ref], config: CodecConfig) -> Iterator[Pictures]:
+def _ahead(data: Source, refs: Sequence[Ref], config: CodecConfig) -> Iterator[ViewPictures]:
     with ThreadPoolExecutor(1) as reader:
-        waiting = [reader.submit(pictures, data, ref, config, range(ref.pictures)) for ref in refs[:1]]
+        waiting = [reader.submit(read_view_pictures, data, ref, config, range(ref.pictures)) for ref in refs[:1]]
         for ref in [*refs[1:], None]:
             ready = waiting.pop()
             if ref is not None:
                 ready.result()  # one reader at a time: the files of a dataset are not made for more
-                waiting.append(reader.submit(pictures, data, ref, config, range(ref.pictures)))
+                waiting.append(reader.submit(read_view_pictures, data, ref, config, range(ref.pictures)))
             yield ready.result()

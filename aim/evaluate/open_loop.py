@@ -19,6 +19,7 @@ from aim.data import latents, loader
 from aim.data.latents import Latents
 from aim.data.loader import Loader, Windows
 from aim.data.source import Source
+from aim.data.view_pictures import read_view_pictures
 from aim.evaluate import prediction_metrics
 from aim.model.batch import Sample, move_batch
 from aim.model.flow import RowNoise
@@ -156,7 +157,7 @@ def encode_windows(
             frame_numbers = np.clip(frame_numbers, 0, ref.pictures - 1)
             frames, positions = np.unique(frame_numbers, return_inverse=True)
             positions = torch.from_numpy(positions.reshape(frame_numbers.shape))[:, past:]
-            pictures_by_view = latents.pictures(source, ref, codec.config, frames.tolist())
+            pictures_by_view = read_view_pictures(source, ref, codec.config, frames.tolist())
             for kind in STREAM_KINDS:
                 coded = codec.encode([pictures_by_view[view, kind] for view in range(len(codec.config.views))], kind)
                 tokens[kind][torch.from_numpy(starts[episode] + frames)] = coded.half().cpu()

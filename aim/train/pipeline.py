@@ -26,6 +26,7 @@ from aim.data import latents, loader, transforms
 from aim.data import source as sources
 from aim.data.source import Data, Ref, Source
 from aim.data.transforms import Transform
+from aim.data.view_pictures import sample_view_pictures
 from aim.model import canvas
 from aim.model.image_codec import PictureCodec
 from aim.train import checkpoint, distributed, out_of_memory, pretrained, provenance, stage1
@@ -217,10 +218,10 @@ def _load_or_train_codec(
     if run.weights:
         codec = pretrained.build_codec(run, half=device.type == "cuda").to(device).eval()
     else:
-        frames = latents.some_pictures(source, training_refs, run.codec, NUM_CODEC_INSTANTS, seed)
+        frames = sample_view_pictures(source, training_refs, run.codec, NUM_CODEC_INSTANTS, seed)
         codec = codec_training.train_codec(run, frames, device, log)
     quality = codec_training.measure_quality(
-        codec, latents.some_pictures(source, held_out_refs, run.codec, NUM_QUALITY_INSTANTS, seed + 1)
+        codec, sample_view_pictures(source, held_out_refs, run.codec, NUM_QUALITY_INSTANTS, seed + 1)
     )
     log.write("codec", dataclasses.asdict(quality))
     for warning in codec_training.list_warnings(quality):

@@ -22,6 +22,7 @@ from aim.data.mapped import read_recorded
 from aim.data.mapping import RobotMapping
 from aim.data.mapping_file import mapping_from_json, parse_mapping
 from aim.data.source import Source
+from aim.data.view_pictures import sample_view_pictures
 from aim.evaluate import open_loop
 from aim.model.image_codec import Codec
 from aim.policy import load_policy
@@ -94,7 +95,7 @@ def test_no_row_of_a_set_without_maps_has_one(data: Source) -> None:
 
 def test_a_codec_without_maps_is_taught_with_drawn_ones(data: Source) -> None:
     config = presets.tiny(data.robot, data.cameras, 3, 3).codec
-    seen, again, other = (latents.some_pictures(data, data.episodes, config, 40, seed) for seed in (0, 0, 1))
+    seen, again, other = (sample_view_pictures(data, data.episodes, config, 40, seed) for seed in (0, 0, 1))
     for view in range(2):
         assert seen[view, "map"].shape == (*seen[view, "rgb"].shape[:1], *seen[view, "rgb"].shape[1:])
         assert torch.equal(seen[view, "map"], again[view, "map"])

@@ -12,10 +12,11 @@ from toy import CAMERAS, JOINTS, SAY, dataset, episode
 
 from aim import presets
 from aim.config import Run
-from aim.data import latents, loader
+from aim.data import loader
 from aim.data.latents import Latents
 from aim.data.loader import Loader, Motions, Windows, Words
 from aim.data.transforms import Scale, Transform
+from aim.data.view_pictures import read_view_pictures
 from aim.train import schedule
 from sim.types import UserError
 
@@ -82,7 +83,7 @@ def test_a_dataset_on_the_disk_gives_its_own_numbers(tmp_path: Path) -> None:
     np.testing.assert_array_equal(moves.action, np.concatenate([e.action for e in made]))
     np.testing.assert_array_equal(moves.state, np.concatenate([e.state[:-1] for e in made]))
     assert (every.episode.tolist(), every.picture.tolist()) == ([0, 0, 0, 1, 1, 1], [0, 1, 2, 0, 1, 2])
-    seen = latents.pictures(data, data.episodes[1], RUN.codec, [2, 0])
+    seen = read_view_pictures(data, data.episodes[1], RUN.codec, [2, 0])
     np.testing.assert_array_equal(seen[1, "map"], made[1].maps["left_wrist"][[2, 0]])
     assert seen[0, "rgb"].shape == (2, 64, 64, 3)
     transform = loader.fit_transform(RUN, moves, every, data)
