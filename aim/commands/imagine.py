@@ -5,6 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 FIGURES_FILE, FUTURES_FILE, MISSES_FILE = "result.json", "futures.webp", "misses.png"
+ACTION_ERROR_WORDS = {  # figure -> what it is of, and its unit
+    "joint_error_rad": ("joints", "rad"),
+    "joint_chunk_error_rad": ("joints' moves over a chunk", "rad"),
+    "ee_error_m_or_rad": ("poses", "m or rad"),
+    "ee_chunk_error_m_or_rad": ("hands' moves over a chunk", "m or rad"),
+    "gripper_error_stroke": ("grippers", "of the stroke"),
+}
 
 
 def imagine_futures(
@@ -71,7 +78,6 @@ def imagine_futures(
     if num_shared:
         console.print_note(f"note: the policy learned from {num_shared} of these {len(source.episodes)} episodes")
     truth, prediction = open_loop.predict_windows(learned, source, windows, seed, true_maps)
-    transform = learned.transform
     figures = {
         "policy": str(policy),
         "data": str(data),
@@ -85,7 +91,7 @@ def imagine_futures(
         "video_steps": num_video_steps,
         "action_steps": num_action_steps,
         "true_maps": true_maps,
-        **open_loop.compute_metrics(truth, prediction, transform.joints, transform.action.moves),
+        **open_loop.compute_metrics(truth, prediction, source.info.action.kinds, learned.transform.action.moves),
         "film": None,
         "sheet": None,
     }
@@ -114,16 +120,15 @@ def format_figures(figures: dict) -> list[str]:
         f"(95 % interval {100 * figures['peak_ci95'][0]:.1f} to {100 * figures['peak_ci95'][1]:.1f}); "
         f"{100 * figures['places_found']:.1f} % of the places found"
     )  # fmt: skip
-    joints = "joints: none moves"
-    if figures["joint_error_rad"] is not None:
-        still = f"standing still {figures['joint_error_rad_still']:.4f}"
-        joints = f"joints off by {figures['joint_error_rad']:.4f} rad, {still}"
-    elif figures["gripper_error_stroke"] is not None:
-        joints = f"grippers and displacements off by {figures['gripper_error_stroke']:.4f}"
+    errors = []
+    for name, (what, unit) in ACTION_ERROR_WORDS.items():
+        if figures[name] is not None:
+            still = "" if (value := figures[f"{name}_still"]) is None else f", standing still {value:.4f}"
+            errors.append(f"{what} off by {figures[name]:.4f} {unit}{still}")
     return [
         f"pictures: {format_db('psnr')}; the present repeated {format_db('psnr_copy')}; "
         f"the codec alone {format_db('psnr_codec')}",
         f"where they changed: {format_db('psnr_changed')}; the present repeated {format_db('psnr_copy_changed')}",
         peaks,
-        joints,
+        "; ".join(errors) or "actions: nothing moves",
     ]

@@ -94,7 +94,7 @@ class Transform:
         return absolute(self.action.unnormalise(kept), self.hold(state), self.joints)
 
     def state_in(self, state: Array) -> Array:
-        """Return measured states (... d) in the model's numbers, held within ±BEYOND."""
+        """Return measured states (... d) in the model's numbers, held within ±MAX_SCALED_VALUE."""
         return np.clip(self.state.normalise(state), -MAX_SCALED_VALUE, MAX_SCALED_VALUE)
 
 

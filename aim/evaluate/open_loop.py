@@ -16,6 +16,7 @@ from torch import Tensor
 
 from aim.config import Run
 from aim.data import latents, loader
+from aim.data.action_space import ChannelKind
 from aim.data.latents import Latents
 from aim.data.loader import Loader, Windows
 from aim.data.source import Source
@@ -42,7 +43,7 @@ class GroundTruth:
     rgb: Views
     map: Views | None
     episode: tuple[int, ...]  # which windows belong together
-    state: Tensor  # (r d) actions that hold the robot where it was measured
+    state: Tensor  # (r d) actions that hold the robot where it was measured; not a number where nothing measures it
     action: Tensor  # (r k d) demonstrated
 
 
@@ -92,22 +93,27 @@ def predict_windows(
             predictions.append(_predict_batch(policy, sample, names, seed, true_maps))
             bar.step(len(part))
     state = moves.state[moves.starts[chosen.episode] + STEPS_PER_IMAGE * chosen.picture]
+    measured = source.info.action.is_delta | (np.asarray(source.references) >= 0)
+    hold = np.where(measured, policy.transform.hold(state), np.nan).astype(np.float32)
     denormalize = policy.transform.action_out
     names = policy.cameras
     truth = GroundTruth(
         now={name: pictures[i, "rgb"][:, 0] for i, name in enumerate(names)},
         rgb={name: pictures[i, "rgb"][:, 1:] for i, name in enumerate(names)},
         map={name: pictures[i, "map"][:, 1:] for i, name in enumerate(names)} if source.has_maps else None,
-        episode=tuple(chosen.episode.tolist()), state=torch.from_numpy(policy.transform.hold(state)),
+        episode=tuple(chosen.episode.tolist()), state=torch.from_numpy(hold),
         action=torch.from_numpy(denormalize(torch.cat(actions).numpy(), state)),
     )  # fmt: skip
     return truth, _concatenate(predictions, lambda z: torch.from_numpy(denormalize(z.numpy(), state)))
 
 
 def compute_metrics(
-    truth: GroundTruth, prediction: Prediction, joints: Sequence[bool], moves: Sequence[bool]
+    truth: GroundTruth, prediction: Prediction, kinds: Sequence[ChannelKind], moves: Sequence[bool]
 ) -> dict[str, object]:
-    """All open-loop metrics; None where there is nothing to compare. Peaks are those of the first view."""
+    """All open-loop metrics; None where there is nothing to compare. Peaks are those of the first view.
+
+    Errors of actions are told apart by the `kinds` of their channels.
+    """
     predictions = {
         "copy": repeat_present(truth),
         "codec": prediction.codec,
@@ -130,7 +136,7 @@ def compute_metrics(
         "changed_above": prediction_metrics.MIN_PIXEL_CHANGE,
         "changed_share": prediction_metrics.compute_changed_share(truth.now, truth.rgb),
         **maps,
-        **prediction_metrics.compute_action_errors(prediction.action, truth.action, truth.state, joints, moves),
+        **prediction_metrics.compute_action_errors(prediction.action, truth.action, truth.state, kinds, moves),
         "windows": len(truth.state),
     }
 

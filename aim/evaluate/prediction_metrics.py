@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from aim.data import peaks as places
+from aim.data.action_space import ChannelKind, is_delta
 from aim.data.peaks import MIN_PEAK_VALUE
 from aim.evaluate.intervals import clustered_wilson_interval
 
@@ -28,6 +29,11 @@ MAP_METRICS = (
     "peaks", "peak_within_8px", "peak_ci95", "peak_median_px", "peaks_missing", "places_found", "false_peaks",
     "maps_without_peak",
 )  # fmt: skip
+ACTION_ERRORS: Mapping[ChannelKind, str] = {
+    "joint_position": "joint_error_rad", "joint_delta": "joint_chunk_error_rad",
+    "ee_pose": "ee_error_m_or_rad", "ee_delta": "ee_chunk_error_m_or_rad",
+    "gripper": "gripper_error_stroke",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -150,20 +156,27 @@ def select_worst(errors: Iterable[PeakError], count: int) -> list[PeakError]:
 
 
 def compute_action_errors(
-    predicted: Tensor, demonstrated: Tensor, state: Tensor, joints: Sequence[bool], moves: Sequence[bool]
+    predicted: Tensor, demonstrated: Tensor, hold: Tensor, kinds: Sequence[ChannelKind], moves: Sequence[bool]
 ) -> dict[str, float | None]:
-    """Mean absolute errors of action chunks (r k d) in radians and in fractions of the gripper stroke.
+    """Mean absolute errors of action chunks (r k d) by ACTION_ERRORS, None for a kind that no moving channel has.
 
-    "_still" is the error of staying at the measured state (r d). Channels that never move do not count.
+    Positions and grippers are compared step by step; of displacements the sums over a chunk. "_still" is the error of
+    the action that holds the robot where it was measured (r d), over the channels where it is finite: those that are
+    measured. Channels that never move do not count.
     """
-    joint, counts = torch.tensor(joints), torch.tensor(moves)
-    errors = {"": (predicted - demonstrated).abs(), "_still": (state[:, None] - demonstrated).abs()}
-    kinds = {"joint_error_rad": joint & counts, "gripper_error_stroke": ~joint & counts}
-    return {
-        kind + name: float(value[..., which].double().mean()) if which.any() else None
-        for kind, which in kinds.items()
-        for name, value in errors.items()
-    }
+    found: dict[str, float | None] = {}
+    for kind, name in ACTION_ERRORS.items():
+        counts = torch.tensor([one == kind and moved for one, moved in zip(kinds, moves, strict=True)])
+        held = counts & hold.isfinite().all(0)
+        found[name] = _average_error((predicted - demonstrated)[..., counts], is_delta(kind))
+        found[f"{name}_still"] = _average_error((hold[:, None] - demonstrated)[..., held], is_delta(kind))
+    return found
+
+
+def _average_error(error: Tensor, is_summed: bool) -> float | None:
+    """Mean absolute error (r k d), of steps or of the sums over a chunk; None without channels."""
+    total = error.double().sum(1) if is_summed else error.double()
+    return float(total.abs().mean()) if error.shape[-1] else None
 
 
 def _pool_errors(errors: Iterable[SquaredError]) -> SquaredError:

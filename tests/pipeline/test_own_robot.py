@@ -144,9 +144,12 @@ def test_state_and_action_of_different_widths_train(place: Path, tmp_path: Path,
     policy = load_policy(tmp_path / "run", video_steps=1, action_steps=1)
     found, prediction = open_loop.predict_windows(policy, data, 3, 0)
     assert prediction.action.shape == found.action.shape == (3, run.model.chunk, run.model.action_dim)
-    figures = open_loop.compute_metrics(found, prediction, policy.transform.joints, policy.transform.action.moves)
+    figures = open_loop.compute_metrics(found, prediction, data.info.action.kinds, policy.transform.action.moves)
     assert all(value is None or np.isfinite(value) for name, value in figures.items() if "error" in name)
-    assert any("off by" in line or "none moves" in line for line in format_figures(figures))
+    joints = [place for place, kind in zip(data.references, data.info.action.kinds, strict=True) if kind != "gripper"]
+    assert (figures["joint_error_rad"] is None) == (not joints)
+    assert (figures["joint_error_rad_still"] is None) == (max(joints, default=-1) < 0), "not known where not measured"
+    assert any("off by" in line or "nothing moves" in line for line in format_figures(figures))
 
 
 @pytest.mark.slow

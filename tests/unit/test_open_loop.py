@@ -13,14 +13,16 @@ from torch import Tensor
 from toy import CAMERAS, JOINTS, dataset, episode
 
 from aim import presets
+from aim.commands.imagine import ACTION_ERROR_WORDS
 from aim.config import Run
 from aim.data import latents, loader, source
+from aim.data.action_space import CHANNEL_KINDS, MEASURED_KINDS, ChannelKind
 from aim.data.loader import Loader, Windows
 from aim.data.source import Source
 from aim.evaluate import open_loop, prediction_figures, prediction_metrics
 from aim.evaluate.intervals import wilson_interval
 from aim.evaluate.open_loop import GroundTruth, Prediction
-from aim.evaluate.prediction_metrics import PeakError
+from aim.evaluate.prediction_metrics import ACTION_ERRORS, PeakError
 from aim.model.image_codec import Codec
 from aim.model.world_action_model import WorldActionModel
 from aim.policy import LearnedPolicy
@@ -168,12 +170,33 @@ def test_action_errors_keep_joints_and_grippers_apart() -> None:
     state = torch.tensor([[1.0, 2.0, 0.5, 7.0]])
     demonstrated = state[:, None] + torch.tensor([0.1, -0.3, 0.5, 5.0]).expand(1, 6, 4)
     guess = demonstrated + torch.tensor([0.02, -0.04, 0.25, 9.0])
-    joints, moves = (True, True, False, True), (True, True, True, False)
-    found = prediction_metrics.compute_action_errors(guess, demonstrated, state, joints, moves)
-    expected = {"joint_error_rad": 0.03, "joint_error_rad_still": 0.2}
+    kinds: list[ChannelKind] = ["joint_position", "joint_position", "gripper", "joint_position"]
+    moves = (True, True, True, False)
+    found = prediction_metrics.compute_action_errors(guess, demonstrated, state, kinds, moves)
+    expected: dict[str, float | None] = {
+        f"{name}{end}": None for name in ACTION_ERRORS.values() for end in ("", "_still")
+    }
+    expected |= {"joint_error_rad": 0.03, "joint_error_rad_still": 0.2}
     assert found == pytest.approx({**expected, "gripper_error_stroke": 0.25, "gripper_error_stroke_still": 0.5})
-    still = prediction_metrics.compute_action_errors(guess, demonstrated, state, joints, (True, True, False, False))
+    still = prediction_metrics.compute_action_errors(guess, demonstrated, state, kinds, (True, True, False, False))
     assert still["gripper_error_stroke"] is None
+    unmeasured = state * torch.tensor([1.0, torch.nan, torch.nan, 1.0])
+    blind = prediction_metrics.compute_action_errors(guess, demonstrated, unmeasured, kinds, moves)
+    assert blind == pytest.approx(found | {"joint_error_rad_still": 0.1, "gripper_error_stroke_still": None})
+
+
+@pytest.mark.parametrize("kind", CHANNEL_KINDS)
+def test_action_errors_are_named_by_the_kind_of_channel(kind: ChannelKind) -> None:
+    """Errors of displacements are those of their sums over a chunk: noise that cancels moves nothing astray."""
+    steps, is_delta = 6, kind in MEASURED_KINDS
+    noise = 0.3 * torch.tensor([1.0, -1.0]).repeat(steps // 2)[None, :, None]
+    demonstrated, hold = torch.full((1, steps, 1), 0.2), torch.zeros(1, 1)
+    found = prediction_metrics.compute_action_errors(demonstrated + noise + 0.01, demonstrated, hold, [kind], [True])
+    name = ACTION_ERRORS[kind]
+    assert found[name] == pytest.approx(steps * 0.01 if is_delta else 0.3)
+    assert found[f"{name}_still"] == pytest.approx(steps * 0.2 if is_delta else 0.2)
+    assert {key for key, value in found.items() if value is not None} == {name, f"{name}_still"}
+    assert set(ACTION_ERROR_WORDS) == set(ACTION_ERRORS.values())
 
 
 @pytest.mark.parametrize(("count", "total"), [(1, 5), (7, 100), (30, 30), (128, 150), (50, 20)])
@@ -230,7 +253,8 @@ def test_imagining_measures_every_variant(policy: LearnedPolicy, data: Source) -
 
 def figures(truth: GroundTruth, guess: Prediction, policy: LearnedPolicy) -> dict:
     transform = policy.transform
-    return open_loop.compute_metrics(truth, guess, transform.joints, transform.action.moves)
+    kinds: list[ChannelKind] = ["joint_position" if joint else "gripper" for joint in transform.joints]
+    return open_loop.compute_metrics(truth, guess, kinds, transform.action.moves)
 
 
 def test_the_truth_itself_is_perfect(data: Source) -> None:
