@@ -34,7 +34,9 @@ from aim.train.precision import ComputePrecision
 from aim.util.machine import MIB
 
 NUM_WARMUP_RUNS = 2  # runs that are not counted
-NUM_RANDOM_TEXT_TOKENS = 12  # tokens of a sentence that is made up; models that go on from Wan read `text.READ`
+NUM_RANDOM_TEXT_TOKENS = (
+    12  # tokens of a sentence that is made up; models that go on from Wan read `text.WAN_TEXT_TOKENS`
+)
 
 # dense FLOP/s in bfloat16 (vendors' data sheets); the first name that is part of the device's counts
 BF16_PEAK_FLOPS: Mapping[str, float] = MappingProxyType(
@@ -158,7 +160,7 @@ def time_chunk(
     compute_precision: ComputePrecision,
     recompute: bool = False,
 ) -> tuple[ChunkTiming, Tensor]:
-    """Timing of one chunk and its normalised actions (b k d), which equal those of `AIM.act`.
+    """Timing of one chunk and its normalised actions (b k d), which equal those of `WorldActionModel.sample_actions`.
 
     With `recompute` no keys and values are cached: every denoising step runs all that it attends to.
     """

@@ -168,7 +168,7 @@ def list_weight_sources(config: ModelConfig) -> dict[str, WeightSource]:
 
 
 def list_initializations(config: ModelConfig, names: Sequence[str]) -> dict[str, Initialization]:
-    """Return how those of our tensors, called `names`, begin that `table` does not have."""
+    """Return how those of our tensors `names` begin that are not in `list_weight_sources`."""
     known = list_weight_sources(config)
     return {name: _choose_initialization(name, config) for name in names if name not in known}
 
