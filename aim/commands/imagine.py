@@ -77,7 +77,7 @@ def imagine_futures(
         "data": str(data),
         "checkpoint": folder.name,
         "digest": checkpoint.compute_digest(folder),
-        "precision": learned.number,
+        "precision": learned.precision,
         "episodes": len(source.episodes),
         "episodes_learned_from": num_shared,
         "read_otherwise": differences,

@@ -183,7 +183,7 @@ def _predict_batch(
     draws = RowNoise(
         tuple(schedule.make_generator(seed, f"open loop {episode}", picture) for episode, picture in names)
     )
-    with precision.autocast(policy.number, policy.device):
+    with precision.autocast(policy.precision, policy.device):
         action, future = policy.model.sample_actions(
             sample.context, policy.video_steps, policy.action_steps, draws, policy.valid, True,
             sample.map if true_maps else policy.known_maps(len(names)),

@@ -129,7 +129,7 @@ def _parse_checkpoint(path: Path, requested_size: tuple[int, int] | None, device
             "video_steps": policy.video_steps,
             "action_steps": policy.action_steps,
             "policy_seed": policy_seed,
-            "precision": policy.number,
+            "precision": policy.precision,
             "device": policy.device.type,
         },
     )
@@ -149,7 +149,7 @@ def _make_learned_policy(
     loaded = _load_policy_cached(folder, device_name, digest, compute_precision)
     return LearnedPolicy(
         loaded.run, loaded.transform, loaded.codec, loaded.model, seed=policy_seed, imagine=batch.filmed,
-        number=loaded.number, worlds=batch.seeds,
+        precision=loaded.precision, worlds=batch.seeds,
     )  # fmt: skip
 
 
@@ -160,4 +160,4 @@ def _load_policy_cached(
     """Policy of a checkpoint, loaded once per process; the digest keeps other weights apart."""
     from aim.policy import load_policy
 
-    return load_policy(folder, device=device_name, number=compute_precision)
+    return load_policy(folder, device=device_name, precision=compute_precision)
