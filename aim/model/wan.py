@@ -206,7 +206,7 @@ def convert_to_wan(row: WeightSource, z: Tensor, config: ModelConfig) -> dict[st
     return {name: part.contiguous() for name, part in zip(row.wan, parts, strict=True)}
 
 
-def initial_value(start: Initialization, shape: torch.Size, ours: Mapping[str, Tensor], config: ModelConfig) -> Tensor:
+def initial_value(start: Initialization, shape: torch.Size, ours: Mapping[str, Tensor]) -> Tensor:
     """Return a tensor of this shape that is not Wan's, given those that are; not for "fresh" ones."""
     if start.kind == "copy":
         return ours[start.of].clone()
