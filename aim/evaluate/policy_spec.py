@@ -16,7 +16,7 @@ from aim.evaluate.plugin_policy import (
     make_plugin_policy,
 )
 from aim.evaluate.results import ResultsIdentity
-from sim import robots
+from sim import DEFAULT_ROBOT, robots
 from sim.envs.env import Env
 from sim.types import STEPS_PER_IMAGE, Policy, UserError
 
@@ -61,7 +61,7 @@ def parse_policy(
     if policy == RANDOM:
         return PolicySpec(RANDOM, _make_random_policy, size=size or (128, 128))
     if is_plugin_reference(policy):
-        body = robots.load_robot(robot or "aloha")
+        body = robots.load_robot(robot or DEFAULT_ROBOT)
         return PolicySpec(
             policy, functools.partial(_make_plugin, policy), compute_source_digest(policy), body.name,
             list_cameras(policy, body), size or (128, 128),
