@@ -193,17 +193,23 @@ class LearnedPolicy:
         )
 
     def _decode_future(self, future: PredictedFuture) -> dict[str, NDArray[np.uint8]]:
-        """Return the predicted pictures, and maps where the model has them, of every view."""
-        rgb = {} if future.rgb is None else self._decode_views(future.rgb, "rgb", "images")
-        return rgb if future.map is None else {**rgb, **self._decode_views(future.map, "map", "maps")}
-
-    def _decode_views(self, tokens: Tensor, kind: Kind, name: str) -> dict[str, NDArray[np.uint8]]:
-        """Return predicted pictures "images/head" (n f h w 3) of every view."""
-        rows, frames = tokens.shape[:2]
-        back = self.codec.decode(tokens.flatten(0, 1), kind)
+        """Predicted pictures "images/head" and maps "maps/head" (n f h w 3) of every view, as far as there are any."""
+        streams: tuple[tuple[str, Kind, Tensor | None], ...] = (
+            ("images", "rgb", future.rgb), ("maps", "map", future.map),
+        )  # fmt: skip
         return {
-            f"{name}/{camera}": p.unflatten(0, (rows, frames)).cpu().numpy()
-            for camera, p in zip(self.cameras, back, strict=True)
+            f"{name}/{camera}": pictures.numpy()
+            for name, kind, tokens in streams
+            if tokens is not None
+            for camera, pictures in self.decode_views(tokens, kind).items()
+        }
+
+    def decode_views(self, tokens: Tensor, kind: Kind) -> dict[str, Tensor]:
+        """Pictures (r f h w 3) of every view, on the CPU, decoded from tokens (r f n c)."""
+        decoded = self.codec.decode(tokens.flatten(0, 1), kind)
+        return {
+            camera: view.unflatten(0, tokens.shape[:2]).cpu()
+            for camera, view in zip(self.cameras, decoded, strict=True)
         }
 
     def _to_device(self, x: NDArray) -> Tensor:
