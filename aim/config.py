@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from sim.task.values import Bound
+from sim.task.values import Bound, list_values
 from sim.types import STEPS_PER_IMAGE, UserError
 
 SCHEMA = "aim.run/5"
@@ -249,7 +249,7 @@ def _check_ranges(section: object) -> None:
     """Raise `UserError` where a number of a section is not finite or outside the range of its annotation."""
     for name, hint in typing.get_type_hints(type(section), include_extras=True).items():
         value = vars(section)[name]
-        for number in value if isinstance(value, tuple) else (value,):
+        for number in list_values(value):
             for bound in _list_bounds(hint):
                 fits = math.isfinite(number) and bound.allows(number)
                 _require(fits, f"{name} must be a finite number {bound.describe()}, not {number!r}")

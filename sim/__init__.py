@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from sim.task.spec import Task
 
 __version__ = "0.1.0"
+DEFAULT_ROBOT = "aloha"
 
 
-def make(task: str | Task, robot: str | Embodiment = "aloha", **options: Any) -> Env:  # noqa: ANN401 - those of Env
+def make(task: str | Task, robot: str | Embodiment = DEFAULT_ROBOT, **options: Any) -> Env:  # noqa: ANN401 - those of Env
     """Return n worlds of a task on a robot, given by name or as values; keywords are those of `sim.envs.env.Env`."""
     from sim.envs.env import Env
     from sim.envs.gym import load_values

@@ -62,7 +62,7 @@ def benchmark_inference(
     from aim.policy import load_policy
     from aim.policy.learned import ACTION_STEPS, VIDEO_STEPS
     from aim.train import precision as numbers
-    from aim.util import machine
+    from aim.util import device_timing, machine
     from sim.types import UserError
 
     steps = speed.DenoisingSteps(
@@ -74,7 +74,7 @@ def benchmark_inference(
     run, torch_device = _resolve_run(preset, policy, robot), machine.resolve_device(device)
     if sentence and run.model.text_width != text.TEXT_EMBEDDING_DIM:
         raise UserError(f"{run.preset} reads the words of another encoder; give --sentence ''")
-    with speed.limit_threads(threads):
+    with device_timing.limit_threads(threads):
         machine_info = machine.describe_compute(torch_device)
         if policy is None:
             torch.manual_seed(0)
@@ -85,7 +85,7 @@ def benchmark_inference(
             codec, model = learned.codec, learned.model
         dtype_name = numbers.resolve_precision(precision, torch_device)
         numbers.cast_linear_weights(model, dtype_name)
-        speed.reset_peak_memory(torch_device)  # single precision is needed for loading alone
+        device_timing.reset_peak_memory(torch_device)  # single precision is needed for loading alone
         model.trunk.attention_backend = attention
         inputs = speed.make_inputs(run, batch, sentence, torch_device)
         if compile:
@@ -94,7 +94,7 @@ def benchmark_inference(
         recomputed = speed.median_timing(
             speed.time_chunks(model, codec, inputs, steps, dtype_name, max(1, samples // 4), recompute=True)
         )
-        memory = speed.measure_peak_memory_mib(torch_device)
+        memory = device_timing.measure_peak_memory_mib(torch_device)
     typical = speed.median_timing(timings)
     values = [1e3 * one.total for one in timings]
     figure = statistics.median(values)
@@ -151,14 +151,14 @@ def benchmark_training(
 
     from aim.evaluate import speed
     from aim.train import precision as numbers
-    from aim.util import machine
+    from aim.util import device_timing, machine
 
     run = _resolve_run(preset, None, robot)
     run = replace(run, train=replace(run.train, batch_size=run.train.batch_size if batch is None else batch))
     _check_positive(batch=run.train.batch_size, steps=steps)
     torch_device, checkpointing = machine.resolve_device(device), checkpointing or run.train.checkpointing
-    speed.reset_peak_memory(torch_device)
-    with speed.limit_threads(threads):
+    device_timing.reset_peak_memory(torch_device)
+    with device_timing.limit_threads(threads):
         dtype_name, machine_info = (
             numbers.resolve_precision(precision, torch_device),
             machine.describe_compute(torch_device),
@@ -167,7 +167,7 @@ def benchmark_training(
         step_seconds, model = speed.time_training(
             run, steps, dtype_name, torch_device, speed.SpeedOptions(checkpointing, compile, attention)
         )
-        memory = speed.measure_peak_memory_mib(torch_device)
+        memory = device_timing.measure_peak_memory_mib(torch_device)
         peak, source = speed.find_peak_flops(torch_device, dtype_name)
     rows = run.train.batch_size
     flop = speed.count_flop_per_sample(run.model, rows)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sim import DEFAULT_ROBOT
+
 
 def evaluate_policy(
     *,
@@ -68,7 +70,7 @@ def evaluate_policy(
     parse.check_writable(out)
     policy_spec = parse_policy(policy, parse.parse_size(size) if size else None, device, policy_seed, robot)
     embodiment = robots.load_robot(
-        resolve_name("robot", resolve_robot(policy_spec, robot, "aloha"), robots.list_robots())
+        resolve_name("robot", resolve_robot(policy_spec, robot, DEFAULT_ROBOT), robots.list_robots())
     )
     tasks = parse.select_tasks(task, suite, embodiment)
     names, definitions = tuple(tasks), parse.encode_tasks(tasks)

@@ -7,12 +7,14 @@ from typing import Annotated, Any
 
 import tyro
 
+from sim import DEFAULT_ROBOT
+
 DEFAULT_SETTINGS: dict[str, Any] = {
     "task": (),
     "suite": "",
     "num": 10,
     "seed": 0,
-    "robot": "aloha",
+    "robot": DEFAULT_ROBOT,
     "variation": "clean",
     "cameras": "",
     "size": "128x128",

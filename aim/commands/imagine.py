@@ -54,7 +54,7 @@ def imagine_futures(
     from aim.policy.learned import ACTION_STEPS, VIDEO_STEPS
     from aim.train import checkpoint, provenance
     from aim.util import console, machine
-    from aim.viz import videos
+    from aim.viz import pictures, videos
     from sim.types import UserError
 
     num_video_steps = VIDEO_STEPS if video_steps is None else video_steps
@@ -83,7 +83,7 @@ def imagine_futures(
         "data": str(data),
         "checkpoint": folder.name,
         "digest": checkpoint.compute_digest(folder),
-        "precision": learned.number,
+        "precision": learned.precision,
         "episodes": len(source.episodes),
         "episodes_learned_from": num_shared,
         "read_otherwise": differences,
@@ -100,7 +100,7 @@ def imagine_futures(
         videos.write_webp(out / FUTURES_FILE, video, hz=prediction_figures.COMPARISON_VIDEO_HZ)
         figures["film"] = str(out / FUTURES_FILE)
     if (sheet := prediction_figures.render_worst_maps(truth, prediction)) is not None:
-        prediction_figures.write_png(out / MISSES_FILE, sheet)
+        pictures.write_png(out / MISSES_FILE, sheet)
         figures["sheet"] = str(out / MISSES_FILE)
     (out / FIGURES_FILE).write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n")
     for line in format_figures(figures):

@@ -31,7 +31,7 @@ def show_object(
         png: file for a picture: the variants, the frames of one as axes, its grasps as grippers
     """
     from aim.commands import parse
-    from aim.commands.tasks import encode_png, write_file
+    from aim.viz import pictures
 
     seed = parse.check_seed(seed)
     if not name:
@@ -50,7 +50,7 @@ def show_object(
     for line in lines:
         print(f"  {line}")
     if png:
-        write_file(png, encode_png(object_sheet.render_object_sheet(specs, chosen)))
+        pictures.write_png(png, object_sheet.render_object_sheet(specs, chosen))
         print(f"picture: {png}")
     return {
         "object": name,

@@ -21,8 +21,8 @@ def show_robot(
     import sim.preview.robot_sheet
     import sim.robots
     from aim.commands import parse
-    from aim.commands.tasks import encode_png, write_file
     from aim.util import console
+    from aim.viz import pictures
     from sim.embodiment.checks import check_robot
     from sim.embodiment.reach import check_reach, compute_reach
     from sim.embodiment.validate import validate_fields
@@ -41,7 +41,7 @@ def show_robot(
     for check in checks:
         print(f"{'ok  ' if check.passed else 'FAIL'} {check.name:{width}}  {check.finding}")
     if png:
-        write_file(png, encode_png(sim.preview.robot_sheet.render_robot_sheet(embodiment, reach, shape)))
+        pictures.write_png(png, sim.preview.robot_sheet.render_robot_sheet(embodiment, reach, shape))
         print(f"picture: {png}")
     failed = [check.name for check in checks if not check.passed]
     if failed:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from sim import DEFAULT_ROBOT
 
+if TYPE_CHECKING:
     from sim.embodiment.model import Embodiment
     from sim.task.spec import Task, TaskObject
 
@@ -74,11 +73,10 @@ def list_tasks(
         _write_page(chosen, markdown)
     if vocabulary:
         _write_vocabulary(vocabulary)
-    failed = (
-        _write_sheet(chosen, embodiment or sim.robots.load_robot("aloha"), parse.check_seed(seed), variation, sheet)
-        if sheet
-        else {}
-    )
+    failed: dict[str, str] = {}
+    if sheet:
+        sheet_robot = embodiment or sim.robots.load_robot(DEFAULT_ROBOT)
+        failed = _write_sheet(chosen, sheet_robot, parse.check_seed(seed), variation, sheet)
     return {
         "tasks": rows,
         "sheet": str(sheet) if sheet else None,
@@ -132,6 +130,7 @@ def _write_sheet(tasks: list[Task], robot: Embodiment, seed: int, variation: str
     import sim.preview.contact_sheet
     from aim.commands import parse
     from aim.util import console
+    from aim.viz import pictures
 
     able = [task.name for task in parse.select_feasible_tasks(parse.label_tasks(tasks), robot).values()]
     cells = []
@@ -140,18 +139,12 @@ def _write_sheet(tasks: list[Task], robot: Embodiment, seed: int, variation: str
             if task.name in able:
                 cells.append(sim.preview.contact_sheet.build_task_panel(task, robot, seed, variation=variation))
                 bar.step(detail=task.name)
-    write_file(path, encode_png(sim.preview.contact_sheet.tile_panels(cells)))
+    pictures.write_png(path, sim.preview.contact_sheet.tile_panels(cells))
     failed = {cell.name: cell.verdict for cell in cells if cell.verdict != "done"}
     for name, verdict in failed.items():
         print(f"{name}: {verdict}")
     print(f"sheet: {path}, {len(cells) - len(failed)} of {len(cells)} done")
     return failed
-
-
-def encode_png(picture: NDArray[np.uint8]) -> bytes:
-    import cv2
-
-    return cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -166,7 +159,7 @@ def write_file(path: Path, data: bytes) -> None:
 def show_task(
     name: Name = "",
     *,
-    robot: str = "aloha",
+    robot: str = DEFAULT_ROBOT,
     seed: int = 0,
     variation: str = "clean",
     png: Path | None = None,
@@ -247,6 +240,7 @@ def _write_scene_picture(
     """Write the picture of a scene and return its instruction."""
     import numpy as np
 
+    from aim.viz import pictures
     from sim.envs.env import Env
 
     env = Env(task, robot, 1, robot.camera_names, size, variation=variation)
@@ -254,5 +248,5 @@ def _write_scene_picture(
     observation = env.observe()
     env.close()
     wide = np.concatenate([observation.images[camera][0] for camera in robot.camera_names], axis=1)
-    write_file(png, encode_png(wide))
+    pictures.write_png(png, wide)
     return observation.instruction[0]

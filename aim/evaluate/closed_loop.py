@@ -1,4 +1,4 @@
-"""The closed loop: a policy sees, acts, and the world moves on, until every copy is done.
+"""Closed-loop evaluation: a policy observes and acts, and the worlds are stepped on until every one is done.
 
 Each seed is run once, and what comes of it depends on the seed alone, not on the batch it was in or on what ran before
 (but for the last bit of a network's sums, which may round otherwise in a larger batch). Success is what the
@@ -40,28 +40,28 @@ from sim.types import (
 Watch = Callable[[EpisodeResult], None]
 Size = tuple[int, int]  # height, width
 Job = tuple[str, SeedBatch]  # task, seeds
-LISTEN_S = 0.2
+POLL_TIMEOUT_S = 0.2
 
 
 def evaluate(
-    contender: PolicySpec, plan: EvaluationPlan, out: Path, watch: Watch = lambda result: None, workers: int = 1
+    policy_spec: PolicySpec, plan: EvaluationPlan, out: Path, watch: Watch = lambda result: None, workers: int = 1
 ) -> tuple[EpisodeResult, ...]:
     """Return the results of every (task, seed) of the plan, running those that `out` lacks, saved batch by batch.
 
     `UserError` where `out` holds another's results; `KeyboardInterrupt` with a text that says what was kept. More than
     one of `workers` are processes; they change the speed, not the results.
     """
-    identity = contender.make_identity(plan)
+    identity = policy_spec.make_identity(plan)
     known = {(row.task, row.seed): row for row in results.load_results(out, identity)}
-    left = [
+    missing = [
         (task, batch)
         for task in plan.tasks
         for batch in plan.split_batches({seed for name, seed in known if name == task})
     ]
-    do = functools.partial(run_batch, contender, plan, out)
-    provenances = results.add_provenance(out, collect_provenance(rendered=bool(contender.cameras))) if left else ()
+    run_job = functools.partial(run_batch, policy_spec, plan, out)
+    provenances = results.add_provenance(out, collect_provenance(rendered=bool(policy_spec.cameras))) if missing else ()
     try:
-        with contextlib.closing(run_jobs(do, left, workers)) as finished:
+        with contextlib.closing(run_jobs(run_job, missing, workers)) as finished:
             for rows in finished:
                 known |= {(row.task, row.seed): row for row in rows}
                 results.save_results(out, identity, known.values(), provenances)
@@ -72,66 +72,68 @@ def evaluate(
     return tuple(known[task, seed] for task in plan.tasks for seed in plan.seeds)
 
 
-def count_missing(contender: PolicySpec, plan: EvaluationPlan, out: Path) -> int:
+def count_missing(policy_spec: PolicySpec, plan: EvaluationPlan, out: Path) -> int:
     """Return how many episodes of the plan `out` lacks; `UserError` where it holds another's results."""
-    known = {(row.task, row.seed) for row in results.load_results(out, contender.make_identity(plan))}
+    known = {(row.task, row.seed) for row in results.load_results(out, policy_spec.make_identity(plan))}
     return sum((task, seed) not in known for task in plan.tasks for seed in plan.seeds)
 
 
 def run_jobs(
-    do: Callable[[Job], list[EpisodeResult]], jobs: Iterable[Job], workers: int
+    run_job: Callable[[Job], list[EpisodeResult]], jobs: Iterable[Job], workers: int
 ) -> Generator[list[EpisodeResult], None, None]:
     """Yield the results of every job as they come, from `workers` processes, or from this one where that is one."""
     if workers == 1:
-        yield from map(do, jobs)
+        yield from map(run_job, jobs)
         return
-    pool: WorkerPool[Job, list[EpisodeResult]] = WorkerPool(workers, functools.partial(_quietly, do))
+    pool: WorkerPool[Job, list[EpisodeResult]] = WorkerPool(workers, functools.partial(_run_without_reports, run_job))
     waiting = collections.deque(jobs)
     try:
         while waiting or pool.busy:
             while waiting and pool.free:
                 pool.submit(waiting.popleft())
-            for said in pool.poll(LISTEN_S):
-                if isinstance(said, JobDone):
-                    yield said.result
-                elif isinstance(said, JobFailed):
-                    fault = UserError if isinstance(said, JobRefused) else RuntimeError
-                    task, batch = said.job
-                    raise fault(f"task {task}, seeds {', '.join(map(str, batch.seeds))}: {said.cause}")
+            for message in pool.poll(POLL_TIMEOUT_S):
+                if isinstance(message, JobDone):
+                    yield message.result
+                elif isinstance(message, JobFailed):
+                    error = UserError if isinstance(message, JobRefused) else RuntimeError
+                    task, batch = message.job
+                    raise error(f"task {task}, seeds {', '.join(map(str, batch.seeds))}: {message.cause}")
     finally:
         pool.close()
 
 
-def _quietly(do: Callable[[Job], list[EpisodeResult]], job: Job, tell: ReportMessage) -> list[EpisodeResult]:
-    return do(job)
+def _run_without_reports(
+    run_job: Callable[[Job], list[EpisodeResult]], job: Job, report: ReportMessage
+) -> list[EpisodeResult]:
+    return run_job(job)
 
 
-def run_batch(contender: PolicySpec, plan: EvaluationPlan, out: Path, job: Job) -> list[EpisodeResult]:
+def run_batch(policy_spec: PolicySpec, plan: EvaluationPlan, out: Path, job: Job) -> list[EpisodeResult]:
     """Return the results of one batch of a task, in the order of its seeds; films land in `out/films`."""
     task, batch = job
     env = Env(
         plan.load_task(task),
         robots.load_robot(plan.robot),
         len(batch.seeds),
-        contender.cameras,
-        contender.size,
+        policy_spec.cameras,
+        policy_spec.size,
         plan.threads,
         variation=plan.scene_variation,
-        depth=contender.depth,
+        depth=policy_spec.depth,
         track_progress=True,
     )
     try:
         env.reset(batch.seeds)
-        policy = contender.make_policy(env, batch)
-        height, width = contender.size
+        policy = policy_spec.make_policy(env, batch)
+        height, width = policy_spec.size
         film = (plan.film_height, round(plan.film_height * width / height)) if batch.filmed else None
-        takes = roll_out(env, policy, film=film, ahead=contender.steps_per_prediction)
+        rollouts = roll_out(env, policy, film=film, steps_per_prediction=policy_spec.steps_per_prediction)
         failures = [find_failure(env, policy, i) for i in range(env.n)]
         paths = [""] * env.n
-        for i, take in enumerate(takes):
-            if take.real:  # of a seed without a scene there is nothing to see
+        for i, rollout in enumerate(rollouts):
+            if rollout.real:  # of a seed without a scene there is nothing to see
                 paths[i] = f"films/{task}-{batch.seeds[i]}.webp"
-                videos.write_webp(out / paths[i], render_rollout(take, failures[i], plan.film_height))
+                videos.write_webp(out / paths[i], render_rollout(rollout, failures[i], plan.film_height))
         words, progress = env.instructions, np.nan_to_num(env.progress)
         return [
             EpisodeResult(
@@ -150,32 +152,33 @@ def find_failure(env: Env, policy: Policy, index: int) -> AttemptFailure | None:
 
 
 def roll_out(
-    env: Env, policy: Policy, *, film: Size | None = None, ahead: int = STEPS_PER_IMAGE
+    env: Env, policy: Policy, *, film: Size | None = None, steps_per_prediction: int = STEPS_PER_IMAGE
 ) -> list[RolloutFrames]:
-    """Play a freshly reset `env` to the end of every copy; it then holds success and steps.
+    """Play a freshly reset `env` until every world is done; it then holds success and steps.
 
-    Return a take a copy where `film` gives a size.
+    Return the frames of every world if `film` gives their size, else none.
     """
     policy.reset(np.ones(env.n, bool))
-    takes = [RolloutFrames(steps_per_prediction=ahead) for _ in range(env.n)]
+    rollouts = [RolloutFrames(steps_per_prediction=steps_per_prediction) for _ in range(env.n)]
     camera = env.robot.camera_names[0]
     if film:
-        _shoot(takes, env.render_camera(camera, film), ~env.done)
+        _append_pictures(rollouts, env.render_camera(camera, film), ~env.done)
     while not env.done.all():
         chunk = policy.act(env.observe())
-        for start, stop in _pieces(chunk, int(env.steps.max()), bool(film)):
-            going = ~env.done
+        for start, stop in _split_chunk(chunk, int(env.steps.max()), bool(film)):
+            active = ~env.done
             env.step(chunk.executable[:, start:stop])
             now = int(env.steps.max())
             if film and (now % STEPS_PER_IMAGE == 0 or env.done.all()):
-                _shoot(takes, env.render_camera(camera, film), going)
-                _expect(takes, select_predicted_frame(chunk.extras, camera, stop, ahead), going)
+                _append_pictures(rollouts, env.render_camera(camera, film), active)
+                predicted = select_predicted_frame(chunk.extras, camera, stop, steps_per_prediction)
+                _append_predictions(rollouts, predicted, active)
             if env.done.all():
                 break
-    return takes if film else []
+    return rollouts if film else []
 
 
-def _pieces(chunk: ActionChunk, step: int, filmed: bool) -> Iterator[tuple[int, int]]:
+def _split_chunk(chunk: ActionChunk, step: int, filmed: bool) -> Iterator[tuple[int, int]]:
     """Yield (start, stop) of the parts of a chunk begun at control step `step`; filmed, they end with pictures."""
     length = chunk.executable.shape[1]
     first = STEPS_PER_IMAGE - step % STEPS_PER_IMAGE
@@ -183,16 +186,18 @@ def _pieces(chunk: ActionChunk, step: int, filmed: bool) -> Iterator[tuple[int, 
     yield from itertools.pairwise(cuts)
 
 
-def _shoot(takes: list[RolloutFrames], pictures: NDArray[np.uint8], going: NDArray[np.bool_]) -> None:
-    """Add the pictures (n h w 3) to the takes of the copies that were going on."""
-    for i in np.flatnonzero(going):
-        takes[i].real.append(pictures[i])
+def _append_pictures(rollouts: list[RolloutFrames], pictures: NDArray[np.uint8], active: NDArray[np.bool_]) -> None:
+    """Append the pictures (n h w 3) to the rollouts of the worlds that were active."""
+    for i in np.flatnonzero(active):
+        rollouts[i].real.append(pictures[i])
 
 
-def _expect(takes: list[RolloutFrames], predicted: tuple[NDArray, NDArray] | None, going: NDArray[np.bool_]) -> None:
-    """Add the predicted picture and map, if there are any, to the takes of the copies that were going on."""
+def _append_predictions(
+    rollouts: list[RolloutFrames], predicted: tuple[NDArray, NDArray] | None, active: NDArray[np.bool_]
+) -> None:
+    """Append the predicted picture and map, if there are any, to the rollouts of the worlds that were active."""
     if predicted is None:
         return
-    for i in np.flatnonzero(going):
-        takes[i].future.append(predicted[0][i])
-        takes[i].maps.append(predicted[1][i])
+    for i in np.flatnonzero(active):
+        rollouts[i].future.append(predicted[0][i])
+        rollouts[i].maps.append(predicted[1][i])

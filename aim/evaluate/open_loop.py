@@ -190,23 +190,17 @@ def _predict_batch(
     draws = RowNoise(
         tuple(schedule.make_generator(seed, f"open loop {episode}", picture) for episode, picture in names)
     )
-    with precision.autocast(policy.number, policy.device):
+    with precision.autocast(policy.precision, policy.device):
         action, future = policy.model.sample_actions(
             sample.context, policy.video_steps, policy.action_steps, draws, policy.valid, True,
             sample.map if true_maps else policy.known_maps(len(names)),
         )  # fmt: skip
     return Prediction(
-        rgb=None if future.rgb is None else _decode_views(policy, future.rgb, "rgb"),
-        map=None if future.map is None else _decode_views(policy, future.map, "map"),
-        codec=_decode_views(policy, sample.rgb, "rgb"),
+        rgb=None if future.rgb is None else policy.decode_views(future.rgb, "rgb"),
+        map=None if future.map is None else policy.decode_views(future.map, "map"),
+        codec=policy.decode_views(sample.rgb, "rgb"),
         action=action.float().cpu(),
     )
-
-
-def _decode_views(policy: LearnedPolicy, tokens: Tensor, kind: Kind) -> Views:
-    """Pictures (r f h w 3) of every view, decoded from tokens (r f n c)."""
-    decoded = policy.codec.decode(tokens.flatten(0, 1), kind)
-    return {name: view.unflatten(0, tokens.shape[:2]).cpu() for name, view in zip(policy.cameras, decoded, strict=True)}
 
 
 def _concatenate(parts: Sequence[Prediction], denormalize: Callable[[Tensor], Tensor]) -> Prediction:

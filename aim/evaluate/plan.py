@@ -33,7 +33,7 @@ class EvaluationPlan:
     films: int = 2
     film_height: int = 240  # pixels
     threads: int = 2
-    variation: str = "clean"  # one of LOOKS
+    variation: str = "clean"  # a key of VARIATION_OF_EVALUATION
     definitions: Mapping[str, str] = field(default_factory=dict)  # JSON of tasks by label; others are found by name
 
     def load_task(self, label: str) -> Task:

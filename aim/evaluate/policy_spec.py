@@ -16,7 +16,7 @@ from aim.evaluate.plugin_policy import (
     make_plugin_policy,
 )
 from aim.evaluate.results import ResultsIdentity
-from sim import robots
+from sim import DEFAULT_ROBOT, robots
 from sim.envs.env import Env
 from sim.types import STEPS_PER_IMAGE, Policy, UserError
 
@@ -61,7 +61,7 @@ def parse_policy(
     if policy == RANDOM:
         return PolicySpec(RANDOM, _make_random_policy, size=size or (128, 128))
     if is_plugin_reference(policy):
-        body = robots.load_robot(robot or "aloha")
+        body = robots.load_robot(robot or DEFAULT_ROBOT)
         return PolicySpec(
             policy, functools.partial(_make_plugin, policy), compute_source_digest(policy), body.name,
             list_cameras(policy, body), size or (128, 128),
@@ -129,7 +129,7 @@ def _parse_checkpoint(path: Path, requested_size: tuple[int, int] | None, device
             "video_steps": policy.video_steps,
             "action_steps": policy.action_steps,
             "policy_seed": policy_seed,
-            "precision": policy.number,
+            "precision": policy.precision,
             "device": policy.device.type,
         },
     )
@@ -149,7 +149,7 @@ def _make_learned_policy(
     loaded = _load_policy_cached(folder, device_name, digest, compute_precision)
     return LearnedPolicy(
         loaded.run, loaded.transform, loaded.codec, loaded.model, seed=policy_seed, imagine=batch.filmed,
-        number=loaded.number, worlds=batch.seeds,
+        precision=loaded.precision, worlds=batch.seeds,
     )  # fmt: skip
 
 
@@ -160,4 +160,4 @@ def _load_policy_cached(
     """Policy of a checkpoint, loaded once per process; the digest keeps other weights apart."""
     from aim.policy import load_policy
 
-    return load_policy(folder, device=device_name, number=compute_precision)
+    return load_policy(folder, device=device_name, precision=compute_precision)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import isfinite
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -63,15 +62,6 @@ def render_worst_maps(truth: GroundTruth, prediction: Prediction) -> NDArray[np.
         tiles.append(np.full_like(tiles[0], videos.BACKGROUND_COLOUR))
     pairs = zip(tiles[::2], tiles[1::2], strict=True)
     return np.concatenate([np.concatenate([left, gap, right], axis=1) for left, right in pairs])
-
-
-def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
-    """Write an RGB picture (h w 3) as PNG."""
-    import cv2
-
-    ok, data = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))
-    assert ok, "OpenCV could not encode the picture"
-    path.write_bytes(data.tobytes())
 
 
 def _render_miss(pictures: Tensor, true: Tensor, imagined: Tensor, peak: PeakError) -> NDArray[np.uint8]:

@@ -125,8 +125,8 @@ def count_false_peaks(predicted: Tensor, true: Tensor) -> tuple[int, int]:
 def compute_map_metrics(predicted: Tensor, true: Tensor, episode: Sequence[int]) -> dict[str, object]:
     """Metrics of predicted maps: highest peaks within MAX_PEAK_ERROR_PX, median, places found, false peaks.
 
-    A map may want several places: `places_found` is the share of them with a predicted peak within NEAR_PX. Maps of
-    one `episode` are alike: the interval counts them for as much as they say.
+    A map may want several places: `places_found` is the share of them with a predicted peak within MAX_PEAK_ERROR_PX.
+    Maps of one `episode` are alike: the interval counts them for as much as they say.
     """
     errors = compare_peaks(predicted, true)
     num_false, num_empty = count_false_peaks(predicted, true)

@@ -34,7 +34,9 @@ class RandomPolicy:
     def act(self, observation: Observation) -> ActionChunk:
         """Next RANDOM_CHUNK_STEPS targets of a first-order autoregressive walk, clipped to the joint limits."""
         decay = np.exp(-1.0 / (CORRELATION_TIME_S * CONTROL_HZ))
-        noise_scale = OFFSET_STD_RAD * np.sqrt(1 - decay * decay)  # makes SPREAD the walk's standing deviation
+        noise_scale = OFFSET_STD_RAD * np.sqrt(
+            1 - decay * decay
+        )  # makes OFFSET_STD_RAD the walk's stationary deviation
         noise = np.stack([random.standard_normal((RANDOM_CHUNK_STEPS, len(self._home))) for random in self._random])
         actions = np.empty_like(noise)
         for step in range(RANDOM_CHUNK_STEPS):

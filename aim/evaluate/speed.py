@@ -1,23 +1,16 @@
 """Model throughput: latency of one action chunk by parts, and of one training step.
 
-A time is taken with everything on the device finished before and after it. The first few are not counted: they
-compile, choose kernels and fill caches. Nothing here depends on what the numbers are, so they are random.
+The first few runs are not counted: they compile, choose kernels and fill caches. Nothing here depends on what the
+numbers are, so they are random.
 """
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import gc
-import resource
 import statistics
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from types import MappingProxyType
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -31,10 +24,12 @@ from aim.model.world_action_model import WorldActionModel
 from aim.train import precision, stage1
 from aim.train.batches import PreparedBatch
 from aim.train.precision import ComputePrecision
-from aim.util.machine import MIB
+from aim.util.device_timing import time_call, time_steps
 
 NUM_WARMUP_RUNS = 2  # runs that are not counted
-NUM_RANDOM_TEXT_TOKENS = 12  # tokens of a sentence that is made up; models that go on from Wan read `text.READ`
+NUM_RANDOM_TEXT_TOKENS = (
+    12  # tokens of a sentence that is made up; models that go on from Wan read `text.WAN_TEXT_TOKENS`
+)
 
 # dense FLOP/s in bfloat16 (vendors' data sheets); the first name that is part of the device's counts
 BF16_PEAK_FLOPS: Mapping[str, float] = MappingProxyType(
@@ -42,8 +37,6 @@ BF16_PEAK_FLOPS: Mapping[str, float] = MappingProxyType(
 )
 MATMUL_SIZES: Mapping[str, int] = MappingProxyType({"cpu": 1024, "cuda": 8192})  # of the product that measures a peak
 NUM_MATMULS = 6
-
-WorkT = TypeVar("WorkT")
 
 
 @dataclass(frozen=True)
@@ -78,28 +71,6 @@ class ChunkInputs:
     pictures: tuple[Tensor, ...]
     context: Context
     sentence: str
-
-
-def time_call(device: torch.device, work: Callable[[], WorkT]) -> tuple[float, WorkT]:
-    """Wall-clock seconds of a call, device synchronised, and its result."""
-    _synchronize(device)
-    start = time.perf_counter()
-    result = work()
-    _synchronize(device)
-    return time.perf_counter() - start, result
-
-
-def time_steps(device: torch.device, work: Callable[[int], object], count: int) -> list[float]:
-    """Seconds of each of `count` consecutive steps; on a GPU measured by events, without synchronising in between."""
-    if device.type != "cuda":
-        return [time_call(device, lambda now=step: work(now))[0] for step in range(count)]
-    events = [torch.cuda.Event(enable_timing=True) for _ in range(count + 1)]
-    events[0].record()
-    for step in range(count):
-        work(step)
-        events[step + 1].record()
-    _synchronize(device)
-    return [before.elapsed_time(after) / 1e3 for before, after in pairwise(events)]
 
 
 def random_context(config: ModelConfig, rows: int, generator: torch.Generator) -> Context:
@@ -158,7 +129,7 @@ def time_chunk(
     compute_precision: ComputePrecision,
     recompute: bool = False,
 ) -> tuple[ChunkTiming, Tensor]:
-    """Timing of one chunk and its normalised actions (b k d), which equal those of `AIM.act`.
+    """Timing of one chunk and its normalised actions (b k d), which equal those of `WorldActionModel.sample_actions`.
 
     With `recompute` no keys and values are cached: every denoising step runs all that it attends to.
     """
@@ -260,37 +231,6 @@ def find_peak_flops(device: torch.device, compute_precision: ComputePrecision) -
 def look_up_peak_flops(name: str) -> float | None:
     """Dense bfloat16 FLOP/s of a GPU by its name; None if it is not in the table."""
     return next((value for part, value in BF16_PEAK_FLOPS.items() if part in name), None)
-
-
-def reset_peak_memory(device: torch.device) -> None:
-    """Reset the peak of `measure_peak_memory_mib` on a GPU; a CPU's counts from the start of the process."""
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-
-
-def measure_peak_memory_mib(device: torch.device) -> float:
-    """Peak memory: of tensors on a GPU, resident set size of the process on a CPU."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / MIB
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes, or kibibytes
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB
-
-
-@contextlib.contextmanager
-def limit_threads(count: int) -> Iterator[None]:
-    """Context with torch limited to `count` threads; 0 leaves them as they are."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _extend_cache(model: WorldActionModel, cache: KvCache, imagined: PredictedFuture) -> KvCache:

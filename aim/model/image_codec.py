@@ -91,7 +91,7 @@ class PictureCodec(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, pictures: Sequence[Pictures], kind: Kind, shifts: Shifts | None = None) -> Float[Tensor, "b n c"]:
-        """Return the normalised tokens of pictures, one batch a view, moved by the view's shift: see `moved`."""
+        """Return the normalised tokens of pictures, one batch a view, moved by their shift (`shift_pictures`)."""
 
     @abstractmethod
     def decode(self, tokens: Float[Tensor, "b n c"], kind: Kind) -> tuple[Pictures, ...]:
@@ -105,7 +105,7 @@ class Codec(PictureCodec):
     std: Tensor
 
     def __init__(self, config: CodecConfig) -> None:
-        """Make the codec that `config` describes; `set_linear` gives it its linear code."""
+        """Make the codec that `config` describes; `set_linear_code` gives it its linear code."""
         super().__init__()
         self.config = config
         self.fold = _compute_fold(config)
@@ -144,7 +144,7 @@ class Codec(PictureCodec):
 
     @torch.no_grad()
     def encode(self, pictures: Sequence[Pictures], kind: Kind, shifts: Shifts | None = None) -> Float[Tensor, "b n c"]:
-        """Return the normalised tokens of pictures, one batch a view; what is moved is what differs from `empty`."""
+        """Return the normalised tokens of pictures, one batch a view; what differs from the empty canvas is moved."""
         mean, std = self._get_statistics(kind)
         views = zip(pictures, shifts or make_zero_shifts(len(pictures)), strict=True)
         differences = [

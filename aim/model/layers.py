@@ -59,7 +59,7 @@ class TimestepEmbedding(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, s: Float[Tensor, " b"]) -> tuple[Vectors, Vectors]:
-        """Return PARTS vectors for the layers, and one for the head."""
+        """Return MODULATION_PARTS vectors for the layers, and one for the head."""
         last = self.turn(F.silu(self.rise(sinusoidal_embedding(s))))
         return self.out(F.silu(last)).unflatten(1, (1, MODULATION_PARTS, -1)), last[:, None, None]
 
@@ -201,7 +201,8 @@ def split_segments(z: Tensor, group: Sequence[Segment]) -> Sequence[Tensor]:
 class Transformer(nn.Module):
     """All layers of all streams.
 
-    `way` is how attention is computed; `checkpointing` computes a layer again in the backward pass, not keeping it.
+    `attention_backend` is how attention is computed. With `checkpointing` a layer is recomputed in the backward pass
+    instead of being kept.
     """
 
     def __init__(self, config: ModelConfig) -> None:

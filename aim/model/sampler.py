@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import log, pi, sqrt
 
 import torch
@@ -58,7 +59,7 @@ def sample(
     if counted is None:
         counted = torch.ones(noise.shape[-2:], dtype=torch.bool, device=noise.device)
     z, chain, log_probs = noise, [noise], []
-    for level, following, scale in zip(schedule[:-1], schedule[1:], scales, strict=True):
+    for (level, following), scale in zip(pairwise(schedule), scales, strict=True):
         mean, std = _step(velocity(z, level), z, level, following, scale)
         z = mean
         if scale:
@@ -75,11 +76,11 @@ def log_prob(velocity: Velocity, chain: ActionChain) -> Float[Tensor, "b t"]:
     The velocity is asked at stochastic steps only; deterministic ones are 0.
     """
     found = []
-    for i, scale in enumerate(chain.noise_scale):
-        z, level, following = chain.chain[i], chain.levels[i], chain.levels[i + 1]
+    steps = zip(pairwise(chain.chain), pairwise(chain.levels), chain.noise_scale, strict=True)
+    for (z, next_z), (level, following), scale in steps:
         if scale:
             mean, std = _step(velocity(z, level), z, level, following, scale)
-            found.append(_gaussian_log_prob(chain.chain[i + 1], mean, std, chain.counted))
+            found.append(_gaussian_log_prob(next_z, mean, std, chain.counted))
         else:
             found.append(z.new_zeros(len(z)))
     return torch.stack(found, 1)

@@ -168,7 +168,7 @@ def list_weight_sources(config: ModelConfig) -> dict[str, WeightSource]:
 
 
 def list_initializations(config: ModelConfig, names: Sequence[str]) -> dict[str, Initialization]:
-    """Return how those of our tensors, called `names`, begin that `table` does not have."""
+    """Return how those of our tensors `names` begin that are not in `list_weight_sources`."""
     known = list_weight_sources(config)
     return {name: _choose_initialization(name, config) for name in names if name not in known}
 
@@ -206,7 +206,7 @@ def convert_to_wan(row: WeightSource, z: Tensor, config: ModelConfig) -> dict[st
     return {name: part.contiguous() for name, part in zip(row.wan, parts, strict=True)}
 
 
-def initial_value(start: Initialization, shape: torch.Size, ours: Mapping[str, Tensor], config: ModelConfig) -> Tensor:
+def initial_value(start: Initialization, shape: torch.Size, ours: Mapping[str, Tensor]) -> Tensor:
     """Return a tensor of this shape that is not Wan's, given those that are; not for "fresh" ones."""
     if start.kind == "copy":
         return ours[start.of].clone()

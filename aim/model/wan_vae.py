@@ -46,7 +46,7 @@ class WanCodec(PictureCodec):
     fingerprint: Tensor  # (32,) uint8
 
     def __init__(self, config: CodecConfig, vae: AutoencoderKLWan) -> None:
-        """Wrap an autoencoder that fits `config`; see `facts`."""
+        """Wrap an autoencoder that fits `config`; see `expected_vae_config`."""
         super().__init__()
         self.config = config
         self.vae = vae.eval().requires_grad_(False)

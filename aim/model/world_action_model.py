@@ -166,7 +166,7 @@ class WorldActionModel(nn.Module):
         return self._run_segments(tokens, {}, cache, self.embed.embed_text(context))[1]
 
     def append_condition(self, cache: KvCache, future: Frames) -> KvCache:
-        """Return the cache with a finished future added, which the actions see: the maps, or for `no_map` the rgb."""
+        """Return the cache with a finished future added, which the actions see: the maps, or for "no_map" the rgb."""
         copied = intent.condition_kind(self.who)
         assert copied, f"the actions of variant {self.config.variant!r} see no future"
         return self._run_segments(self._split_segments(self.embed.embed_future({copied: future})), {}, cache)[1]
@@ -182,7 +182,7 @@ class WorldActionModel(nn.Module):
         return found["x"], found.get("m")
 
     def predict_action_velocity(self, cache: KvCache, action: Actions, s: Levels) -> Actions:
-        """Return the velocity of the actions at level s (b,), or (1,) for all rows, after `condition`."""
+        """Return the velocity of the actions at level s (b,), or (1,) for all rows, after `append_condition`."""
         chunk = next(segment for segment in self.sequence if segment.kind == "a")
         assert cache.state is not None, "a cache begins with `encode_context`"
         outs, _ = self._run_segments({chunk: self.embed.embed_actions(action, cache.state)}, {chunk: s}, cache)

@@ -45,8 +45,8 @@ from aim.policy.history import (
     record_step,
 )
 from aim.policy.observation import check_observation
-from aim.train import checkpoint, precision, pretrained, schedule
-from aim.train.precision import ComputePrecision
+from aim.train import checkpoint, pretrained, schedule
+from aim.train.precision import ComputePrecision, autocast, cast_linear_weights, resolve_precision
 from sim.types import CONTROL_HZ, ActionChunk, Observation, UserError
 
 VIDEO_STEPS, ACTION_STEPS = 2, 4  # more of them changed nothing that counts: scripts/steps.sh
@@ -67,7 +67,7 @@ class LearnedPolicy:
         video_steps: int = VIDEO_STEPS,
         action_steps: int = ACTION_STEPS,
         imagine: bool = False,
-        number: ComputePrecision = "fp32",
+        precision: ComputePrecision = "fp32",
         worlds: Sequence[int] = (),
     ) -> None:
         """Hold the parts; `imagine` asks for predicted pictures and maps.
@@ -81,7 +81,7 @@ class LearnedPolicy:
         check_horizon(self._stride, self.execution_horizon, run.model.chunk, run.model.past_frames)
         self.seed, self.video_steps, self.action_steps = seed, video_steps, action_steps
         self.imagine, self.worlds = imagine, tuple(worlds)
-        self.number: ComputePrecision = number
+        self.precision: ComputePrecision = precision
         self.device = next(model.parameters()).device
         self.valid = torch.tensor(transform.action.moves, device=self.device)
         self.history: History | None = None
@@ -117,7 +117,7 @@ class LearnedPolicy:
         now = np.round(np.asarray(observation.time) * CONTROL_HZ).astype(np.int64)
         history = record_step(history, now, observation.executed)
         tokens = self.codec.encode(self._collect_pictures(observation), "rgb")  # in full, as when the model was trained
-        with precision.autocast(self.number, self.device):
+        with autocast(self.precision, self.device):
             context = self.build_context(observation, history, tokens)
             action, future = self.model.sample_actions(
                 context, self.video_steps, self.action_steps, self._seed_noise(now), self.valid, self.imagine,
@@ -193,17 +193,23 @@ class LearnedPolicy:
         )
 
     def _decode_future(self, future: PredictedFuture) -> dict[str, NDArray[np.uint8]]:
-        """Return the predicted pictures, and maps where the model has them, of every view."""
-        rgb = {} if future.rgb is None else self._decode_views(future.rgb, "rgb", "images")
-        return rgb if future.map is None else {**rgb, **self._decode_views(future.map, "map", "maps")}
-
-    def _decode_views(self, tokens: Tensor, kind: Kind, name: str) -> dict[str, NDArray[np.uint8]]:
-        """Return predicted pictures "images/head" (n f h w 3) of every view."""
-        rows, frames = tokens.shape[:2]
-        back = self.codec.decode(tokens.flatten(0, 1), kind)
+        """Predicted pictures "images/head" and maps "maps/head" (n f h w 3) of every view, as far as there are any."""
+        streams: tuple[tuple[str, Kind, Tensor | None], ...] = (
+            ("images", "rgb", future.rgb), ("maps", "map", future.map),
+        )  # fmt: skip
         return {
-            f"{name}/{camera}": p.unflatten(0, (rows, frames)).cpu().numpy()
-            for camera, p in zip(self.cameras, back, strict=True)
+            f"{name}/{camera}": pictures.numpy()
+            for name, kind, tokens in streams
+            if tokens is not None
+            for camera, pictures in self.decode_views(tokens, kind).items()
+        }
+
+    def decode_views(self, tokens: Tensor, kind: Kind) -> dict[str, Tensor]:
+        """Pictures (r f h w 3) of every view, on the CPU, decoded from tokens (r f n c)."""
+        decoded = self.codec.decode(tokens.flatten(0, 1), kind)
+        return {
+            camera: view.unflatten(0, tokens.shape[:2]).cpu()
+            for camera, view in zip(self.cameras, decoded, strict=True)
         }
 
     def _to_device(self, x: NDArray) -> Tensor:
@@ -213,11 +219,11 @@ class LearnedPolicy:
 def load_policy(
     path: Path | str, *, execution_horizon: int = 0, seed: int = 0, video_steps: int = VIDEO_STEPS,
     action_steps: int = ACTION_STEPS, imagine: bool = False, device: str = "cpu", compiled: bool = False,
-    number: ComputePrecision | None = None, worlds: Sequence[int] = (),
+    precision: ComputePrecision | None = None, worlds: Sequence[int] = (),
 ) -> LearnedPolicy:  # fmt: skip
     """Return the policy of a checkpoint, or of the newest one in a run's folder; `UserError` where there is none.
 
-    It computes with `number`, by itself what the run asks for; `compiled`, which takes a while once, pays on a GPU.
+    It computes in `precision`, if left out in that of the run; `compiled`, which takes a while once, pays on a GPU.
     """
     folder = checkpoint.resolve_checkpoint(Path(path))
     run = config.load_run(folder)
@@ -227,13 +233,13 @@ def load_policy(
     pretrained.check_fingerprint(codec, run.weights)
     checkpoint.load_trained(folder / "ema.safetensors", model)
     transform = transforms.read(folder, run.robot, run.model.action_dim, run.model.state_dim)
-    number = number or precision.resolve_precision(run.train.precision, place)
+    precision = precision or resolve_precision(run.train.precision, place)
     if run.model.lora_rank:
         lora.merge_adapters(model)
-    precision.cast_linear_weights(model, number)
+    cast_linear_weights(model, precision)
     if compiled:
         graphs.compile_inference(model)
     return LearnedPolicy(
         run, transform, codec.to(place), model.to(place), execution_horizon=execution_horizon, seed=seed,
-        video_steps=video_steps, action_steps=action_steps, imagine=imagine, number=number, worlds=worlds,
+        video_steps=video_steps, action_steps=action_steps, imagine=imagine, precision=precision, worlds=worlds,
     )  # fmt: skip

@@ -42,21 +42,21 @@ class Log:
 
     def __init__(self, sinks: Sequence[LogSink] = ()) -> None:
         """Write to `sinks`."""
-        self.ears = tuple(sinks)
+        self.sinks = tuple(sinks)
 
     def write(self, part: str, values: Mapping[str, object]) -> None:
         """Write the values of `part` ("codec", "latents", "stage1", "eval")."""
-        for sink in self.ears:
+        for sink in self.sinks:
             sink.write(part, values)
 
     def write_picture(self, name: str, step: int, picture: NDArray[np.uint8]) -> None:
         """Write a picture (h w 3)."""
-        for sink in self.ears:
+        for sink in self.sinks:
             sink.write_picture(name, step, picture)
 
     def close(self) -> None:
         """Close all sinks."""
-        for sink in self.ears:
+        for sink in self.sinks:
             sink.close()
 
 

@@ -1,7 +1,7 @@
 """Memory of a training by arithmetic: nothing is allocated, the model is built on the meta device.
 
 Weights are counted exactly. Activations are those that autograd keeps from the forward to the backward pass, counted
-operation by operation in `_layer` for the attention of `aim.model.attention.by_segments`. With checkpointing a layer
+operation by operation in `_count_layer_bytes` for `aim.model.attention.attend_segments`. With checkpointing a layer
 keeps its input alone, and one layer at a time its activations, beside gradients of as much.
 """
 
@@ -52,7 +52,7 @@ def plan_memory(run: Run, compute_precision: ComputePrecision) -> MemoryPlan:
     """Memory of training a run on one device that computes in `compute_precision`; the codec is not on it.
 
     Rank, rows of a batch and checkpointing are those of the run. Weights that adapters stand beside are bfloat16 where
-    the run goes on from pretrained ones in that precision: see `aim.train.pretrained.model`.
+    the run goes on from pretrained ones in that precision: see `aim.train.pretrained.build_model`.
     """
     model = build_meta_model(run.model, half=compute_precision == "bf16")
     train = [value for value in model.parameters() if value.requires_grad]

@@ -24,14 +24,14 @@ def resolve_precision(precision: Precision, device: torch.device) -> ComputePrec
     return "bf16" if _time_product(torch.bfloat16) < 0.5 * _time_product(torch.float32) else "fp32"
 
 
-def autocast(number: ComputePrecision, device: torch.device) -> torch.autocast:
+def autocast(precision: ComputePrecision, device: torch.device) -> torch.autocast:
     """Autocast context of a precision."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=number == "bf16")
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
-def cast_linear_weights(model: nn.Module, number: ComputePrecision) -> None:
+def cast_linear_weights(model: nn.Module, precision: ComputePrecision) -> None:
     """Store the weights of linear layers in the compute precision, in place; autocast gives the same results."""
-    if number == "bf16":
+    if precision == "bf16":
         for part in model.modules():
             if isinstance(part, nn.Linear):
                 part.to(torch.bfloat16)

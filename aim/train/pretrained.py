@@ -88,7 +88,7 @@ def load_wan(weights: str, config: ModelConfig, half: bool = False) -> WorldActi
             tensors[name] = wan.convert_to_ours(row, [read(there) for there in row.wan], config).to(dtype)
     for name, start in wan.list_initializations(config, names).items():
         shape = model.get_parameter(name).shape
-        tensors[name] = drawn[name] if start.kind == "fresh" else wan.initial_value(start, shape, tensors, config)
+        tensors[name] = drawn[name] if start.kind == "fresh" else wan.initial_value(start, shape, tensors)
     model.load_state_dict(tensors, assign=True)
     for name, value in rest.named_buffers():
         setattr(model, name, value)

@@ -125,7 +125,7 @@ def _execute_verb(verb: Callable[[], Mapping[str, object]]) -> tuple[int, Mappin
 
 
 def _is_output_closed() -> bool:
-    """Whether the reader of standard output has closed it, as `head` does; remaining output is then discarded."""
+    """Whether the reader of standard output has closed it, as head(1) does; remaining output is then discarded."""
     poll = select.poll()
     poll.register(sys.stdout.fileno(), select.POLLOUT)
     is_closed = any(event & select.POLLERR for _, event in poll.poll(0))

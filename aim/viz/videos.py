@@ -1,7 +1,7 @@
 """Videos: panels side by side with captions, value maps as heat over grey, written as animated WebP.
 
 WebP because every browser plays it in a plain `<img>`, it loops by itself, and it fits in one page as
-base64. Pictures are uint8 RGB (t h w 3) throughout; OpenCV's blue-first order stays inside `write`.
+base64. Pictures are uint8 RGB (t h w 3) throughout; OpenCV's blue-first order stays inside `encode_webp`.
 """
 
 from __future__ import annotations

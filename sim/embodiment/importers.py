@@ -22,7 +22,6 @@ UNLIMITED_RANGE_RAD = (-2 * pi, 2 * pi)  # of a joint to which the file sets no 
 MIN_CAPSULE_LENGTH_M = 0.01  # a shorter link is a ball
 MIN_LINK_MASS_KG = 0.01  # of links that the file gives next to none
 DEFAULT_MAX_TORQUE_NM = 100.0  # of joints for which the file names no torque
-IDENTITY_QUATERNION = (1.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)

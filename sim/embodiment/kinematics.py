@@ -143,7 +143,7 @@ class KinematicChain:
     def solve_candidates(
         self, goals: Array, reference_joints: Array, is_allowed: Callable[[Array], BoolArray] | None = None
     ) -> tuple[Array, Array]:
-        """Return, for each of `goals` (c 7), the solution nearest to `near` and its cost (c,), infinite where none is.
+        """Return the solution of each goal (c 7) nearest to `reference_joints`, and its cost (c,), infinite if none.
 
         `is_allowed` tells which joint values (m joints) count as a solution (m,); all do where it is left out.
 
@@ -200,7 +200,7 @@ def _collect_rodrigues_terms(link: Link) -> tuple[Array, Array, Array]:
 
 
 def _rotation_error(rotation: Array, target: Array) -> Array:
-    """Return the world-frame rotation vectors (m 3) that carry `turn` to `target` (m 3 3)."""
+    """Return the world-frame rotation vectors (m 3) that carry `rotation` to `target` (m 3 3)."""
     delta = target @ np.swapaxes(rotation, 1, 2)
     trace = np.clip((np.trace(delta, axis1=1, axis2=2) - 1) / 2, -1.0, 1.0)
     angle = np.arccos(trace)

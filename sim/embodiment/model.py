@@ -54,7 +54,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Gripper:
-    """Two fingers that slide along ±y of the tool frame; the pad of each is `pad` (half lengths along x y z)."""
+    """Two fingers that slide along ±y of the tool frame; the pad of each has half lengths `pad_half_size` (x y z)."""
 
     stroke: HalfLength  # metres a finger
     pad_half_size: tuple[HalfLength, HalfLength, HalfLength]
@@ -88,7 +88,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class ArmModel:
-    """A chain of links from `base` to the flange, with a gripper whose tool frame stands at `tool` in the last link.
+    """A chain of links from the base to the flange, with a gripper whose tool frame is at `tool_pos` in the last link.
 
     `side` is the half of the table that one of two arms works on; "" for a single arm, which plays every role.
     """

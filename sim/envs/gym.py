@@ -21,7 +21,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
-from sim import robots, tasks
+from sim import DEFAULT_ROBOT, robots, tasks
 from sim.camera import ImageSize
 from sim.embodiment.model import Embodiment
 from sim.envs.env import Env, StepResult
@@ -105,7 +105,7 @@ class TaskEnv(gymnasium.Env[Any, Any], EzPickle):
     def __init__(
         self,
         task: str | Task,
-        robot: str | Embodiment = "aloha",
+        robot: str | Embodiment = DEFAULT_ROBOT,
         size: ImageSize = (128, 128),
         variation: str = "clean",
         render_mode: str | None = None,
@@ -186,7 +186,7 @@ class TaskVectorEnv(VectorEnv[Any, Any, NDArray]):
         self,
         num_envs: int,
         task: str | Task,
-        robot: str | Embodiment = "aloha",
+        robot: str | Embodiment = DEFAULT_ROBOT,
         size: ImageSize = (128, 128),
         variation: str = "clean",
         threads: int = 1,

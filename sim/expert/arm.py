@@ -225,10 +225,10 @@ class ArmController:
         for fraction in (1.0, 0.6, 0.3):
             try:
                 poses = self.interpolate_line(start_pose, retreat_offset(fraction * distance)(start_pose))
-                self.solve_joint_path(poses)
+                joint_path = self.solve_joint_path(poses)
             except MotionFailed:
                 continue
-            yield from self.follow_joint_path(self.solve_joint_path(poses))
+            yield from self.follow_joint_path(joint_path)
             return
         self.context.note_failure(MotionFailed(FailureCause.OUT_OF_REACH, "the way back from a grasp is out of reach"))
 
@@ -250,11 +250,7 @@ class ArmController:
     def wait_until_at_command(self) -> MotionGenerator:
         """Wait until the arm has caught up with its command."""
         for _ in range(MAX_ARM_SETTLE_STEPS):
-            tracking_error = (
-                self.context.world.proprio[self.command_offset : self.command_offset + self.chain.joint_count]
-                - self.commanded_joints
-            )
-            if np.abs(tracking_error).max() < 0.01:
+            if np.abs(self.measured_joints - self.commanded_joints).max() < 0.01:
                 return
             yield
 

@@ -102,7 +102,7 @@ class Goal:
         return [mirror_sign * angle + 2 * pi * k / yaw_symmetry for angle in self.yaw for k in range(yaw_symmetry)]
 
 
-def build_goal(skill: Skill, context: ExpertContext) -> Goal:
+def build_goal(skill: Skill) -> Goal:
     """Return the goal of a `carry` or `place`."""
     field_names = set(Goal.__dataclass_fields__)
     return Goal(**{key: value for key, value in skill.args.items() if key in field_names})  # pyright: ignore[reportArgumentType]

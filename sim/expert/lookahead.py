@@ -58,7 +58,7 @@ def find_next_move_offsets(context: ExpertContext, arm: str) -> list[PoseOffset]
 
 def build_subgoal(skill: Skill, context: ExpertContext) -> tuple[Array, list[PoseOffset]]:
     """Return the object's poses (c 7) of which a skill needs to reach one, and the straight ways on from it."""
-    goal = build_goal(skill, context)
+    goal = build_goal(skill)
     object_poses = goal.compute_object_poses(context)
     if skill.name == "carry":
         following_skills = (

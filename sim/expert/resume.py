@@ -128,7 +128,7 @@ def _is_passed(part: Skill, plan: tuple[Skill, ...], index: int, context: Expert
         if held in objects:
             return part.name != "place"
         final_use = find_final_use(part, plan[index : picks[-1]])
-        if final_use.name == "place" and build_goal(final_use, context).is_reached(context, MAX_LOOSE_PLACE_ERROR_M):
+        if final_use.name == "place" and build_goal(final_use).is_reached(context, MAX_LOOSE_PLACE_ERROR_M):
             return True
     return False
 

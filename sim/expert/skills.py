@@ -85,7 +85,7 @@ def is_skill_achieved(invocation: Skill, context: ExpertContext) -> bool:
         obj = str(invocation.args["obj"])
         is_released = not any(controller.held_body == obj for controller in context.controllers.values())
         holds = context.object_predicates_hold(obj)
-        return is_released and (build_goal(invocation, context).is_reached(context) or holds)
+        return is_released and (build_goal(invocation).is_reached(context) or holds)
     if invocation.name == "turn":
         fraction = context.world.joint_fraction(str(invocation.args["joint"]))
         return is_joint_turned(fraction, float(str(invocation.args["to"])))
@@ -172,7 +172,7 @@ def carry(
     `straight`: along a line, else as the joints like. `facing` (world): which way the hand should rather point there.
     """
     controller = context.find_controller(arm)
-    yield from _require_held(context, controller, obj)
+    yield from _require_held(controller, obj)
     goal = Goal(obj, point, on, to, up, yaw, offset, mirror, flip)
     tool_poses = compose(goal.compute_object_poses(context), invert(context.measure_tool_from_body(controller, obj)))
     shake_offsets = find_next_shake_offsets(context.upcoming_skills, obj)
@@ -195,7 +195,7 @@ def carry(
     else:
         yield from controller.move_joints(q, pace=pace)
     yield from controller.wait_until_at_command()
-    yield from _require_held(context, controller, obj)
+    yield from _require_held(controller, obj)
 
 
 @skill
@@ -226,7 +226,7 @@ def place(
     `yaw`, `up`, … as in `carry`.
     """
     controller = context.find_controller(arm)
-    yield from _require_held(context, controller, obj)
+    yield from _require_held(controller, obj)
     goal = Goal(obj, point, on, to, up, yaw, offset, mirror, flip)
     approach_axis = goal.compute_approach_axis(context)
     object_poses = goal.compute_object_poses(context)
@@ -242,7 +242,7 @@ def place(
     best, (q, _) = controller.choose_candidate(approach_poses, descent_offset, penalty=penalty, about=obj)
     yield from controller.move_joints(q, pace=pace)
     yield from controller.wait_until_at_command()
-    yield from _require_held(context, controller, obj)
+    yield from _require_held(controller, obj)
     # where the object hangs in the fingers now is what counts for setting it down
     final_pose = compose(
         translation_offset(stop * approach_axis)(object_poses[best]),
@@ -305,7 +305,7 @@ def shake(
     Before the first swing the hand turns by `roll` about its approach.
     """
     controller = context.find_controller(arm)
-    yield from _require_held(context, controller, obj)
+    yield from _require_held(controller, obj)
     _, centre, *swing_ends = solve_offset_poses(controller, build_shake_offsets(height, angle, roll))
     if roll:
         yield from controller.move_straight(centre[0], end_joints=centre[1])
@@ -314,7 +314,7 @@ def shake(
             yield from controller.move_straight(swing_pose, pace=pace, end_joints=q)
     yield from controller.move_straight(centre[0], end_joints=centre[1])
     yield from controller.wait_until_at_command()
-    yield from _require_held(context, controller, obj)
+    yield from _require_held(controller, obj)
 
 
 @skill
@@ -460,7 +460,7 @@ def _lead_part(
         raise MotionFailed(FailureCause.SLIPPED, f"{joint} slipped away")
 
 
-def _require_held(context: ExpertContext, controller: ArmController, obj: str) -> MotionGenerator:
+def _require_held(controller: ArmController, obj: str) -> MotionGenerator:
     """Raise `ObjectDropped` where an object is not between the fingers, nor comes back there within a moment."""
     for _ in range(MAX_CONTACT_LOSS_STEPS):
         if controller.both_fingers_touch(obj):

@@ -109,9 +109,9 @@ def sample_distractors(
     poses: Mapping[str, Array],
     rng: np.random.Generator,
 ) -> tuple[Distractor, ...]:
-    """Return up to COUNT things on the table that leave the task's objects and the ways to and between them free.
+    """Return up to MAX_DISTRACTORS things on the table, clear of the task's objects and the ways to and between them.
 
-    `forms` and `poses` are those of the task's objects that are present. A thing is small, has no moving parts and is
+    `models` and `poses` are those of the task's objects that are present. A thing is small, has no moving parts and is
     never of a category or a family that the task knows in any of its variants.
     """
     instances_by_category = catalogue.load_builtin_catalogue()
@@ -168,7 +168,7 @@ def _sample_light_colour(rng: np.random.Generator, strength: float) -> Vector:
 
 
 def _sample_offset(rng: np.random.Generator, max_length: float) -> Vector:
-    """Return a vector of random direction, 0 to `most` long."""
+    """Return a vector of random direction, 0 to `max_length` long."""
     direction = rng.standard_normal(3)
     x, y, z = (direction / np.linalg.norm(direction) * rng.uniform(0.0, max_length)).tolist()
     return x, y, z

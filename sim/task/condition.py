@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sim.task.predicates import HOLDS, PREDICATES, Floats, Mask, PredicateView, Slack, tolerance
 from sim.task.spec import Predicate, SpecError, Task, Value
+from sim.task.values import list_values
 
 NOT_FRAMES = ("joint", "container")  # keywords whose names are joints, or bodies that may be parts
 
@@ -84,12 +85,11 @@ def _frames_of(task: Task, items: tuple[Predicate, ...]) -> tuple[str, ...]:
         (name, word)
         for item in items
         for name, value in item.args.items()
-        for word in (value if isinstance(value, tuple) else (value,))
+        for word in list_values(value)
         if isinstance(word, str) and word.partition(".")[0] in objects
     ]
     return tuple(dict.fromkeys(word for name, word in words if name not in NOT_FRAMES))
 
 
 def _objects_of(value: Value) -> set[str]:
-    words = value if isinstance(value, tuple) else (value,)
-    return {word.partition(".")[0] for word in words if isinstance(word, str)}
+    return {word.partition(".")[0] for word in list_values(value) if isinstance(word, str)}

@@ -39,7 +39,7 @@ def find_line(source: str, diagnostic: Diagnostic) -> int:
 def check_name(
     kind: str, name: Value, valid: Iterable[str], location_hints: tuple[str, ...], source_text: str = ""
 ) -> Iterator[Diagnostic]:
-    """Yield a fault where a name is not a valid one; `said` is what the source says, if not the name alone."""
+    """Yield a fault where a name is not a valid one; `source_text` is what the source says, if not the name."""
     valid = tuple(valid)
     if name not in valid:
         yield Diagnostic(

@@ -14,6 +14,7 @@ from sim.task.diagnostics import (
     check_name,
 )
 from sim.task.spec import Skill, Task
+from sim.task.values import list_values
 from sim.task.vocabulary import flatten_plan
 
 MIN_SKILL_STEPS = 20  # control steps that no skill of a plan is shorter than: 0.4 s
@@ -86,7 +87,7 @@ def _check_unused_roles(task: Task) -> Iterator[Diagnostic]:
         used |= set(find_slots(template))
     for item in (*task.success, *flatten_plan(task.plan)):
         for value in item.args.values():
-            used |= {word for word in (value if isinstance(value, tuple) else (value,)) if isinstance(word, str)}
+            used |= {word for word in list_values(value) if isinstance(word, str)}
     for skill in flatten_plan(task.plan):
         used |= set(re.split("!?=", skill.when))
     for arm in task.arms:

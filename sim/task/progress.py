@@ -19,6 +19,7 @@ from sim.geometry import transform_points
 from sim.task.condition import Evaluation
 from sim.task.predicates import Floats, Mask, PredicateView
 from sim.task.spec import Skill, Task
+from sim.task.values import list_values
 
 HALF_GRADE_M = 0.1  # the distance that earns half of what being there does
 PLACED_M = 0.03  # an object's frame this near to its place counts as placed
@@ -127,8 +128,7 @@ def _staged_skills(item: Skill) -> tuple[Skill, ...]:
 
 
 def _speaks_of(value: object, obj: str) -> bool:
-    words = value if isinstance(value, tuple) else (value,)
-    return any(isinstance(word, str) and word.partition(".")[0] == obj for word in words)
+    return any(isinstance(word, str) and word.partition(".")[0] == obj for word in list_values(value))
 
 
 def _middle(view: PredicateView, body: str) -> Floats:

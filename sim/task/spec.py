@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, get_args, get_origin
 
-from sim.task.values import Bound, resolve_hints, split_hint
+from sim.task.values import Bound, list_values, resolve_hints, split_hint
 from sim.types import STEPS_PER_IMAGE, UserError
 
 Range = tuple[float, float]
@@ -187,7 +187,7 @@ class Task:
 
 def describe_item(item: Predicate | Skill) -> str:
     """Return a predicate or skill as one phrase, its name and those it speaks of: "near cup.bottom coaster.top"."""
-    words = [word for value in item.args.values() for word in (value if isinstance(value, tuple) else (value,))]
+    words = [word for value in item.args.values() for word in list_values(value)]
     return " ".join([item.name, *(word for word in words if isinstance(word, str) and word)])
 
 

@@ -25,7 +25,7 @@ from sim.task.diagnostics import (
 )
 from sim.task.plan_rules import check_plan
 from sim.task.spec import TABLE_HALF_EXTENTS_M, DecodeError, ObjectSpec, SpecError, Task, TaskObject, from_json
-from sim.task.values import check_value, describe_valid, resolve_hints
+from sim.task.values import check_value, describe_valid, list_values, resolve_hints
 from sim.task.vocabulary import check_arguments, check_vocabulary
 
 OBJECT_ORDER_KEYS = ("side", "y")
@@ -90,7 +90,7 @@ def _check_types(value: object, where: str, location_hints: tuple[str, ...] = ()
             yield Diagnostic(
                 f"{field} of {where} is {field_value!r}; valid: {valid}", build_field_pattern(field), location_hints
             )
-        for nested in field_value if isinstance(field_value, tuple) else (field_value,):
+        for nested in list_values(field_value):
             if dataclasses.is_dataclass(nested):
                 kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(nested).__name__).lower()
                 yield from _check_types(nested, kind, location_hints)

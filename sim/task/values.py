@@ -177,8 +177,12 @@ def _has_default_bound(hint: TypeHint) -> bool:
 
 
 def _list_numbers(value: object) -> list[float]:
-    items = value if isinstance(value, tuple) else (value,)
-    return [float(item) for item in items if is_number(item)]
+    return [float(item) for item in list_values(value) if is_number(item)]
+
+
+def list_values(value: object) -> tuple[Any, ...]:
+    """Items of a tuple, or the value itself as the only one."""
+    return value if isinstance(value, tuple) else (value,)
 
 
 def split_hint(hint: TypeHint) -> tuple[TypeHint, tuple[Any, ...]]:

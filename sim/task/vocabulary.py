@@ -17,7 +17,7 @@ from sim.objects import ObjectModel, build_object
 from sim.task.diagnostics import Diagnostic, build_field_pattern, build_quoted_pattern, check_name
 from sim.task.predicates import PREDICATES
 from sim.task.spec import Predicate, Skill, Task, Value
-from sim.task.values import check_value, describe_valid, is_number, is_one_required, resolve_hints
+from sim.task.values import check_value, describe_valid, is_number, is_one_required, list_values, resolve_hints
 
 ALTERNATIVE_KEYWORDS = (("arm", "arms"), ("on", "to"))  # of keywords that a word has both, one must be there
 INCREASING_KEYWORDS = ("low", "high")  # where both are given, the first is less
@@ -140,7 +140,7 @@ def _check_calls(
             value = args[key]
             if value == "" and accepted[key].default == "":
                 continue
-            for name in value if isinstance(value, tuple) else (value,):
+            for name in list_values(value):
                 yield from check_name(named[key].kind, name, valid, location_hints)
         if kind == "predicate":
             yield from _check_vacuous(call.name, function, args, location_hints)
@@ -196,7 +196,7 @@ def _check_vacuous(
             location_hints,
         )
     a, b = (args.get(key) for key in DIFFERENT_KEYWORDS)
-    if a is not None and a in (b if isinstance(b, tuple) else (b,)):
+    if a is not None and a in list_values(b):
         message = f"predicate {name!r} speaks of {a!r} as both a and b; valid: two different ones"
         yield Diagnostic(message, build_field_pattern("b"), location_hints)
 

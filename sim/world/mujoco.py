@@ -63,7 +63,7 @@ class MujocoWorld:
         home = np.array(self.robot.home_action, float)
         for i, scene in scenes.items():
             model = compiled[i] if compiled and i in compiled else self.compile_scene(scene)
-            world = index_model(model, scene, self.names, self.robot)
+            world = index_model(model, self.names, self.robot)
             self._command[i] = home
             self._reached[i] = self._servo_targets(home[None])[0]
             place_robot(world, self.robot, scene, self._reached[i])

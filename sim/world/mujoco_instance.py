@@ -29,7 +29,7 @@ class Instance:
     geom_body: NDArray[np.int64]  # (geoms,) index into `WorldNames.bodies`, -1: of none
 
 
-def index_model(model: mujoco.MjModel, scene: SceneSample, names: WorldNames, robot: Embodiment) -> Instance:
+def index_model(model: mujoco.MjModel, names: WorldNames, robot: Embodiment) -> Instance:
     """Return a world of a compiled scene, its data fresh and its names looked up."""
     data = mujoco.MjData(model)
     ids = {model.body(i).name: i for i in range(model.nbody)}

@@ -9,7 +9,7 @@ Units are SI, angles radians, quaternions wxyz, poses (x y z w x y z) in the wor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -166,6 +166,3 @@ class WorldNames:
     bodies: tuple[str, ...]  # "world", "table", OBJECT, OBJECT.PART, ARM/hand, ARM/finger0, ARM/finger1
     joints: tuple[str, ...]  # OBJECT.JOINT
     arms: tuple[str, ...]
-
-
-WorldFactory = Callable[[Task, Embodiment, int, int], World]  # task, robot, n, threads

@@ -173,9 +173,11 @@ def test_a_take_has_a_picture_every_80_ms_whatever_the_length_of_a_chunk(length:
     env = Env(task, robots.load_robot(ROBOT), 2, ("head",), (32, 32))
     env.reset((1, 2))
     spy = Spy(env, length)
-    takes = roll_out(env, spy, film=(24, 24))
+    rollouts = roll_out(env, spy, film=(24, 24))
     assert env.done.all() and not env.success.any() and (env.steps == 50).all()
-    assert [len(take.real) for take in takes] == [1 + 12 + 1] * 2, "at the start, every 4 steps, and at the end"
+    assert [len(rollout.real) for rollout in rollouts] == [1 + 12 + 1] * 2, (
+        "at the start, every 4 steps, and at the end"
+    )
     assert spy.cameras == {"head"}
     assert np.allclose(np.diff(spy.times), length / 50)
     env.close()

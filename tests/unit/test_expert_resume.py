@@ -129,7 +129,7 @@ def test_what_is_in_a_hand_is_picked_and_not_yet_placed(
     held: str, cup_is_there: bool, remain: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     goal = SimpleNamespace(is_reached=lambda context, limit: cup_is_there)
-    monkeypatch.setattr(resume, "build_goal", lambda skill, context: goal)
+    monkeypatch.setattr(resume, "build_goal", lambda skill: goal)
     monkeypatch.setattr(resume, "is_skill_achieved", lambda skill, context: False)
     hand = SimpleNamespace(held_body=held)
     context: Any = SimpleNamespace(controllers={"left": hand}, find_controller=lambda role: hand)

@@ -110,7 +110,7 @@ def test_a_dropped_thing_is_picked_where_it_was_picked_last() -> None:
 
 @pytest.mark.parametrize(("held", "done"), [("cup", False), ("tray", True), ("", True)])
 def test_what_is_still_in_a_hand_is_not_placed(held: str, done: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(skills, "build_goal", lambda skill, context: SimpleNamespace(is_reached=lambda context: True))
+    monkeypatch.setattr(skills, "build_goal", lambda skill: SimpleNamespace(is_reached=lambda context: True))
     hands = {"left": SimpleNamespace(held_body=held)}
     context: Any = SimpleNamespace(controllers=hands, object_predicates_hold=lambda obj: True)
     assert skills.is_skill_achieved(PLACE, context) == done

@@ -26,6 +26,7 @@ from aim.evaluate.prediction_metrics import ACTION_ERRORS, PeakError
 from aim.model.image_codec import Codec
 from aim.model.world_action_model import WorldActionModel
 from aim.policy import LearnedPolicy
+from aim.viz import pictures
 from sim.types import UserError
 
 SIDE = 64
@@ -307,7 +308,7 @@ def test_films_and_sheets_show_what_there_is(policy: LearnedPolicy, data: Source
     black = replace(guess, map={name: torch.zeros_like(maps) for name, maps in truth.map.items()})
     sheet = prediction_figures.render_worst_maps(truth, black)
     assert sheet is not None
-    prediction_figures.write_png(tmp_path / "misses.png", sheet)
+    pictures.write_png(tmp_path / "misses.png", sheet)
     back = cv2.imread(str(tmp_path / "misses.png"))
     assert (back[..., ::-1] == sheet).all()
 

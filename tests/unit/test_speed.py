@@ -17,6 +17,7 @@ from aim.model import flow, graphs
 from aim.model.image_codec import Codec
 from aim.model.world_action_model import WorldActionModel
 from aim.train import precision
+from aim.util import device_timing
 
 CPU = torch.device("cpu")
 STEPS = DenoisingSteps(video=3, action=4)
@@ -138,9 +139,9 @@ def test_devices_are_known_by_their_names(name: str, tera: float | None) -> None
 
 def test_threads_are_given_back() -> None:
     before = torch.get_num_threads()
-    with speed.limit_threads(before + 1):
+    with device_timing.limit_threads(before + 1):
         assert torch.get_num_threads() == before + 1
-        with speed.limit_threads(0):
+        with device_timing.limit_threads(0):
             assert torch.get_num_threads() == before + 1
     assert torch.get_num_threads() == before
 
@@ -148,7 +149,7 @@ def test_threads_are_given_back() -> None:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no Linux")
 def test_memory_is_told_in_mebibytes() -> None:
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    assert speed.measure_peak_memory_mib(CPU) == pytest.approx(int(lines["VmHWM"].split()[0]) / 1024, rel=0.02)
+    assert device_timing.measure_peak_memory_mib(CPU) == pytest.approx(int(lines["VmHWM"].split()[0]) / 1024, rel=0.02)
 
 
 def test_the_median_is_taken_part_by_part() -> None:
@@ -172,4 +173,4 @@ def test_a_gpu_makes_the_chunk_of_the_processor(compiled: bool) -> None:
     for anew in (False, True):
         found = [speed.time_chunk(model, codec, there, STEPS, "fp32", recompute=anew)[1].cpu() for _ in range(3)]
         assert all(torch.allclose(actions, here, atol=2e-2) for actions in found)
-    assert speed.measure_peak_memory_mib(gpu) > 0
+    assert device_timing.measure_peak_memory_mib(gpu) > 0

@@ -75,7 +75,7 @@ def test_every_row_of_a_batch_is_taken_once() -> None:
             distributed.split_rows(count, 3, 4)
 
 
-def test_half_a_fleet_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_incomplete_environment_of_torchrun_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     for name in distributed.TORCHRUN_VARIABLES:
         monkeypatch.delenv(name, raising=False)

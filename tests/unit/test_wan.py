@@ -49,7 +49,7 @@ def filled(config: ModelConfig, source: WanTransformer3DModel) -> WorldActionMod
     rows = wan.list_weight_sources(config)
     ours = {name: wan.convert_to_ours(row, [weights[part] for part in row.wan], config) for name, row in rows.items()}
     for name, start in wan.list_initializations(config, tuple(state)).items():
-        ours[name] = state[name] if start.kind == "fresh" else wan.initial_value(start, state[name].shape, ours, config)
+        ours[name] = state[name] if start.kind == "fresh" else wan.initial_value(start, state[name].shape, ours)
     model.load_state_dict(ours)
     return model
 
@@ -83,7 +83,7 @@ def test_the_true_size() -> None:
         ours[name] = wan.convert_to_ours(row, [source[part] for part in row.wan], config)
     for name, start in wan.list_initializations(config, tuple(model)).items():
         fresh = start.kind == "fresh"
-        ours[name] = model[name] if fresh else wan.initial_value(start, model[name].shape, ours, config)
+        ours[name] = model[name] if fresh else wan.initial_value(start, model[name].shape, ours)
     assert {name: z.shape for name, z in ours.items()} == {name: z.shape for name, z in model.items()}
     assert sum(z.numel() for z in source.values()) == 4_999_787_712
     assert sum(model[name].numel() for name in rows) == 4_999_787_712

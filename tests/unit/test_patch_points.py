@@ -38,7 +38,7 @@ def rigid(draw: np.random.Generator) -> NDArray[np.float64]:
 
 
 def one_by_one(depth: NDArray, k: NDArray, extrinsics: NDArray, grid: Grid) -> NDArray[np.float64]:
-    """Return what `token_points` must return of one picture (h w), a pixel at a time."""
+    """Return what `compute_patch_points` must return of one picture (h w), a pixel at a time."""
     (h, w), back = depth.shape, np.linalg.inv(extrinsics)
     total = np.zeros((grid[0], grid[1], 4))
     for v in range(h):

@@ -1,4 +1,4 @@
-"""Films play: overlay, tiling and the WebP that comes back from disk."""
+"""Videos: overlay, tiling and the WebP that comes back from disk."""
 
 from pathlib import Path
 
