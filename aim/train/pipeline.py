@@ -1,6 +1,7 @@
 """Training pipeline: codec, latents of every picture, Stage I. Finished parts are kept in `out`.
 
 run.json   log.jsonl   codec/{codec.safetensors, quality.json}   latents/KEY/{rgb,map}.f16   step-NNNNNN/
+codec/training.safetensors   while the codec is trained, and where it turned out poor
 tensorboard/   imagined/step-NNNNNN.webp   best/, where tasks were given to judge by
 data.json              which episodes are learned from
 mapping.json           how the numbers of a recorded set became ours, where it was one
@@ -28,7 +29,7 @@ from aim.data.source import Data, Ref, Source
 from aim.data.transforms import Transform
 from aim.model import canvas
 from aim.model.image_codec import PictureCodec
-from aim.train import checkpoint, distributed, out_of_memory, pretrained, provenance, stage1
+from aim.train import checkpoint, codec_state, distributed, out_of_memory, pretrained, provenance, stage1
 from aim.train import codec as codec_training
 from aim.train.checkpoint import load_module
 from aim.train.codec import CodecQuality
@@ -42,7 +43,8 @@ from sim.types import UserError
 NUM_CODEC_INSTANTS = 2400  # that the codec learns from
 NUM_QUALITY_INSTANTS = 200  # that it is judged by
 HELD_OUT_PERIOD = 20  # one episode of so many is for judging
-CODEC_FILE = "codec.safetensors"
+CODEC_FILE, QUALITY_FILE = "codec.safetensors", "quality.json"
+CODEC_CURE = "--resume with more --codec-minutes trains it further; a new run may have more --codec.latent-channels"
 RESUMABLE_FIELDS = ("steps", "minutes", "precision", "checkpointing")  # what may change when a training goes on
 
 
@@ -78,14 +80,17 @@ def train_policy(
         Stopwatch(),
         functools.partial(_load_or_train_codec, run, source, out / "codec", device, log),
     )
+    # torchrun passes on signals that its processes have received already
+    ignore_repeats = distributed.get_world_size() > 1
     try:
         with out_of_memory.explain_out_of_memory(
             lambda: checkpoint.describe_remains(out), "a smaller preset", "--device cpu"
         ):
             codec, quality = distributed.run_on_main_first(load_codec, load_codec)
             stopwatch.record_lap("codec")
-            encode_latents = functools.partial(latents.cached, out / "latents", codec, source, run.data)
-            tokens = distributed.run_on_main_first(encode_latents, encode_latents)
+            with defer_signals(ignore_repeats) as signals:
+                encode_latents = functools.partial(latents.cached, out / "latents", codec, source, run.data, signals)
+                tokens = distributed.run_on_main_first(encode_latents, encode_latents)
         if run.model.geometry:
             tokens = latents.with_points(tokens, source, run.codec)
         seconds = stopwatch.record_lap("latents")
@@ -93,10 +98,11 @@ def train_policy(
         transform = _load_transform(run, out) or loader.fit_transform(run, moves, all_windows, source)
         instructions = loader.read_words(moves.instructions, run.weights)
         batches = loader.Loader(run, tokens, moves, all_windows, instructions, transform)
-        # torchrun passes on signals that its processes have received already
-        with defer_signals(ignore_repeats=distributed.get_world_size() > 1) as signals:
+        with defer_signals(ignore_repeats) as signals:
             outcome = stage1.train_stage1(run, batches, codec, out, log, signals, device, until, options)
             stopped = bool(signals)
+    except KeyboardInterrupt as stop:
+        raise stop if str(stop) else KeyboardInterrupt(f"{_describe_kept(out)}; --resume goes on") from None
     finally:
         log.close()
     if stopped:
@@ -191,7 +197,8 @@ def _prepare_folder(run: Run, source: Source, out: Path, resume: bool, codec_run
     claim_folder(run, source, out, resume)
     for part in ("codec", "latents"):
         if (codec_run / part).exists() and not (out / part).exists():
-            shutil.copytree(codec_run / part, out / part, copy_function=_link_or_copy)
+            ignored = shutil.ignore_patterns(codec_state.STATE_FILE)  # a codec is trained further where it was begun
+            shutil.copytree(codec_run / part, out / part, ignore=ignored, copy_function=_link_or_copy)
 
 
 def _link_or_copy(source: str, target: str) -> None:
@@ -202,34 +209,57 @@ def _link_or_copy(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
+def _describe_kept(out: Path) -> str:
+    """What of a training is kept in `out`, in words."""
+    newest, codec = checkpoint.find_newest(out), out / "codec"
+    if newest:
+        return f"kept {newest}"
+    for file, name in ((CODEC_FILE, "the codec"), (codec_state.STATE_FILE, "the codec as far as it was trained")):
+        if (codec / file).is_file():
+            return f"kept {name} in {codec / file}"
+    return "nothing was made yet"
+
+
 def _load_or_train_codec(
     run: Run, source: Source, folder: Path, device: torch.device, log: Log
 ) -> tuple[PictureCodec, CodecQuality]:
-    """Codec stored in `folder`; if there is none, a new one is trained and stored."""
-    path, report = folder / CODEC_FILE, folder / "quality.json"
-    if path.is_file():
+    """Codec stored in `folder`; if there is none, a new one is trained and stored.
+
+    One that turned out poor is trained further where the run gives it more steps or minutes than it had.
+    """
+    path, report, state_file = folder / CODEC_FILE, folder / QUALITY_FILE, folder / codec_state.STATE_FILE
+    exists = path.is_file()
+    if exists and not codec_state.wants_more_training(state_file, run.codec_train):
         codec = pretrained.build_codec(run, half=device.type == "cuda").to(device).eval()
         load_module(path, codec)
         pretrained.check_fingerprint(codec, run.weights)
         return codec, _read_quality(report)
+    if exists:
+        newest = checkpoint.find_newest(folder.parent)
+        after = f"; {newest.name} goes on with it" if newest else ""
+        console.print_note(f"the poor codec in {folder} is trained further, and pictures are coded anew{after}")
     training_refs, held_out_refs = split_episodes(source)
     seed = run.codec_train.seed
     if run.weights:
         codec = pretrained.build_codec(run, half=device.type == "cuda").to(device).eval()
     else:
         frames = latents.some_pictures(source, training_refs, run.codec, NUM_CODEC_INSTANTS, seed)
-        codec = codec_training.train_codec(run, frames, device, log)
+        codec = codec_training.train_codec(run, frames, device, log, state_file)
     quality = codec_training.measure_quality(
         codec, latents.some_pictures(source, held_out_refs, run.codec, NUM_QUALITY_INSTANTS, seed + 1)
     )
     log.write("codec", dataclasses.asdict(quality))
-    for warning in codec_training.list_warnings(quality):
-        console.print_note(f"the codec is poor: {warning}; train it longer, or give it more latent channels")
     folder.mkdir(exist_ok=True)
     report.write_text(json.dumps(dataclasses.asdict(quality), indent=1) + "\n")
     part = path.with_suffix(".part")
     save_file({name: value.contiguous() for name, value in codec.state_dict().items()}, part)
     os.replace(part, path)
+    warnings = codec_training.list_warnings(quality)
+    if warnings:
+        cure = "a pretrained one is not trained" if run.weights else CODEC_CURE
+        console.print_note(f"the codec is poor: {'; '.join(warnings)}; {cure}")
+    else:
+        state_file.unlink(missing_ok=True)
     return codec, quality
 
 
