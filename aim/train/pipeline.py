@@ -158,6 +158,7 @@ def claim_folder(run: Run, source: Source, out: Path, resume: bool) -> None:
         if checkpoint.list_checkpoints(out) and not resume:
             newest = checkpoint.list_checkpoints(out)[-1].name
             raise UserError(f"{out} holds {newest} of this run; --resume goes on, or choose another folder")
+        checkpoint.demand_newest(out)
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is not empty and holds no run; choose another folder")
     out.mkdir(parents=True, exist_ok=True)

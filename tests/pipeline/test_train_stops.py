@@ -132,3 +132,27 @@ def test_a_poor_codec_is_trained_further_where_it_is_given_more(
     assert any(not torch.equal(first[key], second[key]) for key in first)
     assert torch.equal(second["analysis"], load_file(out / "step-000003" / "codec.safetensors")["analysis"])
     assert not (out / "codec" / STATE_FILE).exists(), "a good codec is done"
+
+
+def test_a_damaged_newest_checkpoint_costs_the_steps_since_the_one_before(
+    data: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def steps(out: Path) -> list[str]:
+        return sorted(path.name for path in out.glob("step-*"))
+
+    out, codec = tmp_path / "run", ("--codec-train.steps", "2")
+    for count in (2, 3, 4):
+        assert train(data, out, *codec, "--steps", str(count), "--resume") == 0
+    assert steps(out) == ["step-000003", "step-000004"]
+    os.truncate(out / "step-000004" / "optimiser.safetensors", 100)
+    capsys.readouterr()
+    assert train(data, out, *codec, "--steps", "5", "--resume") == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "is damaged" in line]
+    assert line.endswith("step-000003, the one before, is used")
+    assert steps(out) == ["step-000003", "step-000005"]
+    for folder in out.glob("step-*"):
+        (folder / "model.safetensors").unlink()
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("step-*/*")}
+    assert train(data, out, *codec, "--steps", "6", "--resume") == 2
+    assert "there is no other checkpoint" in json.loads(capsys.readouterr().out.splitlines()[-1])["error"]
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("step-*/*")} == before
