@@ -203,6 +203,28 @@ def load_trained(path: Path, model: WorldActionModel) -> None:
     _fill_tensors(path, lora.list_trained(model))
 
 
+@torch.no_grad()
+def load_fitting(path: Path, training: TrainingState) -> list[str]:
+    """Load averaged weights of another run into a model and its average; `UserError` if the file is damaged.
+
+    Names of parameters that it lacks, or has in another shape, are returned: they stay as they are.
+    """
+    parameters, left_alone = lora.list_trained(training.model), []
+    try:
+        with safe_open(path, "pt") as file:
+            stored = {name: torch.Size(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            for name, value in parameters.items():
+                if stored.get(name) != value.shape:
+                    left_alone.append(name)
+                    continue
+                tensor = distributed.shard_like(file.get_tensor(name).to(value.dtype), value)
+                value.copy_(tensor)
+                training.ema[name].copy_(tensor)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} is damaged: {_first_line(error)}") from error
+    return left_alone
+
+
 def _commit_checkpoint(part: Path, final: Path, outdated: list[Path]) -> None:
     """Rename a finished checkpoint to its final name, then remove outdated ones."""
     shutil.rmtree(final, ignore_errors=True)
