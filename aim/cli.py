@@ -122,8 +122,9 @@ exit codes: 0 done, 1 a fault, 2 a mistake in the command, 130 interrupted"""
 
 RUN_FLAGS_HELP = """Every field of the run is a flag, the preset's value if left out: --model.width 256 --train.lr 1e-3.
 Sections: model, data, train (Stage I), codec and codec-train; run.json and aim/config.py list their fields.
-Short names: --steps, --minutes (0: no limit), --batch-size (over all processes), --lr (the highest), --precision
-(auto, fp32, bf16) and --checkpointing (less memory, more time) of train; --codec-minutes; --variant (paper, text,
+Short names: --steps, --minutes (0: no limit; given alone, they take the place of the preset's steps), --batch-size
+(over all processes), --lr (the highest), --precision (auto, fp32, bf16) and --checkpointing (less memory, more time)
+of train; --codec-minutes (likewise; with --resume, more of them train a poor codec further); --variant (paper, text,
 memory, no_map, video_free) and --geometry (3-D patch positions; needs data with depth) of model; --shifts (codings
 of each episode with its pictures moved a little, which few demonstrations need) of data.
 """

@@ -10,7 +10,7 @@ out=runs/learn-$task-$robot
 .venv/bin/aim generate --task "$task" --robot "$robot" --num 30 --seed 9000 --push 0.04 --workers 2 --out "$out/held-out"
 .venv/bin/aim generate --task "$task" --robot "$robot" --num 30 --seed 9000 --workers 2 --out "$out/held-out-clean"
 .venv/bin/aim train nano --data "$out/demonstrations" --out "$out/training" --compile on --resume "${@:3}"
-step=$(basename "$(ls -d "$out"/training/step-*)")
+step=$(basename "$(ls -d "$out"/training/step-* | tail -1)")
 .venv/bin/aim eval --policy "$out/training" --task "$task" --robot "$robot" --episodes 100 --seed 0 --out "$out/nano-$step"
 .venv/bin/aim eval --policy "$out/training" --task "$task" --robot "$robot" --episodes 100 --seed 5000 --films 0 --out "$out/nano-$step-5000"
 .venv/bin/aim eval --policy random --task "$task" --robot "$robot" --episodes 100 --seed 0 --out "$out/random"

@@ -8,6 +8,7 @@ import itertools
 import re
 import typing
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from aim import config
@@ -92,11 +93,23 @@ def apply_run_flags(run: Run, words: Sequence[str]) -> Run:
     default = RunFields(run.model, run.data, run.train, run.codec, run.codec_train)
     with report_flag_errors():
         fields = tyro.cli(RunFields, default=default, prog="aim train", args=list(words))
+    given = {word.partition("=")[0] for word in words}
+    fields = replace(
+        fields,
+        train=_lift_step_limit(fields.train, "train", given),
+        codec_train=_lift_step_limit(fields.codec_train, "codec-train", given),
+    )
     layout, channels = config.build_token_grid(fields.codec), config.compute_token_channels(fields.codec)
     model = replace(
         fields.model, token_grid=layout, token_channels=channels, shift_conditioning=fields.data.shift_augmentations > 0
     )
     return replace(run, **{**vars(fields), "model": model})
+
+
+def _lift_step_limit(training: TrainConfig, section: str, given: AbstractSet[str]) -> TrainConfig:
+    """Training without the preset's limit of steps where minutes alone were given."""
+    minutes_alone = f"--{section}.minutes" in given and f"--{section}.steps" not in given and training.minutes > 0
+    return replace(training, steps=0) if minutes_alone else training
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ def train_model(
     episodes: str = "",
     without: str = "",
     codec: Path | None = None,
+    init: Path | None = None,
     resume: bool = False,
     seed: int = 0,
     device: str = "auto",
@@ -45,6 +46,8 @@ def train_model(
         episodes: numbers of the episodes to learn from, as in 0-40,55; all if left out
         without: numbers of the episodes to leave out
         codec: folder of another run, whose codec is used instead of training one
+        init: folder of another run or of a checkpoint, whose codec and weights this one starts from on its own data;
+            the numbers of joints and of measured channels may differ, all other sizes may not
         resume: go on with the run in that folder
         seed: decides first weights, order of samples and noise
         device: cpu, cuda, or auto
@@ -83,7 +86,9 @@ def train_model(
     compiled = compile == "on" or (compile == "auto" and torch_device.type == "cuda")
     with distributed.join_process_group(torch_device) as membership:
         options = TrainingOptions(film_every, match, compiled, wandb)
-        trained = pipeline.train_policy(run, source, out, resume, membership, options=options, codec_run=codec)
+        trained = pipeline.train_policy(
+            run, source, out, resume, membership, options=options, codec_run=codec, init_run=init
+        )
     outcome, quality = trained.outcome, trained.quality
     peaks = f"peaks off by {quality.peak_error_px:.2f} pixels, {100 * quality.peaks_lost:.0f} % lost"
     pictures = f"{quality.psnr_rgb:.1f} dB pictures ({quality.psnr_things:.1f} dB arms and objects)"

@@ -118,9 +118,12 @@ def plan_latents(codec: PictureCodec, data: Source, config: DataConfig) -> Laten
 
 
 def encode_blocks(
-    codec: PictureCodec, data: Source, starts: Tensor, shifts: Tensor, done: int = 0
+    codec: PictureCodec, data: Source, starts: Tensor, shifts: Tensor, done: int = 0, signals: Sequence[int] = ()
 ) -> Iterator[LatentsBlock]:
-    """Yield the tokens of the episodes from number `done` on, block by block; the next episode is read meanwhile."""
+    """Yield the tokens of the episodes from number `done` on, block by block; the next episode is read meanwhile.
+
+    Where `signals` are pending, the block under way ends with its episode, and is the last one.
+    """
     refs = data.episodes
     kinds = _coded_kinds(data)
     parts: dict[str, list[Tensor]] = {kind: [] for kind in kinds}
@@ -137,10 +140,13 @@ def encode_blocks(
                 parts[kind].append(torch.stack(versions))
             bar.step()
             rows = int(starts[number + 1] - starts[began])
-            if rows >= BLOCK_PICTURES or number + 1 == len(refs):
+            stopped = bool(signals)
+            if rows >= BLOCK_PICTURES or number + 1 == len(refs) or stopped:
                 tokens = {kind: torch.cat(some, 1) for kind, some in parts.items()}
                 yield LatentsBlock(int(starts[began]), number + 1, tokens)
                 parts, began = {kind: [] for kind in kinds}, number + 1
+            if stopped:
+                return
 
 
 def _coded_kinds(data: Source) -> tuple[Kind, ...]:
@@ -155,11 +161,12 @@ def _demand_room(shape: tuple[int, ...]) -> None:
         raise UserError(f"{said}, the machine has {there / GIB:.0f}; give smaller --shifts, or fewer demonstrations")
 
 
-def cached(folder: Path, codec: PictureCodec, data: Data, config: DataConfig) -> Latents:
+def cached(folder: Path, codec: PictureCodec, data: Data, config: DataConfig, signals: Sequence[int] = ()) -> Latents:
     """Return the tokens of a dataset, mapped from the files in `folder`; what is not there yet is coded first.
 
     Blocks are written one by one: whatever ends the coding, all but the last block is kept, and coding goes on there.
     Where a file is missing, everything is coded again; `UserError` where one is of another size than its tokens.
+    Pending `signals` end it after an episode: `KeyboardInterrupt` with a text that says what was kept.
     """
     there = source.of(data)
     path = folder / identity(codec, there, config)
@@ -169,8 +176,12 @@ def cached(folder: Path, codec: PictureCodec, data: Data, config: DataConfig) ->
     latent_files.check_tokens(path, plan.shape, _coded_kinds(there))
     done = latent_files.count_done(path)
     if done < len(there.episodes):
-        for block in encode_blocks(codec, there, plan.starts, plan.shifts, done):
+        for block in encode_blocks(codec, there, plan.starts, plan.shifts, done, signals):
             latent_files.write_block(path, plan.shape, block.first, block.tokens, block.end)
+            done = block.end
+        if signals:
+            said = f"kept the tokens of {done} of {len(there.episodes)} episodes in {path}"
+            raise KeyboardInterrupt(f"{said}; --resume goes on")
         latent_files.remove_others(path)
     kept = {kind: latent_files.open_tokens(path, plan.shape, kind) for kind in _coded_kinds(there)}
     return Latents(kept["rgb"], kept["map"] if black is None else black, plan.starts, plan.shifts)

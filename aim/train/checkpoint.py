@@ -3,7 +3,8 @@
     step-000500/  run.json  transform.json  codec.safetensors  ema.safetensors     for the policy
                   model.safetensors  optimiser.safetensors  progress.json          to go on, bit for bit
 
-It is written under another name, then renamed; afterwards the one before is removed. No state of a random generator
+It is written under another name, then renamed; the one before is kept too, should a disk damage the newest, and those
+before that are removed. No state of a random generator
 is kept: what a step draws follows from the seed and its number. Tensors are kept whole, whatever the number of
 processes that share them while training; so two may go on with what one began, and one with what two began.
 """
@@ -15,7 +16,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from aim.model.image_codec import PictureCodec
 from aim.model.world_action_model import WorldActionModel
 from aim.train import distributed
 from aim.train.precision import ComputePrecision
+from aim.util import console
 from sim.types import UserError
 
 POLICY_FILES = (
@@ -41,6 +43,7 @@ POLICY_FILES = (
     "codec.safetensors",
     "ema.safetensors",
 )  # what a learned policy is made of
+TRAINING_FILES = (*POLICY_FILES, "model.safetensors", "optimiser.safetensors", "progress.json")
 CHECKPOINT_PREFIX, MAPPING_FILE = "step-", "mapping.json"
 ADAM_MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of every parameter
 
@@ -66,7 +69,7 @@ class TrainingState:
 def save_checkpoint(
     out: Path, run: Run, transform: Transform, codec: PictureCodec, training: TrainingState, progress: TrainingProgress
 ) -> Path:
-    """Write the checkpoint of `progress.step` into `out`, remove the earlier ones, and return its folder.
+    """Write the checkpoint of `progress.step` into `out`, and return its folder; the newest one before it stays.
 
     Collective: every process must call it, as each gives its shard; the main process writes.
     """
@@ -82,7 +85,8 @@ def save_checkpoint(
     for kind, tensors in (("model", lora.list_trained(training.model)), ("optimiser", _flatten_optimizer(training))):
         _write_tensors(part / f"{kind}.safetensors", gather_tensors(tensors))
     if distributed.is_main():
-        _commit_checkpoint(part, final, [folder for folder in list_checkpoints(out) if folder != final])
+        before = [folder for folder in list_checkpoints(out) if folder.name < final.name and not find_damage(folder)]
+        _commit_checkpoint(part, final, [folder for folder in list_checkpoints(out) if folder not in before[-1:]])
     return final
 
 
@@ -107,7 +111,7 @@ def gather_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def list_checkpoints(out: Path) -> list[Path]:
     """Checkpoints in `out`, oldest first."""
-    return sorted(folder for folder in out.glob(f"{CHECKPOINT_PREFIX}*") if (folder / "progress.json").is_file())
+    return sorted(folder for folder in out.glob(f"{CHECKPOINT_PREFIX}*") if folder.is_dir())
 
 
 def format_name(step: int) -> str:
@@ -115,10 +119,40 @@ def format_name(step: int) -> str:
     return f"{CHECKPOINT_PREFIX}{step:06d}"
 
 
-def find_newest(out: Path) -> Path | None:
-    """Newest checkpoint in `out`, None if there is none."""
-    checkpoints = list_checkpoints(out)
-    return checkpoints[-1] if checkpoints else None
+def find_newest(out: Path, names: Sequence[str] = TRAINING_FILES) -> Path | None:
+    """Newest checkpoint in `out` whose files `names` are whole, None if there is none."""
+    return next((folder for folder in reversed(list_checkpoints(out)) if not find_damage(folder, names)), None)
+
+
+def demand_newest(out: Path, names: Sequence[str] = TRAINING_FILES) -> Path | None:
+    """Newest checkpoint in `out`, None if there is none; a note says which were passed over because of damage.
+
+    `UserError` if all are damaged.
+    """
+    checkpoints, newest = list_checkpoints(out), find_newest(out, names)
+    damaged = [folder for folder in checkpoints if newest is None or folder.name > newest.name]
+    if not damaged:
+        return newest
+    reason = find_damage(damaged[-1], names)
+    if newest is None:
+        raise UserError(f"{reason}; there is no other checkpoint: bring it back from a copy, or remove {damaged[-1]}")
+    console.print_note(f"{reason}; {newest.name}, the one before, is used")
+    return newest
+
+
+def find_damage(folder: Path, names: Sequence[str] = TRAINING_FILES) -> str:
+    """Sentence on the first of the files `names` in a checkpoint that is missing or cut off, "" if all are whole."""
+    for name in names:
+        path = folder / name
+        try:
+            if path.suffix == ".json":
+                json.loads(path.read_text())
+            else:
+                with safe_open(path, "pt"):
+                    pass  # what it says of its tensors is checked against its length
+        except (OSError, SafetensorError, ValueError) as error:
+            return f"{path} is damaged ({_first_line(error)})" if path.exists() else f"{path} is missing"
+    return ""
 
 
 def describe_remains(out: Path) -> str:
@@ -128,10 +162,12 @@ def describe_remains(out: Path) -> str:
 
 
 def resolve_checkpoint(path: Path) -> Path:
-    """Checkpoint at `path`, or the newest in it; `UserError` if there is none."""
-    if (path / "ema.safetensors").is_file():
+    """Checkpoint at `path`, or the newest in it; `UserError` if there is none that holds a whole policy."""
+    if (path / "ema.safetensors").is_file() or path.name.startswith(CHECKPOINT_PREFIX):
+        if path.is_dir() and (damage := find_damage(path, POLICY_FILES)):
+            raise UserError(f"{damage}; another checkpoint may be in {path.parent}")
         return path
-    newest = find_newest(path)
+    newest = demand_newest(path, POLICY_FILES)
     if not newest:
         raise UserError(f"no checkpoint in {path}; `aim train PRESET --data DIR --out {path}` makes one")
     return newest
@@ -167,12 +203,35 @@ def load_trained(path: Path, model: WorldActionModel) -> None:
     _fill_tensors(path, lora.list_trained(model))
 
 
-def _commit_checkpoint(part: Path, final: Path, before: list[Path]) -> None:
-    """Rename a finished checkpoint to its final name, then remove the earlier ones."""
+@torch.no_grad()
+def load_fitting(path: Path, training: TrainingState) -> list[str]:
+    """Load averaged weights of another run into a model and its average; `UserError` if the file is damaged.
+
+    Names of parameters that it lacks, or has in another shape, are returned: they stay as they are.
+    """
+    parameters, left_alone = lora.list_trained(training.model), []
+    try:
+        with safe_open(path, "pt") as file:
+            stored = {name: torch.Size(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            for name, value in parameters.items():
+                if stored.get(name) != value.shape:
+                    left_alone.append(name)
+                    continue
+                tensor = distributed.shard_like(file.get_tensor(name).to(value.dtype), value)
+                value.copy_(tensor)
+                training.ema[name].copy_(tensor)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} is damaged: {_first_line(error)}") from error
+    return left_alone
+
+
+def _commit_checkpoint(part: Path, final: Path, outdated: list[Path]) -> None:
+    """Rename a finished checkpoint to its final name, then remove outdated ones."""
     shutil.rmtree(final, ignore_errors=True)
     os.replace(part, final)
-    for folder in before:
-        shutil.rmtree(folder)
+    for folder in outdated:
+        if folder != final:
+            shutil.rmtree(folder)
 
 
 def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

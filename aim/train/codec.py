@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -26,9 +27,11 @@ from aim.model.image_codec import (
     set_linear_code,
     to_bytes,
 )
-from aim.train import precision, schedule
+from aim.train import codec_state, distributed, precision, schedule
+from aim.train.codec_state import CodecProgress
 from aim.train.log import Log, MeanMeter
 from aim.util import console
+from aim.util.interrupts import PendingSignals, defer_signals
 
 Frames = Mapping[tuple[int, Kind], Tensor]  # (view, kind) -> uint8 (r h w 3) at the view's size; row r is one instant
 
@@ -39,6 +42,7 @@ SQUARED_ERROR_WEIGHT = 2.0  # share of the squared error beside the absolute one
 KL_WEIGHT = 1e-6  # times the divergence of a latent from the standard normal
 NUM_OVERLAID_MAPS = 2  # other maps laid over a map, each shifted
 REPORT_PERIOD_STEPS = 50
+SAVE_PERIOD_S = 120.0
 CODEC_CHUNK_FRAMES = 32  # pictures coded at once outside training
 MIN_FOREGROUND_DIFFERENCE = 25  # bytes: a pixel that differs by more from the backdrop shows a thing
 MIN_GOOD_PSNR_DB, MAX_GOOD_PEAK_ERROR_PX, MAX_GOOD_LOST_SHARE = (
@@ -65,27 +69,58 @@ class CodecQuality:
     by_view: Mapping[str, float]  # psnr_rgb
 
 
-def train_codec(run: Run, frames: Frames, device: torch.device, log: Log | None) -> Codec:
-    """Codec trained on `frames`; deterministic given the run's seed unless a time limit ends it."""
+def train_codec(
+    run: Run, frames: Frames, device: torch.device, log: Log | None, state_file: Path | None = None
+) -> Codec:
+    """Codec trained on `frames`; deterministic given the run's seed unless a time limit ends it.
+
+    With `state_file` the training goes on from the state there, and keeps its state there.
+    `KeyboardInterrupt` with a text that says what was kept, where a signal ends it.
+    """
     config = run.codec_train
     torch.manual_seed(config.seed)
     codec = Codec(run.codec).to(device)
-    _set_backdrops(codec, frames)
-    _fit_linear_code(codec, frames, config.seed)
-    with console.show_progress("codec", config.steps) as bar:
-        _optimize(codec, frames, config, device, log, bar)
+    with (
+        defer_signals(ignore_repeats=distributed.get_world_size() > 1) as signals,
+        console.show_progress("codec", config.steps) as bar,
+    ):
+        progress = _optimize(codec, frames, config, device, log, bar, state_file, signals)
+    if signals:
+        kept = f"kept the codec at step {progress.step} in {state_file}; --resume goes on" if state_file else ""
+        raise KeyboardInterrupt(kept)
     _set_latent_statistics(codec, frames)
     return codec.eval()
 
 
 def _optimize(
-    codec: Codec, frames: Frames, config: TrainConfig, device: torch.device, log: Log | None, bar: console.ProgressBar
-) -> None:
-    compute_precision = precision.resolve_precision(config.precision, device)
+    codec: Codec, frames: Frames, config: TrainConfig, device: torch.device, log: Log | None, bar: console.ProgressBar,
+    state_file: Path | None, signals: PendingSignals,
+) -> CodecProgress:  # fmt: skip
+    """Train a codec to the end or to a signal, and return how far it came; its state is kept in `state_file`."""
     codec.train()
     optimiser = torch.optim.AdamW(codec.parameters(), weight_decay=config.weight_decay, betas=(0.9, 0.99))
-    start, meter, step = time.monotonic(), MeanMeter(), 0
-    while (progress := schedule.compute_progress(config, step, time.monotonic() - start)) < 1.0:
+    before = codec_state.read_codec_progress(state_file) if state_file else None
+    if state_file and before:
+        codec_state.restore_codec_state(state_file, codec, optimiser)
+        bar.step(before.step)
+    else:
+        _set_backdrops(codec, frames)
+        _fit_linear_code(codec, frames, config.seed)
+    first = before or CodecProgress(0, 0.0, "fp32")
+    is_known = before is not None and config.precision == "auto"
+    compute_precision = first.precision if is_known else precision.resolve_precision(config.precision, device)
+    start = saved = time.monotonic()
+    meter, step = MeanMeter(), first.step
+    while True:
+        seconds = first.seconds + time.monotonic() - start
+        progress = schedule.compute_progress(config, step, seconds)
+        ended = progress >= 1.0 or bool(signals)
+        reached = CodecProgress(step, seconds, compute_precision)
+        if state_file and (ended or time.monotonic() - saved > SAVE_PERIOD_S):
+            codec_state.save_codec_state(state_file, codec, optimiser, reached)
+            saved = time.monotonic()
+        if ended:
+            return reached
         generator = schedule.make_generator(config.seed, "codec", step)
         for group in optimiser.param_groups:
             group["lr"] = schedule.compute_learning_rate(config, step, progress)
@@ -103,7 +138,7 @@ def _optimize(
         meter.add({"loss": total.item()}, config.batch_size * len(losses))
         bar.step(detail=f"loss {total.item():.4f}")
         if log and step % REPORT_PERIOD_STEPS == 0:
-            log.write("codec", {"step": step, **meter.pop_means(), "seconds": time.monotonic() - start})
+            log.write("codec", {"step": step, **meter.pop_means(), "seconds": seconds})
 
 
 def group_views_by_size(codec: Codec) -> list[list[int]]:

@@ -1,8 +1,10 @@
 """Training pipeline: codec, latents of every picture, Stage I. Finished parts are kept in `out`.
 
 run.json   log.jsonl   codec/{codec.safetensors, quality.json}   latents/KEY/{rgb,map}.f16   step-NNNNNN/
+codec/training.safetensors   while the codec is trained, and where it turned out poor
 tensorboard/   imagined/step-NNNNNN.webp   best/, where tasks were given to judge by
 data.json              which episodes are learned from
+init/                  the weights that it started from, where they are another run's
 mapping.json           how the numbers of a recorded set became ours, where it was one
 """
 
@@ -14,6 +16,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,11 +32,12 @@ from aim.data.transforms import Transform
 from aim.data.view_pictures import sample_view_pictures
 from aim.model import canvas
 from aim.model.image_codec import PictureCodec
-from aim.train import checkpoint, distributed, out_of_memory, pretrained, provenance, stage1
+from aim.train import checkpoint, codec_state, distributed, initial, out_of_memory, pretrained, provenance, stage1
 from aim.train import codec as codec_training
 from aim.train.checkpoint import load_module
 from aim.train.codec import CodecQuality
 from aim.train.hooks import TrainingOptions
+from aim.train.initial import InitialPolicy
 from aim.train.log import Log, open_log
 from aim.train.stage1 import Outcome
 from aim.util import console
@@ -43,7 +47,8 @@ from sim.types import UserError
 NUM_CODEC_INSTANTS = 2400  # that the codec learns from
 NUM_QUALITY_INSTANTS = 200  # that it is judged by
 HELD_OUT_PERIOD = 20  # one episode of so many is for judging
-CODEC_FILE = "codec.safetensors"
+CODEC_FILE, QUALITY_FILE = "codec.safetensors", "quality.json"
+CODEC_CURE = "--resume with more --codec-minutes trains it further; a new run may have more --codec.latent-channels"
 RESUMABLE_FIELDS = ("steps", "minutes", "precision", "checkpointing")  # what may change when a training goes on
 
 
@@ -58,11 +63,12 @@ class TrainingResult:
 
 def train_policy(
     run: Run, data: Data, out: Path, resume: bool, device: torch.device, until: int | None = None,
-    options: TrainingOptions | None = None, codec_run: Path | None = None,
+    options: TrainingOptions | None = None, codec_run: Path | None = None, init_run: Path | None = None,
 ) -> TrainingResult:  # fmt: skip
     """Run the remaining parts of the training in `out`; `UserError` if `out` holds another run.
 
-    With `codec_run`, the folder of another run, its codec is used. Of several processes the main one makes
+    With `codec_run`, the folder of another run, its codec is used; with `init_run` its codec and weights are what the
+    training starts from. Of several processes the main one makes
     the codec and the latents, and the others read them.
     """
     options = options or TrainingOptions()
@@ -72,21 +78,25 @@ def train_policy(
     if run.model.geometry:  # data without depth is refused before anything is made of it
         still = [(0, 0)] * len(run.codec.views)
         source.points(source.episodes[0], run.codec.views, canvas.compute_token_grids(run.codec), still)
+    start = initial.find_initial(init_run, run) if init_run else None
     moves, all_windows = loader.motions(source), loader.windows(source)
-    distributed.run_on_main_first(lambda: _prepare_folder(run, source, out, resume, codec_run), lambda: None)
+    distributed.run_on_main_first(lambda: _prepare_folder(run, source, out, resume, codec_run, start), lambda: None)
     log = distributed.run_on_main_first(lambda: open_log(out, options.wandb_project, dataclasses.asdict(run)), Log)
     stopwatch, load_codec = (
         Stopwatch(),
         functools.partial(_load_or_train_codec, run, source, out / "codec", device, log),
     )
+    # torchrun passes on signals that its processes have received already
+    ignore_repeats = distributed.get_world_size() > 1
     try:
         with out_of_memory.explain_out_of_memory(
             lambda: checkpoint.describe_remains(out), "a smaller preset", "--device cpu"
         ):
             codec, quality = distributed.run_on_main_first(load_codec, load_codec)
             stopwatch.record_lap("codec")
-            encode_latents = functools.partial(latents.cached, out / "latents", codec, source, run.data)
-            tokens = distributed.run_on_main_first(encode_latents, encode_latents)
+            with defer_signals(ignore_repeats) as signals:
+                encode_latents = functools.partial(latents.cached, out / "latents", codec, source, run.data, signals)
+                tokens = distributed.run_on_main_first(encode_latents, encode_latents)
         if run.model.geometry:
             tokens = latents.with_points(tokens, source, run.codec)
         seconds = stopwatch.record_lap("latents")
@@ -94,10 +104,11 @@ def train_policy(
         transform = _load_transform(run, out) or loader.fit_transform(run, moves, all_windows, source)
         instructions = loader.read_words(moves.instructions, run.weights)
         batches = loader.Loader(run, tokens, moves, all_windows, instructions, transform)
-        # torchrun passes on signals that its processes have received already
-        with defer_signals(ignore_repeats=distributed.get_world_size() > 1) as signals:
+        with defer_signals(ignore_repeats) as signals:
             outcome = stage1.train_stage1(run, batches, codec, out, log, signals, device, until, options)
             stopped = bool(signals)
+    except KeyboardInterrupt as stop:
+        raise stop if str(stop) else KeyboardInterrupt(f"{_describe_kept(out)}; --resume goes on") from None
     finally:
         log.close()
     if stopped:
@@ -141,8 +152,13 @@ def check_dataset(run: Run, data: Data, label: str = "the run") -> None:
         raise UserError(f"{source.path} has no episodes")
 
 
-def claim_folder(run: Run, source: Source, out: Path, resume: bool) -> None:
-    """Make `out` the folder of this run, or resume it; `UserError`, with nothing changed, if it holds another."""
+def claim_folder(
+    run: Run, source: Source, out: Path, resume: bool, fill: Callable[[], None] = lambda: None
+) -> None:  # fmt: skip
+    """Make `out` the folder of this run, or resume it; `UserError`, with nothing changed, if it holds another.
+
+    `fill` puts into it what the run starts from, before the folder counts as that of a run.
+    """
     if (out / config_name()).exists():
         check_dataset(config.load_run(out), source, f"the run in {out}")
         differences_found = describe_run_differences(config.load_run(out), run) or provenance.describe_differences(
@@ -153,9 +169,11 @@ def claim_folder(run: Run, source: Source, out: Path, resume: bool) -> None:
         if checkpoint.list_checkpoints(out) and not resume:
             newest = checkpoint.list_checkpoints(out)[-1].name
             raise UserError(f"{out} holds {newest} of this run; --resume goes on, or choose another folder")
+        checkpoint.demand_newest(out)
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is not empty and holds no run; choose another folder")
     out.mkdir(parents=True, exist_ok=True)
+    fill()
     provenance.save_provenance(source, out)
     config.save_run(run, out)
 
@@ -181,57 +199,87 @@ def _flatten_run(run: Run) -> dict[str, object]:
     return fields
 
 
-def _prepare_folder(run: Run, source: Source, out: Path, resume: bool, codec_run: Path | None) -> None:
-    """Claim `out`, and link the codec and latents of the run in `codec_run` into it."""
-    if codec_run is None:
-        return claim_folder(run, source, out, resume)
-    if not (codec_run / "codec" / CODEC_FILE).is_file():
+def _prepare_folder(
+    run: Run, source: Source, out: Path, resume: bool, codec_run: Path | None, start: InitialPolicy | None
+) -> None:
+    """Claim `out`, and link into it what is taken over from the run in `codec_run`, or from that of `start`."""
+    if codec_run and start:
+        raise UserError("--init takes over the codec too; leave --codec out")
+    if codec_run and not (codec_run / "codec" / CODEC_FILE).is_file():
         raise UserError(f"there is no codec in {codec_run}; give the folder of a run, or leave --codec out")
-    if config.load_run(codec_run).codec != run.codec:
+    if codec_run and config.load_run(codec_run).codec != run.codec:
         raise UserError(f"the codec in {codec_run} is of another shape than preset {run.preset!r} wants")
-    claim_folder(run, source, out, resume)
-    for part in ("codec", "latents"):
-        if (codec_run / part).exists() and not (out / part).exists():
-            shutil.copytree(codec_run / part, out / part, copy_function=_link_or_copy)
+    exists = (out / config_name()).exists()
+    if exists and start:
+        initial.check_same_start(start, out)
+    fill = functools.partial(initial.take_over, start, out) if start and not exists else lambda: None
+    claim_folder(run, source, out, resume, fill)
+    for part in ("codec", "latents") if codec_run else ():
+        if codec_run and (codec_run / part).exists() and not (out / part).exists():
+            ignored = shutil.ignore_patterns(codec_state.STATE_FILE)  # a codec is trained further where it was begun
+            shutil.copytree(codec_run / part, out / part, ignore=ignored, copy_function=initial.link_or_copy)
 
 
-def _link_or_copy(source: str, target: str) -> None:
-    """Hard-link a file, or copy it where the disk cannot; both are only ever replaced as a whole."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
+def _describe_kept(out: Path) -> str:
+    """What of a training is kept in `out`, in words."""
+    newest, codec = checkpoint.find_newest(out), out / "codec"
+    if newest:
+        return f"kept {newest}"
+    for file, name in ((CODEC_FILE, "the codec"), (codec_state.STATE_FILE, "the codec as far as it was trained")):
+        if (codec / file).is_file():
+            return f"kept {name} in {codec / file}"
+    return "nothing was made yet"
 
 
 def _load_or_train_codec(
     run: Run, source: Source, folder: Path, device: torch.device, log: Log
 ) -> tuple[PictureCodec, CodecQuality]:
-    """Codec stored in `folder`; if there is none, a new one is trained and stored."""
-    path, report = folder / CODEC_FILE, folder / "quality.json"
-    if path.is_file():
+    """Codec stored in `folder`; if there is none, a new one is trained and stored.
+
+    One that turned out poor is trained further where the run gives it more steps or minutes than it had.
+    """
+    path, report, state_file = folder / CODEC_FILE, folder / QUALITY_FILE, folder / codec_state.STATE_FILE
+    exists = path.is_file()
+    if exists and not codec_state.wants_more_training(state_file, run.codec_train):
         codec = pretrained.build_codec(run, half=device.type == "cuda").to(device).eval()
         load_module(path, codec)
         pretrained.check_fingerprint(codec, run.weights)
-        return codec, _read_quality(report)
-    training_refs, held_out_refs = split_episodes(source)
-    seed = run.codec_train.seed
+        if report.is_file():
+            return codec, _read_quality(report)
+        return codec, _judge_codec(run, source, codec, folder, log)
+    if exists:
+        newest = checkpoint.find_newest(folder.parent)
+        after = f"; {newest.name} goes on with it" if newest else ""
+        console.print_note(f"the poor codec in {folder} is trained further, and pictures are coded anew{after}")
     if run.weights:
         codec = pretrained.build_codec(run, half=device.type == "cuda").to(device).eval()
     else:
-        frames = sample_view_pictures(source, training_refs, run.codec, NUM_CODEC_INSTANTS, seed)
-        codec = codec_training.train_codec(run, frames, device, log)
-    quality = codec_training.measure_quality(
-        codec, sample_view_pictures(source, held_out_refs, run.codec, NUM_QUALITY_INSTANTS, seed + 1)
-    )
-    log.write("codec", dataclasses.asdict(quality))
-    for warning in codec_training.list_warnings(quality):
-        console.print_note(f"the codec is poor: {warning}; train it longer, or give it more latent channels")
+        refs, seed = split_episodes(source)[0], run.codec_train.seed
+        frames = sample_view_pictures(source, refs, run.codec, NUM_CODEC_INSTANTS, seed)
+        codec = codec_training.train_codec(run, frames, device, log, state_file)
     folder.mkdir(exist_ok=True)
-    report.write_text(json.dumps(dataclasses.asdict(quality), indent=1) + "\n")
+    quality = _judge_codec(run, source, codec, folder, log)
     part = path.with_suffix(".part")
     save_file({name: value.contiguous() for name, value in codec.state_dict().items()}, part)
     os.replace(part, path)
+    if not codec_training.list_warnings(quality):
+        state_file.unlink(missing_ok=True)
     return codec, quality
+
+
+def _judge_codec(run: Run, source: Source, codec: PictureCodec, folder: Path, log: Log) -> CodecQuality:
+    """Quality of a codec on held-out episodes, kept in its folder; a note says what is poor and what cures it."""
+    refs, seed = split_episodes(source)[1], run.codec_train.seed + 1
+    quality = codec_training.measure_quality(
+        codec, sample_view_pictures(source, refs, run.codec, NUM_QUALITY_INSTANTS, seed)
+    )
+    log.write("codec", dataclasses.asdict(quality))
+    (folder / QUALITY_FILE).write_text(json.dumps(dataclasses.asdict(quality), indent=1) + "\n")
+    warnings = codec_training.list_warnings(quality)
+    if warnings:
+        cure = CODEC_CURE if (folder / codec_state.STATE_FILE).is_file() else "it was not trained on this data"
+        console.print_note(f"the codec is poor: {'; '.join(warnings)}; {cure}")
+    return quality
 
 
 def _read_quality(report: Path) -> CodecQuality:

@@ -20,7 +20,7 @@ from aim.config import Run, TrainConfig
 from aim.data.loader import Loader
 from aim.model import lora
 from aim.model.image_codec import PictureCodec
-from aim.train import checkpoint, distributed, out_of_memory, precision, pretrained, schedule
+from aim.train import checkpoint, distributed, initial, out_of_memory, precision, pretrained, schedule
 from aim.train.batches import PrefetchedBatches, PreparedBatch
 from aim.train.checkpoint import TrainingProgress, TrainingState
 from aim.train.hooks import TrainingHooks, TrainingOptions
@@ -115,6 +115,8 @@ class Sitting:
         self.first = (
             checkpoint.restore_training(self.kept, self.training) if self.kept else TrainingProgress(0, 0.0, "fp32")
         )
+        if not self.kept:
+            initial.load_initial(out, self.training)
         self.number: ComputePrecision = _number(run.train, self.first if self.kept else None, device)
         self.step, self.record, self.detail = self.first.step, LossMeter(self.first.step, out), ""
         self.start = self.saved = self.logged = time.monotonic()

@@ -12,6 +12,8 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
+from aim.util.interrupts import interrupt_on_sigterm
+
 EXIT_DONE, EXIT_FAULT, EXIT_MISTAKE, EXIT_INTERRUPTED = 0, 1, 2, 130
 PROGRESS_LINE_PERIOD_S = 5.0
 
@@ -31,7 +33,7 @@ class ProgressBar(Protocol):
 
 @contextlib.contextmanager
 def show_progress(label: str, total: int) -> Iterator[ProgressBar]:
-    """Progress bar of `total` units if standard error is a terminal, plain lines otherwise."""
+    """Progress bar of `total` units, 0 if unknown, if standard error is a terminal, plain lines otherwise."""
     bar = _RichProgress(label, total) if sys.stderr.isatty() else _PlainProgress(label, total)
     try:
         yield bar
@@ -57,9 +59,8 @@ class _PlainProgress:
 
     def _print_state(self) -> None:
         self.last = time.monotonic()
-        print_note(
-            f"{self.label}: {self.count}/{self.total} after {self.last - self.start:.0f} s {self.detail}".rstrip()
-        )
+        count = f"{self.count}/{self.total}" if self.total else str(self.count)
+        print_note(f"{self.label}: {count} after {self.last - self.start:.0f} s {self.detail}".rstrip())
 
 
 class _RichProgress:
@@ -77,7 +78,7 @@ class _RichProgress:
             TextColumn("{task.fields[detail]}"),
         )
         self.bar = Progress(*columns, console=Console(stderr=True))
-        self.task = self.bar.add_task(label, total=total, detail="")
+        self.task = self.bar.add_task(label, total=total or None, detail="")
         self.bar.start()
 
     def step(self, count: int = 1, detail: str = "") -> None:
@@ -89,7 +90,7 @@ class _RichProgress:
 
 def run_verb(verb: Callable[[], Mapping[str, object]], as_json: bool) -> int:
     """Run a verb and return its exit code; with `as_json` print its result, or its error, as the last line."""
-    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext(), interrupt_on_sigterm():
         code, result = _execute_verb(verb)
     if as_json:
         try:

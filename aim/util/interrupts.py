@@ -1,4 +1,4 @@
-"""Deferred SIGINT and SIGTERM: loops check for them between two steps."""
+"""SIGTERM as Ctrl-C, and both deferred: loops check for them between two steps."""
 
 from __future__ import annotations
 
@@ -8,6 +8,20 @@ import threading
 from collections.abc import Iterator
 
 PendingSignals = list[int]  # the signals that have come; empty: go on
+
+
+@contextlib.contextmanager
+def interrupt_on_sigterm() -> Iterator[None]:
+    """Context in which SIGTERM raises `KeyboardInterrupt`, as Ctrl-C does, where nobody else handles it."""
+    is_main_thread = threading.current_thread() is threading.main_thread()
+    if not is_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextlib.contextmanager
@@ -24,7 +38,7 @@ def defer_signals(ignore_repeats: bool = False) -> Iterator[PendingSignals]:
 
     def record_signal(number: int, frame: object) -> None:
         if pending and not ignore_repeats:
-            raise KeyboardInterrupt("interrupted twice")
+            raise KeyboardInterrupt
         pending.append(number)
 
     for number in handlers:

@@ -102,3 +102,26 @@ def test_a_mistake_is_one_line(run: Run, words: list[str], says: str) -> None:
     with pytest.raises(UserError) as error:
         apply_run_flags(run, split_run_flags(words)[1])
     assert says in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "steps", "codec_steps"),
+    [
+        (["--minutes", "3"], 0, 30),
+        (["--train.minutes=3"], 0, 30),
+        (["--codec-minutes", "3"], 40, 0),
+        (["--minutes", "3", "--steps", "7"], 7, 30),
+        (["--codec-minutes", "3", "--codec-train.steps=7"], 40, 7),
+        (["--minutes", "0"], 40, 30),
+    ],
+)
+def test_minutes_alone_take_the_place_of_the_steps_of_the_preset(
+    run: Run, words: list[str], steps: int, codec_steps: int
+) -> None:
+    changed = apply_run_flags(run, split_run_flags(words)[1])
+    assert (changed.train.steps, changed.codec_train.steps) == (steps, codec_steps)
+
+
+def test_a_codec_whose_training_has_no_end_is_refused(run: Run) -> None:
+    with pytest.raises(UserError, match="the codec's training needs an end"):
+        apply_run_flags(run, split_run_flags(["--codec-train.steps", "0"])[1])

@@ -6,6 +6,7 @@ import functools
 import importlib.util
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,17 @@ def sample(rows: int) -> Sample:
         text=some[:, 0], text_valid=known[:, None].expand(-1, 3),
     )  # fmt: skip
     return Sample(context, some, some, some[:, 0], known, known[:1].expand(4))
+
+
+def write_checkpoint(folder: Path) -> Path:
+    """Write files that look like a checkpoint's, and return their folder."""
+    folder.mkdir()
+    for name in checkpoint.TRAINING_FILES:
+        if name.endswith(".json"):
+            (folder / name).write_text("{}")
+        else:
+            save_file({"some": torch.zeros(8)}, folder / name)
+    return folder
 
 
 def generators(rows: range, step: int = 0) -> tuple[torch.Generator, ...]:
@@ -111,8 +123,7 @@ def test_memory_that_is_not_there_is_named_with_what_to_change(tmp_path: Path, e
     said = r"^out of memory; there is no checkpoint yet; a b or c needs less$"
     with pytest.raises(UserError, match=said), named("a b", "c"):
         torch.empty(1 << 55)
-    (tmp_path / "step-000007").mkdir()
-    (tmp_path / "step-000007" / "progress.json").write_text("{}")
+    write_checkpoint(tmp_path / "step-000007")
     with pytest.raises(UserError, match=r"step-000007 stays; c needs less"), named("c"):
         raise error
     with pytest.raises(RuntimeError, match="size of tensor"), named("c"):
@@ -160,3 +171,43 @@ def test_wandb_that_is_not_there_is_asked_for(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"pip install 'aim-world-action\[wandb\]'"):
         log.open_log(tmp_path, "project")
     assert not (tmp_path / log.TENSORBOARD_FOLDER).exists()
+
+
+def damage(path: Path, how: str) -> None:
+    """Damage a file: cut off its end, empty it, or remove it."""
+    if how == "missing":
+        path.unlink()
+    else:
+        os.truncate(path, 0 if how == "empty" else path.stat().st_size - 1)
+
+
+@pytest.mark.parametrize("how", ["cut", "empty", "missing"])
+@pytest.mark.parametrize("name", checkpoint.TRAINING_FILES)
+def test_a_damaged_newest_checkpoint_is_said_and_the_one_before_is_used(
+    tmp_path: Path, name: str, how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = (write_checkpoint(tmp_path / checkpoint.format_name(step)) for step in (9, 10))
+    assert checkpoint.demand_newest(tmp_path) == checkpoint.resolve_checkpoint(tmp_path) == second
+    assert not capsys.readouterr().err
+    if name.endswith(".json") and how == "cut":
+        (second / name).write_text('{"')
+    else:
+        damage(second / name, how)
+    assert checkpoint.demand_newest(tmp_path) == checkpoint.find_newest(tmp_path) == first
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{second / name} is {'missing' if how == 'missing' else 'damaged'}" in line
+    assert line.endswith("; step-000009, the one before, is used")
+    is_policy = name in checkpoint.POLICY_FILES
+    assert checkpoint.resolve_checkpoint(tmp_path) == (first if is_policy else second), "only training needs the rest"
+    if is_policy:
+        with pytest.raises(UserError, match=f"{name} is .*; another checkpoint may be in"):
+            checkpoint.resolve_checkpoint(second)
+    damage(first / name, "missing")
+    with pytest.raises(UserError, match=f"{second / name} is .*; there is no other checkpoint: bring it back"):
+        checkpoint.demand_newest(tmp_path)
+
+
+def test_nothing_is_said_of_a_folder_without_checkpoints(tmp_path: Path) -> None:
+    assert checkpoint.demand_newest(tmp_path) is None
+    with pytest.raises(UserError, match="no checkpoint in"):
+        checkpoint.resolve_checkpoint(tmp_path / "nothing")

@@ -1,0 +1,158 @@
+"""A training that is stopped before its first step, and one whose codec turned out poor: what is kept goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from toy import dataset, episode
+
+from aim import cli
+from aim.data import latent_files
+from aim.data.store import Dataset
+from aim.train import codec as codec_training
+from aim.train import codec_state
+from aim.train.codec_state import STATE_FILE
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+SHORT = ["--steps", "2", "--precision", "fp32", "--codec-train.precision", "fp32", "--film-every", "0", "--json"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Return a small toy dataset."""
+    return dataset(tmp_path_factory.mktemp("data") / "toy", [episode(seed, pictures=7) for seed in range(4)])
+
+
+def train(data: Dataset, out: Path, *more: str) -> int:
+    """Run `aim train` on the toy and return its exit code."""
+    return cli.main(["train", "tiny", "--data", str(data.path), "--out", str(out), *SHORT, *more])
+
+
+def stop_when(is_time: Callable[[], bool], number: int) -> threading.Thread:
+    """Start a thread that sends this process a signal once it is time."""
+
+    def watch() -> None:
+        while not is_time():
+            time.sleep(0.002)
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_a_stop_while_the_codec_is_trained_costs_nothing(
+    data: Dataset, tmp_path: Path, number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ("--codec-train.steps", "120")
+    whole, halves = tmp_path / "whole", tmp_path / "halves"
+    assert train(data, whole, *more) == 0
+    log = halves / "log.jsonl"
+    watcher = stop_when(lambda: log.is_file() and '"step": 50' in log.read_text(), number)
+    assert train(data, halves, *more) == 130
+    watcher.join()
+    kept = json.loads(capsys.readouterr().out.splitlines()[-1])["kept"]
+    progress = codec_state.read_codec_progress(halves / "codec" / STATE_FILE)
+    assert progress and 50 <= progress.step < 120
+    assert kept == f"kept the codec at step {progress.step} in {halves / 'codec' / STATE_FILE}; --resume goes on"
+    assert train(data, halves, *more, "--resume") == 0
+    for name in ("codec/codec", "step-000002/ema"):
+        a, b = (load_file(folder / f"{name}.safetensors") for folder in (whole, halves))
+        assert a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a), name
+
+
+def test_a_stop_while_pictures_are_coded_keeps_the_episodes_that_were(
+    data: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, halves = tmp_path / "whole", tmp_path / "halves"
+    assert train(data, whole, "--codec-train.steps", "2") == 0
+    reserve = latent_files.reserve
+
+    def reserve_and_stop(*arguments: object) -> None:
+        reserve(*arguments)  # pyright: ignore[reportArgumentType]
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(latent_files, "reserve", reserve_and_stop)
+    assert train(data, halves, "--codec-train.steps", "2") == 130
+    monkeypatch.undo()
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])["kept"]
+    assert said.startswith("kept the tokens of 1 of 4 episodes") and said.endswith("--resume goes on")
+    coded = []
+    monkeypatch.setattr(
+        latent_files, "write_block", lambda *words, do=latent_files.write_block: coded.append(do(*words))
+    )
+    assert train(data, halves, "--codec-train.steps", "2", "--resume") == 0 and len(coded) == 1
+    a, b = (load_file(folder / "step-000002" / "ema.safetensors") for folder in (whole, halves))
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_a_stop_before_anything_was_made_says_so(
+    data: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*arguments: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(codec_training, "train_codec", stop)
+    assert train(data, tmp_path / "run") == 130
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["kept"] == "nothing was made yet; --resume goes on"
+
+
+def test_a_poor_codec_is_trained_further_where_it_is_given_more(
+    data: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, poor = tmp_path / "run", [True]
+    found = codec_training.measure_quality
+    monkeypatch.setattr(
+        codec_training, "measure_quality",
+        lambda *words: dataclasses.replace(found(*words), psnr_things=9.0 if poor[0] else 29.0, peaks_lost=0.0),
+    )  # fmt: skip
+    short, longer = ("--codec-train.steps", "2"), ("--codec-train.steps", "4", "--resume", "--steps", "3")
+    assert train(data, out, *short) == 0
+    said = capsys.readouterr().err
+    (line,) = [line for line in said.splitlines() if line.startswith("the codec is poor")]
+    assert "9.0 dB" in line and "--resume with more --codec-minutes trains it further" in line
+    first = load_file(out / "codec" / "codec.safetensors")
+    assert train(data, out, *short, "--resume") == 0, "nobody asked for more"
+    assert "trained further" not in capsys.readouterr().err
+    poor[0] = False
+    assert train(data, out, *longer) == 0
+    assert "is trained further, and pictures are coded anew; step-000002 goes on with it" in capsys.readouterr().err
+    second = load_file(out / "codec" / "codec.safetensors")
+    assert any(not torch.equal(first[key], second[key]) for key in first)
+    assert torch.equal(second["analysis"], load_file(out / "step-000003" / "codec.safetensors")["analysis"])
+    assert not (out / "codec" / STATE_FILE).exists(), "a good codec is done"
+
+
+def test_a_damaged_newest_checkpoint_costs_the_steps_since_the_one_before(
+    data: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def steps(out: Path) -> list[str]:
+        return sorted(path.name for path in out.glob("step-*"))
+
+    out, codec = tmp_path / "run", ("--codec-train.steps", "2")
+    for count in (2, 3, 4):
+        assert train(data, out, *codec, "--steps", str(count), "--resume") == 0
+    assert steps(out) == ["step-000003", "step-000004"]
+    os.truncate(out / "step-000004" / "optimiser.safetensors", 100)
+    capsys.readouterr()
+    assert train(data, out, *codec, "--steps", "5", "--resume") == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "is damaged" in line]
+    assert line.endswith("step-000003, the one before, is used")
+    assert steps(out) == ["step-000003", "step-000005"]
+    for folder in out.glob("step-*"):
+        (folder / "model.safetensors").unlink()
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("step-*/*")}
+    assert train(data, out, *codec, "--steps", "6", "--resume") == 2
+    assert "there is no other checkpoint" in json.loads(capsys.readouterr().out.splitlines()[-1])["error"]
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("step-*/*")} == before
