@@ -72,7 +72,7 @@ class ModelConfig:
     action_width: Size
     heads: Size
     head_dim: Size
-    layers: Size
+    layers: Count  # a run has at least one; without any, what stands around them is built alone
     ffn_dim: Size  # width of the feed-forward nets of rgb and map
     action_ffn_dim: Size
     chunk: Size = 32  # k, control steps
@@ -173,6 +173,7 @@ class Run:
             model.chunk == whole,
             f"chunk must be {whole}: {model.num_future_frames} frames, {steps} control steps apart",
         )
+        _require(model.layers > 0, "layers must be at least 1")
         _require(0 < self.data.execution_horizon <= model.chunk, f"execution_horizon must lie in 1 to {model.chunk}")
         for name, length in (("chunk", model.chunk), ("past_actions", model.past_actions)):
             _require(length % model.action_patch == 0, f"{name} must be a multiple of action_patch")

@@ -83,6 +83,7 @@ def test_what_follows_from_other_fields_is_no_flag_and_follows(run: Run) -> None
         (["--minutes", "-1"], "minutes must be a finite number at least 0"),
         (["--model.heads", "0"], "heads must be"),
         (["--model.layers", "-1"], "layers must be"),
+        (["--model.layers", "0"], "layers must be at least 1"),
         (["--model.action-patch", "0"], "action_patch must be"),
         (["--model.lora-rank", "-1"], "lora_rank must be"),
         (["--model.history-noise", "1.5"], "history_noise must be"),
