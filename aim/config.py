@@ -19,9 +19,10 @@ from typing import Annotated, Any, Literal, TypeVar
 from sim.task.values import Bound, list_values
 from sim.types import STEPS_PER_IMAGE, UserError
 
-SCHEMA = "aim.run/5"
+SCHEMA = "aim.run/6"
 Precision = Literal["auto", "fp32", "bf16"]
 Predict = Literal["data", "velocity"]
+Optimizer = Literal["adamw", "muon"]  # `aim.train.muon`
 Size = Annotated[int, Bound(ge=1)]
 Count = Annotated[int, Bound(ge=0)]
 Positive = Annotated[float, Bound(gt=0.0)]
@@ -86,6 +87,8 @@ class ModelConfig:
     shift_conditioning: bool = (
         False  # tokens are told by how much their picture was moved: see `DataConfig.shift_augmentations`
     )
+    fovea: Count = 0  # side in pixels of a crop of the first view around the map's peak, for the actions; 0: none
+    fovea_patch: Size = 16  # pixels of it that make a token, along each side
     predict: Predict = "data"  # what the heads of pictures and maps say; pretrained Wan says velocities
     rope_base: Positive = 100.0  # the longest distance is a few frames or tokens; pretrained Wan has 10,000
     video_shift: Positive = 5.0
@@ -106,6 +109,11 @@ class ModelConfig:
     def tokens(self) -> int:
         """n: tokens a latent frame has over all views."""
         return len(self.token_grid)
+
+    @property
+    def fovea_tokens(self) -> int:
+        """Tokens of the crop around the map's peak."""
+        return (self.fovea // self.fovea_patch) ** 2
 
     @property
     def actions_per_frame(self) -> int:
@@ -144,6 +152,7 @@ class TrainConfig:
     minutes: NotNegative = 0.0
     text_dropout: Probability = 0.1
     history_dropout: Probability = 0.3
+    optimizer: Optimizer = "adamw"
     precision: Precision = "auto"
     checkpointing: bool = False  # recompute layers in the backward pass: less memory, more time
 
@@ -185,6 +194,10 @@ class Run:
             model.shift_conditioning == (self.data.shift_augmentations > 0),
             "model.shift_conditioning must say whether data.shift_augmentations is above 0",
         )
+        _require(model.fovea % model.fovea_patch == 0, "fovea must be a multiple of fovea_patch")
+        _require(model.fovea == 0 or not self.weights, "pretrained weights have no fovea")
+        _require(self.codec_train.optimizer == "adamw", "the codec is trained with adamw")
+        _require(self.train.optimizer == "adamw" or not model.lora_rank, "muon is for matrices that train as a whole")
         _require(model.head_dim % 2 == 0 and model.head_dim >= 6, "head_dim must be even and at least 6")
         _require(
             model.token_grid == build_token_grid(self.codec), "the model's token_grid is not that of the codec's views"

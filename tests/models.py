@@ -13,7 +13,7 @@ from torch import Tensor
 from aim import presets
 from aim.config import ModelConfig, Run
 from aim.model import intent
-from aim.model.batch import Context, Sample
+from aim.model.batch import Context, Fovea, Sample
 from aim.model.intent import VARIANTS
 from aim.model.world_action_model import WorldActionModel
 
@@ -47,6 +47,7 @@ CONFIGS = {
     "shared-map": replace(run("tiny").model, shared_map=True),
     "velocity": replace(run("tiny").model, predict="velocity"),
     "geometry": replace(run("tiny").model, geometry=True),
+    "fovea": replace(run("tiny").model, fovea=32),
     "three-draws": replace(run("tiny").model, noise_samples_per_action=3),
 }
 
@@ -75,6 +76,7 @@ def context(config: ModelConfig, rows: int = 2, seed: int = 1) -> Context:
         past_rgb=some(config.past_frames, *tokens), past_action=some(config.past_actions, config.action_dim),
         past_valid=valid, rgb=some(*tokens), state=some(config.state_dim), text=some(4, config.text_width),
         text_valid=heard, points=some(config.tokens, 4).sign() if config.geometry else None,
+        fovea=Fovea(some(config.fovea, config.fovea, 3), some(2)) if config.fovea else None,
     )  # fmt: skip
 
 
@@ -96,14 +98,17 @@ S_VIDEO, S_ACTION = torch.tensor([0.7, 0.4]), torch.tensor([0.3, 0.9])
 
 def inputs(config: ModelConfig) -> Inputs:
     """Return all that enters the model: only maps and conditions that its variant has."""
-    known, future, who = context(config), sample(config), intent.get_variant(config.variant)
+    known, future, who = context(config), sample(config), intent.build_table(config)
     given = {name: getattr(known, name) for name in KNOWN}
     given |= {"x": future.rgb, "a": future.action} | ({"m": future.map} if "m" in who else {})
+    given |= {"fovea": known.fovea.picture} if known.fovea else {}
     return given | ({"condition": future.map * 0.5 + 0.1} if intent.condition_kind(who) else {})
 
 
 def told(model: WorldActionModel, given: Inputs) -> Context:
-    return replace(context(model.config), **{name: given[name] for name in KNOWN})
+    known = context(model.config)
+    fovea = replace(known.fovea, picture=given["fovea"]) if known.fovea else None
+    return replace(known, **{name: given[name] for name in KNOWN}, fovea=fovea)
 
 
 def predict(model: WorldActionModel, given: Inputs) -> dict[str, Tensor]:

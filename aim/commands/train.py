@@ -79,7 +79,7 @@ def train_model(
     run = make_run(source.robot, source.cameras, len(source.info.action), len(source.info.state))
     seeded = replace(run.train, seed=parse.check_seed(seed)), replace(run.codec_train, seed=seed)
     run = apply_run_flags(replace(run, train=seeded[0], codec_train=seeded[1]), overrides)
-    intent.get_variant(run.model.variant)
+    intent.build_table(run.model)
     if (film_every or 0) < 0 or run.train.lr == 0:
         raise UserError("film-every starts at 0, and train.lr lies above 0")
     match = _make_eval_config(source, eval_task, eval_every, eval_episodes) if eval_task else None

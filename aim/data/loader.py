@@ -22,10 +22,11 @@ from torch import Tensor
 
 from aim.config import TOKEN_PATCH, Run
 from aim.data import source, transforms
+from aim.data.fovea import Crops
 from aim.data.latents import Latents
 from aim.data.source import Data
 from aim.data.transforms import Transform
-from aim.model.batch import Context, Sample
+from aim.model.batch import Context, Fovea, Sample
 from aim.model.text import pad_embeddings
 from sim.types import IMAGE_HZ, STEPS_PER_IMAGE, UserError
 
@@ -107,11 +108,18 @@ class Loader:
     """Batches by sample number. It holds everything; a batch copies a few kilobytes a sample."""
 
     def __init__(
-        self, run: Run, latents: Latents, moves: Motions, every: Windows, words: Words, transform: Transform
+        self,
+        run: Run,
+        latents: Latents,
+        moves: Motions,
+        every: Windows,
+        words: Words,
+        transform: Transform,
+        crops: Crops | None = None,
     ) -> None:
         """Hold the data of a run. Where the transform says that there are no maps, none of a batch is valid."""
         self.run, self.latents, self.moves, self.windows, self.words = run, latents, moves, every, words
-        self.transform = transform
+        self.transform, self.crops = transform, crops
         self.action_valid = torch.tensor(transform.action.moves)
 
     def __len__(self) -> int:
@@ -122,7 +130,7 @@ class Loader:
         """How often every picture is coded, each time moved otherwise; in version 0 it is as it is."""
         return len(self.latents.shifts)
 
-    def batch(self, rows: NDArray[np.int64], versions: Tensor | None = None) -> Sample:
+    def batch(self, rows: NDArray[np.int64], versions: Tensor | None = None, jitter: Tensor | None = None) -> Sample:
         """Return the samples numbered `rows` (b,), of version 0 if left out, on the CPU, without noise or dropout."""
         version = torch.zeros(len(rows), dtype=torch.int64) if versions is None else versions
         config, stride = self.run.model, self.run.data.frame_stride
@@ -145,6 +153,7 @@ class Loader:
             text_valid=counts,
             points=self._points(version, episode, picture),
             shift=self._shift(version, episode),
+            fovea=self._fovea(episode, picture, jitter),
         )
         return Sample(
             context=context,
@@ -176,6 +185,12 @@ class Loader:
             return None
         assert self.latents.points is not None, "a model with geometry is told points"
         return self.latents.points[version, self.latents.starts[episode] + torch.from_numpy(picture)]
+
+    def _fovea(self, episode: NDArray, picture: NDArray, jitter: Tensor | None) -> Fovea | None:
+        """Return the crops of the present pictures, for models that look closely."""
+        if self.crops is None:
+            return None
+        return self.crops.take(self.latents.starts[episode] + torch.from_numpy(picture), jitter)
 
     def _past_actions(self, episode: NDArray, picture: NDArray) -> NDArray[np.float32]:
         first = self.moves.starts[episode][:, None]

@@ -19,12 +19,13 @@ from aim.data import latents, loader
 from aim.data.action_space import ChannelKind
 from aim.data.latents import Latents
 from aim.data.loader import Loader, Windows
-from aim.data.source import Source
+from aim.data.source import Ref, Source
 from aim.data.view_pictures import read_view_pictures
 from aim.evaluate import prediction_metrics
 from aim.model.batch import Sample, move_batch
 from aim.model.flow import RowNoise
 from aim.model.image_codec import STREAM_KINDS, Kind, PictureCodec
+from aim.model.world_action_model import Crop
 from aim.policy import LearnedPolicy
 from aim.train import pipeline, precision, schedule
 from aim.util import console
@@ -90,7 +91,9 @@ def predict_windows(
             names = [(source.episodes[chosen.episode[i]].name, int(chosen.picture[i])) for i in part.tolist()]
             sample = batches.batch(rows[part])
             actions.append(sample.action)
-            predictions.append(_predict_batch(policy, sample, names, seed, true_maps))
+            shown = [(source.episodes[chosen.episode[i]], int(chosen.picture[i])) for i in part.tolist()]
+            crop = _make_crop(policy, source, shown)
+            predictions.append(_predict_batch(policy, sample, names, seed, true_maps, crop))
             bar.step(len(part))
     state = moves.state[moves.starts[chosen.episode] + STEPS_PER_IMAGE * chosen.picture]
     measured = source.info.action.is_delta | (np.asarray(source.references) >= 0)
@@ -182,8 +185,9 @@ def repeat_present(truth: GroundTruth) -> Views:
 
 @torch.inference_mode()
 def _predict_batch(
-    policy: LearnedPolicy, sample: Sample, names: Sequence[tuple[str, int]], seed: int, true_maps: bool
-) -> Prediction:
+    policy: LearnedPolicy, sample: Sample, names: Sequence[tuple[str, int]], seed: int, true_maps: bool,
+    crop: Crop | None,
+) -> Prediction:  # fmt: skip
     """Predictions for a batch of windows, actions normalised; episode and picture seed the noise."""
     assert sample.rgb.any(-1).all() and sample.context.rgb.any(-1).all(), "the loader read a picture that is not coded"
     sample = move_batch(sample, policy.device)
@@ -193,7 +197,7 @@ def _predict_batch(
     with precision.autocast(policy.precision, policy.device):
         action, future = policy.model.sample_actions(
             sample.context, policy.video_steps, policy.action_steps, draws, policy.valid, True,
-            sample.map if true_maps else policy.known_maps(len(names)),
+            sample.map if true_maps else policy.known_maps(len(names)), crop,
         )  # fmt: skip
     return Prediction(
         rgb=None if future.rgb is None else policy.decode_views(future.rgb, "rgb"),
@@ -201,6 +205,13 @@ def _predict_batch(
         codec=policy.decode_views(sample.rgb, "rgb"),
         action=action.float().cpu(),
     )
+
+
+def _make_crop(policy: LearnedPolicy, source: Source, shown: Sequence[tuple[Ref, int]]) -> Crop | None:
+    """How a policy with a fovea crops the present pictures of some windows; None for one without."""
+    if not policy.run.model.fovea:
+        return None
+    return policy.make_crop(np.concatenate([source.pictures(ref, policy.cameras[0], [i]) for ref, i in shown]))
 
 
 def _concatenate(parts: Sequence[Prediction], denormalize: Callable[[Tensor], Tensor]) -> Prediction:

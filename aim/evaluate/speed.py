@@ -142,7 +142,7 @@ def time_chunk(
         video, imagined = time_call(device, lambda: predictor.predict_future_if_needed(context, steps.video, draws))
 
         def velocity(z: Tensor, s: float) -> Tensor:
-            cache = _extend_cache(model, model.encode_context(context), imagined) if recompute else imagined.cache
+            cache = _extend_cache(model, context, imagined) if recompute else imagined.cache
             return model.predict_action_velocity(cache, z, z.new_full((1,), s))
 
         levels = flow.build_schedule(steps.action, config.action_shift)
@@ -233,11 +233,11 @@ def look_up_peak_flops(name: str) -> float | None:
     return next((value for part, value in BF16_PEAK_FLOPS.items() if part in name), None)
 
 
-def _extend_cache(model: WorldActionModel, cache: KvCache, imagined: PredictedFuture) -> KvCache:
-    """Cache extended by the part of the predicted future that actions attend to."""
-    copied = intent.condition_kind(model.who)
+def _extend_cache(model: WorldActionModel, context: Context, imagined: PredictedFuture) -> KvCache:
+    """Cache of a context, encoded anew, and of the part of the predicted future that actions attend to."""
+    cache, copied = model.encode_context(context), intent.condition_kind(model.who)
     future = {"m": imagined.map, "x": imagined.rgb}[intent.COPY_OF[copied]] if copied else None
-    return cache if future is None else model.append_condition(cache, future)
+    return cache if future is None else model.append_condition(cache, future, context.fovea)
 
 
 def _disable_cache(model: WorldActionModel, context: Context) -> WorldActionModel:

@@ -12,10 +12,18 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Num
 from torch import Tensor
 
 from aim.model.intent import Segment
+
+
+@dataclass(frozen=True)
+class Fovea:
+    """Crop of the first view at the recorded resolution, around the peak of the value map; bytes of pixels."""
+
+    picture: Num[Tensor, "b s s 3"]
+    center: Float[Tensor, "b 2"]  # of the crop on the whole picture: down, across, each from -1 to 1
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,7 @@ class Context:
     text_valid: Bool[Tensor, "b l"]
     points: Float[Tensor, "b n 4"] | None = None  # where the tokens' patches lie: x y z in metres, 1 where known
     shift: Float[Tensor, "b n 2"] | None = None  # how far the pictures were moved down and right, in sides of a token
+    fovea: Fovea | None = None  # where the map is known beforehand
 
 
 @dataclass(frozen=True)
@@ -74,13 +83,15 @@ class PredictedFuture:
     cache: KvCache
 
 
-Batch = TypeVar("Batch", Context, Sample)
+Batch = TypeVar("Batch", Context, Sample, Fovea)
 
 
 def map_tensors(batch: Batch, do: Callable[[Tensor], Tensor]) -> Batch:
     """Return the batch with `do` done to each of its tensors."""
     given = {name: value for name, value in vars(batch).items() if value is not None}
-    return replace(batch, **{k: map_tensors(v, do) if isinstance(v, Context) else do(v) for k, v in given.items()})
+    return replace(
+        batch, **{k: map_tensors(v, do) if isinstance(v, Context | Fovea) else do(v) for k, v in given.items()}
+    )
 
 
 def move_batch(batch: Batch, device: torch.device | str) -> Batch:

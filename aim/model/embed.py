@@ -12,15 +12,17 @@ import math
 from collections.abc import Mapping
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from aim.config import ModelConfig
 from aim.model import intent, rope
-from aim.model.batch import Context
+from aim.model.batch import Context, Fovea
 
 TIMESTEP_FEATURES = 256  # numbers that a flow time becomes
 MAX_PERIOD = 10_000.0  # as in Wan: the slowest wave turns so many times slower than the fastest
+FOVEA_OCTAVES = 7  # of a place on the picture, -1 to 1: waves of four sides of it down to a sixteenth
 SHIFT_OCTAVES = 4  # of a shift: waves of two sides of a token down to a quarter
 POINT_OCTAVES = 7  # of a coordinate in metres: waves of 4 m down to 6 cm
 
@@ -89,7 +91,7 @@ class Embeddings(nn.Module):
         """Make the maps for the shapes of `config`."""
         super().__init__()
         wide, acts = config.width, config.action_patch * config.action_dim
-        who = intent.get_variant(config.variant)
+        who = intent.build_table(config)
         self.patch, self.config = config.action_patch, config
         self.rgb = nn.Linear(config.token_channels, wide)
         self.action = nn.Linear(acts, config.action_width)
@@ -104,6 +106,9 @@ class Embeddings(nn.Module):
         if "m" in who:
             self.map = nn.Linear(config.token_channels, wide)
             self.value_noise = nn.Parameter(torch.randn(wide) * 0.02)  # joins every noisy map token
+        if config.fovea:
+            self.fovea = nn.Linear(3 * config.fovea_patch**2, wide)
+            self.fovea_center = nn.Linear(4 * FOVEA_OCTAVES, wide)
         if config.geometry:
             self.surface = nn.Linear(3 + 6 * POINT_OCTAVES + 1, wide)
             nn.init.zeros_(self.surface.weight)
@@ -160,6 +165,15 @@ class Embeddings(nn.Module):
             if kind == "m":
                 found[kind] = found[kind] + self.value_noise
         return found
+
+    def embed_fovea(self, fovea: Fovea) -> Float[Tensor, "b n w"]:
+        """Return the tokens of a crop: its patches, and where on the whole picture its centre lies."""
+        side = self.config.fovea_patch
+        pixels = fovea.picture.movedim(-1, 1).float() / 127.5 - 1.0
+        patches = F.unfold(pixels, side, stride=side).transpose(1, 2)
+        angle = fovea.center[..., None] * 0.5 * math.pi * 2.0 ** torch.arange(FOVEA_OCTAVES, device=pixels.device)
+        waves = torch.cat([angle.sin(), angle.cos()], -1).flatten(1)
+        return self.fovea(patches) + self.fovea_center(waves)[:, None] + self.place["f"]
 
     def embed_actions(self, action: Float[Tensor, "b k d"], state: Float[Tensor, "b s"]) -> Float[Tensor, "b _ _"]:
         """Return the tokens of `a`, given the normalised state that they start from."""

@@ -24,7 +24,17 @@ Table = Mapping[str, frozenset[str]]
 # Whose weights the tokens of a segment use; pretrained models let the map use those of rgb. Only the noisy actions use
 # the action expert's: so pictures, maps and every cached key and value stay as they are when it is trained alone.
 STREAM_OF_SEGMENT: Mapping[str, str] = MappingProxyType(
-    {"past_obs": "rgb", "o": "rgb", "x": "rgb", "y": "rgb", "m": "map", "c": "map", "past_act": "rgb", "a": "action"}
+    {
+        "past_obs": "rgb",
+        "o": "rgb",
+        "x": "rgb",
+        "y": "rgb",
+        "m": "map",
+        "c": "map",
+        "f": "rgb",
+        "past_act": "rgb",
+        "a": "action",
+    }
 )
 ACTION = "action"  # the stream of the action expert
 COPY_OF: Mapping[str, str] = MappingProxyType({"c": "m", "y": "x"})  # the clean copies that actions may be given
@@ -123,6 +133,16 @@ def get_variant(name: str) -> Table:
     return VARIANTS[name]
 
 
+def build_table(config: ModelConfig) -> Table:
+    """Table of the variant of `config`; with a fovea also a row "f", its crop of the present, which the actions see."""
+    who = get_variant(config.variant)
+    if not config.fovea:
+        return who
+    if "m" not in who:
+        raise UserError(f"variant {config.variant!r} has no value map for a fovea to be centred on; give fovea 0")
+    return MappingProxyType({**who, "f": frozenset({"o", "f"}), "a": who["a"] | {"f"}})
+
+
 def stream_of_segment(kind: str, config: ModelConfig) -> str:
     """Return whose weights the tokens of `kind` use: those of rgb also for maps where the model shares them."""
     return "rgb" if config.shared_map and STREAM_OF_SEGMENT[kind] == "map" else STREAM_OF_SEGMENT[kind]
@@ -130,7 +150,7 @@ def stream_of_segment(kind: str, config: ModelConfig) -> str:
 
 def list_streams(config: ModelConfig) -> tuple[str, ...]:
     """Return the streams that have weights of their own in the variant of `config`."""
-    return tuple(dict.fromkeys(stream_of_segment(kind, config) for kind in get_variant(config.variant)))
+    return tuple(dict.fromkeys(stream_of_segment(kind, config) for kind in build_table(config)))
 
 
 def condition_kind(who: Table) -> str | None:
@@ -145,7 +165,7 @@ def list_text_streams(who: Table, config: ModelConfig) -> tuple[str, ...]:
 
 def build_sequence(config: ModelConfig) -> tuple[Segment, ...]:
     """Return the training sequence: past frames and the actions between them in order of time, o, x, m, c, y, a."""
-    who = get_variant(config.variant)
+    who = build_table(config)
     frames, groups = config.past_frames, config.past_actions // config.actions_per_frame
     acts = config.actions_per_frame // config.action_patch
     past = [Segment("past_obs", -2 * back, config.tokens) for back in range(1, frames + 1)]
@@ -155,6 +175,7 @@ def build_sequence(config: ModelConfig) -> tuple[Segment, ...]:
         *sorted(past, key=lambda segment: segment.block),
         Segment("o", 0, config.tokens + 1),
         *(Segment(kind, 1, future) for kind in ("x", "m", "c", "y") if kind in who),
+        *([Segment("f", 1, config.fovea_tokens)] if "f" in who else []),
         *(
             Segment("a", 1, config.chunk // config.action_patch, copy)
             for copy in range(config.noise_samples_per_action)

@@ -136,7 +136,7 @@ class JointLayer(nn.ModuleDict):
 
     def __init__(self, config: ModelConfig) -> None:
         """Make the experts of a layer."""
-        who = intent.get_variant(config.variant)
+        who = intent.build_table(config)
         reads, sizes = intent.list_text_streams(who, config), get_stream_widths(config)
         super().__init__(
             {name: StreamLayer(*sizes[name], config, name in reads) for name in intent.list_streams(config)}
@@ -209,7 +209,7 @@ class Transformer(nn.Module):
         """Make the layers; the streams whose segments see text read it."""
         super().__init__()
         sizes = get_stream_widths(config)
-        self.who = intent.get_variant(config.variant)
+        self.who = intent.build_table(config)
         self.attention_backend: Attention = "segments"
         self.times = nn.ModuleDict({name: TimestepEmbedding(sizes[name][0]) for name in intent.list_streams(config)})
         self.layers = nn.ModuleList(JointLayer(config) for _ in range(config.layers))

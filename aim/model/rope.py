@@ -15,6 +15,8 @@ from torch import Tensor
 from aim.config import ModelConfig
 from aim.model import intent
 
+FOVEA_ROW = 64.0  # of the canvas, where the tokens of a fovea begin
+
 Positions = Float[Tensor, "n 3"]
 RopeTable = Float[Tensor, "2 n 1 d"]
 
@@ -50,6 +52,13 @@ def compute_canvas_positions(config: ModelConfig) -> Float[Tensor, "n 2"]:
     return torch.tensor([(y + (size[0][0] if view else 0), x + left[view]) for view, y, x in config.token_grid]).float()
 
 
+def compute_fovea_positions(config: ModelConfig) -> Positions:
+    """Return the positions of the tokens of a crop: in the present, on a canvas of its own below all views."""
+    side = config.fovea // config.fovea_patch
+    y, x = torch.meshgrid(torch.arange(side) + FOVEA_ROW, torch.arange(side) + 0.0, indexing="ij")
+    return torch.stack([torch.zeros(side * side), y.flatten(), x.flatten()], 1)
+
+
 def compute_positions(config: ModelConfig) -> dict[str, Positions]:
     """Return (time, y, x) of the tokens of each kind of segment of the variant, past ones in order of time."""
     place = compute_canvas_positions(config)
@@ -73,5 +82,6 @@ def compute_positions(config: ModelConfig) -> dict[str, Positions]:
         "c": future,
         "y": future,
         "a": actions(0, config.chunk),
+        "f": compute_fovea_positions(config),
     }
-    return {kind: found[kind] for kind in intent.get_variant(config.variant)}
+    return {kind: found[kind] for kind in intent.build_table(config)}

@@ -15,7 +15,7 @@ r draws of the actions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from aim.config import ModelConfig
 from aim.model import flow, intent, rope, sampler
-from aim.model.batch import Context, KvCache, PredictedFuture, Sample
+from aim.model.batch import Context, Fovea, KvCache, PredictedFuture, Sample
 from aim.model.embed import Embeddings, get_stream_width
 from aim.model.flow import RowNoise
 from aim.model.intent import Segment
@@ -33,6 +33,7 @@ from aim.model.layers import Hidden, Transformer, modulate, split_segments
 
 Frames = Float[Tensor, "b f n c"]
 Actions = Float[Tensor, "b k d"]
+Crop = Callable[[Frames], Fovea]  # of the present picture, where predicted maps point
 Tokens = Float[Tensor, "b _ _"]  # of any stream, in or out
 Levels = Float[Tensor, " _"]  # flow times: one a row, or one for all
 
@@ -66,7 +67,7 @@ class WorldActionModel(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         """Make the model that `config` describes; `UserError` for an unknown variant."""
         super().__init__()
-        self.config, self.who = config, intent.get_variant(config.variant)
+        self.config, self.who = config, intent.build_table(config)
         self.sequence = intent.build_sequence(config)
         self.embed = Embeddings(config)
         self.trunk = Transformer(config)
@@ -152,6 +153,9 @@ class WorldActionModel(nn.Module):
             **self._split_segments(self.embed.embed_context(context)),
             **self._split_segments(self.embed.embed_future(given, context)),
         }
+        if self.config.fovea:
+            assert context.fovea is not None, "a model with a fovea needs the crop"
+            tokens |= self._split_segments({"f": self.embed.embed_fovea(context.fovea)})
         chunks = [segment for segment in self.sequence if segment.kind == "a"]
         tokens |= {s: self.embed.embed_actions(z, context.state) for s, z in zip(chunks, action.unbind(1), strict=True)}
         levels = {s: s_video for s in tokens if s.kind in ("x", "m")}
@@ -165,11 +169,15 @@ class WorldActionModel(nn.Module):
         tokens, cache = self._split_segments(self.embed.embed_context(context)), KvCache(state=context.state)
         return self._run_segments(tokens, {}, cache, self.embed.embed_text(context))[1]
 
-    def append_condition(self, cache: KvCache, future: Frames) -> KvCache:
+    def append_condition(self, cache: KvCache, future: Frames, fovea: Fovea | None = None) -> KvCache:
         """Return the cache with a finished future added, which the actions see: the maps, or for "no_map" the rgb."""
         copied = intent.condition_kind(self.who)
         assert copied, f"the actions of variant {self.config.variant!r} see no future"
-        return self._run_segments(self._split_segments(self.embed.embed_future({copied: future})), {}, cache)[1]
+        tokens = self._split_segments(self.embed.embed_future({copied: future}))
+        if self.config.fovea:
+            assert fovea is not None, "a model with a fovea needs the crop"
+            tokens |= self._split_segments({"f": self.embed.embed_fovea(fovea)})
+        return self._run_segments(tokens, {}, cache)[1]
 
     def predict_video_velocity(
         self, cache: KvCache, rgb: Frames, maps: Frames | None, s: Levels
@@ -190,7 +198,7 @@ class WorldActionModel(nn.Module):
 
     @torch.no_grad()
     def predict_future(
-        self, context: Context, steps: int, draws: RowNoise, maps: Frames | None = None
+        self, context: Context, steps: int, draws: RowNoise, maps: Frames | None = None, crop: Crop | None = None
     ) -> PredictedFuture:
         """Return the future pictures and maps after `steps` Euler steps, and the cache for `predict_action_velocity`.
 
@@ -216,21 +224,25 @@ class WorldActionModel(nn.Module):
         )
         done |= {} if known is None else {"m": known}  # but for rounding it is
         copied = intent.condition_kind(self.who)
-        against = self.append_condition(cache, done[intent.COPY_OF[copied]]) if copied else cache
+        fovea = context.fovea
+        if self.config.fovea and fovea is None:
+            fovea = crop(done["m"]) if crop else _make_grey_fovea(done["m"], self.config)
+        against = self.append_condition(cache, done[intent.COPY_OF[copied]], fovea) if copied else cache
         return PredictedFuture(done.get("x"), done.get("m"), against)
 
     def predict_future_if_needed(
-        self, context: Context, steps: int, draws: RowNoise, maps: Frames | None = None
+        self, context: Context, steps: int, draws: RowNoise, maps: Frames | None = None, crop: Crop | None = None
     ) -> PredictedFuture:
         """Return the future that actions are made for: none, and a cache without one, where they see none."""
         if intent.condition_kind(self.who):
-            return self.predict_future(context, steps, draws, maps)
+            return self.predict_future(context, steps, draws, maps, crop)
         return PredictedFuture(None, None, self.encode_context(context))
 
     @torch.no_grad()
     def sample_actions(
         self, context: Context, video_steps: int, action_steps: int, draws: RowNoise,
         action_valid: Bool[Tensor, " d"] | None = None, imagine: bool = False, maps: Frames | None = None,
+        crop: Crop | None = None,
     ) -> tuple[Actions, PredictedFuture]:  # fmt: skip
         """Return a chunk of normalised actions and the future it was made for; channels not valid are zero.
 
@@ -243,7 +255,7 @@ class WorldActionModel(nn.Module):
         context = replace(context, past_action=context.past_action * valid)
         noise = draws.gaussian(context.rgb.new_empty(len(context.rgb), config.chunk, config.action_dim)) * valid
         imagined = (self.predict_future if imagine else self.predict_future_if_needed)(
-            context, video_steps, draws, maps
+            context, video_steps, draws, maps, crop
         )
 
         def velocity(z: Tensor, s: float) -> Tensor:
@@ -311,3 +323,10 @@ def _add_conditioning_noise(data: tuple[Tensor, ...], probability: float, draws:
     u = draws.uniform(data[0], 2)
     level = u[:, 1] * MAX_CONDITIONING_NOISE_LEVEL * (u[:, 0] < probability)
     return tuple(flow.interpolate(z, draws.gaussian(z), level) for z in data)
+
+
+def _make_grey_fovea(maps: Frames, config: ModelConfig) -> Fovea:
+    """Return a grey crop, where only the future is asked for and nothing is looked at."""
+    side, rows = config.fovea, len(maps)
+    grey = torch.full((rows, side, side, 3), 128, dtype=torch.uint8, device=maps.device)
+    return Fovea(grey, maps.new_zeros(rows, 2))

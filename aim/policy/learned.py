@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,10 +26,11 @@ from torch import Tensor
 from aim import config
 from aim.config import Run
 from aim.data import latents, transforms
+from aim.data.fovea import make_cropper
 from aim.data.patch_points import compute_observed_points
 from aim.data.transforms import Transform
 from aim.model import canvas, graphs, lora, text
-from aim.model.batch import Context, PredictedFuture
+from aim.model.batch import Context, Fovea, PredictedFuture, move_batch
 from aim.model.flow import RowNoise
 from aim.model.image_codec import Kind, PictureCodec
 from aim.model.world_action_model import WorldActionModel
@@ -121,7 +122,7 @@ class LearnedPolicy:
             context = self.build_context(observation, history, tokens)
             action, future = self.model.sample_actions(
                 context, self.video_steps, self.action_steps, self._seed_noise(now), self.valid, self.imagine,
-                self.known_maps(len(now)),
+                self.known_maps(len(now)), self.make_crop(observation.images[self.cameras[0]]),
             )  # fmt: skip
         state = observation.state.astype(np.float32)
         planned = self.transform.action_out(action.float().cpu().numpy(), state)
@@ -191,6 +192,20 @@ class LearnedPolicy:
         return RowNoise(
             tuple(schedule.make_generator(self.seed, "act", w, int(s)) for w, s in zip(worlds, now, strict=True))
         )
+
+    def make_crop(self, pictures: NDArray[np.uint8]) -> Callable[[Tensor], Fovea] | None:
+        """Function from predicted map tokens (n f t c) to foveal crops of the first view's present pictures (n h w 3).
+
+        None for a model without a fovea; `UserError` where pictures are not of the recorded size.
+        """
+        if not self.run.model.fovea:
+            return None
+        height, width = self.transform.size
+        if pictures.shape[1:3] != (height, width):
+            given = "x".join(map(str, pictures.shape[1:3]))
+            raise UserError(f"the fovea looks at pictures of {height}x{width} of {self.cameras[0]!r}, not of {given}")
+        crop = make_cropper(pictures, self.run.model.fovea)
+        return lambda maps: move_batch(crop(self.codec.decode(maps[:, 0], "map")[0].cpu().numpy()), self.device)
 
     def _decode_future(self, future: PredictedFuture) -> dict[str, NDArray[np.uint8]]:
         """Predicted pictures "images/head" and maps "maps/head" (n f h w 3) of every view, as far as there are any."""

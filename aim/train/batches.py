@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from aim.config import TrainConfig
+from aim.data.fovea import JITTER_PX
 from aim.data.loader import Loader
 from aim.model.batch import Sample, map_tensors, move_batch
 from aim.model.flow import RowNoise
@@ -72,7 +73,12 @@ def prepare_batch(loader: Loader, config: TrainConfig, step: int, part: slice) -
     numbers = range(config.batch_size)[part]
     generators = tuple(schedule.make_generator(config.seed, NOISE_STREAM, step, number) for number in numbers)
     versions = torch.cat([torch.randint(loader.versions, (1,), generator=generator) for generator in generators])
-    return PreparedBatch(apply_dropout(loader.batch(rows[part], versions), config, generators), RowNoise(generators))
+    jitter = None
+    if loader.crops is not None:
+        jitter = torch.stack([torch.randint(-JITTER_PX, JITTER_PX + 1, (2,), generator=g) for g in generators])
+    return PreparedBatch(
+        apply_dropout(loader.batch(rows[part], versions, jitter), config, generators), RowNoise(generators)
+    )
 
 
 def apply_dropout(sample: Sample, config: TrainConfig, generators: tuple[torch.Generator, ...]) -> Sample:

@@ -290,6 +290,7 @@ def _flatten_optimizer(training: TrainingState) -> dict[str, Tensor]:
         for name, value in training.model.named_parameters()
         if value in state
         for kind in ADAM_MOMENTS
+        if kind in state[value]
     }
 
 

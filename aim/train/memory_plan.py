@@ -110,7 +110,7 @@ def _count_layer_bytes(
     are in single precision, what goes into a product and comes out is in `compute_precision`.
     """
     who, sizes, each = (
-        intent.get_variant(config.variant),
+        intent.build_table(config),
         get_stream_widths(config),
         BYTES_PER_NUMBER[compute_precision],
     )

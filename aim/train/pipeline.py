@@ -25,14 +25,24 @@ from safetensors.torch import save_file
 
 from aim import config
 from aim.config import Run, TrainConfig
-from aim.data import latents, loader, transforms
+from aim.data import fovea, latents, loader, transforms
 from aim.data import source as sources
 from aim.data.source import Data, Ref, Source
 from aim.data.transforms import Transform
 from aim.data.view_pictures import sample_view_pictures
 from aim.model import canvas
 from aim.model.image_codec import PictureCodec
-from aim.train import checkpoint, codec_state, distributed, initial, out_of_memory, pretrained, provenance, stage1
+from aim.train import (
+    checkpoint,
+    codec_state,
+    distributed,
+    initial,
+    optim,
+    out_of_memory,
+    pretrained,
+    provenance,
+    stage1,
+)
 from aim.train import codec as codec_training
 from aim.train.checkpoint import load_module
 from aim.train.codec import CodecQuality
@@ -73,6 +83,7 @@ def train_policy(
     """
     options = options or TrainingOptions()
     distributed.local_rows(run.train.batch_size)
+    optim.check_optimizer(run.train, distributed.get_world_size())
     source = sources.of(data)
     check_dataset(run, source)
     if run.model.geometry:  # data without depth is refused before anything is made of it
@@ -103,7 +114,11 @@ def train_policy(
         log.write("latents", {"instants": tokens.rgb.shape[1], "seconds": seconds})
         transform = _load_transform(run, out) or loader.fit_transform(run, moves, all_windows, source)
         instructions = loader.read_words(moves.instructions, run.weights)
-        batches = loader.Loader(run, tokens, moves, all_windows, instructions, transform)
+        crops = None
+        if run.model.fovea:
+            read_crops = functools.partial(fovea.read_crops, out / "latents", source, run)
+            crops = distributed.run_on_main_first(read_crops, read_crops)
+        batches = loader.Loader(run, tokens, moves, all_windows, instructions, transform, crops)
         with defer_signals(ignore_repeats) as signals:
             outcome = stage1.train_stage1(run, batches, codec, out, log, signals, device, until, options)
             stopped = bool(signals)
@@ -150,6 +165,7 @@ def check_dataset(run: Run, data: Data, label: str = "the run") -> None:
         raise UserError(f"{source.path} measures {measured} channels, {label} is for {run.model.state_dim}")
     if not source.episodes:
         raise UserError(f"{source.path} has no episodes")
+    fovea.check_fovea(run, source)
 
 
 def claim_folder(

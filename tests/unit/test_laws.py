@@ -25,7 +25,7 @@ def model(request: pytest.FixtureRequest) -> WorldActionModel:
 
 KIND = {  # which kind of segment an input makes
     "past_rgb": "past_obs", "past_action": "past_act", "rgb": "o", "state": "o", "text": "text", "x": "x", "m": "m",
-    "a": "a", "condition": "c",
+    "a": "a", "condition": "c", "fovea": "f",
 }  # fmt: skip
 
 
@@ -33,7 +33,8 @@ def cached(model: WorldActionModel, given: Inputs) -> dict[str, Tensor]:
     """Return the same in three turns, each against the cache of those before, as at inference."""
     cache = model.encode_context(told(model, given))
     x, m = model.predict_video_velocity(cache, given["x"], given.get("m"), S_VIDEO)
-    against = model.append_condition(cache, given["condition"]) if "condition" in given else cache
+    known = told(model, given)
+    against = model.append_condition(cache, given["condition"], known.fovea) if "condition" in given else cache
     a = model.predict_action_velocity(against, given["a"], S_ACTION)
     return {"x": x, "a": a} | ({"m": m} if m is not None else {})
 
@@ -43,7 +44,7 @@ WAYS: dict[str, Callable[[WorldActionModel, Inputs], dict[str, Tensor]]] = {"who
 
 def allowed(model: WorldActionModel, output: str) -> set[str]:
     """Return the inputs that the table lets reach an output."""
-    who = intent.get_variant(model.config.variant)
+    who = intent.build_table(model.config)
     reached = intent.find_influences(who, output)
     kinds = {**KIND, "condition": intent.condition_kind(who)}
     return {name for name, kind in kinds.items() if kind in reached}
@@ -96,6 +97,7 @@ def context_cache(model: WorldActionModel, given: Inputs) -> KvCache:
     frames = {"x": given["x"]} | ({"m": given["m"]} if "m" in given else {})
     frames |= {copied: given["condition"]} if copied else {}
     tokens = {**model.embed.embed_context(known), **model.embed.embed_future(frames)}
+    tokens |= {"f": model.embed.embed_fovea(known.fovea)} if known.fovea else {}
     tokens["a"] = model.embed.embed_actions(given["a"], known.state).repeat(1, model.config.noise_samples_per_action, 1)
     cut = model._split_segments(tokens)
     levels = {s: torch.tensor([0.5]) for s in cut if s.kind in ("x", "m", "a")}
@@ -130,7 +132,7 @@ def test_the_action_expert_is_all_that_the_frozen_future_does_not_depend_on(mode
     names = [name for name in dict(model.named_parameters()) if name not in model.list_action_expert_parameters()]
     caches = model.encode_context(told(model, given))
     if "condition" in given:
-        caches = model.append_condition(caches, given["condition"])
+        caches = model.append_condition(caches, given["condition"], told(model, given).fovea)
     frozen = frozen + sum(z.square().sum() for layers in caches.segments.values() for pair in layers for z in pair)
     slopes = torch.autograd.grad(frozen, [model.get_parameter(name) for name in names], allow_unused=True)
     dead = [name for name, slope in zip(names, slopes, strict=True) if slope is None]

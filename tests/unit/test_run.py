@@ -28,7 +28,7 @@ def test_a_run_survives_json(name: str) -> None:
         ('"heads": 2', '"heads": "two"', r"run\.model\.heads must be int"),
         ('"heads": 2', '"heds": 2', r"no field 'heds'; did you mean 'heads'"),
         ('"precision": "auto"', '"precision": "fp8"', r"'fp8'; valid are 'auto', 'fp32', 'bf16'"),
-        ("aim.run/5", "aim.run/0", r"schema 'aim\.run/0'; this version reads 'aim\.run/5'"),
+        ("aim.run/6", "aim.run/0", r"schema 'aim\.run/0'; this version reads 'aim\.run/6'"),
         ('"chunk": 32', '"chunk": 24', r"chunk"),
         ('"execution_horizon": 16', '"execution_horizon": 64', r"execution_horizon must lie in 1 to 32"),
         ('"execution_horizon": 16', '"execution_horizon": true', r"execution_horizon must be int"),

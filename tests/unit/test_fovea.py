@@ -1,0 +1,122 @@
+"""Foveal crops: where they are centred, which pixels they hold, and that acting crops as training does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from models import CONFIGS, context, randomised
+from numpy.typing import NDArray
+from toy import CAMERAS, JOINTS, dataset, episode
+
+from aim import presets
+from aim.data import fovea, source
+from aim.data.fovea import JITTER_PX, check_fovea, crop_pictures, find_centers, make_cropper, read_crops
+from aim.data.source import Source
+from aim.model import flow, intent
+from aim.model.batch import Fovea
+from aim.model.world_action_model import WorldActionModel
+from sim.types import UserError
+
+SIDE = 16
+RUN = presets.tiny("aloha", CAMERAS, JOINTS, JOINTS)
+RUN = replace(RUN, model=replace(RUN.model, fovea=SIDE))
+
+
+def make_map(row: float, column: float, size: int = 32) -> NDArray[np.uint8]:
+    """Map (size size 3) with one blob at a place."""
+    y, x = np.mgrid[:size, :size]
+    blob = 255 * np.exp(-((y - row) ** 2 + (x - column) ** 2) / 8)
+    return np.stack([np.zeros_like(blob), blob, np.zeros_like(blob)], -1).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    return source.of(dataset(tmp_path_factory.mktemp("data") / "toy", [episode(seed, pictures=7) for seed in range(3)]))
+
+
+def test_a_crop_is_centred_on_the_peak_in_pixels_of_the_recording() -> None:
+    maps = np.stack([make_map(16, 16), make_map(10, 20), make_map(20.5, 12)])
+    centers = find_centers(maps, (128, 64), SIDE)
+    assert np.abs(centers - np.array([[66, 33], [42, 41], [84, 25]])).max() <= 2
+
+
+def test_centres_stay_away_from_the_edges_and_lie_in_the_middle_where_there_is_no_peak() -> None:
+    least = SIDE // 2 + JITTER_PX
+    maps = np.stack([make_map(0, 0), make_map(31, 31), np.zeros((32, 32, 3), np.uint8)])
+    assert find_centers(maps, (128, 128), SIDE).tolist() == [[least] * 2, [128 - least] * 2, [64, 64]]
+
+
+def test_a_crop_holds_the_pixels_around_its_centre_and_jitter_moves_it() -> None:
+    y, x = np.mgrid[:64, :64]
+    pictures = np.stack([y, x, y + x], -1).astype(np.uint8)[None].repeat(2, 0)
+    centers = np.array([[30, 34], [28, 20]])
+    wide = torch.from_numpy(crop_pictures(pictures, centers, SIDE + 2 * JITTER_PX))
+    crops = fovea.Crops(wide, torch.from_numpy(centers), torch.tensor((64, 64)))
+    still, moved = crops.take(torch.arange(2), None), crops.take(torch.arange(2), torch.tensor([[-12, 12], [3, 0]]))
+    assert np.array_equal(still.picture.numpy(), crop_pictures(pictures, centers, SIDE))
+    assert np.array_equal(moved.picture.numpy(), crop_pictures(pictures, centers + np.array([[-12, 12], [3, 0]]), SIDE))
+    assert moved.center.tolist() == [[2 * 18 / 64 - 1, 2 * 46 / 64 - 1], [2 * 31 / 64 - 1, 2 * 20 / 64 - 1]]
+
+
+def test_acting_crops_as_training_does_where_maps_are_the_true_ones(toy: Source, tmp_path: Path) -> None:
+    crops = read_crops(tmp_path, toy, RUN)
+    again = read_crops(tmp_path, toy, RUN)  # from its file
+    assert torch.equal(crops.picture, again.picture) and torch.equal(crops.center, again.center)
+    ref, row = toy.episodes[1], toy.episodes[0].pictures + 2
+    maps = toy.maps(ref, CAMERAS[0], [2 + RUN.data.frame_stride])
+    assert maps is not None
+    now = make_cropper(toy.pictures(ref, CAMERAS[0], [2]), SIDE)(maps)
+    taken = crops.take(torch.tensor([row]), None)
+    assert torch.equal(now.picture, taken.picture) and torch.equal(now.center, taken.center)
+
+
+def test_another_fovea_or_dataset_has_another_file(toy: Source, tmp_path: Path) -> None:
+    read_crops(tmp_path, toy, RUN)
+    read_crops(tmp_path, toy, replace(RUN, model=replace(RUN.model, fovea=32)))
+    read_crops(tmp_path, source.select_episodes(toy, [0], []), RUN)
+    assert len(list(tmp_path.glob("fovea-*.u8"))) == 3 and not list(tmp_path.glob("*.part"))
+    shortened = next(tmp_path.glob("fovea-*.u8"))
+    shortened.write_bytes(shortened.read_bytes()[:-1])
+    with pytest.raises(UserError, match="is damaged; remove it"):
+        for side in (SIDE, 32):
+            read_crops(tmp_path, toy, replace(RUN, model=replace(RUN.model, fovea=side)))
+            read_crops(tmp_path, source.select_episodes(toy, [0], []), RUN)
+
+
+def test_what_a_fovea_cannot_look_at_is_refused(toy: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_fovea(RUN, toy)
+    check_fovea(replace(RUN, model=replace(RUN.model, fovea=0)), toy)
+    with pytest.raises(UserError, match="needs 4120x4120: record with --size"):
+        check_fovea(replace(RUN, model=replace(RUN.model, fovea=4096)), toy)
+    monkeypatch.setattr(Source, "has_maps", False)
+    with pytest.raises(UserError, match="has no value maps"):
+        check_fovea(RUN, toy)
+    with pytest.raises(UserError, match="variant 'no_map' has no value map for a fovea"):
+        intent.build_table(replace(RUN.model, variant="no_map"))
+    with pytest.raises(UserError, match="fovea must be a multiple of fovea_patch"):
+        replace(RUN, model=replace(RUN.model, fovea=20))
+
+
+def test_actions_are_made_for_the_crop_that_the_predicted_map_asks_for() -> None:
+    model = randomised(WorldActionModel(CONFIGS["fovea"]))
+    known = replace(context(model.config), fovea=None)
+    side, asked = model.config.fovea, []
+
+    def crop(value: int) -> Callable[[torch.Tensor], Fovea]:
+        def look(maps: torch.Tensor) -> Fovea:
+            asked.append(maps)
+            return Fovea(torch.full((2, side, side, 3), value, dtype=torch.uint8), torch.zeros(2, 2))
+
+        return look
+
+    (dark, future), (bright, same) = (
+        model.sample_actions(known, 2, 2, flow.seed_rows(0, 2), crop=crop(value)) for value in (0, 200)
+    )
+    assert not torch.equal(dark, bright)
+    assert future.map is not None and same.map is not None
+    assert torch.equal(future.map, same.map) and torch.equal(asked[0], future.map)
