@@ -1,4 +1,4 @@
-"""Checkpoints: folders that hold a policy and the state of its training, written atomically.
+"""Checkpoints of a training, written atomically: a policy, which `aim.policy.checkpoint` reads, and its training state.
 
     step-000500/  run.json  transform.json  codec.safetensors  ema.safetensors     for the policy
                   model.safetensors  optimiser.safetensors  progress.json          to go on, bit for bit
@@ -11,18 +11,16 @@ processes that share them while training; so two may go on with what one began, 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from aim import config
 from aim.config import Run
@@ -31,17 +29,12 @@ from aim.data.transforms import Transform
 from aim.model import lora
 from aim.model.image_codec import PictureCodec
 from aim.model.world_action_model import WorldActionModel
+from aim.policy.checkpoint import find_newest, format_name, list_checkpoints, read_tensors
+from aim.policy.precision import ComputePrecision
 from aim.train import distributed
-from aim.train.precision import ComputePrecision
 from sim.types import UserError
 
-POLICY_FILES = (
-    "run.json",
-    "transform.json",
-    "codec.safetensors",
-    "ema.safetensors",
-)  # what a learned policy is made of
-CHECKPOINT_PREFIX, MAPPING_FILE = "step-", "mapping.json"
+MAPPING_FILE = "mapping.json"
 ADAM_MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of every parameter
 
 
@@ -105,45 +98,10 @@ def gather_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return result
 
 
-def list_checkpoints(out: Path) -> list[Path]:
-    """Checkpoints in `out`, oldest first."""
-    return sorted(folder for folder in out.glob(f"{CHECKPOINT_PREFIX}*") if (folder / "progress.json").is_file())
-
-
-def format_name(step: int) -> str:
-    """Folder name of the checkpoint of a step."""
-    return f"{CHECKPOINT_PREFIX}{step:06d}"
-
-
-def find_newest(out: Path) -> Path | None:
-    """Newest checkpoint in `out`, None if there is none."""
-    checkpoints = list_checkpoints(out)
-    return checkpoints[-1] if checkpoints else None
-
-
 def describe_remains(out: Path) -> str:
     """Sentence on the checkpoint that remains in `out` after an error."""
     newest = find_newest(out)
     return f"{newest} stays" if newest else "there is no checkpoint yet"
-
-
-def resolve_checkpoint(path: Path) -> Path:
-    """Checkpoint at `path`, or the newest in it; `UserError` if there is none."""
-    if (path / "ema.safetensors").is_file():
-        return path
-    newest = find_newest(path)
-    if not newest:
-        raise UserError(f"no checkpoint in {path}; `aim train PRESET --data DIR --out {path}` makes one")
-    return newest
-
-
-def compute_digest(folder: Path) -> str:
-    """SHA-256 over all files that determine a policy's behaviour."""
-    total = hashlib.sha256()
-    for name in POLICY_FILES:
-        with (folder / name).open("rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest()
 
 
 def restore_training(folder: Path, training: TrainingState) -> TrainingProgress:
@@ -155,16 +113,6 @@ def restore_training(folder: Path, training: TrainingState) -> TrainingProgress:
         return TrainingProgress(**json.loads((folder / "progress.json").read_text()))
     except (OSError, TypeError, json.JSONDecodeError) as error:
         raise UserError(f"{folder / 'progress.json'} is damaged: {_first_line(error)}") from error
-
-
-def load_module(path: Path, module: nn.Module) -> None:
-    """Load the tensors of a file into `module`; `UserError` if they do not fit or the file is damaged."""
-    _fill_tensors(path, module.state_dict())
-
-
-def load_trained(path: Path, model: WorldActionModel) -> None:
-    """Load the trainable tensors of a model from a file; `UserError` if they do not fit."""
-    _fill_tensors(path, lora.list_trained(model))
 
 
 def _commit_checkpoint(part: Path, final: Path, before: list[Path]) -> None:
@@ -182,40 +130,10 @@ def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
             os.fsync(file.fileno())
 
 
-def _read_tensors(
-    path: Path, shapes: Mapping[str, torch.Size], allow_missing: bool = False
-) -> Iterator[tuple[str, Tensor]]:
-    """Tensors of a file one by one; `UserError` if it is damaged or they do not match `shapes`.
-
-    With `allow_missing` the file may lack some of them.
-    """
-    try:
-        with safe_open(path, "pt") as file:
-            stored = {name: torch.Size(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-            expected = {name: shape for name, shape in shapes.items() if name in stored or not allow_missing}
-            _check_shapes(path, stored, expected)
-            for name in expected:
-                yield name, file.get_tensor(name)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path} is damaged: {_first_line(error)}") from error
-
-
-def _check_shapes(path: Path, stored: Mapping[str, torch.Size], expected: Mapping[str, torch.Size]) -> None:
-    """Raise `UserError` with the first tensor that is missing, unexpected, or of another shape."""
-    for name, shape in expected.items():
-        if name not in stored:
-            raise UserError(f"{path} does not fit its run: it has no {name} {tuple(shape)}")
-        if stored[name] != shape:
-            mismatch = f"{name} is {tuple(stored[name])}, the run wants {tuple(shape)}"
-            raise UserError(f"{path} does not fit its run: {mismatch}")
-    if unexpected := sorted(set(stored) - set(expected)):
-        raise UserError(f"{path} does not fit its run: nothing there is called {unexpected[0]}")
-
-
 @torch.no_grad()
 def _fill_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Copy the tensors of a file into tensors, whole or sharded."""
-    for name, value in _read_tensors(path, {name: tensor.shape for name, tensor in tensors.items()}):
+    for name, value in read_tensors(path, {name: tensor.shape for name, tensor in tensors.items()}):
         tensors[name].copy_(distributed.shard_like(value.to(tensors[name].dtype), tensors[name]))
 
 
@@ -244,7 +162,7 @@ def _restore_optimizer(path: Path, training: TrainingState) -> None:
     order = [id(value) for group in training.optimiser.param_groups for value in group["params"]]
     indices = {name: order.index(id(value)) for name, value in parameters.items()}
     state: dict[int, dict[str, Tensor]] = {}
-    for key, value in _read_tensors(path, shapes, allow_missing=True):
+    for key, value in read_tensors(path, shapes, allow_missing=True):
         name, _, kind = key.rpartition("/")
         parameter = parameters[name]
         state.setdefault(indices[name], {})[kind] = (

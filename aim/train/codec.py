@@ -26,9 +26,11 @@ from aim.model.image_codec import (
     set_linear_code,
     to_bytes,
 )
-from aim.train import precision, schedule
+from aim.policy import precision
+from aim.train import schedule
 from aim.train.log import Log, MeanMeter
 from aim.util import console
+from aim.util.seeds import make_generator
 
 Frames = Mapping[tuple[int, Kind], Tensor]  # (view, kind) -> uint8 (r h w 3) at the view's size; row r is one instant
 
@@ -86,7 +88,7 @@ def _optimize(
     optimiser = torch.optim.AdamW(codec.parameters(), weight_decay=config.weight_decay, betas=(0.9, 0.99))
     start, meter, step = time.monotonic(), MeanMeter(), 0
     while (progress := schedule.compute_progress(config, step, time.monotonic() - start)) < 1.0:
-        generator = schedule.make_generator(config.seed, "codec", step)
+        generator = make_generator(config.seed, "codec", step)
         for group in optimiser.param_groups:
             group["lr"] = schedule.compute_learning_rate(config, step, progress)
         losses = []
@@ -167,7 +169,7 @@ def _set_backdrops(codec: Codec, frames: Frames) -> None:
 
 
 def _fit_linear_code(codec: Codec, frames: Frames, seed: int) -> None:
-    generator = schedule.make_generator(seed, "linear", 0)
+    generator = make_generator(seed, "linear", 0)
     side = codec.config.factor
     samples = []
     for (view, kind), pictures in frames.items():

@@ -28,9 +28,10 @@ from aim.data.source import Data, Ref, Source
 from aim.data.transforms import Transform
 from aim.model import canvas
 from aim.model.image_codec import PictureCodec
-from aim.train import checkpoint, distributed, out_of_memory, pretrained, provenance, stage1
+from aim.policy import pretrained
+from aim.policy.checkpoint import load_module
+from aim.train import checkpoint, distributed, out_of_memory, provenance, stage1
 from aim.train import codec as codec_training
-from aim.train.checkpoint import load_module
 from aim.train.codec import CodecQuality
 from aim.train.hooks import TrainingOptions
 from aim.train.log import Log, open_log

@@ -20,14 +20,15 @@ from aim.config import Run, TrainConfig
 from aim.data.loader import Loader
 from aim.model import lora
 from aim.model.image_codec import PictureCodec
-from aim.train import checkpoint, distributed, out_of_memory, precision, pretrained, schedule
+from aim.policy import precision, pretrained
+from aim.policy.precision import ComputePrecision
+from aim.train import checkpoint, distributed, out_of_memory, schedule
 from aim.train.batches import PrefetchedBatches, PreparedBatch
 from aim.train.checkpoint import TrainingProgress, TrainingState
 from aim.train.hooks import TrainingHooks, TrainingOptions
 from aim.train.log import Log
 from aim.train.loss_meter import LOSS_NAMES, LossMeter
 from aim.train.optim import build_optimizer
-from aim.train.precision import ComputePrecision
 from aim.util import console
 from aim.util.interrupts import PendingSignals
 

@@ -16,8 +16,10 @@ from torch import nn
 
 from aim.config import TrainConfig
 from aim.model.batch import Context, Sample
-from aim.train import batches, checkpoint, distributed, log, out_of_memory, schedule
+from aim.policy.checkpoint import load_module
+from aim.train import batches, checkpoint, distributed, log, out_of_memory
 from aim.train.loss_meter import LOSS_NAMES, LossMeter
+from aim.util.seeds import make_generator
 from sim.types import UserError
 
 CONFIG = TrainConfig(steps=10, batch_size=8, lr=1e-3, text_dropout=0.3, history_dropout=0.6)
@@ -35,7 +37,7 @@ def sample(rows: int) -> Sample:
 
 
 def generators(rows: range, step: int = 0) -> tuple[torch.Generator, ...]:
-    return tuple(schedule.make_generator(5, "stage1", step, row) for row in rows)
+    return tuple(make_generator(5, "stage1", step, row) for row in rows)
 
 
 def dropped(rows: range, config: TrainConfig = CONFIG) -> tuple[torch.Tensor, torch.Tensor]:
@@ -47,7 +49,7 @@ def dropped(rows: range, config: TrainConfig = CONFIG) -> tuple[torch.Tensor, to
 
 def test_a_generator_draws_what_its_numbers_say() -> None:
     def first(*numbers: int) -> float:
-        return torch.rand(1, generator=schedule.make_generator(*numbers[:1], "stage1", *numbers[1:])).item()
+        return torch.rand(1, generator=make_generator(*numbers[:1], "stage1", *numbers[1:])).item()
 
     assert first(0, 3) == KEPT, "checkpoints were trained with these numbers"
     told = [(0, 3), (0, 4), (1, 3), (0, 3, 0), (0, 3, 1), (0, 0, 3)]
@@ -123,7 +125,7 @@ def test_tensors_that_do_not_fit_are_named_with_both_shapes(tmp_path: Path) -> N
     path, module = tmp_path / "ema.safetensors", nn.Linear(3, 2)
     good = {name: value.clone() + 1 for name, value in module.state_dict().items()}
     save_file(good, path)
-    checkpoint.load_module(path, module)
+    load_module(path, module)
     assert torch.equal(module.weight, good["weight"])
     for tensors, says in (
         ({**good, "weight": torch.zeros(2, 4)}, r"weight is \(2, 4\), the run wants \(2, 3\)"),
@@ -132,10 +134,10 @@ def test_tensors_that_do_not_fit_are_named_with_both_shapes(tmp_path: Path) -> N
     ):
         save_file(tensors, path)
         with pytest.raises(UserError, match=rf"ema\.safetensors does not fit its run: {says}"):
-            checkpoint.load_module(path, module)
+            load_module(path, module)
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(UserError, match="is damaged"):
-        checkpoint.load_module(path, module)
+        load_module(path, module)
 
 
 def test_a_log_is_read_back_as_lines_and_by_tensorboard(tmp_path: Path) -> None:
