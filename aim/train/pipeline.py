@@ -32,9 +32,10 @@ from aim.data.transforms import Transform
 from aim.data.view_pictures import sample_view_pictures
 from aim.model import canvas
 from aim.model.image_codec import PictureCodec
-from aim.train import checkpoint, codec_state, distributed, initial, out_of_memory, pretrained, provenance, stage1
+from aim.policy import pretrained
+from aim.policy.checkpoint import demand_newest, find_newest, list_checkpoints, load_module
+from aim.train import checkpoint, codec_state, distributed, initial, out_of_memory, provenance, stage1
 from aim.train import codec as codec_training
-from aim.train.checkpoint import load_module
 from aim.train.codec import CodecQuality
 from aim.train.hooks import TrainingOptions
 from aim.train.initial import InitialPolicy
@@ -166,10 +167,10 @@ def claim_folder(
         )
         if differences_found:
             raise UserError(f"{out} holds another run: {'; '.join(differences_found)}; choose another folder")
-        if checkpoint.list_checkpoints(out) and not resume:
-            newest = checkpoint.list_checkpoints(out)[-1].name
+        if list_checkpoints(out) and not resume:
+            newest = list_checkpoints(out)[-1].name
             raise UserError(f"{out} holds {newest} of this run; --resume goes on, or choose another folder")
-        checkpoint.demand_newest(out)
+        demand_newest(out, checkpoint.TRAINING_FILES)
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is not empty and holds no run; choose another folder")
     out.mkdir(parents=True, exist_ok=True)
@@ -222,7 +223,7 @@ def _prepare_folder(
 
 def _describe_kept(out: Path) -> str:
     """What of a training is kept in `out`, in words."""
-    newest, codec = checkpoint.find_newest(out), out / "codec"
+    newest, codec = find_newest(out, checkpoint.TRAINING_FILES), out / "codec"
     if newest:
         return f"kept {newest}"
     for file, name in ((CODEC_FILE, "the codec"), (codec_state.STATE_FILE, "the codec as far as it was trained")):
@@ -248,7 +249,7 @@ def _load_or_train_codec(
             return codec, _read_quality(report)
         return codec, _judge_codec(run, source, codec, folder, log)
     if exists:
-        newest = checkpoint.find_newest(folder.parent)
+        newest = find_newest(folder.parent, checkpoint.TRAINING_FILES)
         after = f"; {newest.name} goes on with it" if newest else ""
         console.print_note(f"the poor codec in {folder} is trained further, and pictures are coded anew{after}")
     if run.weights:
@@ -301,5 +302,5 @@ def split_episodes(source: Source) -> tuple[list[Ref], list[Ref]]:
 
 def _load_transform(run: Run, out: Path) -> Transform | None:
     """Transform of the newest checkpoint in `out`, None if there is none."""
-    newest = checkpoint.find_newest(out)
+    newest = find_newest(out, checkpoint.TRAINING_FILES)
     return transforms.read(newest, run.robot, run.model.action_dim, run.model.state_dim) if newest else None
