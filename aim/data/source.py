@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from aim.config import View
 from aim.data.action_space import find_references, find_relative
 from aim.data.formats.simulated import SimulatedReader
+from aim.data.joined import JoinedReader
 from aim.data.mapping import RobotMapping
 from aim.data.patch_points import compute_episode_points
 from aim.data.reader import DatasetInfo, EpisodeReader, Motion, Ref
@@ -108,9 +109,10 @@ class Source:
 
     def points(self, ref: Ref, views: Sequence[View], grids: Sequence[Grid], shifts: Shifts) -> NDArray[np.float32]:
         """Where the patches of all pictures lie (T n 4, `aim.data.patch_points`); `UserError` without depth."""
-        if not isinstance(self.reader, SimulatedReader):
+        reader, ref = self.reader.locate(ref) if isinstance(self.reader, JoinedReader) else (self.reader, ref)
+        if not isinstance(reader, SimulatedReader):
             raise UserError(f"{self.path} has no depth; a model with geometry cannot learn from it")
-        dataset = self.reader.dataset
+        dataset = reader.dataset
         return compute_episode_points(dataset, dataset.episodes[ref.index], views, grids, shifts)
 
 
@@ -143,6 +145,22 @@ def open_source(
     if isinstance(mapping, Path) and (path / RECIPE_FILE).is_file():
         raise UserError(f"--mapping is for LeRobot sets; {path} is a dataset of the simulator and needs none")
     return select_episodes(of(open_dataset(path)), only, without)
+
+
+def open_sources(
+    paths: Sequence[Path],
+    mapping: RobotMapping | Path | None = None,
+    only: Sequence[int] = (),
+    without: Sequence[int] = (),
+) -> Source:
+    """Source of the datasets at `paths`, read as one; `UserError` where they do not match: `aim.data.joined`."""
+    if len(paths) == 1:
+        return open_source(paths[0], mapping, only, without)
+    if not paths:
+        raise UserError("give --data, a folder of a dataset, or several")
+    if only or without:
+        raise UserError("--episodes and --without count the episodes of one folder; give them with one --data")
+    return Source(JoinedReader([open_source(path, mapping).reader for path in paths]))
 
 
 def find_dataset(path: Path) -> Path:
