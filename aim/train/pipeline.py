@@ -42,6 +42,7 @@ from aim.train.initial import InitialPolicy
 from aim.train.log import Log, open_log
 from aim.train.stage1 import Outcome
 from aim.util import console
+from aim.util.folder_lock import is_empty
 from aim.util.interrupts import defer_signals
 from sim.types import UserError
 
@@ -76,6 +77,7 @@ def train_policy(
     distributed.local_rows(run.train.batch_size)
     source = sources.of(data)
     check_dataset(run, source)
+    source = provenance.order_episodes(source, out)
     if run.model.geometry:  # data without depth is refused before anything is made of it
         still = [(0, 0)] * len(run.codec.views)
         source.points(source.episodes[0], run.codec.views, canvas.compute_token_grids(run.codec), still)
@@ -163,7 +165,7 @@ def claim_folder(
     if (out / config_name()).exists():
         check_dataset(config.load_run(out), source, f"the run in {out}")
         differences_found = describe_run_differences(config.load_run(out), run) or provenance.describe_differences(
-            source, out
+            source, out, may_grow=resume
         )
         if differences_found:
             raise UserError(f"{out} holds another run: {'; '.join(differences_found)}; choose another folder")
@@ -171,7 +173,10 @@ def claim_folder(
             newest = list_checkpoints(out)[-1].name
             raise UserError(f"{out} holds {newest} of this run; --resume goes on, or choose another folder")
         demand_newest(out, checkpoint.TRAINING_FILES)
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if count := provenance.count_new_episodes(source, out):
+            before = len(source.episodes) - count
+            console.print_note(f"{count} new episodes beside the {before} that it began with: only they are coded")
+    elif out.exists() and not (out.is_dir() and is_empty(out)):
         raise UserError(f"{out} is not empty and holds no run; choose another folder")
     out.mkdir(parents=True, exist_ok=True)
     fill()
