@@ -60,8 +60,8 @@ def benchmark_inference(
     from aim.model.image_codec import Codec
     from aim.model.world_action_model import WorldActionModel
     from aim.policy import load_policy
+    from aim.policy import precision as numbers
     from aim.policy.learned import ACTION_STEPS, VIDEO_STEPS
-    from aim.train import precision as numbers
     from aim.util import device_timing, machine
     from sim.types import UserError
 
@@ -150,7 +150,7 @@ def benchmark_training(
     from dataclasses import replace
 
     from aim.evaluate import speed
-    from aim.train import precision as numbers
+    from aim.policy import precision as numbers
     from aim.util import device_timing, machine
 
     run = _resolve_run(preset, None, robot)
@@ -199,7 +199,7 @@ def _resolve_run(preset: str, policy: Path | None, robot: str) -> Run:
     from dataclasses import replace
 
     from aim import config, presets
-    from aim.train import checkpoint
+    from aim.policy import checkpoint
     from sim import robots
     from sim.registry import resolve_name
     from sim.types import UserError

@@ -36,7 +36,7 @@ def run_demo(
 
     console.print_note(f"2 of 4: at most {minutes:g} minutes of training, in {run_folder}")
     limits = ("--train.steps", str(DEMO_STEPS), "--train.minutes", str(minutes))
-    trained = train_model(DEMO_PRESET, data=data, out=run_folder, resume=True, seed=seed, overrides=limits)
+    trained = train_model(DEMO_PRESET, data=(data,), out=run_folder, resume=True, seed=seed, overrides=limits)
 
     console.print_note(f"3 of 4: {episodes} episodes each with the policy, the expert and random actions")
     checkpoint = Path(str(trained["checkpoint"]))

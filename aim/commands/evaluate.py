@@ -54,6 +54,7 @@ def evaluate_policy(
     from aim.evaluate.plan import VARIATION_OF_EVALUATION, EvaluationPlan
     from aim.evaluate.policy_spec import EXPERT, RANDOM, parse_policy, resolve_robot
     from aim.util import console
+    from aim.util.folder_lock import lock_folder
     from aim.util.workers import count_cores
     from sim import robots
     from sim.envs.failure import format_failure_counts
@@ -77,8 +78,8 @@ def evaluate_policy(
     plan = EvaluationPlan(
         names, embodiment.name, seed, episodes, batch, films, film_height, threads, variation, definitions
     )
-    num_missing = closed_loop.count_missing(policy_spec, plan, out)
-    with console.show_progress("episodes", len(names) * episodes) as bar:
+    with lock_folder(out), console.show_progress("episodes", len(names) * episodes) as bar:
+        num_missing = closed_loop.count_missing(policy_spec, plan, out)
         bar.step(len(names) * episodes - num_missing)
         rows = closed_loop.evaluate(
             policy_spec, plan, out, lambda row: bar.step(detail=row.task), min(workers, max(num_missing, 1))

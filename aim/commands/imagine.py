@@ -50,9 +50,9 @@ def imagine_futures(
     from aim.commands import parse
     from aim.data.source import open_source
     from aim.evaluate import open_loop, prediction_figures
-    from aim.policy import load_policy
+    from aim.policy import checkpoint, load_policy
     from aim.policy.learned import ACTION_STEPS, VIDEO_STEPS
-    from aim.train import checkpoint, provenance
+    from aim.train import provenance
     from aim.util import console, machine
     from aim.viz import pictures, videos
     from sim.types import UserError

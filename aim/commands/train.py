@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def train_model(
     preset: Annotated[str, tyro.conf.Positional],
     *,
-    data: Path,
+    data: tuple[Path, ...],
     out: Path,
     mapping: Path | None = None,
     episodes: str = "",
@@ -39,7 +39,8 @@ def train_model(
 
     Args:
         preset: name of a preset: tiny, nano, small or wan5b
-        data: folder of a dataset, or of a LeRobot set (v3.0, v2.1, v2.0)
+        data: folder of a dataset, or of a LeRobot set (v3.0, v2.1, v2.0); several of one robot are learned from
+            together; with --resume there may be more episodes than before
         out: folder of the run
         mapping: TOML file that says what is what in a LeRobot set, as docs/own_robot.toml; with --resume the run's
             own if left out
@@ -59,36 +60,41 @@ def train_model(
         wandb: project of Weights & Biases that is told too; TensorBoard's files are always in OUT/tensorboard
         overrides: flags that set fields of the run, as in ("--train.lr", "1e-3"): see `aim.commands.run_flags`
     """
+    import contextlib
+    import os
     from dataclasses import replace
 
     from aim import presets
     from aim.commands import parse
     from aim.commands.run_flags import apply_run_flags
-    from aim.data.source import open_source
+    from aim.data.source import open_sources
     from aim.model import intent
     from aim.train import distributed, pipeline, provenance
     from aim.train.hooks import TrainingOptions
     from aim.util import machine
+    from aim.util.folder_lock import lock_folder
     from sim.types import UserError
 
     make_run = presets.get_preset(preset)
     parse.check_writable(out)
     torch_device = machine.resolve_device(device)
-    known = provenance.recall_mapping(out) if resume and mapping is None else mapping
-    source = open_source(data, known, parse.parse_episode_numbers(episodes), parse.parse_episode_numbers(without))
-    run = make_run(source.robot, source.cameras, len(source.info.action), len(source.info.state))
-    seeded = replace(run.train, seed=parse.check_seed(seed)), replace(run.codec_train, seed=seed)
-    run = apply_run_flags(replace(run, train=seeded[0], codec_train=seeded[1]), overrides)
-    intent.build_table(run.model)
-    if (film_every or 0) < 0 or run.train.lr == 0:
-        raise UserError("film-every starts at 0, and train.lr lies above 0")
-    match = _make_eval_config(source, eval_task, eval_every, eval_episodes) if eval_task else None
-    compiled = compile == "on" or (compile == "auto" and torch_device.type == "cuda")
-    with distributed.join_process_group(torch_device) as membership:
-        options = TrainingOptions(film_every, match, compiled, wandb)
-        trained = pipeline.train_policy(
-            run, source, out, resume, membership, options=options, codec_run=codec, init_run=init
-        )
+    is_main = os.environ.get("RANK", "0") == "0"  # of several processes that train together one writes
+    with lock_folder(out) if is_main else contextlib.nullcontext():
+        known = provenance.recall_mapping(out) if resume and mapping is None else mapping
+        source = open_sources(data, known, parse.parse_episode_numbers(episodes), parse.parse_episode_numbers(without))
+        run = make_run(source.robot, source.cameras, len(source.info.action), len(source.info.state))
+        seeded = replace(run.train, seed=parse.check_seed(seed)), replace(run.codec_train, seed=seed)
+        run = apply_run_flags(replace(run, train=seeded[0], codec_train=seeded[1]), overrides)
+        intent.build_table(run.model)
+        if (film_every or 0) < 0 or run.train.lr == 0:
+            raise UserError("film-every starts at 0, and train.lr lies above 0")
+        match = _make_eval_config(source, eval_task, eval_every, eval_episodes) if eval_task else None
+        compiled = compile == "on" or (compile == "auto" and torch_device.type == "cuda")
+        with distributed.join_process_group(torch_device) as membership:
+            options = TrainingOptions(film_every, match, compiled, wandb)
+            trained = pipeline.train_policy(
+                run, source, out, resume, membership, options=options, codec_run=codec, init_run=init
+            )
     outcome, quality = trained.outcome, trained.quality
     peaks = f"peaks off by {quality.peak_error_px:.2f} pixels, {100 * quality.peaks_lost:.0f} % lost"
     pictures = f"{quality.psnr_rgb:.1f} dB pictures ({quality.psnr_things:.1f} dB arms and objects)"

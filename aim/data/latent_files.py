@@ -1,7 +1,7 @@
 """Tokens of a dataset in files that are mapped into memory: written block by block, and gone on with if stopped.
 
     FOLDER/rgb.f16, map.f16     half-precision numbers (v r n c), as large as they will be from the start
-    FOLDER/progress.json        {"episodes": how many are written as a whole}
+    FOLDER/progress.json        {"episodes": how many are written as a whole, "total": of how many}
 
 Blocks are written with ordinary writes, and `progress.json` is replaced once they lie on the disk: a full disk is an
 error of a call, and never a fault of a mapped page.
@@ -13,7 +13,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -23,6 +23,7 @@ from sim.types import UserError
 
 PROGRESS_FILE = "progress.json"
 BYTES_PER_HALF = 2
+COPY_BYTES = 2**26  # copied at once
 SPARE_DISK_BYTES = 2**26  # that must stay free beside the tokens
 
 Shape = tuple[int, int, int, int]  # v r n c
@@ -30,11 +31,17 @@ Shape = tuple[int, int, int, int]  # v r n c
 
 def count_done(folder: Path) -> int:
     """Number of episodes whose tokens a folder holds as a whole; `UserError` where it does not say."""
+    return read_progress(folder)[0]
+
+
+def read_progress(folder: Path) -> tuple[int, int]:
+    """Number of episodes that a folder holds as a whole, and of how many; `UserError` where it does not say."""
     path = folder / PROGRESS_FILE
     if not path.is_file():
-        return 0
+        return 0, 0
     try:
-        return int(json.loads(path.read_text())["episodes"])
+        progress = json.loads(path.read_text())
+        return int(progress["episodes"]), int(progress.get("total", progress["episodes"]))
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged; remove {folder}, and it is made anew") from error
 
@@ -60,8 +67,10 @@ def reserve(folder: Path, shape: Shape, kinds: Iterable[str]) -> None:
         os.replace(part, _path(folder, kind))
 
 
-def write_block(folder: Path, shape: Shape, first: int, tokens: Mapping[str, Tensor], done: int) -> None:
-    """Write tokens (v rows n c) of each kind from row `first` on, after which `done` episodes are whole."""
+def write_block(
+    folder: Path, shape: Shape, first: int, tokens: Mapping[str, Tensor], done: int, total: int
+) -> None:  # fmt: skip
+    """Write tokens (v rows n c) of each kind from row `first` on, after which `done` of `total` episodes are whole."""
     row_bytes = BYTES_PER_HALF * math.prod(shape[2:])
     for kind, block in tokens.items():
         with _path(folder, kind).open("r+b") as file:
@@ -70,16 +79,43 @@ def write_block(folder: Path, shape: Shape, first: int, tokens: Mapping[str, Ten
                 file.write(part.contiguous().numpy().tobytes())
             file.flush()
             os.fsync(file.fileno())
+    _write_progress(folder, done, total)
+
+
+def take_over_rows(
+    old: Path, old_shape: Shape, folder: Path, shape: Shape, rows: int, kinds: Sequence[str], done: int, total: int
+) -> bool:  # fmt: skip
+    """Copy the first `rows` rows of every version, those of `done` episodes, from one folder of tokens to another.
+
+    Nothing is copied, and False returned, where a file of the old folder is not whole.
+    """
+    if any(not _is_whole(old, old_shape, kind) for kind in kinds):
+        return False
+    row_bytes = BYTES_PER_HALF * math.prod(shape[2:])
+    for kind in kinds:
+        with _path(old, kind).open("rb") as source, _path(folder, kind).open("r+b") as target:
+            for version in range(shape[0]):
+                source.seek(version * old_shape[1] * row_bytes)
+                target.seek(version * shape[1] * row_bytes)
+                for first in range(0, rows * row_bytes, COPY_BYTES):
+                    target.write(source.read(min(COPY_BYTES, rows * row_bytes - first)))
+            target.flush()
+            os.fsync(target.fileno())
+    _write_progress(folder, done, total)
+    return True
+
+
+def _write_progress(folder: Path, done: int, total: int) -> None:
     part = folder / f".{PROGRESS_FILE}.part"
-    part.write_text(json.dumps({"episodes": done}) + "\n")
+    part.write_text(json.dumps({"episodes": done, "total": total}) + "\n")
     os.replace(part, folder / PROGRESS_FILE)
 
 
 def check_tokens(folder: Path, shape: Shape, kinds: Iterable[str]) -> None:
     """Raise `UserError` where a file of tokens is missing or of another size."""
-    for path in (_path(folder, kind) for kind in kinds):
-        if not path.is_file() or path.stat().st_size != _count_bytes(shape):
-            raise UserError(f"{path} is damaged; remove {folder}, and it is made anew")
+    for kind in kinds:
+        if not _is_whole(folder, shape, kind):
+            raise UserError(f"{_path(folder, kind)} is damaged; remove {folder}, and it is made anew")
 
 
 def open_tokens(folder: Path, shape: Shape, kind: str) -> Tensor:
@@ -100,6 +136,11 @@ def remove_others(folder: Path) -> None:
 
 def _path(folder: Path, kind: str) -> Path:
     return folder / f"{kind}.f16"
+
+
+def _is_whole(folder: Path, shape: Shape, kind: str) -> bool:
+    path = _path(folder, kind)
+    return path.is_file() and path.stat().st_size == _count_bytes(shape)
 
 
 def _count_bytes(shape: Shape) -> int:

@@ -169,15 +169,16 @@ def cached(folder: Path, codec: PictureCodec, data: Data, config: DataConfig, si
     Pending `signals` end it after an episode: `KeyboardInterrupt` with a text that says what was kept.
     """
     there = source.of(data)
-    path = folder / identity(codec, there, config)
+    path = folder / identity(codec, there.episodes, config)
     plan = plan_latents(codec, there, config)
     black = None if there.has_maps else black_tokens(codec).half().cpu()[None].expand(plan.shape)
     latent_files.reserve(path, plan.shape, _coded_kinds(there))
     latent_files.check_tokens(path, plan.shape, _coded_kinds(there))
     done = latent_files.count_done(path)
     if done < len(there.episodes):
+        done = done or _take_over_coded(path, codec, there, config, plan)
         for block in encode_blocks(codec, there, plan.starts, plan.shifts, done, signals):
-            latent_files.write_block(path, plan.shape, block.first, block.tokens, block.end)
+            latent_files.write_block(path, plan.shape, block.first, block.tokens, block.end, len(there.episodes))
             done = block.end
         if signals:
             said = f"kept the tokens of {done} of {len(there.episodes)} episodes in {path}"
@@ -187,12 +188,27 @@ def cached(folder: Path, codec: PictureCodec, data: Data, config: DataConfig, si
     return Latents(kept["rgb"], kept["map"] if black is None else black, plan.starts, plan.shifts)
 
 
-def identity(codec: PictureCodec, data: Source, config: DataConfig) -> str:
-    """Return a name that changes with any weight of the codec, any episode of the dataset and the shifts."""
+def _take_over_coded(
+    path: Path, codec: PictureCodec, data: Source, config: DataConfig, plan: LatentsPlan
+) -> int:  # fmt: skip
+    """Take over the tokens that lie beside `path` of the first episodes of `data`; return of how many."""
+    total = len(data.episodes)
+    for other in sorted(path.parent.iterdir()):
+        done, count = latent_files.read_progress(other)
+        if done and count < total and other.name == identity(codec, data.episodes[:count], config):
+            shape = (plan.shape[0], int(plan.starts[count]), *plan.shape[2:])
+            rows = int(plan.starts[done])
+            if latent_files.take_over_rows(other, shape, path, plan.shape, rows, _coded_kinds(data), done, total):
+                return done
+    return 0
+
+
+def identity(codec: PictureCodec, episodes: Sequence[Ref], config: DataConfig) -> str:
+    """Return a name that changes with any weight of the codec, any of the episodes and the shifts."""
     sha = hashlib.sha256(f"{config.shift_augmentations} {config.max_shift_px}".encode())
     for name, value in sorted(codec.state_dict().items()):
         sha.update(name.encode() + value.detach().cpu().numpy().tobytes())
-    for ref in data.episodes:
+    for ref in episodes:
         sha.update(ref.identity.encode())
     return sha.hexdigest()[:16]
 

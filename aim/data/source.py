@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from aim.config import View
 from aim.data.action_space import find_references, find_relative
 from aim.data.formats.simulated import SimulatedReader
+from aim.data.joined import JoinedReader
 from aim.data.mapping import RobotMapping
 from aim.data.patch_points import compute_episode_points
 from aim.data.reader import DatasetInfo, EpisodeReader, Motion, Ref
@@ -109,9 +110,10 @@ class Source:
 
     def points(self, ref: Ref, views: Sequence[View], grids: Sequence[Grid], shifts: Shifts) -> NDArray[np.float32]:
         """Where the patches of all pictures lie (T n 4, `aim.data.patch_points`); `UserError` without depth."""
-        if not isinstance(self.reader, SimulatedReader):
+        reader, ref = self.reader.locate(ref) if isinstance(self.reader, JoinedReader) else (self.reader, ref)
+        if not isinstance(reader, SimulatedReader):
             raise UserError(f"{self.path} has no depth; a model with geometry cannot learn from it")
-        dataset = self.reader.dataset
+        dataset = reader.dataset
         return compute_episode_points(dataset, dataset.episodes[ref.index], views, grids, shifts)
 
 
@@ -152,6 +154,22 @@ def open_recorded(path: Path) -> RecordedSet | None:
 
     path = find_dataset(path)
     return LeRobotSet(path) if is_lerobot_set(path) else None
+
+
+def open_sources(
+    paths: Sequence[Path],
+    mapping: RobotMapping | Path | None = None,
+    only: Sequence[int] = (),
+    without: Sequence[int] = (),
+) -> Source:
+    """Source of the datasets at `paths`, read as one; `UserError` where they do not match: `aim.data.joined`."""
+    if len(paths) == 1:
+        return open_source(paths[0], mapping, only, without)
+    if not paths:
+        raise UserError("give --data, a folder of a dataset, or several")
+    if only or without:
+        raise UserError("--episodes and --without count the episodes of one folder; give them with one --data")
+    return Source(JoinedReader([open_source(path, mapping).reader for path in paths]))
 
 
 def find_dataset(path: Path) -> Path:

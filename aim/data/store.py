@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from aim import __version__
 from aim.data import flat, shard
 from aim.data.shard import Shard
+from aim.util.folder_lock import LOCK_FILE
 from sim.types import Episode, Provenance, UserError
 
 RECIPE_FILE = "dataset.json"
@@ -214,7 +215,9 @@ def write_recipe(path: Path, recipe: Recipe) -> None:
             raise UserError(f"{path} was made with {'; '.join(differences)}; choose another folder")
         return
     part = path / f".{RECIPE_FILE}.part"
-    if path.exists() and (not path.is_dir() or any(entry != part for entry in path.iterdir())):
+    if path.exists() and (
+        not path.is_dir() or any(entry.name not in (part.name, LOCK_FILE) for entry in path.iterdir())
+    ):
         raise UserError(f"{path} is not empty and no dataset; choose another folder")
     path.mkdir(parents=True, exist_ok=True)
     _write_header(path, dataclasses.asdict(recipe))

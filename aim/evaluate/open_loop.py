@@ -27,8 +27,10 @@ from aim.model.flow import RowNoise
 from aim.model.image_codec import STREAM_KINDS, Kind, PictureCodec
 from aim.model.world_action_model import Crop
 from aim.policy import LearnedPolicy
-from aim.train import pipeline, precision, schedule
+from aim.policy.precision import autocast
+from aim.train import pipeline
 from aim.util import console
+from aim.util.seeds import make_generator
 from sim.types import STEPS_PER_IMAGE, UserError
 
 Views = Mapping[str, Tensor]  # view -> bytes: (r f h w 3) of futures, (r h w 3) of the present
@@ -191,10 +193,8 @@ def _predict_batch(
     """Predictions for a batch of windows, actions normalised; episode and picture seed the noise."""
     assert sample.rgb.any(-1).all() and sample.context.rgb.any(-1).all(), "the loader read a picture that is not coded"
     sample = move_batch(sample, policy.device)
-    draws = RowNoise(
-        tuple(schedule.make_generator(seed, f"open loop {episode}", picture) for episode, picture in names)
-    )
-    with precision.autocast(policy.precision, policy.device):
+    draws = RowNoise(tuple(make_generator(seed, f"open loop {episode}", picture) for episode, picture in names))
+    with autocast(policy.precision, policy.device):
         action, future = policy.model.sample_actions(
             sample.context, policy.video_steps, policy.action_steps, draws, policy.valid, True,
             sample.map if true_maps else policy.known_maps(len(names)), crop,

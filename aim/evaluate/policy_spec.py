@@ -22,7 +22,7 @@ from sim.types import STEPS_PER_IMAGE, Policy, UserError
 
 if TYPE_CHECKING:
     from aim.policy import LearnedPolicy
-    from aim.train.precision import ComputePrecision
+    from aim.policy.precision import ComputePrecision
 
 MakePolicy = Callable[[Env, SeedBatch], Policy]
 
@@ -100,7 +100,7 @@ def _parse_checkpoint(path: Path, requested_size: tuple[int, int] | None, device
     import torch
 
     from aim import config
-    from aim.train import checkpoint, precision
+    from aim.policy import checkpoint, precision
     from aim.util import console, machine
 
     folder = checkpoint.resolve_checkpoint(path)

@@ -21,9 +21,9 @@ from aim.model import flow, intent, lora, text
 from aim.model.batch import Context, KvCache, PredictedFuture, Sample, move_batch
 from aim.model.image_codec import PictureCodec
 from aim.model.world_action_model import WorldActionModel
-from aim.train import precision, stage1
+from aim.policy.precision import ComputePrecision, autocast
+from aim.train import stage1
 from aim.train.batches import PreparedBatch
-from aim.train.precision import ComputePrecision
 from aim.util.device_timing import time_call, time_steps
 
 NUM_WARMUP_RUNS = 2  # runs that are not counted
@@ -137,7 +137,7 @@ def time_chunk(
     draws = flow.seed_rows(0, rows)
     encode, context = time_call(device, lambda: encode_context(codec, inputs))
     noise = draws.gaussian(context.rgb.new_empty(rows, config.chunk, config.action_dim))
-    with precision.autocast(compute_precision, device):
+    with autocast(compute_precision, device):
         predictor = _disable_cache(model, context) if recompute else model
         video, imagined = time_call(device, lambda: predictor.predict_future_if_needed(context, steps.video, draws))
 

@@ -17,17 +17,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
-from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan, WanCausalConv3d, unpatchify
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from aim.config import CodecConfig, View
 from aim.model import canvas
 from aim.model.canvas import Shifts
+
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan, WanCausalConv3d
+else:  # the names of annotations; diffusers takes seconds to import and is needed only where a codec is built
+    AutoencoderKLWan = WanCausalConv3d = nn.Module
 
 Kind = Literal["rgb", "map"]
 STREAM_KINDS: tuple[Kind, ...] = ("rgb", "map")
@@ -55,6 +59,8 @@ class SingleFrameConv(nn.Module):
 
 def replace_causal_convs(module: nn.Module) -> None:
     """Replace, in place, every causal convolution below `module` by its last tap."""
+    from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d
+
     for name, child in module.named_children():
         if isinstance(child, WanCausalConv3d):
             setattr(module, name, SingleFrameConv(child))
@@ -64,6 +70,8 @@ def replace_causal_convs(module: nn.Module) -> None:
 
 def build_wan_autoencoder(config: CodecConfig) -> AutoencoderKLWan:
     """Return Wan's autoencoder (2.2 kind: residual, pixels folded into channels) in the size of `config`."""
+    from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
+
     fold, stages, z = _compute_fold(config), len(config.dim_mult) - 1, config.latent_channels
     return AutoencoderKLWan(
         base_dim=config.base_dim, decoder_base_dim=config.base_dim, z_dim=z, dim_mult=list(config.dim_mult),
@@ -138,6 +146,8 @@ class Codec(PictureCodec):
 
     def decode_difference(self, latents: Float[Tensor, "b z _ _"]) -> Float[Tensor, "b 3 _ _"]:
         """Return the difference that latents stand for, not clamped so that gradients pass."""
+        from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
+
         linear = F.conv_transpose2d(latents, self.synthesis, stride=self.config.factor)
         folded = self.wan.decoder(self.wan.post_quant_conv(latents.unsqueeze(2)), first_chunk=True)
         return linear.float() + unpatchify(folded, self.fold).squeeze(2).float()

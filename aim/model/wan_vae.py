@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
@@ -32,6 +32,11 @@ from aim.model.image_codec import (
     shift_pictures,
     to_bytes,
 )
+
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
+else:  # the name of an annotation: diffusers takes seconds to import, and here nothing is built
+    AutoencoderKLWan = nn.Module
 
 FINGERPRINT_NUMBERS = 512  # numbers of each tensor that a fingerprint is made of
 WEIGHTS = "vae."

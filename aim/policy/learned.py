@@ -34,6 +34,7 @@ from aim.model.batch import Context, Fovea, PredictedFuture, move_batch
 from aim.model.flow import RowNoise
 from aim.model.image_codec import Kind, PictureCodec
 from aim.model.world_action_model import WorldActionModel
+from aim.policy.checkpoint import load_module, load_trained, resolve_checkpoint
 from aim.policy.history import (
     HISTORY_TOLERANCE_STEPS,
     History,
@@ -46,8 +47,9 @@ from aim.policy.history import (
     record_step,
 )
 from aim.policy.observation import check_observation
-from aim.train import checkpoint, pretrained, schedule
-from aim.train.precision import ComputePrecision, autocast, cast_linear_weights, resolve_precision
+from aim.policy.precision import ComputePrecision, autocast, cast_linear_weights, resolve_precision
+from aim.policy.pretrained import build_codec, build_for_loading, check_fingerprint
+from aim.util.seeds import make_generator
 from sim.types import CONTROL_HZ, ActionChunk, Observation, UserError
 
 VIDEO_STEPS, ACTION_STEPS = 2, 4  # more of them changed nothing that counts: scripts/steps.sh
@@ -189,9 +191,7 @@ class LearnedPolicy:
         worlds = self.worlds or range(len(now))
         if len(worlds) != len(now):
             raise UserError(f"the policy is for {len(worlds)} worlds, and was shown {len(now)}")
-        return RowNoise(
-            tuple(schedule.make_generator(self.seed, "act", w, int(s)) for w, s in zip(worlds, now, strict=True))
-        )
+        return RowNoise(tuple(make_generator(self.seed, "act", w, int(s)) for w, s in zip(worlds, now, strict=True)))
 
     def make_crop(self, pictures: NDArray[np.uint8]) -> Callable[[Tensor], Fovea] | None:
         """Function from predicted map tokens (n f t c) to foveal crops of the first view's present pictures (n h w 3).
@@ -240,13 +240,13 @@ def load_policy(
 
     It computes in `precision`, if left out in that of the run; `compiled`, which takes a while once, pays on a GPU.
     """
-    folder = checkpoint.resolve_checkpoint(Path(path))
+    folder = resolve_checkpoint(Path(path))
     run = config.load_run(folder)
     place = torch.device(device)
-    codec, model = pretrained.build_codec(run, half=place.type == "cuda"), pretrained.build_for_loading(run)
-    checkpoint.load_module(folder / "codec.safetensors", codec)
-    pretrained.check_fingerprint(codec, run.weights)
-    checkpoint.load_trained(folder / "ema.safetensors", model)
+    codec, model = build_codec(run, half=place.type == "cuda"), build_for_loading(run)
+    load_module(folder / "codec.safetensors", codec)
+    check_fingerprint(codec, run.weights)
+    load_trained(folder / "ema.safetensors", model)
     transform = transforms.read(folder, run.robot, run.model.action_dim, run.model.state_dim)
     precision = precision or resolve_precision(run.train.precision, place)
     if run.model.lora_rank:

@@ -19,6 +19,7 @@ from aim.data.loader import Loader
 from aim.model.batch import Sample, map_tensors, move_batch
 from aim.model.flow import RowNoise
 from aim.train import distributed, schedule
+from aim.util.seeds import make_generator
 
 NOISE_STREAM = "stage1"
 
@@ -71,7 +72,7 @@ def prepare_batch(loader: Loader, config: TrainConfig, step: int, part: slice) -
     """Rows `part` (a slice) of the batch of a step, on the CPU."""
     rows = schedule.select_rows(config.seed, NOISE_STREAM, step, config.batch_size, len(loader))
     numbers = range(config.batch_size)[part]
-    generators = tuple(schedule.make_generator(config.seed, NOISE_STREAM, step, number) for number in numbers)
+    generators = tuple(make_generator(config.seed, NOISE_STREAM, step, number) for number in numbers)
     versions = torch.cat([torch.randint(loader.versions, (1,), generator=generator) for generator in generators])
     jitter = None
     if loader.crops is not None:

@@ -1,29 +1,28 @@
-"""Checkpoints: folders that hold a policy and the state of its training, written atomically.
+"""Checkpoints of a training, written atomically: a policy, which `aim.policy.checkpoint` reads, and its training state.
 
     step-000500/  run.json  transform.json  codec.safetensors  ema.safetensors     for the policy
                   model.safetensors  optimiser.safetensors  progress.json          to go on, bit for bit
 
 It is written under another name, then renamed; the one before is kept too, should a disk damage the newest, and those
-before that are removed. No state of a random generator
-is kept: what a step draws follows from the seed and its number. Tensors are kept whole, whatever the number of
-processes that share them while training; so two may go on with what one began, and one with what two began.
+before that are removed. No state of a random generator is kept: what a step draws follows from the seed and its number.
+Tensors are kept whole, whatever the number of processes that share them while training; so two may go on with what one
+began, and one with what two began.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from aim import config
 from aim.config import Run
@@ -32,19 +31,13 @@ from aim.data.transforms import Transform
 from aim.model import lora
 from aim.model.image_codec import PictureCodec
 from aim.model.world_action_model import WorldActionModel
+from aim.policy.checkpoint import POLICY_FILES, find_damage, find_newest, format_name, list_checkpoints, read_tensors
+from aim.policy.precision import ComputePrecision
 from aim.train import distributed
-from aim.train.precision import ComputePrecision
-from aim.util import console
 from sim.types import UserError
 
-POLICY_FILES = (
-    "run.json",
-    "transform.json",
-    "codec.safetensors",
-    "ema.safetensors",
-)  # what a learned policy is made of
 TRAINING_FILES = (*POLICY_FILES, "model.safetensors", "optimiser.safetensors", "progress.json")
-CHECKPOINT_PREFIX, MAPPING_FILE = "step-", "mapping.json"
+MAPPING_FILE = "mapping.json"
 ADAM_MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of every parameter
 
 
@@ -85,8 +78,9 @@ def save_checkpoint(
     for kind, tensors in (("model", lora.list_trained(training.model)), ("optimiser", _flatten_optimizer(training))):
         _write_tensors(part / f"{kind}.safetensors", gather_tensors(tensors))
     if distributed.is_main():
-        before = [folder for folder in list_checkpoints(out) if folder.name < final.name and not find_damage(folder)]
-        _commit_checkpoint(part, final, [folder for folder in list_checkpoints(out) if folder not in before[-1:]])
+        kept = list_checkpoints(out)
+        before = [folder for folder in kept if folder.name < final.name and not find_damage(folder, TRAINING_FILES)]
+        _commit_checkpoint(part, final, [folder for folder in kept if folder not in before[-1:]])
     return final
 
 
@@ -109,77 +103,10 @@ def gather_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return result
 
 
-def list_checkpoints(out: Path) -> list[Path]:
-    """Checkpoints in `out`, oldest first."""
-    return sorted(folder for folder in out.glob(f"{CHECKPOINT_PREFIX}*") if folder.is_dir())
-
-
-def format_name(step: int) -> str:
-    """Folder name of the checkpoint of a step."""
-    return f"{CHECKPOINT_PREFIX}{step:06d}"
-
-
-def find_newest(out: Path, names: Sequence[str] = TRAINING_FILES) -> Path | None:
-    """Newest checkpoint in `out` whose files `names` are whole, None if there is none."""
-    return next((folder for folder in reversed(list_checkpoints(out)) if not find_damage(folder, names)), None)
-
-
-def demand_newest(out: Path, names: Sequence[str] = TRAINING_FILES) -> Path | None:
-    """Newest checkpoint in `out`, None if there is none; a note says which were passed over because of damage.
-
-    `UserError` if all are damaged.
-    """
-    checkpoints, newest = list_checkpoints(out), find_newest(out, names)
-    damaged = [folder for folder in checkpoints if newest is None or folder.name > newest.name]
-    if not damaged:
-        return newest
-    reason = find_damage(damaged[-1], names)
-    if newest is None:
-        raise UserError(f"{reason}; there is no other checkpoint: bring it back from a copy, or remove {damaged[-1]}")
-    console.print_note(f"{reason}; {newest.name}, the one before, is used")
-    return newest
-
-
-def find_damage(folder: Path, names: Sequence[str] = TRAINING_FILES) -> str:
-    """Sentence on the first of the files `names` in a checkpoint that is missing or cut off, "" if all are whole."""
-    for name in names:
-        path = folder / name
-        try:
-            if path.suffix == ".json":
-                json.loads(path.read_text())
-            else:
-                with safe_open(path, "pt"):
-                    pass  # what it says of its tensors is checked against its length
-        except (OSError, SafetensorError, ValueError) as error:
-            return f"{path} is damaged ({_first_line(error)})" if path.exists() else f"{path} is missing"
-    return ""
-
-
 def describe_remains(out: Path) -> str:
     """Sentence on the checkpoint that remains in `out` after an error."""
-    newest = find_newest(out)
+    newest = find_newest(out, TRAINING_FILES)
     return f"{newest} stays" if newest else "there is no checkpoint yet"
-
-
-def resolve_checkpoint(path: Path) -> Path:
-    """Checkpoint at `path`, or the newest in it; `UserError` if there is none that holds a whole policy."""
-    if (path / "ema.safetensors").is_file() or path.name.startswith(CHECKPOINT_PREFIX):
-        if path.is_dir() and (damage := find_damage(path, POLICY_FILES)):
-            raise UserError(f"{damage}; another checkpoint may be in {path.parent}")
-        return path
-    newest = demand_newest(path, POLICY_FILES)
-    if not newest:
-        raise UserError(f"no checkpoint in {path}; `aim train PRESET --data DIR --out {path}` makes one")
-    return newest
-
-
-def compute_digest(folder: Path) -> str:
-    """SHA-256 over all files that determine a policy's behaviour."""
-    total = hashlib.sha256()
-    for name in POLICY_FILES:
-        with (folder / name).open("rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest()
 
 
 def restore_training(folder: Path, training: TrainingState) -> TrainingProgress:
@@ -191,16 +118,6 @@ def restore_training(folder: Path, training: TrainingState) -> TrainingProgress:
         return TrainingProgress(**json.loads((folder / "progress.json").read_text()))
     except (OSError, TypeError, json.JSONDecodeError) as error:
         raise UserError(f"{folder / 'progress.json'} is damaged: {_first_line(error)}") from error
-
-
-def load_module(path: Path, module: nn.Module) -> None:
-    """Load the tensors of a file into `module`; `UserError` if they do not fit or the file is damaged."""
-    _fill_tensors(path, module.state_dict())
-
-
-def load_trained(path: Path, model: WorldActionModel) -> None:
-    """Load the trainable tensors of a model from a file; `UserError` if they do not fit."""
-    _fill_tensors(path, lora.list_trained(model))
 
 
 @torch.no_grad()
@@ -241,40 +158,10 @@ def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
             os.fsync(file.fileno())
 
 
-def _read_tensors(
-    path: Path, shapes: Mapping[str, torch.Size], allow_missing: bool = False
-) -> Iterator[tuple[str, Tensor]]:
-    """Tensors of a file one by one; `UserError` if it is damaged or they do not match `shapes`.
-
-    With `allow_missing` the file may lack some of them.
-    """
-    try:
-        with safe_open(path, "pt") as file:
-            stored = {name: torch.Size(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-            expected = {name: shape for name, shape in shapes.items() if name in stored or not allow_missing}
-            _check_shapes(path, stored, expected)
-            for name in expected:
-                yield name, file.get_tensor(name)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path} is damaged: {_first_line(error)}") from error
-
-
-def _check_shapes(path: Path, stored: Mapping[str, torch.Size], expected: Mapping[str, torch.Size]) -> None:
-    """Raise `UserError` with the first tensor that is missing, unexpected, or of another shape."""
-    for name, shape in expected.items():
-        if name not in stored:
-            raise UserError(f"{path} does not fit its run: it has no {name} {tuple(shape)}")
-        if stored[name] != shape:
-            mismatch = f"{name} is {tuple(stored[name])}, the run wants {tuple(shape)}"
-            raise UserError(f"{path} does not fit its run: {mismatch}")
-    if unexpected := sorted(set(stored) - set(expected)):
-        raise UserError(f"{path} does not fit its run: nothing there is called {unexpected[0]}")
-
-
 @torch.no_grad()
 def _fill_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Copy the tensors of a file into tensors, whole or sharded."""
-    for name, value in _read_tensors(path, {name: tensor.shape for name, tensor in tensors.items()}):
+    for name, value in read_tensors(path, {name: tensor.shape for name, tensor in tensors.items()}):
         tensors[name].copy_(distributed.shard_like(value.to(tensors[name].dtype), tensors[name]))
 
 
@@ -304,7 +191,7 @@ def _restore_optimizer(path: Path, training: TrainingState) -> None:
     order = [id(value) for group in training.optimiser.param_groups for value in group["params"]]
     indices = {name: order.index(id(value)) for name, value in parameters.items()}
     state: dict[int, dict[str, Tensor]] = {}
-    for key, value in _read_tensors(path, shapes, allow_missing=True):
+    for key, value in read_tensors(path, shapes, allow_missing=True):
         name, _, kind = key.rpartition("/")
         parameter = parameters[name]
         state.setdefault(indices[name], {})[kind] = (

@@ -27,11 +27,13 @@ from aim.model.image_codec import (
     set_linear_code,
     to_bytes,
 )
-from aim.train import codec_state, distributed, precision, schedule
+from aim.policy import precision
+from aim.train import codec_state, distributed, schedule
 from aim.train.codec_state import CodecProgress
 from aim.train.log import Log, MeanMeter
 from aim.util import console
 from aim.util.interrupts import PendingSignals, defer_signals
+from aim.util.seeds import make_generator
 
 Frames = Mapping[tuple[int, Kind], Tensor]  # (view, kind) -> uint8 (r h w 3) at the view's size; row r is one instant
 
@@ -121,7 +123,7 @@ def _optimize(
             saved = time.monotonic()
         if ended:
             return reached
-        generator = schedule.make_generator(config.seed, "codec", step)
+        generator = make_generator(config.seed, "codec", step)
         for group in optimiser.param_groups:
             group["lr"] = schedule.compute_learning_rate(config, step, progress)
         losses = []
@@ -202,7 +204,7 @@ def _set_backdrops(codec: Codec, frames: Frames) -> None:
 
 
 def _fit_linear_code(codec: Codec, frames: Frames, seed: int) -> None:
-    generator = schedule.make_generator(seed, "linear", 0)
+    generator = make_generator(seed, "linear", 0)
     side = codec.config.factor
     samples = []
     for (view, kind), pictures in frames.items():

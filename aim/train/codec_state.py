@@ -21,9 +21,9 @@ from torch import Tensor
 
 from aim.config import TrainConfig
 from aim.model.image_codec import Codec
+from aim.policy.precision import ComputePrecision
 from aim.train import schedule
 from aim.train.checkpoint import ADAM_MOMENTS
-from aim.train.precision import ComputePrecision
 from sim.types import UserError
 
 STATE_FILE = "training.safetensors"

@@ -20,6 +20,7 @@ from typing import Any
 
 from aim import config
 from aim.config import ModelConfig, Run, View
+from aim.policy.checkpoint import compute_digest, resolve_checkpoint
 from aim.train import checkpoint
 from aim.train.checkpoint import TrainingState
 from aim.util import console
@@ -46,7 +47,7 @@ class InitialPolicy:
 
 def find_initial(path: Path, run: Run) -> InitialPolicy:
     """Checkpoint at `path`, or the newest in it; `UserError` naming the first field in which `run` does not fit it."""
-    folder = checkpoint.resolve_checkpoint(path)
+    folder = resolve_checkpoint(path)
     stored = config.load_run(folder)
     pairs: dict[str, tuple[Any, Any]] = {"weights": (stored.weights, run.weights)}
     pairs |= {f"codec.{name}": (value, vars(run.codec)[name]) for name, value in vars(stored.codec).items()}
@@ -73,7 +74,7 @@ def take_over(initial: InitialPolicy, out: Path) -> None:
     record = {
         "run": str(initial.path),
         "checkpoint": initial.folder.name,
-        "digest": checkpoint.compute_digest(initial.folder),
+        "digest": compute_digest(initial.folder),
         "step": json.loads(progress.read_text())["step"] if progress.is_file() else None,
     }
     (target / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n")

@@ -17,7 +17,7 @@ from aim.config import ModelConfig, Run
 from aim.model import intent, lora, text
 from aim.model.embed import get_stream_widths
 from aim.model.world_action_model import WorldActionModel
-from aim.train.precision import ComputePrecision
+from aim.policy.precision import ComputePrecision
 
 GIB = 2**30
 FLOAT32_BYTES = 4  # bytes of a number in single precision
@@ -52,7 +52,7 @@ def plan_memory(run: Run, compute_precision: ComputePrecision) -> MemoryPlan:
     """Memory of training a run on one device that computes in `compute_precision`; the codec is not on it.
 
     Rank, rows of a batch and checkpointing are those of the run. Weights that adapters stand beside are bfloat16 where
-    the run goes on from pretrained ones in that precision: see `aim.train.pretrained.build_model`.
+    the run goes on from pretrained ones in that precision: see `aim.policy.pretrained.build_model`.
     """
     model = build_meta_model(run.model, half=compute_precision == "bf16")
     train = [value for value in model.parameters() if value.requires_grad]

@@ -20,6 +20,7 @@ from torch import Tensor
 from aim.config import Run
 from aim.data.transforms import Transform
 from aim.model.image_codec import PictureCodec
+from aim.policy.checkpoint import format_name
 from aim.train import checkpoint
 from aim.train.log import Log
 from aim.util import console
@@ -63,7 +64,7 @@ class PeriodicEvaluation:
 
         Finished episodes are kept, so that the evaluation of the same step resumes there.
         """
-        folder = self.out / EVAL_FOLDER / checkpoint.format_name(step)
+        folder = self.out / EVAL_FOLDER / format_name(step)
         policy = folder / "policy"
         shutil.rmtree(policy, ignore_errors=True)
         policy.mkdir(parents=True)

@@ -32,25 +32,17 @@ from aim.data.transforms import Transform
 from aim.data.view_pictures import sample_view_pictures
 from aim.model import canvas
 from aim.model.image_codec import PictureCodec
-from aim.train import (
-    checkpoint,
-    codec_state,
-    distributed,
-    initial,
-    optim,
-    out_of_memory,
-    pretrained,
-    provenance,
-    stage1,
-)
+from aim.policy import pretrained
+from aim.policy.checkpoint import demand_newest, find_newest, list_checkpoints, load_module
+from aim.train import checkpoint, codec_state, distributed, initial, optim, out_of_memory, provenance, stage1
 from aim.train import codec as codec_training
-from aim.train.checkpoint import load_module
 from aim.train.codec import CodecQuality
 from aim.train.hooks import TrainingOptions
 from aim.train.initial import InitialPolicy
 from aim.train.log import Log, open_log
 from aim.train.stage1 import Outcome
 from aim.util import console
+from aim.util.folder_lock import is_empty
 from aim.util.interrupts import defer_signals
 from sim.types import UserError
 
@@ -86,6 +78,7 @@ def train_policy(
     optim.check_optimizer(run.train, distributed.get_world_size())
     source = sources.of(data)
     check_dataset(run, source)
+    source = provenance.order_episodes(source, out)
     if run.model.geometry:  # data without depth is refused before anything is made of it
         still = [(0, 0)] * len(run.codec.views)
         source.points(source.episodes[0], run.codec.views, canvas.compute_token_grids(run.codec), still)
@@ -178,15 +171,18 @@ def claim_folder(
     if (out / config_name()).exists():
         check_dataset(config.load_run(out), source, f"the run in {out}")
         differences_found = describe_run_differences(config.load_run(out), run) or provenance.describe_differences(
-            source, out
+            source, out, may_grow=resume
         )
         if differences_found:
             raise UserError(f"{out} holds another run: {'; '.join(differences_found)}; choose another folder")
-        if checkpoint.list_checkpoints(out) and not resume:
-            newest = checkpoint.list_checkpoints(out)[-1].name
+        if list_checkpoints(out) and not resume:
+            newest = list_checkpoints(out)[-1].name
             raise UserError(f"{out} holds {newest} of this run; --resume goes on, or choose another folder")
-        checkpoint.demand_newest(out)
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        demand_newest(out, checkpoint.TRAINING_FILES)
+        if count := provenance.count_new_episodes(source, out):
+            before = len(source.episodes) - count
+            console.print_note(f"{count} new episodes beside the {before} that it began with: only they are coded")
+    elif out.exists() and not (out.is_dir() and is_empty(out)):
         raise UserError(f"{out} is not empty and holds no run; choose another folder")
     out.mkdir(parents=True, exist_ok=True)
     fill()
@@ -238,7 +234,7 @@ def _prepare_folder(
 
 def _describe_kept(out: Path) -> str:
     """What of a training is kept in `out`, in words."""
-    newest, codec = checkpoint.find_newest(out), out / "codec"
+    newest, codec = find_newest(out, checkpoint.TRAINING_FILES), out / "codec"
     if newest:
         return f"kept {newest}"
     for file, name in ((CODEC_FILE, "the codec"), (codec_state.STATE_FILE, "the codec as far as it was trained")):
@@ -264,7 +260,7 @@ def _load_or_train_codec(
             return codec, _read_quality(report)
         return codec, _judge_codec(run, source, codec, folder, log)
     if exists:
-        newest = checkpoint.find_newest(folder.parent)
+        newest = find_newest(folder.parent, checkpoint.TRAINING_FILES)
         after = f"; {newest.name} goes on with it" if newest else ""
         console.print_note(f"the poor codec in {folder} is trained further, and pictures are coded anew{after}")
     if run.weights:
@@ -317,5 +313,5 @@ def split_episodes(source: Source) -> tuple[list[Ref], list[Ref]]:
 
 def _load_transform(run: Run, out: Path) -> Transform | None:
     """Transform of the newest checkpoint in `out`, None if there is none."""
-    newest = checkpoint.find_newest(out)
+    newest = find_newest(out, checkpoint.TRAINING_FILES)
     return transforms.read(newest, run.robot, run.model.action_dim, run.model.state_dim) if newest else None

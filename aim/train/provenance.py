@@ -1,4 +1,6 @@
-"""Training data of a run: its episodes and the mapping of their numbers. A run is resumed on the same data only.
+"""Training data of a run: its episodes and the mapping of their numbers.
+
+A run is resumed on the same data, or on that and more: new episodes come behind those that it began with.
 
 data.json      {"path": where they lay, "episodes": [identity, ...]}
 mapping.json   how a recorded set is read; every checkpoint has it too, to drive the robot by what was learned
@@ -27,13 +29,31 @@ def save_provenance(source: Source, out: Path) -> None:
 
 def read_episode_identities(out: Path) -> frozenset[str] | None:
     """Identities of the episodes that the run in `out` is trained on, None if they were not stored."""
-    path = out / EPISODES_FILE
-    return frozenset(json.loads(path.read_text())["episodes"]) if path.is_file() else None
+    stored = _read_episodes(out)
+    return None if stored is None else frozenset(stored)
 
 
-def describe_differences(source: Source, out: Path) -> list[str]:
-    """Differences between a dataset and that of the run in `out`, in words."""
-    return describe_mapping_differences(source, out) or _describe_episode_differences(source, out)
+def order_episodes(source: Source, out: Path) -> Source:
+    """Dataset with the episodes of the run in `out` first and in its order, then those that are new to it."""
+    places = {identity: place for place, identity in enumerate(_read_episodes(out) or ())}
+    return Source(source.reader, sorted(source.episodes, key=lambda ref: places.get(ref.identity, len(places))))
+
+
+def count_new_episodes(source: Source, out: Path) -> int:
+    """How many episodes of a dataset that has all of the run's are new to the run in `out`; 0 where one is missing."""
+    stored, present = read_episode_identities(out), {ref.identity for ref in source.episodes}
+    return len(present - stored) if stored is not None and stored <= present else 0
+
+
+def describe_differences(source: Source, out: Path, may_grow: bool = False) -> list[str]:
+    """Differences between a dataset and that of the run in `out`, in words; new episodes are none if it `may_grow`."""
+    if lines := describe_mapping_differences(source, out):
+        return lines
+    count = count_new_episodes(source, out)
+    if count and may_grow:
+        return []
+    hint = f", {count} are new: --resume learns from them too" if count else ""
+    return [line + hint for line in _describe_episode_differences(source, out)]
 
 
 def describe_mapping_differences(source: Source, out: Path) -> list[str]:
@@ -51,6 +71,11 @@ def recall_mapping(folder: Path) -> RobotMapping | None:
     """Mapping that the run or checkpoint in `folder` was trained with, None where its data needed none."""
     stored = folder / MAPPING_FILE
     return mapping_file.mapping_from_json(stored.read_text()) if stored.is_file() else None
+
+
+def _read_episodes(out: Path) -> list[str] | None:
+    path = out / EPISODES_FILE
+    return json.loads(path.read_text())["episodes"] if path.is_file() else None
 
 
 def _describe_episode_differences(source: Source, out: Path) -> list[str]:

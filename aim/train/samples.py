@@ -23,7 +23,8 @@ from aim.model.batch import move_batch
 from aim.model.flow import seed_rows
 from aim.model.image_codec import Kind, PictureCodec
 from aim.model.world_action_model import WorldActionModel
-from aim.train import distributed, precision, pretrained
+from aim.policy import precision, pretrained
+from aim.train import distributed
 from aim.train.log import Log
 from aim.viz import videos
 from aim.viz.videos import Frames, Panel

@@ -1,4 +1,4 @@
-"""Training schedule: progress, learning rate, and the random numbers of each step."""
+"""Training schedule: progress, learning rate, and the rows of each step."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import functools
 import math
 
 import numpy as np
-import torch
 
 from aim.config import TrainConfig
 
@@ -24,12 +23,6 @@ def compute_learning_rate(config: TrainConfig, step: int, progress: float) -> fl
     warmup_factor = min(1.0, (step + 1) / max(config.warmup, 1))
     decay_factor = FINAL_LR_FRACTION + (1.0 - FINAL_LR_FRACTION) * 0.5 * (1.0 + math.cos(math.pi * progress))
     return config.lr * warmup_factor * decay_factor
-
-
-def make_generator(seed: int, stream: str, *numbers: int) -> torch.Generator:
-    """Generator of a step, or of a row of a step, seeded by (seed, stream, numbers) alone."""
-    words = np.random.SeedSequence([seed, *stream.encode(), *numbers]).generate_state(2, np.uint32)
-    return torch.Generator().manual_seed((int(words[0]) << 31) ^ int(words[1]))
 
 
 def select_rows(seed: int, stream: str, step: int, batch: int, count: int) -> np.ndarray:

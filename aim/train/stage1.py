@@ -20,14 +20,16 @@ from aim.config import Run, TrainConfig
 from aim.data.loader import Loader
 from aim.model import lora
 from aim.model.image_codec import PictureCodec
-from aim.train import checkpoint, distributed, initial, out_of_memory, precision, pretrained, schedule
+from aim.policy import precision, pretrained
+from aim.policy.checkpoint import find_newest, format_name
+from aim.policy.precision import ComputePrecision
+from aim.train import checkpoint, distributed, initial, out_of_memory, schedule
 from aim.train.batches import PrefetchedBatches, PreparedBatch
 from aim.train.checkpoint import TrainingProgress, TrainingState
 from aim.train.hooks import TrainingHooks, TrainingOptions
 from aim.train.log import Log
 from aim.train.loss_meter import LOSS_NAMES, LossMeter
 from aim.train.optim import build_optimizer
-from aim.train.precision import ComputePrecision
 from aim.util import console
 from aim.util.interrupts import PendingSignals
 
@@ -111,7 +113,7 @@ class Sitting:
         """Begin, or go on where the newest checkpoint in `out` was written."""
         self.run, self.loader, self.codec, self.out, self.log, self.device = run, loader, codec, out, log, device
         self.training = begin_training(run, device, compiled)
-        self.kept = checkpoint.find_newest(out)
+        self.kept = find_newest(out, checkpoint.TRAINING_FILES)
         self.first = (
             checkpoint.restore_training(self.kept, self.training) if self.kept else TrainingProgress(0, 0.0, "fp32")
         )
@@ -154,7 +156,7 @@ class Sitting:
         """Return the checkpoint of this step, written unless it is there; `UserError` if a loss is not finite."""
         begun = time.monotonic()
         self.record.read_means()
-        if self.kept is None or self.kept.name != checkpoint.format_name(self.step):
+        if self.kept is None or self.kept.name != format_name(self.step):
             progress = TrainingProgress(self.step, self.first.seconds + self.seconds, self.number)
             self.kept = checkpoint.save_checkpoint(
                 self.out, self.run, self.loader.transform, self.codec, self.training, progress

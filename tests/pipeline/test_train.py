@@ -181,8 +181,8 @@ def test_what_does_not_fit_is_refused_and_nothing_changes(
         pipeline.train_policy(run(), data, out, False, CPU)
     with pytest.raises(UserError, match="robot 'aloha'"):
         pipeline.train_policy(dataclasses.replace(run(), robot="panda"), data, out, True, CPU)
-    other = dataset(tmp_path / "other", [episode(seed, pictures=7) for seed in range(5)])
-    with pytest.raises(UserError, match=r"it began with 4 episodes, .*other has 5, 4 of them the same; choose another"):
+    other = dataset(tmp_path / "other", [episode(seed, pictures=7 + seed // 3) for seed in range(5)])
+    with pytest.raises(UserError, match=r"it began with 4 episodes, .*other has 5, 3 of them the same; choose another"):
         pipeline.train_policy(run(), other, out, True, CPU)
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
     tmp_path = tmp_path / "mine"

@@ -18,6 +18,7 @@ from aim.data import transforms
 from aim.data.store import Dataset
 from aim.data.transforms import Transform
 from aim.model.image_codec import Codec
+from aim.policy.checkpoint import compute_digest
 from aim.train import checkpoint, initial, stage1
 from sim.types import UserError
 
@@ -106,7 +107,7 @@ def test_a_run_starts_from_another_and_goes_on_without_it(tmp_path: Path, capsys
     codecs = [load_file(path / "codec.safetensors") for path in (base / "codec", out / "codec", out / "step-000001")]
     assert all(torch.equal(codecs[0][name], other[name]) for other in codecs[1:] for name in codecs[0])
     record = json.loads((out / "init" / "initial.json").read_text())
-    digest = checkpoint.compute_digest(base / "step-000003")
+    digest = compute_digest(base / "step-000003")
     assert record == {"run": str(base), "checkpoint": "step-000003", "digest": digest, "step": 3}
     scales = [transforms.read(folder, "aloha", 14).action for folder in (base / "step-000003", out / "step-000001")]
     assert scales[0] != scales[1], "normalisation is measured on the new data"

@@ -15,10 +15,10 @@ import synthetic
 from synthetic import CAMERAS, succeeds
 
 from aim.data import shard, store, verify
-from aim.data.collect import local as collector
 from aim.data.collect.jobs import EpisodeSource
 from aim.data.collect.local import CollectionSummary, TaskQueue, collect_dataset
 from aim.data.store import Recipe
+from aim.util.folder_lock import lock_folder
 from sim.types import UserError
 
 RECIPE = Recipe(tasks=("bell", "cup"), robot="aloha", cameras=CAMERAS, size=(12, 16))
@@ -139,7 +139,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 
 def test_one_writer_at_a_time(tmp_path: Path) -> None:
     with (
-        collector._lock_folder(tmp_path / "set"),
+        lock_folder(tmp_path / "set"),
         pytest.raises(UserError, match="another process is writing to"),
     ):
         collect_dataset(ONE, 2, tmp_path / "set", 1, synthetic.recorded)

@@ -85,7 +85,7 @@ def test_what_stops_a_coding_costs_one_block(
             latents.cached(tmp_path, codec, data, MOVING)
     else:
         latents.cached(tmp_path, codec, data, MOVING)
-    folder = tmp_path / latents.identity(codec, data, MOVING)
+    folder = tmp_path / latents.identity(codec, data.episodes, MOVING)
     done = latent_files.count_done(folder)
     assert done in (stopped_after, stopped_after + 1)  # the reader is one episode ahead
     resumed.append(True)
@@ -101,14 +101,46 @@ def test_another_codec_is_another_folder_and_the_old_one_goes(
     latents.cached(tmp_path, codec, data, MOVING)
     (tmp_path / "old.safetensors").write_bytes(b"tokens as they were kept before")
     plain = latents.cached(tmp_path, codec, data, DataConfig())
-    assert [entry.name for entry in tmp_path.iterdir()] == [latents.identity(codec, data, DataConfig())]
+    assert [entry.name for entry in tmp_path.iterdir()] == [latents.identity(codec, data.episodes, DataConfig())]
     assert same(plain, latents.encode(codec, data))
+
+
+@pytest.mark.parametrize("stopped_after", [1, 2, 3])
+def test_of_a_dataset_that_grew_only_the_new_episodes_are_coded(
+    data: source.Source, codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_after: int
+) -> None:
+    """Three of five episodes come first, the coding of which may have been stopped."""
+    monkeypatch.setattr(latents, "BLOCK_PICTURES", 1)
+    first = source.Source(data.reader, [data.episodes[i] for i in (4, 0, 2)])
+    grown = source.Source(data.reader, [*first.episodes, data.episodes[1], data.episodes[3]])
+    write, written = latent_files.write_block, []
+
+    def write_and_stop(*words: object) -> None:
+        write(*words)  # pyright: ignore[reportArgumentType]
+        written.append(words)
+
+    class Signals(list[int]):
+        def __bool__(self) -> bool:
+            return len(written) + 1 >= stopped_after
+
+    monkeypatch.setattr(latent_files, "write_block", write_and_stop)
+    if stopped_after < 3:
+        with pytest.raises(KeyboardInterrupt, match=f"kept the tokens of {stopped_after} of 3 episodes"):
+            latents.cached(tmp_path, codec, first, MOVING, Signals())
+    else:
+        latents.cached(tmp_path, codec, first, MOVING)
+    read, true = [], data.reader.frames
+    monkeypatch.setattr(data.reader, "frames", lambda ref, *words: (read.append(ref.index), true(ref, *words))[1])
+    found = latents.cached(tmp_path, codec, grown, MOVING)
+    assert set(read) == {ref.index for ref in grown.episodes[stopped_after:]}
+    assert same(found, latents.encode(codec, grown, MOVING))
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.parametrize("change", ["short", "progress"])
 def test_damaged_files_are_a_line(data: source.Source, codec: Codec, tmp_path: Path, change: str) -> None:
     latents.cached(tmp_path, codec, data, MOVING)
-    folder = tmp_path / latents.identity(codec, data, MOVING)
+    folder = tmp_path / latents.identity(codec, data.episodes, MOVING)
     for whole in (True, False):
         if not whole:
             (folder / "progress.json").write_text('{"episodes": 4}')
@@ -125,7 +157,7 @@ def test_a_file_that_is_lost_is_coded_again(
 ) -> None:
     """However many episodes were whole, and even where the coding is stopped before its first block is written."""
     latents.cached(tmp_path, codec, data, MOVING)
-    folder = tmp_path / latents.identity(codec, data, MOVING)
+    folder = tmp_path / latents.identity(codec, data.episodes, MOVING)
     (folder / "progress.json").write_text(f'{{"episodes": {done}}}')
     for kind in lost:
         (folder / f"{kind}.f16").unlink()
@@ -172,6 +204,6 @@ def test_every_row_is_written_once(lengths: list[int], block: int) -> None:
         first = 0
         while first < total:
             part = tokens[:, first : first + block]
-            latent_files.write_block(folder, tuple(tokens.shape), first, {"rgb": part}, first)
+            latent_files.write_block(folder, tuple(tokens.shape), first, {"rgb": part}, first, len(tokens))
             first += part.shape[1]
         assert torch.equal(latent_files.open_tokens(folder, tuple(tokens.shape), "rgb"), tokens)

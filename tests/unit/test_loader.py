@@ -18,6 +18,7 @@ from aim.data.loader import Loader, Motions, Windows, Words
 from aim.data.transforms import Scale, Transform
 from aim.data.view_pictures import read_view_pictures
 from aim.train import schedule
+from aim.util.seeds import make_generator
 from sim.types import UserError
 
 STEPS = (40, 16)  # of two episodes: 11 and 5 pictures
@@ -108,7 +109,7 @@ def test_every_row_comes_once_an_epoch_whatever_the_batch() -> None:
 
 def test_draws_of_a_step_depend_on_seed_stream_and_step_alone() -> None:
     def draw(*key: object) -> float:
-        return torch.rand(1, generator=schedule.make_generator(*key)).item()  # type: ignore[arg-type]
+        return torch.rand(1, generator=make_generator(*key)).item()  # type: ignore[arg-type]
 
     assert draw(1, "a", 2) == draw(1, "a", 2)
     assert len({draw(1, "a", 2), draw(2, "a", 2), draw(1, "b", 2), draw(1, "a", 3)}) == 4

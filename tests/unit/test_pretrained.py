@@ -23,8 +23,8 @@ from aim.config import Run, View, build_token_grid, compute_token_channels
 from aim.model import flow, lora, text, wan
 from aim.model.wan_vae import WanCodec
 from aim.model.world_action_model import WorldActionModel
-from aim.policy import load_policy
-from aim.train import pipeline, pretrained
+from aim.policy import load_policy, pretrained
+from aim.train import pipeline
 from aim.train.hooks import TrainingOptions
 from sim.types import UserError
 

@@ -16,7 +16,7 @@ from aim.evaluate.speed import ChunkInputs, ChunkTiming, DenoisingSteps, SpeedOp
 from aim.model import flow, graphs
 from aim.model.image_codec import Codec
 from aim.model.world_action_model import WorldActionModel
-from aim.train import precision
+from aim.policy import precision
 from aim.util import device_timing
 
 CPU = torch.device("cpu")

@@ -17,8 +17,11 @@ from torch import nn
 
 from aim.config import TrainConfig
 from aim.model.batch import Context, Sample
-from aim.train import batches, checkpoint, distributed, log, out_of_memory, schedule
+from aim.policy.checkpoint import POLICY_FILES, demand_newest, find_newest, format_name, load_module, resolve_checkpoint
+from aim.train import batches, checkpoint, distributed, log, out_of_memory
+from aim.train.checkpoint import TRAINING_FILES
 from aim.train.loss_meter import LOSS_NAMES, LossMeter
+from aim.util.seeds import make_generator
 from sim.types import UserError
 
 CONFIG = TrainConfig(steps=10, batch_size=8, lr=1e-3, text_dropout=0.3, history_dropout=0.6)
@@ -38,7 +41,7 @@ def sample(rows: int) -> Sample:
 def write_checkpoint(folder: Path) -> Path:
     """Write files that look like a checkpoint's, and return their folder."""
     folder.mkdir()
-    for name in checkpoint.TRAINING_FILES:
+    for name in TRAINING_FILES:
         if name.endswith(".json"):
             (folder / name).write_text("{}")
         else:
@@ -47,7 +50,7 @@ def write_checkpoint(folder: Path) -> Path:
 
 
 def generators(rows: range, step: int = 0) -> tuple[torch.Generator, ...]:
-    return tuple(schedule.make_generator(5, "stage1", step, row) for row in rows)
+    return tuple(make_generator(5, "stage1", step, row) for row in rows)
 
 
 def dropped(rows: range, config: TrainConfig = CONFIG) -> tuple[torch.Tensor, torch.Tensor]:
@@ -59,7 +62,7 @@ def dropped(rows: range, config: TrainConfig = CONFIG) -> tuple[torch.Tensor, to
 
 def test_a_generator_draws_what_its_numbers_say() -> None:
     def first(*numbers: int) -> float:
-        return torch.rand(1, generator=schedule.make_generator(*numbers[:1], "stage1", *numbers[1:])).item()
+        return torch.rand(1, generator=make_generator(*numbers[:1], "stage1", *numbers[1:])).item()
 
     assert first(0, 3) == KEPT, "checkpoints were trained with these numbers"
     told = [(0, 3), (0, 4), (1, 3), (0, 3, 0), (0, 3, 1), (0, 0, 3)]
@@ -134,7 +137,7 @@ def test_tensors_that_do_not_fit_are_named_with_both_shapes(tmp_path: Path) -> N
     path, module = tmp_path / "ema.safetensors", nn.Linear(3, 2)
     good = {name: value.clone() + 1 for name, value in module.state_dict().items()}
     save_file(good, path)
-    checkpoint.load_module(path, module)
+    load_module(path, module)
     assert torch.equal(module.weight, good["weight"])
     for tensors, says in (
         ({**good, "weight": torch.zeros(2, 4)}, r"weight is \(2, 4\), the run wants \(2, 3\)"),
@@ -143,10 +146,10 @@ def test_tensors_that_do_not_fit_are_named_with_both_shapes(tmp_path: Path) -> N
     ):
         save_file(tensors, path)
         with pytest.raises(UserError, match=rf"ema\.safetensors does not fit its run: {says}"):
-            checkpoint.load_module(path, module)
+            load_module(path, module)
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(UserError, match="is damaged"):
-        checkpoint.load_module(path, module)
+        load_module(path, module)
 
 
 def test_a_log_is_read_back_as_lines_and_by_tensorboard(tmp_path: Path) -> None:
@@ -182,32 +185,32 @@ def damage(path: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["cut", "empty", "missing"])
-@pytest.mark.parametrize("name", checkpoint.TRAINING_FILES)
+@pytest.mark.parametrize("name", TRAINING_FILES)
 def test_a_damaged_newest_checkpoint_is_said_and_the_one_before_is_used(
     tmp_path: Path, name: str, how: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first, second = (write_checkpoint(tmp_path / checkpoint.format_name(step)) for step in (9, 10))
-    assert checkpoint.demand_newest(tmp_path) == checkpoint.resolve_checkpoint(tmp_path) == second
+    first, second = (write_checkpoint(tmp_path / format_name(step)) for step in (9, 10))
+    assert demand_newest(tmp_path, TRAINING_FILES) == resolve_checkpoint(tmp_path) == second
     assert not capsys.readouterr().err
     if name.endswith(".json") and how == "cut":
         (second / name).write_text('{"')
     else:
         damage(second / name, how)
-    assert checkpoint.demand_newest(tmp_path) == checkpoint.find_newest(tmp_path) == first
+    assert demand_newest(tmp_path, TRAINING_FILES) == find_newest(tmp_path, TRAINING_FILES) == first
     (line,) = capsys.readouterr().err.splitlines()
     assert f"{second / name} is {'missing' if how == 'missing' else 'damaged'}" in line
     assert line.endswith("; step-000009, the one before, is used")
-    is_policy = name in checkpoint.POLICY_FILES
-    assert checkpoint.resolve_checkpoint(tmp_path) == (first if is_policy else second), "only training needs the rest"
+    is_policy = name in POLICY_FILES
+    assert resolve_checkpoint(tmp_path) == (first if is_policy else second), "only training needs the rest"
     if is_policy:
         with pytest.raises(UserError, match=f"{name} is .*; another checkpoint may be in"):
-            checkpoint.resolve_checkpoint(second)
+            resolve_checkpoint(second)
     damage(first / name, "missing")
     with pytest.raises(UserError, match=f"{second / name} is .*; there is no other checkpoint: bring it back"):
-        checkpoint.demand_newest(tmp_path)
+        demand_newest(tmp_path, TRAINING_FILES)
 
 
 def test_nothing_is_said_of_a_folder_without_checkpoints(tmp_path: Path) -> None:
-    assert checkpoint.demand_newest(tmp_path) is None
+    assert demand_newest(tmp_path, TRAINING_FILES) is None
     with pytest.raises(UserError, match="no checkpoint in"):
-        checkpoint.resolve_checkpoint(tmp_path / "nothing")
+        resolve_checkpoint(tmp_path / "nothing")

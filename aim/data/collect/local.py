@@ -8,10 +8,8 @@ the last one is trimmed, and the rest is thrown away.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import itertools
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ from aim.data.collect.jobs import EpisodeDone, EpisodeSource, RecordingJob, reco
 from aim.data.shard import Shard, commit_file, format_file_name, trim_shard
 from aim.data.store import Recipe
 from aim.util import console
+from aim.util.folder_lock import lock_folder
 from aim.util.interrupts import defer_signals
 from aim.util.workers import JobDone, JobFailed, JobRefused, Message, WorkerPool
 from sim.envs.failure import format_failure_counts
@@ -103,7 +102,7 @@ def collect_dataset(
     if num < 1 or workers < 1 or not recipe.tasks:
         raise UserError("at least one task, one episode and one worker are needed")
     start = time.monotonic()
-    with _lock_folder(out):
+    with lock_folder(out):
         store.write_recipe(out, recipe)
         (out / store.SHARDS_FOLDER).mkdir(exist_ok=True)
         _remove_partial_shards(out)
@@ -257,20 +256,3 @@ def _close_on_exit(pool: WorkerPool[RecordingJob, Shard], out: Path) -> Iterator
 def _remove_partial_shards(out: Path) -> None:
     for part in (out / store.SHARDS_FOLDER).glob(f".*{PARTIAL_SUFFIX}"):
         part.unlink()
-
-
-@contextlib.contextmanager
-def _lock_folder(out: Path) -> Iterator[None]:
-    """Context that locks the folder against a second writer; the kernel releases it when the process ends."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{out} is not a folder that may be written; choose another") from error
-    folder = os.open(out, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise UserError(f"another process is writing to {out}; wait for it or choose another folder") from error
-    finally:
-        os.close(folder)

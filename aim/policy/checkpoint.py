@@ -1,0 +1,143 @@
+"""Checkpoints as a policy reads them: finding one, and loading its tensors. `aim.train.checkpoint` writes them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from aim.model import lora
+from aim.model.world_action_model import WorldActionModel
+from aim.util import console
+from sim.types import UserError
+
+POLICY_FILES = (
+    "run.json",
+    "transform.json",
+    "codec.safetensors",
+    "ema.safetensors",
+)  # what a learned policy is made of
+CHECKPOINT_PREFIX = "step-"
+
+
+def list_checkpoints(out: Path) -> list[Path]:
+    """Checkpoints in `out`, oldest first."""
+    return sorted(folder for folder in out.glob(f"{CHECKPOINT_PREFIX}*") if folder.is_dir())
+
+
+def format_name(step: int) -> str:
+    """Folder name of the checkpoint of a step."""
+    return f"{CHECKPOINT_PREFIX}{step:06d}"
+
+
+def find_newest(out: Path, names: Sequence[str]) -> Path | None:
+    """Newest checkpoint in `out` whose files `names` are whole, None if there is none."""
+    return next((folder for folder in reversed(list_checkpoints(out)) if not find_damage(folder, names)), None)
+
+
+def demand_newest(out: Path, names: Sequence[str]) -> Path | None:
+    """Newest checkpoint in `out`, None if there is none; a note says which were passed over because of damage.
+
+    `UserError` if all are damaged.
+    """
+    checkpoints, newest = list_checkpoints(out), find_newest(out, names)
+    damaged = [folder for folder in checkpoints if newest is None or folder.name > newest.name]
+    if not damaged:
+        return newest
+    reason = find_damage(damaged[-1], names)
+    if newest is None:
+        raise UserError(f"{reason}; there is no other checkpoint: bring it back from a copy, or remove {damaged[-1]}")
+    console.print_note(f"{reason}; {newest.name}, the one before, is used")
+    return newest
+
+
+def find_damage(folder: Path, names: Sequence[str]) -> str:
+    """Sentence on the first of the files `names` in a checkpoint that is missing or cut off, "" if all are whole."""
+    for name in names:
+        path = folder / name
+        try:
+            if path.suffix == ".json":
+                json.loads(path.read_text())
+            else:
+                with safe_open(path, "pt"):
+                    pass  # what it says of its tensors is checked against its length
+        except (OSError, SafetensorError, ValueError) as error:
+            return f"{path} is damaged ({_first_line(error)})" if path.exists() else f"{path} is missing"
+    return ""
+
+
+def resolve_checkpoint(path: Path) -> Path:
+    """Checkpoint at `path`, or the newest in it; `UserError` if there is none that holds a whole policy."""
+    if (path / "ema.safetensors").is_file() or path.name.startswith(CHECKPOINT_PREFIX):
+        if path.is_dir() and (damage := find_damage(path, POLICY_FILES)):
+            raise UserError(f"{damage}; another checkpoint may be in {path.parent}")
+        return path
+    newest = demand_newest(path, POLICY_FILES)
+    if not newest:
+        raise UserError(f"no checkpoint in {path}; `aim train PRESET --data DIR --out {path}` makes one")
+    return newest
+
+
+def compute_digest(folder: Path) -> str:
+    """SHA-256 over all files that determine a policy's behaviour."""
+    total = hashlib.sha256()
+    for name in POLICY_FILES:
+        with (folder / name).open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()
+
+
+def load_module(path: Path, module: nn.Module) -> None:
+    """Load the tensors of a file into `module`; `UserError` if they do not fit or the file is damaged."""
+    _fill_tensors(path, module.state_dict())
+
+
+def load_trained(path: Path, model: WorldActionModel) -> None:
+    """Load the trainable tensors of a model from a file; `UserError` if they do not fit."""
+    _fill_tensors(path, lora.list_trained(model))
+
+
+def read_tensors(
+    path: Path, shapes: Mapping[str, torch.Size], allow_missing: bool = False
+) -> Iterator[tuple[str, Tensor]]:
+    """Tensors of a file one by one; `UserError` if it is damaged or they do not match `shapes`.
+
+    With `allow_missing` the file may lack some of them.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            stored = {name: torch.Size(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            expected = {name: shape for name, shape in shapes.items() if name in stored or not allow_missing}
+            _check_shapes(path, stored, expected)
+            for name in expected:
+                yield name, file.get_tensor(name)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} is damaged: {_first_line(error)}") from error
+
+
+def _check_shapes(path: Path, stored: Mapping[str, torch.Size], expected: Mapping[str, torch.Size]) -> None:
+    """Raise `UserError` with the first tensor that is missing, unexpected, or of another shape."""
+    for name, shape in expected.items():
+        if name not in stored:
+            raise UserError(f"{path} does not fit its run: it has no {name} {tuple(shape)}")
+        if stored[name] != shape:
+            mismatch = f"{name} is {tuple(stored[name])}, the run wants {tuple(shape)}"
+            raise UserError(f"{path} does not fit its run: {mismatch}")
+    if unexpected := sorted(set(stored) - set(expected)):
+        raise UserError(f"{path} does not fit its run: nothing there is called {unexpected[0]}")
+
+
+@torch.no_grad()
+def _fill_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Copy the tensors of a file into those of the same name."""
+    for name, value in read_tensors(path, {name: tensor.shape for name, tensor in tensors.items()}):
+        tensors[name].copy_(value)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
