@@ -83,7 +83,7 @@ class PredictedFuture:
     cache: KvCache
 
 
-Batch = TypeVar("Batch", Context, Sample, Fovea)
+Batch = TypeVar("Batch", bound=Context | Sample | Fovea)
 
 
 def map_tensors(batch: Batch, do: Callable[[Tensor], Tensor]) -> Batch:

@@ -57,19 +57,17 @@ class Muon(torch.optim.Optimizer):
         self._adamw.step()
 
     def _step_matrices(self, group: dict[str, Any]) -> None:
-        by_shape: dict[torch.Size, list[Tensor]] = {}
+        by_shape: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
         for parameter in group["params"]:
             if parameter.grad is not None:
-                by_shape.setdefault(parameter.shape, []).append(parameter)
-        for shape, matrices in by_shape.items():
-            gradients = [parameter.grad for parameter in matrices]
-            momenta = [self._get_momentum(parameter) for parameter in matrices]
-            torch._foreach_mul_(momenta, group["momentum"])
-            torch._foreach_add_(momenta, gradients)
-            nesterov = torch._foreach_add(gradients, momenta, alpha=group["momentum"])
-            updates = orthogonalize(torch.stack(nesterov)).unbind()
-            torch._foreach_mul_(matrices, 1.0 - group["lr"] * group["weight_decay"])
-            torch._foreach_add_(matrices, updates, alpha=-group["lr"] * UPDATE_RMS * max(shape) ** 0.5)
+                momentum = self._get_momentum(parameter).mul_(group["momentum"]).add_(parameter.grad)
+                nesterov = parameter.grad.add(momentum, alpha=group["momentum"])
+                by_shape.setdefault(parameter.shape, []).append((parameter, nesterov))
+        for shape, steps in by_shape.items():
+            size = group["lr"] * UPDATE_RMS * max(shape) ** 0.5
+            updates = orthogonalize(torch.stack([nesterov for _, nesterov in steps]))
+            for (parameter, _), update in zip(steps, updates, strict=True):
+                parameter.mul_(1.0 - group["lr"] * group["weight_decay"]).sub_(update, alpha=size)
 
     def _get_momentum(self, parameter: Tensor) -> Tensor:
         state = self.state[parameter]
