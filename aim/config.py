@@ -72,7 +72,7 @@ class ModelConfig:
     action_width: Size
     heads: Size
     head_dim: Size
-    layers: Size
+    layers: Count  # none in a part that is built for what stands beside the layers
     ffn_dim: Size  # width of the feed-forward nets of rgb and map
     action_ffn_dim: Size
     chunk: Size = 32  # k, control steps
@@ -178,8 +178,6 @@ class Run:
             _require(length % model.action_patch == 0, f"{name} must be a multiple of action_patch")
         _require(model.past_actions % model.actions_per_frame == 0, f"past_actions must be a multiple of {steps}")
         _require(max(self.train.steps, self.train.minutes) > 0, "a training needs an end: steps or minutes above 0")
-        codec_end = max(self.codec_train.steps, self.codec_train.minutes)
-        _require(bool(self.weights) or codec_end > 0, "the codec's training needs an end: steps or minutes above 0")
         _require(
             model.shift_conditioning == (self.data.shift_augmentations > 0),
             "model.shift_conditioning must say whether data.shift_augmentations is above 0",

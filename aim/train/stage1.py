@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -71,11 +71,11 @@ def train_stage1(
     `UserError` where memory runs out or a loss is not finite; the last checkpoint stays.
     """
     config, options = run.train, options or TrainingOptions()
-    beside = TrainingHooks(options, run, loader, codec, out, log, stops, device)
     less = [f"a --batch-size below {config.batch_size}", *([] if config.checkpointing else ["--checkpointing"])]
     named = out_of_memory.explain_out_of_memory(lambda: checkpoint.describe_remains(out), *less, "a smaller preset")
     with named, console.show_progress("steps", config.steps) as bar, ExitStack() as stack:
         sitting = Sitting(run, loader, codec, out, log, device, options.compiled)
+        beside = TrainingHooks(options, sitting.run, loader, codec, out, log, stops, device)
         batches = stack.enter_context(PrefetchedBatches(loader, config, device))
         bar.step(sitting.step)
         beside.resume_at(sitting.share)
@@ -109,7 +109,7 @@ class Sitting:
         self, run: Run, loader: Loader, codec: PictureCodec, out: Path, log: Log, device: torch.device, compiled: bool
     ) -> None:
         """Begin, or go on where the newest checkpoint in `out` was written."""
-        self.run, self.loader, self.codec, self.out, self.log, self.device = run, loader, codec, out, log, device
+        self.loader, self.codec, self.out, self.log, self.device = loader, codec, out, log, device
         self.training = begin_training(run, device, compiled)
         self.kept = checkpoint.find_newest(out)
         self.first = (
@@ -118,6 +118,8 @@ class Sitting:
         if not self.kept:
             initial.load_initial(out, self.training)
         self.number: ComputePrecision = _number(run.train, self.first if self.kept else None, device)
+        # as it is kept with every policy: whoever loads one need not find out anew what is faster
+        self.run = replace(run, train=replace(run.train, precision=self.number))
         self.step, self.record, self.detail = self.first.step, LossMeter(self.first.step, out), ""
         self.start = self.saved = self.logged = time.monotonic()
         self.pause = SAVE_EVERY_S

@@ -16,11 +16,13 @@ import torch
 from safetensors.torch import load_file
 from toy import dataset, episode
 
-from aim import cli
+from aim import cli, config
 from aim.data import latent_files
 from aim.data.store import Dataset
+from aim.evaluate.policy_spec import parse_policy
+from aim.policy import load_policy
 from aim.train import codec as codec_training
-from aim.train import codec_state
+from aim.train import codec_state, precision
 from aim.train.codec_state import STATE_FILE
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
@@ -156,3 +158,31 @@ def test_a_damaged_newest_checkpoint_costs_the_steps_since_the_one_before(
     assert train(data, out, *codec, "--steps", "6", "--resume") == 2
     assert "there is no other checkpoint" in json.loads(capsys.readouterr().out.splitlines()[-1])["error"]
     assert {path: path.stat().st_mtime_ns for path in out.rglob("step-*/*")} == before
+
+
+def test_what_is_faster_is_found_out_once_and_kept_with_the_policy(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed, out = [], tmp_path / "run"
+    seconds = {torch.float32: 1.0, torch.bfloat16: 0.1}
+    monkeypatch.setattr(precision, "_time_product", lambda dtype: (timed.append(dtype), seconds[dtype])[1])
+    more = ("--codec-train.steps", "2", "--precision", "auto", "--film-every", "1")
+    assert train(data, out, *more) == 0
+    assert len(timed) == 2, "films are made with what the training found out"
+    assert config.load_run(out).train.precision == "auto"
+    assert config.load_run(out / "step-000002").train.precision == "bf16"
+    seconds[torch.bfloat16] = 10.0
+    assert load_policy(out).number == "bf16" and len(timed) == 2
+    assert parse_policy(str(out)).digest and len(timed) == 2
+    assert train(data, out, *more, "--steps", "3", "--resume") == 0 and len(timed) == 2
+    assert train(data, out, *more, "--steps", "4", "--precision", "fp32", "--resume") == 0
+    assert load_policy(out).number == "fp32"
+
+
+def test_a_codec_whose_training_has_no_end_is_refused(
+    data: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(data, tmp_path / "run", "--codec-train.steps", "0") == 2
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])["error"]
+    assert said == "the codec's training needs an end: codec-train.steps or --codec-minutes above 0"
+    assert not (tmp_path / "run").exists()
