@@ -220,7 +220,8 @@ def _call_verb(verb: Verb, words: Sequence[str]) -> Mapping[str, object]:
     action = vars(importlib.import_module(module))[function]
     import tyro
 
-    from aim.commands.run_flags import SHORT_FLAGS, report_flag_errors, split_run_flags
+    from aim.commands.flag_errors import report_flag_errors
+    from aim.commands.run_flags import SHORT_FLAGS, split_run_flags
 
     stderr, words = sys.stderr, words[len(verb.name.split()) :]
     details, overrides = "", {}

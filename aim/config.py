@@ -188,8 +188,6 @@ class Run:
             _require(length % model.action_patch == 0, f"{name} must be a multiple of action_patch")
         _require(model.past_actions % model.actions_per_frame == 0, f"past_actions must be a multiple of {steps}")
         _require(max(self.train.steps, self.train.minutes) > 0, "a training needs an end: steps or minutes above 0")
-        codec_end = max(self.codec_train.steps, self.codec_train.minutes)
-        _require(bool(self.weights) or codec_end > 0, "the codec's training needs an end: steps or minutes above 0")
         _require(
             model.shift_conditioning == (self.data.shift_augmentations > 0),
             "model.shift_conditioning must say whether data.shift_augmentations is above 0",

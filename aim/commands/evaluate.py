@@ -55,6 +55,7 @@ def evaluate_policy(
     from aim.evaluate.policy_spec import EXPERT, RANDOM, parse_policy, resolve_robot
     from aim.util import console
     from aim.util.folder_lock import lock_folder
+    from aim.util.full_disk import explain_full_disk
     from aim.util.workers import count_cores
     from sim import robots
     from sim.envs.failure import format_failure_counts
@@ -78,7 +79,13 @@ def evaluate_policy(
     plan = EvaluationPlan(
         names, embodiment.name, seed, episodes, batch, films, film_height, threads, variation, definitions
     )
-    with lock_folder(out), console.show_progress("episodes", len(names) * episodes) as bar:
+    with (
+        lock_folder(out),
+        explain_full_disk(
+            out, lambda: f"kept {results.count_episodes(out)} episodes; with more room the same command goes on"
+        ),
+        console.show_progress("episodes", len(names) * episodes) as bar,
+    ):
         num_missing = closed_loop.count_missing(policy_spec, plan, out)
         bar.step(len(names) * episodes - num_missing)
         rows = closed_loop.evaluate(

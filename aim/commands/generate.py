@@ -59,9 +59,11 @@ def generate_dataset(
         depth: keep depth pictures too, in millimetres; about 0.25 MB a camera and episode of 128x128
     """
     from aim.commands import parse
+    from aim.data import store
     from aim.data.collect import local as collector
     from aim.data.store import Recipe
     from aim.data.variations import DATASET_VARIATIONS
+    from aim.util.full_disk import explain_full_disk
     from sim import robots
     from sim.envs.failure import count_reasons, format_failure_counts
     from sim.registry import resolve_name
@@ -99,9 +101,12 @@ def generate_dataset(
         push=settings["push"],
         seed=parse.check_seed(settings["seed"]),
     )
-    generated = collector.collect_dataset(
-        full_recipe, settings["num"], out, workers, definitions=parse.encode_tasks(tasks)
-    )
+    with explain_full_disk(
+        out, lambda: f"kept {store.count_episodes(out)} episodes; with more room the same command goes on"
+    ):
+        generated = collector.collect_dataset(
+            full_recipe, settings["num"], out, workers, definitions=parse.encode_tasks(tasks)
+        )
     print(f"{out}: {generated.episodes} episodes of {generated.attempts} attempts, {generated.bytes / 1e6:.1f} MB")
     print(f"{generated.added} recorded now in {generated.seconds:.1f} s; {generated.redraws} scenes were drawn again")
     for name in full_recipe.tasks:

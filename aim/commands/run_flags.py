@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import itertools
-import re
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from aim import config
+from aim.commands.flag_errors import report_flag_errors
 from aim.config import CodecConfig, DataConfig, ModelConfig, Run, TrainConfig
 from sim.registry import resolve_name
-from sim.types import UserError
 
 # fields that follow from the dataset, from the preset's text encoder or from other fields
 DERIVED_FIELDS = frozenset({
@@ -110,26 +106,3 @@ def _lift_step_limit(training: TrainConfig, section: str, given: AbstractSet[str
     """Training without the preset's limit of steps where minutes alone were given."""
     minutes_alone = f"--{section}.minutes" in given and f"--{section}.steps" not in given and training.minutes > 0
     return replace(training, steps=0) if minutes_alone else training
-
-
-@contextlib.contextmanager
-def report_flag_errors(flag_names: Sequence[str] = ()) -> Iterator[None]:
-    """Turn tyro's error on wrong flags into a `UserError` of one line, which lists `flag_names`."""
-    message = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(message):
-            yield
-    except SystemExit as stop:
-        if not (stop.code and message.getvalue()):
-            raise
-        names = f"; flags: {', '.join(flag_names)}" if flag_names else ""
-        raise UserError(f"{_join_error_lines(message.getvalue())}{names}") from None
-
-
-def _join_error_lines(text: str) -> str:
-    """One line from tyro's boxed error message on wrong flags, without its help on them."""
-    lines = [re.sub(r"-{4,}", "", line).strip("│╭╮╰╯─+| ") for line in text.splitlines()[1:]]
-    message_lines = itertools.takewhile(
-        lambda line: not line.startswith(("Argument helptext", "For full helptext")), lines
-    )
-    return "; ".join(" ".join(group) for filled, group in itertools.groupby(message_lines, key=bool) if filled)

@@ -73,13 +73,15 @@ def train_model(
     from aim.train.hooks import TrainingOptions
     from aim.util import machine
     from aim.util.folder_lock import lock_folder
+    from aim.util.full_disk import explain_full_disk
     from sim.types import UserError
 
     make_run = presets.get_preset(preset)
     parse.check_writable(out)
     torch_device = machine.resolve_device(device)
     is_main = os.environ.get("RANK", "0") == "0"  # of several processes that train together one writes
-    with lock_folder(out) if is_main else contextlib.nullcontext():
+    lock = lock_folder(out) if is_main else contextlib.nullcontext()
+    with lock, explain_full_disk(out, lambda: f"{pipeline.describe_kept(out)}; with more room --resume goes on"):
         known = provenance.recall_mapping(out) if resume and mapping is None else mapping
         source = open_sources(data, known, parse.parse_episode_numbers(episodes), parse.parse_episode_numbers(without))
         run = make_run(source.robot, source.cameras, len(source.info.action), len(source.info.state))

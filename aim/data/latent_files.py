@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from aim.util.full_disk import describe_disk
 from sim.types import UserError
 
 PROGRESS_FILE = "progress.json"
@@ -56,15 +57,23 @@ def reserve(folder: Path, shape: Shape, kinds: Iterable[str]) -> None:
     if not missing:
         return
     (folder / PROGRESS_FILE).unlink(missing_ok=True)
-    need, free = len(missing) * _count_bytes(shape), shutil.disk_usage(folder).free
-    if need + SPARE_DISK_BYTES > free:
-        said = f"{shape[1]} pictures, each coded {shape[0]} times, take {need / 2**30:.1f} GiB of the disk at {folder}"
-        raise UserError(f"{said}, which has {free / 2**30:.1f} GiB; give smaller --shifts, or fewer demonstrations")
+    check_disk_room(folder, shape, len(missing))
     for kind in missing:
         part = folder / f".{kind}.part"
         with part.open("wb") as file:
             file.truncate(_count_bytes(shape))
         os.replace(part, _path(folder, kind))
+
+
+def check_disk_room(folder: Path, shape: Shape, count: int) -> None:
+    """Raise `UserError` where the disk of a folder has no room for tokens (v r n c) of `count` kinds."""
+    need = count * _count_bytes(shape)
+    existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    if need + SPARE_DISK_BYTES > shutil.disk_usage(existing).free:
+        said = f"{shape[1]} pictures, each coded {shape[0]} times, take {need / 1e6:.0f} MB"
+        spare = f"beside which {SPARE_DISK_BYTES / 1e6:.0f} MB must stay free"
+        advice = "make room, and --resume goes on, or give smaller --shifts or fewer demonstrations"
+        raise UserError(f"{said}, {spare}, on {describe_disk(folder)}; {advice}")
 
 
 def write_block(

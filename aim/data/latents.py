@@ -188,6 +188,21 @@ def cached(folder: Path, codec: PictureCodec, data: Data, config: DataConfig, si
     return Latents(kept["rgb"], kept["map"] if black is None else black, plan.starts, plan.shifts)
 
 
+def check_disk_room(folder: Path, data: Data, codec: CodecConfig, config: DataConfig) -> None:
+    """Raise `UserError` where no tokens are in `folder` yet, and its disk has no room for those of a dataset."""
+    if folder.is_dir() and any(folder.iterdir()):
+        return
+    there = source.of(data)
+    pictures_count = sum(ref.pictures for ref in there.episodes)
+    shape = (
+        1 + config.shift_augmentations,
+        pictures_count,
+        len(build_token_grid(codec)),
+        compute_token_channels(codec),
+    )
+    latent_files.check_disk_room(folder, shape, len(_coded_kinds(there)))
+
+
 def _take_over_coded(
     path: Path, codec: PictureCodec, data: Source, config: DataConfig, plan: LatentsPlan
 ) -> int:  # fmt: skip

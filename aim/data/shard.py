@@ -20,7 +20,7 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ def write_shard(
     reasons: list[AttemptFailure] = []
     redraws: list[int] = []
     provenances: set[Provenance] = set()
-    with h5py.File(path, "w", libver="v110") as file:
+    with _write_file(path) as file:
         for episode in episodes:
             if isinstance(episode, Episode):
                 provenances.add(episode.provenance)
@@ -104,7 +104,6 @@ def write_shard(
         )  # fmt: skip
         assert sorted(failed + [row[0] for row in rows]) == list(seeds), "one episode a seed"
         _write_tables(file, shard)
-    flush_file(path)
     return shard
 
 
@@ -118,12 +117,26 @@ def trim_shard(shard: Shard, path: Path, keep: int) -> Shard:
     copy = dataclasses.replace(
         shard, path=path, tried=tried, failed=failed, rows=rows, redraws=redraws, reasons=shard.reasons[: len(failed)]
     )
-    with h5py.File(shard.path, "r") as source, h5py.File(path, "w", libver="v110") as file:
+    with h5py.File(shard.path, "r") as source, _write_file(path) as file:
         for index in range(keep):
             source.copy(source[_format_group_name(index)], file, _format_group_name(index))
         _write_tables(file, copy)
-    flush_file(path)
     return copy
+
+
+@contextlib.contextmanager
+def _write_file(path: Path) -> Iterator[h5py.File]:
+    """New HDF5 file, made in memory and then written and flushed as a whole.
+
+    The library cannot close a file that a full disk cuts off: it ends the process with a segmentation fault.
+    """
+    path.touch()  # what cannot be written is known before the work
+    with h5py.File(path.name, "w", libver="v110", driver="core", backing_store=False) as file:
+        yield file
+        file.flush()
+        image = file.id.get_file_image()
+    path.write_bytes(image)
+    flush_file(path)
 
 
 def flush_file(path: Path) -> None:

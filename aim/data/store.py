@@ -164,6 +164,14 @@ def open_dataset(path: Path | str) -> Dataset:
     return Dataset(path, recipe, shards)
 
 
+def count_episodes(path: Path) -> int:
+    """Number of episodes of the dataset at `path`, 0 if there is none that can be read."""
+    try:
+        return len(open_dataset(path).episodes)
+    except UserError:
+        return 0
+
+
 def find_mixed_renderers(path: Path, shards: Sequence[Shard]) -> Iterator[str]:
     """Error lines of shards whose images come from another renderer than the dataset's."""
     ours = read_provenance(path).renderer or next((s.provenance.renderer for s in shards if s.provenance.renderer), "")

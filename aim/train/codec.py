@@ -30,7 +30,7 @@ from aim.model.image_codec import (
 from aim.policy import precision
 from aim.train import codec_state, distributed, schedule
 from aim.train.codec_state import CodecProgress
-from aim.train.log import Log, MeanMeter
+from aim.train.log import Log
 from aim.util import console
 from aim.util.interrupts import PendingSignals, defer_signals
 from aim.util.seeds import make_generator
@@ -69,6 +69,31 @@ class CodecQuality:
     peak_error_max_px: float
     peaks_lost: float  # share of the peaks that come back less than half as high
     by_view: Mapping[str, float]  # psnr_rgb
+
+
+class MeanMeter:
+    """Means of numbers since the last report, and the throughput."""
+
+    def __init__(self) -> None:
+        """Start with no values."""
+        self.sums: dict[str, float] = {}
+        self.count = self.samples = 0
+        self.start = time.monotonic()
+
+    def add(self, values: Mapping[str, float], samples: int) -> None:
+        """Add the numbers of one step."""
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        self.count += 1
+        self.samples += samples
+
+    def pop_means(self) -> dict[str, float]:
+        """Means and `samples_per_second`; the meter starts again."""
+        seconds = max(time.monotonic() - self.start, 1e-9)
+        means = {name: total / max(self.count, 1) for name, total in self.sums.items()}
+        result = {**means, "samples_per_second": self.samples / seconds}
+        self.__init__()
+        return result
 
 
 def train_codec(

@@ -45,11 +45,14 @@ def save_codec_state(path: Path, codec: Codec, optimizer: torch.optim.Optimizer,
         tensors |= {f"optimiser/{name}/{kind}": value for kind, value in optimizer.state.get(parameter, {}).items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    save_file(
-        {name: value.detach().cpu().contiguous() for name, value in tensors.items()}, part,
-        {"progress": json.dumps(dataclasses.asdict(progress))},
-    )  # fmt: skip
-    os.replace(part, path)
+    try:
+        save_file(
+            {name: value.detach().cpu().contiguous() for name, value in tensors.items()}, part,
+            {"progress": json.dumps(dataclasses.asdict(progress))},
+        )  # fmt: skip
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def read_codec_progress(path: Path) -> CodecProgress | None:

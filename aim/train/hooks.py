@@ -47,23 +47,19 @@ class TrainingHooks:
         self.evaluation = (
             PeriodicEvaluation(config, run, out, loader.transform, codec, device.type, log, stops) if config else None
         )
-        self.tenth = self.last_evaluated_step = -1
+        self.tenth = -1
 
     def resume_at(self, share: float) -> None:
         """Resume at `share` of the training; the videos up to there exist."""
         self.tenth = int(NUM_VIDEOS_PER_RUN * share)
 
     def run_due_hooks(self, step: int, share: float, advanced: bool, training: TrainingState) -> bool:
-        """Run the callbacks due after `step` steps; whether there were any.
+        """Run the callbacks due after `step` steps, once a step; whether there were any.
 
         `advanced` says that steps were taken since the training began or was resumed; else the videos exist.
         """
         video_due = advanced and self._is_video_due(step, share)
-        evaluation_due = (
-            self.evaluation is not None
-            and step != self.last_evaluated_step
-            and (self.evaluation.is_due(step) or share >= 1.0)
-        )
+        evaluation_due = self.evaluation is not None and (self.evaluation.is_due(step) or share >= 1.0)
         if not (video_due or evaluation_due):
             return False
         ema = checkpoint.gather_tensors(training.ema)
@@ -72,8 +68,6 @@ class TrainingHooks:
                 samples.write_samples_video(model, self.run, self.codec, self.loader, self.out, step, self.log)
         if distributed.is_main() and evaluation_due and self.evaluation:
             self.evaluation.evaluate_step(step, ema)
-        if evaluation_due:
-            self.last_evaluated_step = step
         return True
 
     def _is_video_due(self, step: int, share: float) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -142,28 +141,3 @@ def select_numbers(values: Mapping[str, object]) -> dict[str, float]:
 
 def _step_entry(part: str, values: Mapping[str, object]) -> dict[str, object]:
     return {f"{part}/step": values["step"]} if "step" in values else {}
-
-
-class MeanMeter:
-    """Means of numbers since the last report, and the throughput."""
-
-    def __init__(self) -> None:
-        """Start with no values."""
-        self.sums: dict[str, float] = {}
-        self.count = self.samples = 0
-        self.start = time.monotonic()
-
-    def add(self, values: Mapping[str, float], samples: int) -> None:
-        """Add the numbers of one step."""
-        for name, value in values.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value
-        self.count += 1
-        self.samples += samples
-
-    def pop_means(self) -> dict[str, float]:
-        """Means and `samples_per_second`; the meter starts again."""
-        seconds = max(time.monotonic() - self.start, 1e-9)
-        means = {name: total / max(self.count, 1) for name, total in self.sums.items()}
-        result = {**means, "samples_per_second": self.samples / seconds}
-        self.__init__()
-        return result

@@ -25,7 +25,7 @@ from safetensors.torch import save_file
 
 from aim import config
 from aim.config import Run, TrainConfig
-from aim.data import fovea, latents, loader, transforms
+from aim.data import fovea, instruction_check, latents, loader, transforms
 from aim.data import source as sources
 from aim.data.source import Data, Ref, Source
 from aim.data.transforms import Transform
@@ -82,8 +82,13 @@ def train_policy(
     if run.model.geometry:  # data without depth is refused before anything is made of it
         still = [(0, 0)] * len(run.codec.views)
         source.points(source.episodes[0], run.codec.views, canvas.compute_token_grids(run.codec), still)
+    has_codec = bool(run.weights or codec_run or init_run) or (out / "codec" / CODEC_FILE).is_file()
+    if not has_codec and max(run.codec_train.steps, run.codec_train.minutes) == 0:
+        raise UserError("the codec's training needs an end: codec-train.steps or --codec-minutes above 0")
     start = initial.find_initial(init_run, run) if init_run else None
     moves, all_windows = loader.motions(source), loader.windows(source)
+    instruction_check.check_instructions(moves.instructions, run.weights)
+    latents.check_disk_room(out / "latents", source, run.codec, run.data)
     distributed.run_on_main_first(lambda: _prepare_folder(run, source, out, resume, codec_run, start), lambda: None)
     log = distributed.run_on_main_first(lambda: open_log(out, options.wandb_project, dataclasses.asdict(run)), Log)
     stopwatch, load_codec = (
@@ -116,7 +121,7 @@ def train_policy(
             outcome = stage1.train_stage1(run, batches, codec, out, log, signals, device, until, options)
             stopped = bool(signals)
     except KeyboardInterrupt as stop:
-        raise stop if str(stop) else KeyboardInterrupt(f"{_describe_kept(out)}; --resume goes on") from None
+        raise stop if str(stop) else KeyboardInterrupt(f"{describe_kept(out)}; --resume goes on") from None
     finally:
         log.close()
     if stopped:
@@ -232,7 +237,7 @@ def _prepare_folder(
             shutil.copytree(codec_run / part, out / part, ignore=ignored, copy_function=initial.link_or_copy)
 
 
-def _describe_kept(out: Path) -> str:
+def describe_kept(out: Path) -> str:
     """What of a training is kept in `out`, in words."""
     newest, codec = find_newest(out, checkpoint.TRAINING_FILES), out / "codec"
     if newest:

@@ -9,6 +9,7 @@ mapping.json   how a recorded set is read; every checkpoint has it too, to drive
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from aim.data import mapping_file
@@ -24,7 +25,9 @@ def save_provenance(source: Source, out: Path) -> None:
     if source.own:
         (out / MAPPING_FILE).write_text(mapping_file.mapping_to_json(source.own))
     record = {"path": str(source.path), "episodes": [ref.identity for ref in source.episodes]}
-    (out / EPISODES_FILE).write_text(json.dumps(record, indent=0) + "\n")
+    part = out / f".{EPISODES_FILE}.part"  # other processes of the training may be reading
+    part.write_text(json.dumps(record, indent=0) + "\n")
+    os.replace(part, out / EPISODES_FILE)
 
 
 def read_episode_identities(out: Path) -> frozenset[str] | None:

@@ -73,11 +73,11 @@ def train_stage1(
     `UserError` where memory runs out or a loss is not finite; the last checkpoint stays.
     """
     config, options = run.train, options or TrainingOptions()
-    beside = TrainingHooks(options, run, loader, codec, out, log, stops, device)
     less = [f"a --batch-size below {config.batch_size}", *([] if config.checkpointing else ["--checkpointing"])]
     named = out_of_memory.explain_out_of_memory(lambda: checkpoint.describe_remains(out), *less, "a smaller preset")
     with named, console.show_progress("steps", config.steps) as bar, ExitStack() as stack:
         sitting = Sitting(run, loader, codec, out, log, device, options.compiled)
+        beside = TrainingHooks(options, sitting.run, loader, codec, out, log, stops, device)
         batches = stack.enter_context(PrefetchedBatches(loader, config, device))
         bar.step(sitting.step)
         beside.resume_at(sitting.share)
@@ -111,7 +111,7 @@ class Sitting:
         self, run: Run, loader: Loader, codec: PictureCodec, out: Path, log: Log, device: torch.device, compiled: bool
     ) -> None:
         """Begin, or go on where the newest checkpoint in `out` was written."""
-        self.run, self.loader, self.codec, self.out, self.log, self.device = run, loader, codec, out, log, device
+        self.loader, self.codec, self.out, self.log, self.device = loader, codec, out, log, device
         self.training = begin_training(run, device, compiled)
         self.kept = find_newest(out, checkpoint.TRAINING_FILES)
         self.first = (
@@ -191,7 +191,7 @@ def take_step(
 
 
 def _number(config: TrainConfig, before: TrainingProgress | None, device: torch.device) -> ComputePrecision:
-    """Return the precision asked for, else that of the sitting before, else what this machine is faster with."""
+    """Return the precision asked for, else that of the sitting before, else that of the device."""
     if config.precision == "auto" and before:
         return before.precision
     (half,) = distributed.broadcast_from_main(float(precision.resolve_precision(config.precision, device) == "bf16"))

@@ -16,9 +16,10 @@ import torch
 from safetensors.torch import load_file
 from toy import dataset, episode
 
-from aim import cli
+from aim import cli, config
 from aim.data import latent_files
 from aim.data.store import Dataset
+from aim.policy import load_policy, precision
 from aim.train import codec as codec_training
 from aim.train import codec_state
 from aim.train.codec_state import STATE_FILE
@@ -156,3 +157,27 @@ def test_a_damaged_newest_checkpoint_costs_the_steps_since_the_one_before(
     assert train(data, out, *codec, "--steps", "6", "--resume") == 2
     assert "there is no other checkpoint" in json.loads(capsys.readouterr().out.splitlines()[-1])["error"]
     assert {path: path.stat().st_mtime_ns for path in out.rglob("step-*/*")} == before
+
+
+def test_precision_is_that_of_the_device_and_a_training_goes_on_in_its_own(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, more = tmp_path / "run", ("--codec-train.steps", "2", "--precision", "auto")
+    monkeypatch.setattr(precision, "has_native_bf16", lambda: False)
+    assert train(data, out, *more) == 0
+    assert config.load_run(out / "step-000002").train.precision == "auto"
+    monkeypatch.setattr(precision, "has_native_bf16", lambda: True)
+    assert load_policy(out).precision == "bf16"
+    assert train(data, out, *more, "--steps", "3", "--resume") == 0
+    assert json.loads((out / "step-000003" / "progress.json").read_text())["precision"] == "fp32"
+    assert train(data, out, *more, "--steps", "4", "--precision", "fp32", "--resume") == 0
+    assert load_policy(out).precision == "fp32"
+
+
+def test_a_codec_whose_training_has_no_end_is_refused(
+    data: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(data, tmp_path / "run", "--codec-train.steps", "0") == 2
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])["error"]
+    assert said == "the codec's training needs an end: codec-train.steps or --codec-minutes above 0"
+    assert not (tmp_path / "run").exists()

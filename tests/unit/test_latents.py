@@ -175,8 +175,12 @@ def test_a_full_disk_is_known_before_the_work(
     data: source.Source, codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10, 10, 1000))
-    with pytest.raises(UserError, match=r"20 pictures, each coded 2 times, take .* GiB of the disk at"):
+    said = r"20 pictures, each coded 2 times, take 0 MB, beside which 67 MB must stay free, on the disk of"
+    with pytest.raises(UserError, match=said):
         latents.cached(tmp_path, codec, data, MOVING)
+    shutil.rmtree(tmp_path)
+    with pytest.raises(UserError, match=said):
+        latents.check_disk_room(tmp_path, data, codec.config, MOVING)
 
 
 def test_a_set_without_maps_keeps_one_black_one(tmp_path: Path) -> None:

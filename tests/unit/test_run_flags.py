@@ -121,8 +121,3 @@ def test_minutes_alone_take_the_place_of_the_steps_of_the_preset(
 ) -> None:
     changed = apply_run_flags(run, split_run_flags(words)[1])
     assert (changed.train.steps, changed.codec_train.steps) == (steps, codec_steps)
-
-
-def test_a_codec_whose_training_has_no_end_is_refused(run: Run) -> None:
-    with pytest.raises(UserError, match="the codec's training needs an end"):
-        apply_run_flags(run, split_run_flags(["--codec-train.steps", "0"])[1])
