@@ -76,42 +76,42 @@ def train_stage1(
     less = [f"a --batch-size below {config.batch_size}", *([] if config.checkpointing else ["--checkpointing"])]
     named = out_of_memory.explain_out_of_memory(lambda: checkpoint.describe_remains(out), *less, "a smaller preset")
     with named, console.show_progress("steps", config.steps) as bar, ExitStack() as stack:
-        sitting = Sitting(run, loader, codec, out, log, device, options.compiled)
-        beside = TrainingHooks(options, sitting.run, loader, codec, out, log, stops, device)
+        session = TrainingSession(run, loader, codec, out, log, device, options.compiled)
+        hooks = TrainingHooks(options, run, loader, codec, out, log, stops, device)
         batches = stack.enter_context(PrefetchedBatches(loader, config, device))
-        bar.step(sitting.step)
-        beside.resume_at(sitting.share)
+        bar.step(session.step)
+        hooks.resume_at(session.share)
         while True:
             share, halted, late = distributed.broadcast_from_main(
-                sitting.share, float(bool(stops)), float(sitting.late)
+                session.share, float(bool(stops)), float(session.late)
             )
             if late:
-                sitting.keep()
-            if not halted and beside.run_due_hooks(sitting.step, share, sitting.taken > 0, sitting.training):
+                session.keep()
+            if not halted and hooks.run_due_hooks(session.step, share, session.taken > 0, session.training):
                 (halted,) = distributed.broadcast_from_main(float(bool(stops)))
-            if halted or share >= 1.0 or sitting.step == until:
+            if halted or share >= 1.0 or session.step == until:
                 break
-            sitting.advance(batches.take_batch(sitting.step), share)
-            bar.step(detail=sitting.detail)
-        folder = sitting.keep()
+            session.advance(batches.take_batch(session.step), share)
+            bar.step(detail=session.detail)
+        folder = session.keep()
     return Outcome(
-        steps=sitting.step,
-        loss=sitting.record.get_recent_losses(),
-        seconds=sitting.seconds,
-        samples_per_second=sitting.taken * config.batch_size / sitting.seconds,
+        steps=session.step,
+        loss=session.record.get_recent_losses(),
+        seconds=session.seconds,
+        samples_per_second=session.taken * config.batch_size / session.seconds,
         checkpoint=folder,
         finished=share >= 1.0,
     )
 
 
-class Sitting:
-    """One sitting of a training: from a checkpoint, or from nothing, to the next stop."""
+class TrainingSession:
+    """One session of a training: from a checkpoint, or from nothing, to the next stop."""
 
     def __init__(
         self, run: Run, loader: Loader, codec: PictureCodec, out: Path, log: Log, device: torch.device, compiled: bool
     ) -> None:
         """Begin, or go on where the newest checkpoint in `out` was written."""
-        self.loader, self.codec, self.out, self.log, self.device = loader, codec, out, log, device
+        self.run, self.loader, self.codec, self.out, self.log, self.device = run, loader, codec, out, log, device
         self.training = begin_training(run, device, compiled)
         self.kept = find_newest(out, checkpoint.TRAINING_FILES)
         self.first = (
@@ -119,19 +119,19 @@ class Sitting:
         )
         if not self.kept:
             initial.load_initial(out, self.training)
-        self.number: ComputePrecision = _number(run.train, self.first if self.kept else None, device)
+        self.precision: ComputePrecision = _resolve_precision(run.train, self.first if self.kept else None, device)
         self.step, self.record, self.detail = self.first.step, LossMeter(self.first.step, out), ""
         self.start = self.saved = self.logged = time.monotonic()
         self.pause = SAVE_EVERY_S
 
     @property
     def seconds(self) -> float:
-        """Wall clock of this sitting."""
+        """Wall clock of this session."""
         return time.monotonic() - self.start
 
     @property
     def taken(self) -> int:
-        """Steps taken in this sitting."""
+        """Steps taken in this session."""
         return self.step - self.first.step
 
     @property
@@ -147,7 +147,7 @@ class Sitting:
     def advance(self, batch: PreparedBatch, share: float) -> None:
         """Take one step, `share` of the training being done, and say every LOG_EVERY steps how it goes."""
         rate = schedule.compute_learning_rate(self.run.train, self.step, share)
-        self.record.add(take_step(self.training, batch, self.run.train, self.step, rate, self.number))
+        self.record.add(take_step(self.training, batch, self.run.train, self.step, rate, self.precision))
         self.step += 1
         if self.step % LOG_EVERY == 0:
             self._report(rate)
@@ -157,7 +157,7 @@ class Sitting:
         begun = time.monotonic()
         self.record.read_means()
         if self.kept is None or self.kept.name != format_name(self.step):
-            progress = TrainingProgress(self.step, self.first.seconds + self.seconds, self.number)
+            progress = TrainingProgress(self.step, self.first.seconds + self.seconds, self.precision)
             self.kept = checkpoint.save_checkpoint(
                 self.out, self.run, self.loader.transform, self.codec, self.training, progress
             )
@@ -175,12 +175,17 @@ class Sitting:
 
 
 def take_step(
-    training: TrainingState, batch: PreparedBatch, config: TrainConfig, step: int, rate: float, number: ComputePrecision
+    training: TrainingState,
+    batch: PreparedBatch,
+    config: TrainConfig,
+    step: int,
+    rate: float,
+    compute_precision: ComputePrecision,
 ) -> Tensor:
     """Take one step and return its losses and gradient norm (5,), in the order of NAMES, still on the device."""
     for group in training.optimiser.param_groups:
         group["lr"] = rate
-    with precision.autocast(number, batch.sample.rgb.device):
+    with precision.autocast(compute_precision, batch.sample.rgb.device):
         losses = training.model(batch.sample, batch.draws)
     training.optimiser.zero_grad(set_to_none=True)
     losses["total"].backward()
@@ -190,8 +195,8 @@ def take_step(
     return torch.stack([*(losses[name].detach() for name in LOSS_NAMES[:-1]), norm])
 
 
-def _number(config: TrainConfig, before: TrainingProgress | None, device: torch.device) -> ComputePrecision:
-    """Return the precision asked for, else that of the sitting before, else that of the device."""
+def _resolve_precision(config: TrainConfig, before: TrainingProgress | None, device: torch.device) -> ComputePrecision:
+    """Return the precision asked for, else that of the session before, else that of the device."""
     if config.precision == "auto" and before:
         return before.precision
     (half,) = distributed.broadcast_from_main(float(precision.resolve_precision(config.precision, device) == "bf16"))
