@@ -70,7 +70,7 @@ def nano(robot: str, views: tuple[str, ...], action_dim: int, state_dim: int, te
     return Run(
         preset="nano", robot=robot, codec=codec, model=model, data=DataConfig(shift_augmentations=3),
         codec_train=TrainConfig(steps=1200, batch_size=16, lr=1e-3, warmup=50),
-        train=TrainConfig(steps=12_000, batch_size=32, lr=3e-3, warmup=200),
+        train=TrainConfig(steps=12_000, batch_size=32, lr=3e-3, warmup=200, optimizer="muon"),
     )  # fmt: skip
 
 
