@@ -12,10 +12,10 @@ import json
 import math
 import typing
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
+from aim.util.decode import decode_json
 from sim.task.values import Bound, list_values
 from sim.types import STEPS_PER_IMAGE, UserError
 
@@ -241,7 +241,7 @@ def decode_run(text: str) -> Run:
         raise UserError(f"run.json is not JSON: {error}") from error
     schema = raw.pop("schema", None) if isinstance(raw, dict) else None
     _require(schema == SCHEMA, f"run.json has schema {schema!r}; this version reads {SCHEMA!r}")
-    return _decode(Run, raw, "run")
+    return decode_json(Run, json.dumps(raw), "run")
 
 
 def save_run(run: Run, folder: Path) -> None:
@@ -278,35 +278,3 @@ def _list_bounds(hint: Any) -> tuple[Bound, ...]:  # noqa: ANN401 - what `typing
 def _require(holds: bool, message: str) -> None:
     if not holds:
         raise UserError(message)
-
-
-T = TypeVar("T")
-
-
-def _decode(kind: type[T], raw: Any, where: str) -> T:  # noqa: ANN401 - JSON has no narrower type
-    _require(isinstance(raw, dict), f"{where} must be an object, not {raw!r}")
-    hints = typing.get_type_hints(kind)
-    for name in raw:
-        near = get_close_matches(name, hints, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(hints)}"
-        _require(name in hints, f"{where} has no field {name!r}; {hint}")
-    missing = [name for name in hints if name not in raw]
-    _require(not missing, f"{where} lacks {', '.join(missing)}")
-    return kind(**{name: _value(hint, raw[name], f"{where}.{name}") for name, hint in hints.items()})
-
-
-def _value(hint: Any, raw: Any, where: str) -> Any:  # noqa: ANN401 - JSON has no narrower type
-    if dataclasses.is_dataclass(hint):
-        return _decode(typing.cast(type, hint), raw, where)
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal:
-        _require(raw in inner, f"{where} is {raw!r}; valid are {', '.join(map(repr, inner))}")
-        return raw
-    if origin is tuple:
-        _require(isinstance(raw, list), f"{where} must be a list, not {raw!r}")
-        kinds = [inner[0]] * len(raw) if inner[-1] is ... else list(inner)
-        _require(len(kinds) == len(raw), f"{where} must have {len(kinds)} entries")
-        return tuple(_value(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(kinds, raw, strict=True)))
-    fits = isinstance(raw, hint) or (hint is float and isinstance(raw, int))
-    _require(fits and not (isinstance(raw, bool) and hint is not bool), f"{where} must be {hint.__name__}, not {raw!r}")
-    return float(raw) if hint is float else raw

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from aim import __version__
 from aim.data import flat, shard
 from aim.data.shard import Shard
+from aim.util.decode import decode_json
 from aim.util.folder_lock import LOCK_FILE
 from sim.types import Episode, Provenance, UserError
 
@@ -200,12 +201,13 @@ def read_recipe(path: Path) -> Recipe:
             reads = " and ".join(map(str, shard.READABLE_FORMATS))
             raise UserError(f"{path} is of format {raw['format']}; this version reads formats {reads}")
         raw.pop(PROVENANCE_FIELD, None)
-        lists = {name: tuple(raw[name]) for name in ("tasks", "cameras", "size")}
-        lists["digests"] = tuple(raw.get("digests", ()))
-        return Recipe(**{**raw, **lists})
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UserError(f"no dataset at {path}; `aim generate --out {path}` makes one") from error
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise UserError(f"{path / RECIPE_FILE} is damaged ({error}); bring it back from a copy") from error
+    try:
+        return decode_json(Recipe, json.dumps(raw), "recipe")
+    except UserError as error:
         raise UserError(f"{path / RECIPE_FILE} is damaged ({error}); bring it back from a copy") from error
 
 
@@ -233,7 +235,8 @@ def write_recipe(path: Path, recipe: Recipe) -> None:
 
 def read_provenance(path: Path) -> Provenance:
     """Provenance of the dataset's first shard; all fields unknown before there is one."""
-    return Provenance(**json.loads((path / RECIPE_FILE).read_text()).get(PROVENANCE_FIELD, {}))
+    stored = json.loads((path / RECIPE_FILE).read_text()).get(PROVENANCE_FIELD, {})
+    return decode_json(Provenance, json.dumps(stored), f"{path / RECIPE_FILE}: {PROVENANCE_FIELD}")
 
 
 def claim_provenance(path: Path, provenance: Provenance) -> None:

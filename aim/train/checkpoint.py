@@ -35,6 +35,7 @@ from aim.model.world_action_model import WorldActionModel
 from aim.policy.checkpoint import POLICY_FILES, find_damage, find_newest, format_name, list_checkpoints, read_tensors
 from aim.policy.precision import ComputePrecision
 from aim.train import distributed
+from aim.util.decode import decode_json
 from sim.types import UserError
 
 TRAINING_FILES = (*POLICY_FILES, "model.safetensors", "optimiser.safetensors", "progress.json")
@@ -118,8 +119,8 @@ def restore_training(folder: Path, training: TrainingState) -> TrainingProgress:
     _fill_tensors(folder / "ema.safetensors", training.ema)
     _restore_optimizer(folder / "optimiser.safetensors", training)
     try:
-        return TrainingProgress(**json.loads((folder / "progress.json").read_text()))
-    except (OSError, TypeError, json.JSONDecodeError) as error:
+        return decode_json(TrainingProgress, (folder / "progress.json").read_text(), "progress")
+    except (OSError, ValueError) as error:
         raise UserError(f"{folder / 'progress.json'} is damaged: {_first_line(error)}") from error
 
 

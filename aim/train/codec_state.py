@@ -24,6 +24,7 @@ from aim.model.image_codec import Codec
 from aim.policy.precision import ComputePrecision
 from aim.train import schedule
 from aim.train.checkpoint import ADAM_MOMENTS
+from aim.util.decode import decode_json
 from sim.types import UserError
 
 STATE_FILE = "training.safetensors"
@@ -61,7 +62,7 @@ def read_codec_progress(path: Path) -> CodecProgress | None:
         return None
     try:
         with safe_open(path, "pt") as file:
-            return CodecProgress(**json.loads((file.metadata() or {})["progress"]))
+            return decode_json(CodecProgress, (file.metadata() or {})["progress"], "progress")
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise _describe_damage(path, error) from error
 

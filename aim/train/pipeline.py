@@ -42,6 +42,7 @@ from aim.train.initial import InitialPolicy
 from aim.train.log import Log, open_log
 from aim.train.stage1 import Outcome
 from aim.util import console
+from aim.util.decode import decode_json
 from aim.util.folder_lock import is_empty
 from aim.util.interrupts import defer_signals
 from sim.types import UserError
@@ -302,8 +303,8 @@ def _judge_codec(run: Run, source: Source, codec: PictureCodec, folder: Path, lo
 def _read_quality(report: Path) -> CodecQuality:
     """Codec quality from its report; `UserError` if that is damaged."""
     try:
-        return CodecQuality(**json.loads(report.read_text()))
-    except (OSError, TypeError, ValueError) as error:
+        return decode_json(CodecQuality, report.read_text(), "quality")
+    except (OSError, ValueError) as error:
         raise UserError(f"{report} is damaged; remove {report.parent}, and the codec is made anew") from error
 
 
