@@ -9,10 +9,11 @@ and all of them count. Zeros are cheap to make and dear to keep, so `embed_sente
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -68,7 +69,22 @@ def unload_encoders() -> None:
 
 @functools.cache
 def _load_encoder(weights: str) -> tuple[Any, Any]:
-    return _load_umt5(weights) if weights else _load_minilm()
+    with _hide_progress_bars():
+        return _load_umt5(weights) if weights else _load_minilm()
+
+
+@contextlib.contextmanager
+def _hide_progress_bars() -> Iterator[None]:
+    """Keep the progress bars of `transformers`, which it draws while it loads weights, off standard error."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _load_minilm() -> tuple[Any, Any]:
