@@ -21,6 +21,7 @@ def evaluate_policy(
     batch: int = 16,
     films: int | None = None,
     film_height: int = 240,
+    mp4: bool = False,
     size: str = "",
     workers: int | None = None,
     threads: int | None = None,
@@ -43,6 +44,7 @@ def evaluate_policy(
         films: episodes of each task that are filmed, the first ones; 2, but none of the expert's and of random actions
             on a suite, if left out
         film_height: pixels
+        mp4: write every film as MP4, too, also those that are there already
         size: height and width of the pictures that the policy is shown, as in 128x128; those of the demonstrations
             that it learned from if left out
         workers: processes; 1 for a learned policy, 2 where the machine has them for others, if left out
@@ -56,6 +58,7 @@ def evaluate_policy(
     from aim.util import console
     from aim.util.folder_lock import lock_folder
     from aim.util.workers import count_cores
+    from aim.viz import videos
     from sim import robots
     from sim.envs.failure import format_failure_counts
     from sim.registry import resolve_name
@@ -84,6 +87,9 @@ def evaluate_policy(
         rows = closed_loop.evaluate(
             policy_spec, plan, out, lambda row: bar.step(detail=row.task), min(workers, max(num_missing, 1))
         )
+    if mp4:
+        for film in [out / row.film for row in rows if row.film]:
+            videos.copy_as_mp4(film)
     summary = results.summarize_results(rows)
     width = max(len(name) for name in names)
     for name, figures in summary["tasks"].items():

@@ -27,6 +27,7 @@ def imagine_futures(
     video_steps: int | None = None,
     action_steps: int | None = None,
     true_maps: bool = False,
+    mp4: bool = False,
     device: str = "auto",
 ) -> dict[str, object]:
     """Imagine the future of windows of a dataset from their true past and compare it with what came.
@@ -43,6 +44,7 @@ def imagine_futures(
         video_steps: denoising steps of pictures and maps; as in closed loop if left out
         action_steps: denoising steps of actions; as in closed loop if left out
         true_maps: give the future maps instead of imagining them: the rest of the actions' error is not theirs
+        mp4: write the film as MP4, too
         device: cpu, cuda, or auto
     """
     import json
@@ -99,6 +101,9 @@ def imagine_futures(
     if (video := prediction_figures.render_comparison(truth, prediction)) is not None:
         videos.write_webp(out / FUTURES_FILE, video, hz=prediction_figures.COMPARISON_VIDEO_HZ)
         figures["film"] = str(out / FUTURES_FILE)
+        if mp4:
+            path = (out / FUTURES_FILE).with_suffix(".mp4")
+            videos.write_mp4(path, video, hz=prediction_figures.COMPARISON_VIDEO_HZ)
     if (sheet := prediction_figures.render_worst_maps(truth, prediction)) is not None:
         pictures.write_png(out / MISSES_FILE, sheet)
         figures["sheet"] = str(out / MISSES_FILE)
