@@ -70,6 +70,7 @@ def train_model(
     from aim.data.source import open_sources
     from aim.model import intent
     from aim.train import distributed, pipeline, provenance
+    from aim.train.codec import describe_quality
     from aim.train.hooks import TrainingOptions
     from aim.util import machine
     from aim.util.folder_lock import lock_folder
@@ -96,10 +97,9 @@ def train_model(
                 run, source, out, resume, membership, options=options, codec_run=codec, init_run=init
             )
     outcome, quality = trained.outcome, trained.quality
-    peaks = f"peaks off by {quality.peak_error_px:.2f} pixels, {100 * quality.peaks_lost:.0f} % lost"
-    pictures = f"{quality.psnr_rgb:.1f} dB pictures ({quality.psnr_things:.1f} dB arms and objects)"
-    print(f"codec: {pictures}, {quality.psnr_map:.1f} dB maps, {peaks}")
-    print(f"{outcome.checkpoint}: step {outcome.steps}, {outcome.samples_per_second:.1f} samples/s")
+    print(f"codec: {describe_quality(quality)}")
+    pace = f", {outcome.samples_per_second:.1f} samples/s" if outcome.samples_per_second else ""
+    print(f"{outcome.checkpoint}: step {outcome.steps}{pace}")
     return {
         "steps": outcome.steps,
         "loss": {name: outcome.loss[name] for name in ("rgb", "map", "action")} if outcome.loss else {},
