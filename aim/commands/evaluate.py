@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from aim.util.command_line import format_command
 from sim import DEFAULT_ROBOT
 
 
@@ -51,6 +52,8 @@ def evaluate_policy(
         threads: for physics, in each process; 2 with one worker, else 1, if left out
         device: cpu, cuda, or auto
     """
+    command = format_command("eval", evaluate_policy, locals())
+
     from aim.commands import parse
     from aim.evaluate import closed_loop, results
     from aim.evaluate.plan import VARIATION_OF_EVALUATION, EvaluationPlan
@@ -85,7 +88,7 @@ def evaluate_policy(
         num_missing = closed_loop.count_missing(policy_spec, plan, out)
         bar.step(len(names) * episodes - num_missing)
         rows = closed_loop.evaluate(
-            policy_spec, plan, out, lambda row: bar.step(detail=row.task), min(workers, max(num_missing, 1))
+            policy_spec, plan, out, lambda row: bar.step(detail=row.task), min(workers, max(num_missing, 1)), command
         )
     if mp4:
         for film in [out / row.film for row in rows if row.film]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from aim.util.command_line import format_command
+
 if TYPE_CHECKING:
     from aim.data.source import Source
     from aim.train.periodic_evaluation import EvalConfig
@@ -60,6 +62,8 @@ def train_model(
         wandb: project of Weights & Biases that is told too; TensorBoard's files are always in OUT/tensorboard
         overrides: flags that set fields of the run, as in ("--train.lr", "1e-3"): see `aim.commands.run_flags`
     """
+    command = format_command("train", train_model, locals())
+
     import contextlib
     import os
     from dataclasses import replace
@@ -92,7 +96,7 @@ def train_model(
         match = _make_eval_config(source, eval_task, eval_every, eval_episodes) if eval_task else None
         compiled = compile == "on" or (compile == "auto" and torch_device.type == "cuda")
         with distributed.join_process_group(torch_device) as membership:
-            options = TrainingOptions(film_every, match, compiled, wandb)
+            options = TrainingOptions(film_every, match, compiled, wandb, command)
             trained = pipeline.train_policy(
                 run, source, out, resume, membership, options=options, codec_run=codec, init_run=init
             )

@@ -303,8 +303,11 @@ def test_imagine_writes_figures_a_film_and_a_sheet(tmp_path: Path, capsys: pytes
         flags = ["--out", str(tmp_path / place), "--video-steps", "2", "--json", *(["--mp4"] if place == "b" else [])]
         assert cli.main([*words, *flags]) == console.EXIT_DONE
         results.append(last_line(capsys)[0])
-    first, again = ({k: v for k, v in r.items() if k not in ("film", "sheet")} for r in results)
+    first, again = ({k: v for k, v in r.items() if k not in ("film", "sheet", "command")} for r in results)
     assert first == again
+    assert results[1]["command"] == (
+        "aim imagine --policy .../run --data .../toy --out .../b --windows 6 --video-steps 2 --mp4"
+    )
     figures = {"psnr", "psnr_copy", "psnr_codec", "psnr_changed", "psnr_copy_changed", "windows"}
     assert figures | {"peak_within_8px", "peak_ci95", "peak_median_px"} <= set(first) and first["windows"] == 6
     kept = json.loads((tmp_path / "a" / "result.json").read_text())
