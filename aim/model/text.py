@@ -75,7 +75,7 @@ def _load_encoder(weights: str) -> tuple[Any, Any]:
 
 @contextlib.contextmanager
 def _hide_progress_bars() -> Iterator[None]:
-    """Keep the progress bars of `transformers`, which it draws while it loads weights, off standard error."""
+    """Keep the progress bars of transformers, which it draws while it loads weights, off standard error."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
