@@ -6,8 +6,6 @@ from pathlib import Path
 
 from aim.util.command_line import format_command
 
-FIGURES_FILE, FUTURES_FILE, MISSES_FILE = "result.json", "futures.webp", "misses.png"
-
 
 def imagine_futures(
     *,
@@ -49,7 +47,8 @@ def imagine_futures(
 
     from aim.commands import parse
     from aim.data.source import open_source
-    from aim.evaluate import open_loop, prediction_figures, prediction_summary
+    from aim.evaluate import open_loop, prediction_figures
+    from aim.evaluate.prediction_summary import FIGURES_FILE, FUTURES_FILE, MISSES_FILE, summarize_figures
     from aim.policy import checkpoint, load_policy
     from aim.policy.learned import ACTION_STEPS, VIDEO_STEPS
     from aim.train import provenance
@@ -113,6 +112,6 @@ def imagine_futures(
         pictures.write_png(out / MISSES_FILE, sheet)
         figures["sheet"] = str(out / MISSES_FILE)
     (out / FIGURES_FILE).write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n")
-    for name, words in prediction_summary.summarize_figures(figures).items():
+    for name, words in summarize_figures(figures).items():
         print(f"{name}: {words}")
     return figures

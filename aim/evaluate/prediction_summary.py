@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+FIGURES_FILE, FUTURES_FILE, MISSES_FILE = "result.json", "futures.webp", "misses.png"
 ACTION_ERROR_WORDS = {  # figure -> what it is of, and its unit
     "joint_error_rad": ("joints", "rad"),
     "joint_chunk_error_rad": ("joints' moves over a chunk", "rad"),

@@ -291,21 +291,12 @@ def list_warnings(quality: CodecQuality) -> list[str]:
     if quality.psnr_things is not None and quality.psnr_things < MIN_GOOD_PSNR_DB:
         lines.append(f"arms and objects come back at {quality.psnr_things:.1f} dB, under {MIN_GOOD_PSNR_DB:g}")
     if (quality.peak_error_px or 0.0) > MAX_GOOD_PEAK_ERROR_PX or (quality.peaks_lost or 0.0) > MAX_GOOD_LOST_SHARE:
-        lines.append(f"map {describe_peaks(quality.peak_error_px, quality.peaks_lost)}")
+        lines.append(f"map {peaks.describe_peaks(quality.peak_error_px, quality.peaks_lost)}")
     return lines
-
-
-def describe_peaks(error_px: float | None, lost_share: float | None) -> str:
-    """What becomes of the peaks of maps, in words, without a figure over nothing."""
-    if lost_share is None:
-        return "peaks: none to judge by"
-    if error_px is None:
-        return "peaks are all lost"
-    return f"peaks off by {error_px:.2f} pixels, {100 * lost_share:.0f} % lost"
 
 
 def describe_quality(quality: CodecQuality) -> str:
     """Quality of a codec in one line."""
     things = "" if quality.psnr_things is None else f" ({quality.psnr_things:.1f} dB arms and objects)"
-    told = describe_peaks(quality.peak_error_px, quality.peaks_lost)
+    told = peaks.describe_peaks(quality.peak_error_px, quality.peaks_lost)
     return f"{quality.psnr_rgb:.1f} dB pictures{things}, {quality.psnr_map:.1f} dB maps, {told}"
