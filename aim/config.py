@@ -111,6 +111,11 @@ class ModelConfig:
         return len(self.token_grid)
 
     @property
+    def full_variant(self) -> str:
+        """Name of the variant, "+geometry" behind it where tokens carry the positions of their patches."""
+        return self.variant + ("+geometry" if self.geometry else "")
+
+    @property
     def fovea_tokens(self) -> int:
         """Tokens of the crop around the map's peak."""
         return (self.fovea // self.fovea_patch) ** 2

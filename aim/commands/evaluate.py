@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from aim.util.command_line import format_command
 from sim import DEFAULT_ROBOT
 
 
@@ -21,6 +22,7 @@ def evaluate_policy(
     batch: int = 16,
     films: int | None = None,
     film_height: int = 240,
+    mp4: bool = False,
     size: str = "",
     workers: int | None = None,
     threads: int | None = None,
@@ -43,12 +45,15 @@ def evaluate_policy(
         films: episodes of each task that are filmed, the first ones; 2, but none of the expert's and of random actions
             on a suite, if left out
         film_height: pixels
+        mp4: write every film as MP4, too, also those that are there already
         size: height and width of the pictures that the policy is shown, as in 128x128; those of the demonstrations
             that it learned from if left out
         workers: processes; 1 for a learned policy, 2 where the machine has them for others, if left out
         threads: for physics, in each process; 2 with one worker, else 1, if left out
         device: cpu, cuda, or auto
     """
+    command = format_command("eval", evaluate_policy, locals())
+
     from aim.commands import parse
     from aim.evaluate import closed_loop, results
     from aim.evaluate.plan import VARIATION_OF_EVALUATION, EvaluationPlan
@@ -57,6 +62,7 @@ def evaluate_policy(
     from aim.util.folder_lock import lock_folder
     from aim.util.full_disk import explain_full_disk
     from aim.util.workers import count_cores
+    from aim.viz import videos
     from sim import robots
     from sim.envs.failure import format_failure_counts
     from sim.registry import resolve_name
@@ -89,8 +95,11 @@ def evaluate_policy(
         num_missing = closed_loop.count_missing(policy_spec, plan, out)
         bar.step(len(names) * episodes - num_missing)
         rows = closed_loop.evaluate(
-            policy_spec, plan, out, lambda row: bar.step(detail=row.task), min(workers, max(num_missing, 1))
+            policy_spec, plan, out, lambda row: bar.step(detail=row.task), min(workers, max(num_missing, 1)), command
         )
+    if mp4:
+        for film in [out / row.film for row in rows if row.film]:
+            videos.copy_as_mp4(film)
     summary = results.summarize_results(rows)
     width = max(len(name) for name in names)
     for name, figures in summary["tasks"].items():

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-FIGURES_FILE, FUTURES_FILE, MISSES_FILE = "result.json", "futures.webp", "misses.png"
-ACTION_ERROR_WORDS = {  # figure -> what it is of, and its unit
-    "joint_error_rad": ("joints", "rad"),
-    "joint_chunk_error_rad": ("joints' moves over a chunk", "rad"),
-    "ee_error_m_or_rad": ("poses", "m or rad"),
-    "ee_chunk_error_m_or_rad": ("hands' moves over a chunk", "m or rad"),
-    "gripper_error_stroke": ("grippers", "of the stroke"),
-}
+from aim.util.command_line import format_command
 
 
 def imagine_futures(
@@ -27,6 +20,7 @@ def imagine_futures(
     video_steps: int | None = None,
     action_steps: int | None = None,
     true_maps: bool = False,
+    mp4: bool = False,
     device: str = "auto",
 ) -> dict[str, object]:
     """Imagine the future of windows of a dataset from their true past and compare it with what came.
@@ -43,13 +37,18 @@ def imagine_futures(
         video_steps: denoising steps of pictures and maps; as in closed loop if left out
         action_steps: denoising steps of actions; as in closed loop if left out
         true_maps: give the future maps instead of imagining them: the rest of the actions' error is not theirs
+        mp4: write the film as MP4, too
         device: cpu, cuda, or auto
     """
+    command = format_command("imagine", imagine_futures, locals())
+
+    import dataclasses
     import json
 
     from aim.commands import parse
     from aim.data.source import open_source
     from aim.evaluate import open_loop, prediction_figures
+    from aim.evaluate.prediction_summary import FIGURES_FILE, FUTURES_FILE, MISSES_FILE, summarize_figures
     from aim.policy import checkpoint, load_policy
     from aim.policy.learned import ACTION_STEPS, VIDEO_STEPS
     from aim.train import provenance
@@ -78,10 +77,14 @@ def imagine_futures(
     if num_shared:
         console.print_note(f"note: the policy learned from {num_shared} of these {len(source.episodes)} episodes")
     truth, prediction = open_loop.predict_windows(learned, source, windows, seed, true_maps)
+    if true_maps:  # maps that were given are no prediction
+        prediction = dataclasses.replace(prediction, map=None)
     figures = {
+        "command": command,
         "policy": str(policy),
         "data": str(data),
         "checkpoint": folder.name,
+        "variant": learned.run.model.full_variant,
         "digest": checkpoint.compute_digest(folder),
         "precision": learned.precision,
         "episodes": len(source.episodes),
@@ -94,41 +97,21 @@ def imagine_futures(
         **open_loop.compute_metrics(truth, prediction, source.info.action.kinds, learned.transform.action.moves),
         "film": None,
         "sheet": None,
+        "panels": [],
     }
     out.mkdir(parents=True, exist_ok=True)
-    if (video := prediction_figures.render_comparison(truth, prediction)) is not None:
+    if panels := prediction_figures.collect_panels(truth, prediction):
+        video = videos.tile_panels(panels, prediction_figures.FIGURE_HEIGHT_PX)
+        figures["panels"] = [panel.caption for panel in panels]
         videos.write_webp(out / FUTURES_FILE, video, hz=prediction_figures.COMPARISON_VIDEO_HZ)
         figures["film"] = str(out / FUTURES_FILE)
+        if mp4:
+            path = (out / FUTURES_FILE).with_suffix(".mp4")
+            videos.write_mp4(path, video, hz=prediction_figures.COMPARISON_VIDEO_HZ)
     if (sheet := prediction_figures.render_worst_maps(truth, prediction)) is not None:
         pictures.write_png(out / MISSES_FILE, sheet)
         figures["sheet"] = str(out / MISSES_FILE)
     (out / FIGURES_FILE).write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n")
-    for line in format_figures(figures):
-        print(line)
+    for name, words in summarize_figures(figures).items():
+        print(f"{name}: {words}")
     return figures
-
-
-def format_figures(figures: dict) -> list[str]:
-    """Figures as lines of text."""
-
-    def format_db(name: str) -> str:
-        return "none" if figures[name] is None else f"{figures[name]:.1f} dB"
-
-    near = figures["peak_within_8px"]
-    peaks = "maps: none" if near is None else (
-        f"maps: {100 * near:.1f} % of {figures['peaks']} peaks within 8 pixels "
-        f"(95 % interval {100 * figures['peak_ci95'][0]:.1f} to {100 * figures['peak_ci95'][1]:.1f}); "
-        f"{100 * figures['places_found']:.1f} % of the places found"
-    )  # fmt: skip
-    errors = []
-    for name, (what, unit) in ACTION_ERROR_WORDS.items():
-        if figures[name] is not None:
-            still = "" if (value := figures[f"{name}_still"]) is None else f", standing still {value:.4f}"
-            errors.append(f"{what} off by {figures[name]:.4f} {unit}{still}")
-    return [
-        f"pictures: {format_db('psnr')}; the present repeated {format_db('psnr_copy')}; "
-        f"the codec alone {format_db('psnr_codec')}",
-        f"where they changed: {format_db('psnr_changed')}; the present repeated {format_db('psnr_copy_changed')}",
-        peaks,
-        "; ".join(errors) or "actions: nothing moves",
-    ]

@@ -18,6 +18,7 @@ def write_report(folder: Annotated[Path, tyro.conf.Positional], *, out: Path | N
     from aim.commands import parse
     from aim.report.gather import gather_findings
     from aim.report.page import render_page
+    from aim.util import console
     from sim.types import UserError
 
     path = out or folder / "report.html"
@@ -29,11 +30,15 @@ def write_report(folder: Annotated[Path, tyro.conf.Positional], *, out: Path | N
     part = path.with_name(path.name + ".part")
     part.write_text(render_page(findings), encoding="utf-8")
     part.replace(path)
+    for line in findings.problems:
+        console.print_note(f"note: could not be read: {line}")
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     return {
         "report": str(path),
         "evaluations": len(findings.evaluations),
         "trainings": len(findings.trainings),
+        "imagined": len(findings.imagined),
         "datasets": len(findings.data),
+        "unreadable": list(findings.problems),
         "bytes": path.stat().st_size,
     }

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from aim.util.command_line import format_command
+
 if TYPE_CHECKING:
     from aim.data.source import Source
     from aim.train.periodic_evaluation import EvalConfig
@@ -60,6 +62,8 @@ def train_model(
         wandb: project of Weights & Biases that is told too; TensorBoard's files are always in OUT/tensorboard
         overrides: flags that set fields of the run, as in ("--train.lr", "1e-3"): see `aim.commands.run_flags`
     """
+    command = format_command("train", train_model, locals())
+
     import contextlib
     import os
     from dataclasses import replace
@@ -70,6 +74,7 @@ def train_model(
     from aim.data.source import open_sources
     from aim.model import intent
     from aim.train import distributed, pipeline, provenance
+    from aim.train.codec import describe_quality
     from aim.train.hooks import TrainingOptions
     from aim.util import machine
     from aim.util.folder_lock import lock_folder
@@ -93,15 +98,14 @@ def train_model(
         match = _make_eval_config(source, eval_task, eval_every, eval_episodes) if eval_task else None
         compiled = compile == "on" or (compile == "auto" and torch_device.type == "cuda")
         with distributed.join_process_group(torch_device) as membership:
-            options = TrainingOptions(film_every, match, compiled, wandb)
+            options = TrainingOptions(film_every, match, compiled, wandb, command)
             trained = pipeline.train_policy(
                 run, source, out, resume, membership, options=options, codec_run=codec, init_run=init
             )
     outcome, quality = trained.outcome, trained.quality
-    peaks = f"peaks off by {quality.peak_error_px:.2f} pixels, {100 * quality.peaks_lost:.0f} % lost"
-    pictures = f"{quality.psnr_rgb:.1f} dB pictures ({quality.psnr_things:.1f} dB arms and objects)"
-    print(f"codec: {pictures}, {quality.psnr_map:.1f} dB maps, {peaks}")
-    print(f"{outcome.checkpoint}: step {outcome.steps}, {outcome.samples_per_second:.1f} samples/s")
+    print(f"codec: {describe_quality(quality)}")
+    pace = f", {outcome.samples_per_second:.1f} samples/s" if outcome.samples_per_second else ""
+    print(f"{outcome.checkpoint}: step {outcome.steps}{pace}")
     return {
         "steps": outcome.steps,
         "loss": {name: outcome.loss[name] for name in ("rgb", "map", "action")} if outcome.loss else {},

@@ -40,3 +40,12 @@ def distance_to_nearest(points: NDArray[np.float64], targets: NDArray[np.float64
     if not len(targets):
         return np.full(len(points), np.inf)
     return np.linalg.norm(points[:, None] - targets, axis=-1).min(1)
+
+
+def describe_peaks(error_px: float | None, lost_share: float | None) -> str:
+    """What becomes of the peaks of maps, in words, without a figure over nothing."""
+    if lost_share is None:
+        return "peaks: none to judge by"
+    if error_px is None:
+        return "peaks are all lost"
+    return f"peaks off by {error_px:.2f} pixels, {100 * lost_share:.0f} % lost"

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from aim.evaluate import results
 from aim.evaluate.plan import EvaluationPlan, SeedBatch
 from aim.evaluate.policy_spec import PolicySpec
-from aim.evaluate.results import EpisodeResult
+from aim.evaluate.results import EpisodeResult, ResultsOrigin
 from aim.evaluate.rollout_video import RolloutFrames, render_rollout, select_predicted_frame
 from aim.util.workers import JobDone, JobFailed, JobRefused, ReportMessage, WorkerPool
 from aim.viz import videos
@@ -44,10 +44,12 @@ POLL_TIMEOUT_S = 0.2
 
 
 def evaluate(
-    policy_spec: PolicySpec, plan: EvaluationPlan, out: Path, watch: Watch = lambda result: None, workers: int = 1
-) -> tuple[EpisodeResult, ...]:
+    policy_spec: PolicySpec, plan: EvaluationPlan, out: Path, watch: Watch = lambda result: None, workers: int = 1,
+    command: str = "",
+) -> tuple[EpisodeResult, ...]:  # fmt: skip
     """Return the results of every (task, seed) of the plan, running those that `out` lacks, saved batch by batch.
 
+    With them is saved the `command` line that asked for them.
     `UserError` where `out` holds another's results; `KeyboardInterrupt` with a text that says what was kept. More than
     one of `workers` are processes; they change the speed, not the results.
     """
@@ -59,12 +61,15 @@ def evaluate(
         for batch in plan.split_batches({seed for name, seed in known if name == task})
     ]
     run_job = functools.partial(run_batch, policy_spec, plan, out)
-    provenances = results.add_provenance(out, collect_provenance(rendered=bool(policy_spec.cameras))) if missing else ()
+    origin = ResultsOrigin()
+    if missing:
+        provenances = results.add_provenance(out, collect_provenance(rendered=bool(policy_spec.cameras)))
+        origin = ResultsOrigin(provenances, results.add_command(out, command), policy_spec.variant)
     try:
         with contextlib.closing(run_jobs(run_job, missing, workers)) as finished:
             for rows in finished:
                 known |= {(row.task, row.seed): row for row in rows}
-                results.save_results(out, identity, known.values(), provenances)
+                results.save_results(out, identity, known.values(), origin)
                 for row in rows:
                     watch(row)
     except KeyboardInterrupt as stop:
@@ -139,6 +144,7 @@ def run_batch(policy_spec: PolicySpec, plan: EvaluationPlan, out: Path, job: Job
             EpisodeResult(
                 task, seed, bool(env.success[i]), int(env.steps[i]), words[i], paths[i],
                 failure=failures[i], progress=round(float(progress[i]), 4),
+                film_predictions=rollouts[i].predictions if paths[i] else (),
             )
             for i, seed in enumerate(batch.seeds)
         ]  # fmt: skip
@@ -193,11 +199,12 @@ def _append_pictures(rollouts: list[RolloutFrames], pictures: NDArray[np.uint8],
 
 
 def _append_predictions(
-    rollouts: list[RolloutFrames], predicted: tuple[NDArray, NDArray] | None, active: NDArray[np.bool_]
+    rollouts: list[RolloutFrames], predicted: tuple[NDArray | None, NDArray | None], active: NDArray[np.bool_]
 ) -> None:
-    """Append the predicted picture and map, if there are any, to the rollouts of the worlds that were active."""
-    if predicted is None:
-        return
+    """Append the predicted picture and map, as far as there are any, to the rollouts of the active worlds."""
+    pictures, maps = predicted
     for i in np.flatnonzero(active):
-        rollouts[i].future.append(predicted[0][i])
-        rollouts[i].maps.append(predicted[1][i])
+        if pictures is not None:
+            rollouts[i].future.append(pictures[i])
+        if maps is not None:
+            rollouts[i].maps.append(maps[i])

@@ -42,6 +42,7 @@ class PolicySpec:
     depth: bool = False  # whether it is shown depth beside them
     steps_per_prediction: int = STEPS_PER_IMAGE  # control steps from one predicted picture to the next
     settings: Mapping[str, object] = field(default_factory=dict)  # what else decides how it acts
+    variant: str = ""  # of its model, "+geometry" where tokens carry positions
 
     def make_identity(self, plan: EvaluationPlan) -> ResultsIdentity:
         """Identity under which the results of a plan are stored."""
@@ -123,6 +124,7 @@ def _parse_checkpoint(path: Path, requested_size: tuple[int, int] | None, device
         size=size,
         depth=policy.run.model.geometry,
         steps_per_prediction=policy.run.model.actions_per_frame,
+        variant=policy.run.model.full_variant,
         settings={
             "size": list(size),
             "execute": policy.execution_horizon,

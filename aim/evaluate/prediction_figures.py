@@ -21,8 +21,8 @@ FIGURE_HEIGHT_PX = 192  # pixels of a panel
 NUM_WORST_MAPS = 8  # misses on a sheet
 
 
-def render_comparison(truth: GroundTruth, prediction: Prediction) -> Frames | None:
-    """Video of true and predicted futures of the first view; None if the model predicts neither pictures nor maps."""
+def collect_panels(truth: GroundTruth, prediction: Prediction) -> list[Panel]:
+    """Panels of true and predicted futures of the first view; none if the model predicts neither pictures nor maps."""
     head = next(iter(truth.rgb))
     count, frames = truth.rgb[head].shape[:2]
     rows = torch.linspace(0, count - 1, min(MAX_VIDEO_WINDOWS, count)).round().long()
@@ -31,7 +31,7 @@ def render_comparison(truth: GroundTruth, prediction: Prediction) -> Frames | No
         return views[head][rows].flatten(0, 1).numpy()
 
     if prediction.rgb is None and prediction.map is None:
-        return None
+        return []
     true_frames = select_rows(truth.rgb)
     panels = [
         Panel("present", truth.now[head][rows].repeat_interleave(frames, 0).numpy()),
@@ -43,7 +43,7 @@ def render_comparison(truth: GroundTruth, prediction: Prediction) -> Frames | No
         panels.append(Panel("true map", videos.overlay_maps(true_frames, select_rows(truth.map)), legend=True))
     if prediction.map is not None:
         panels.append(Panel("imagined map", videos.overlay_maps(true_frames, select_rows(prediction.map))))
-    return videos.tile_panels(panels, FIGURE_HEIGHT_PX)
+    return panels
 
 
 def render_worst_maps(truth: GroundTruth, prediction: Prediction) -> NDArray[np.uint8] | None:

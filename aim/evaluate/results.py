@@ -1,9 +1,9 @@
 """Evaluation results on disk: every episode, and success rates with confidence intervals.
 
 `results.json` names whose results they are (policy, its digest, robot, variation, settings). A folder holds those of
-one such identity: the same evaluation again adds only what is missing, and another one is refused. It also says what
-they were made with, once for every machine and commit that took part; a policy that sees images sees those of one
-renderer.
+one such identity: the same evaluation again adds only what is missing, and another one is refused. It also says how
+they were made: with what, once for every machine and commit that took part, and by which commands; a policy that sees
+images sees those of one renderer.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from sim.envs.failure import count_reasons
 from sim.types import AttemptFailure, Provenance, UserError
 
 RESULTS_FILE = "results.json"
-RESULTS_VERSION = 3
-READABLE_RESULT_VERSIONS = (1, 2, 3)  # version 1 knew clean scenes only, version 2 neither failures nor progress
+RESULTS_VERSION = 4
+# 1 knew clean scenes only, 2 neither failures nor progress, 3 neither commands nor what films show
+READABLE_RESULT_VERSIONS = (1, 2, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,21 @@ class ResultsIdentity:
 
 
 @dataclass(frozen=True)
+class ResultsOrigin:
+    """How results were made: with what, by which command lines, and by which variant of a model ("": by none)."""
+
+    provenances: tuple[Provenance, ...] = ()
+    commands: tuple[str, ...] = ()
+    variant: str = ""
+
+
+@dataclass(frozen=True)
 class EpisodeResult:
     """One finished episode; `steps` counts control steps, `film` is a path inside the folder or "".
 
     `failure` says why it did not succeed, None where it did and in older versions; `progress` (0 to 1) how far along
-    the task's plan it came, None in older versions.
+    the task's plan it came, None in older versions. `film_predictions` says what its film shows of what the policy
+    predicted ("pictures", "maps"); None in older versions.
     """
 
     task: str
@@ -51,6 +62,7 @@ class EpisodeResult:
     film: str = ""
     failure: AttemptFailure | None = None
     progress: float | None = None
+    film_predictions: tuple[str, ...] | None = ()
 
 
 def load_results(folder: Path, identity: ResultsIdentity) -> tuple[EpisodeResult, ...]:
@@ -76,14 +88,22 @@ def count_episodes(folder: Path) -> int:
 
 def parse_result(row: Mapping[str, Any]) -> EpisodeResult:
     """Result of one row of `results.json`, of any readable version."""
-    raw = row.get("failure")
-    return EpisodeResult(**{**row, "failure": None if raw is None else AttemptFailure.parse(raw)})
+    raw, shown = row.get("failure"), row.get("film_predictions")
+    failure = None if raw is None else AttemptFailure.parse(raw)
+    return EpisodeResult(**{**row, "failure": failure, "film_predictions": None if shown is None else tuple(shown)})
 
 
 def read_provenances(folder: Path) -> tuple[Provenance, ...]:
     """Provenances of the results in `folder` in order of their first use; none if it is new."""
     path = folder / RESULTS_FILE
     return tuple(Provenance(**made) for made in read_record(path).get("provenance", ())) if path.exists() else ()
+
+
+def add_command(folder: Path, command: str) -> tuple[str, ...]:
+    """Command lines that made the results in `folder`, after adding one ("": none)."""
+    path = folder / RESULTS_FILE
+    stored = read_record(path)["commands"] if path.exists() else ()
+    return tuple(dict.fromkeys(filter(None, (*stored, command))))
 
 
 def add_provenance(folder: Path, new: Provenance) -> tuple[Provenance, ...]:
@@ -106,19 +126,21 @@ def read_record(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} is not JSON: {error}") from error
     if not isinstance(record, dict) or record.get("version") not in READABLE_RESULT_VERSIONS:
         raise UserError(f"{path} is no evaluation of version {' or '.join(map(str, READABLE_RESULT_VERSIONS))}")
-    return {"variation": "clean", **record}
+    return {"variation": "clean", "commands": [], "variant": "", **record}
 
 
 def save_results(
-    folder: Path, identity: ResultsIdentity, results: Iterable[EpisodeResult], provenances: Iterable[Provenance] = ()
+    folder: Path, identity: ResultsIdentity, results: Iterable[EpisodeResult], origin: ResultsOrigin | None = None
 ) -> None:
     """Write `folder/results.json` atomically, episodes in order of task and seed."""
-    rows = sorted(results, key=lambda row: (row.task, row.seed))
+    rows, origin = sorted(results, key=lambda row: (row.task, row.seed)), origin or ResultsOrigin()
     record = {
         "version": RESULTS_VERSION,
         **dataclasses.asdict(identity),
         **summarize_results(rows),
-        "provenance": [dataclasses.asdict(made) for made in provenances],
+        "provenance": [dataclasses.asdict(made) for made in origin.provenances],
+        "commands": list(origin.commands),
+        "variant": origin.variant,
         "episodes": [dataclasses.asdict(row) for row in rows],
     }
     folder.mkdir(parents=True, exist_ok=True)

@@ -19,26 +19,36 @@ NUM_VERDICT_FRAMES = 2  # times the last picture is shown, outlined in the colou
 
 @dataclass
 class RolloutFrames:
-    """Frames of one world, one every picture period; `future` and `maps` begin with the second."""
+    """Frames of one world, one every picture period.
+
+    `future` and `maps` begin with the second; they are empty where the policy predicts none.
+    """
 
     real: list[Picture] = field(default_factory=list)
     future: list[Picture] = field(default_factory=list)
     maps: list[Picture] = field(default_factory=list)
     steps_per_prediction: int = 0  # control steps from one predicted picture to the next
 
+    @property
+    def predictions(self) -> tuple[str, ...]:
+        """What there is of the policy's predictions: "pictures", "maps"."""
+        return tuple(name for name, frames in (("pictures", self.future), ("maps", self.maps)) if frames)
+
 
 def select_predicted_frame(
     extras: Mapping[str, NDArray], camera: str, step: int, steps_per_prediction: int
-) -> tuple[NDArray, NDArray] | None:
+) -> tuple[NDArray | None, NDArray | None]:
     """Picture and map (n h w 3) that a chunk predicted for control step `step`, or for the first one after it.
 
-    Predicted frame i is due at (i + 1)·`steps_per_prediction` control steps. None where the policy predicts nothing.
+    Predicted frame i is due at (i + 1)·`steps_per_prediction` control steps. None for what the policy does not predict.
     """
-    images, maps = f"images/{camera}", f"maps/{camera}"
-    if images not in extras or maps not in extras:
-        return None
-    frame = min(-(-step // steps_per_prediction) - 1, extras[images].shape[1] - 1)
-    return extras[images][:, frame], extras[maps][:, frame]
+    due = -(-step // steps_per_prediction) - 1
+
+    def select_due(name: str) -> NDArray | None:
+        frames = extras.get(f"{name}/{camera}")
+        return None if frames is None else frames[:, min(due, frames.shape[1] - 1)]
+
+    return select_due("images"), select_due("maps")
 
 
 def render_rollout(rollout: RolloutFrames, failure: AttemptFailure | None, height: int) -> Frames:
@@ -47,21 +57,19 @@ def render_rollout(rollout: RolloutFrames, failure: AttemptFailure | None, heigh
     The last picture of an attempt that failed has the reason under it.
     """
     real = np.stack(rollout.real)
-    if not rollout.future:
+    if not rollout.predictions:
         return videos.add_footer(
             _append_verdict(resize_frames(real, height), failure is None), _format_failure(failure), NUM_VERDICT_FRAMES
         )
-    counts = (len(real), len(rollout.future), len(rollout.maps))
-    assert counts[1] == counts[2] == len(real) - 1, counts
-    real, future = resize_frames(real[1:], height), resize_frames(np.stack(rollout.future), height)
-    panels = [
-        Panel("what happened", _append_verdict(real, failure is None)),
-        Panel(
-            f"predicted picture, up to {rollout.steps_per_prediction / CONTROL_HZ:.2f} s ahead",
-            _hold_last_frame(future),
-        ),
-        Panel("predicted map", _hold_last_frame(overlay_maps(real, np.stack(rollout.maps))), legend=True),
-    ]
+    assert all(len(frames) in (0, len(real) - 1) for frames in (rollout.future, rollout.maps)), rollout.predictions
+    real = resize_frames(real[1:], height)
+    panels = [Panel("what happened", _append_verdict(real, failure is None))]
+    if rollout.future:
+        caption = f"predicted picture, up to {rollout.steps_per_prediction / CONTROL_HZ:.2f} s ahead"
+        panels.append(Panel(caption, _hold_last_frame(resize_frames(np.stack(rollout.future), height))))
+    if rollout.maps:
+        overlaid = overlay_maps(real, np.stack(rollout.maps))
+        panels.append(Panel("predicted map", _hold_last_frame(overlaid), legend=True))
     return videos.add_footer(tile_panels(panels, height), _format_failure(failure), NUM_VERDICT_FRAMES)
 
 

@@ -87,15 +87,30 @@ def _load_tokenizer(weights: str) -> Any:  # noqa: ANN401 - transformers has a c
         return AutoTokenizer.from_pretrained(weights, subfolder="tokenizer")
 
 
+@contextlib.contextmanager
+def _hide_progress_bars() -> Iterator[None]:
+    """Keep the progress bars of transformers, which it draws while it loads weights, off standard error."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
 @functools.cache
 def _load_encoder(weights: str) -> Any:  # noqa: ANN401
     from transformers import AutoModel, UMT5EncoderModel
 
-    if not weights:
-        encoder = AutoModel.from_pretrained(_find_minilm(), local_files_only=True, dtype=torch.float32)
-    else:
-        with _name_missing_umt5(weights):
-            encoder = UMT5EncoderModel.from_pretrained(weights, subfolder="text_encoder", dtype=torch.bfloat16)
+    with _hide_progress_bars():
+        if not weights:
+            encoder = AutoModel.from_pretrained(_find_minilm(), local_files_only=True, dtype=torch.float32)
+        else:
+            with _name_missing_umt5(weights):
+                encoder = UMT5EncoderModel.from_pretrained(weights, subfolder="text_encoder", dtype=torch.bfloat16)
     return encoder.eval().requires_grad_(False)
 
 

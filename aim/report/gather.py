@@ -1,103 +1,77 @@
-"""Contents of a folder for a report: trainings (log.jsonl), evaluations (results.json), datasets (dataset.json)."""
+"""Contents of a folder for a report: trainings, evaluations, imagined futures and demonstrations.
+
+They are found by their files: log.jsonl, results.json, result.json, dataset.json, and meta/info.json of a LeRobot set.
+What cannot be read is one line of `Findings.problems`, and the rest is shown.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import platform
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from aim import config
-from aim.config import Run
+from aim.data.formats.lerobot_layout import INFO_FILE
+from aim.data.store import RECIPE_FILE
 from aim.evaluate import results
-from aim.viz import videos
+from aim.evaluate.prediction_summary import FIGURES_FILE, FUTURES_FILE, MISSES_FILE, summarize_figures
+from aim.policy.checkpoint import list_checkpoints
+from aim.report.demonstrations import read_dataset, read_recorded_set
+from aim.report.findings import (
+    DatasetReport,
+    EvaluationReport,
+    Findings,
+    ImaginationReport,
+    ReportFigure,
+    Row,
+    TrainingReport,
+)
+from aim.report.labels import make_distinct_labels
 from sim.types import CONTROL_HZ, UserError
 
 LOG_FILE, RUN_FILE, CODEC_QUALITY_FILE = "log.jsonl", "run.json", "codec/quality.json"
+COMMANDS_FILE, SAMPLES_PATTERN = "commands.txt", "imagined/step-*.webp"
 MAX_VIDEOS_PER_TASK = 3  # of an evaluation
-MAX_EPISODES_SHOWN = 3  # of a dataset
 REFERENCE_POLICIES = ("expert", "random")  # shown behind learned policies
 
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class ReportVideo:
-    """Animated WebP, its caption, the outcome of the episode, and whether it takes the full width of the page."""
-
-    data: bytes
-    caption: str
-    success: bool | None = None
-    wide: bool = False
-
-
-@dataclass(frozen=True)
-class TrainingReport:
-    """One training: folder name, configuration, log rows by stage, and reconstruction quality of the codec.
-
-    `run` is None and `quality` empty where the training has not come that far; `parameters` counts the model's.
-    """
-
-    name: str
-    run: Run | None
-    log: dict[str, list[Row]]
-    quality: Row
-    parameters: int
-
-
-@dataclass(frozen=True)
-class EvaluationReport:
-    """One evaluation: the record written by `aim.evaluate.results`, and its videos."""
-
-    record: Row
-    videos: tuple[ReportVideo, ...]
-
-    @property
-    def policy_label(self) -> str:
-        """Name of the policy, and the variation unless its scenes were clean."""
-        record = self.record
-        return record["policy"] + ("" if record["variation"] == "clean" else f", {record['variation']} scenes")
-
-
-@dataclass(frozen=True)
-class DatasetReport:
-    """One dataset: folder name, number of episodes, further facts, and videos of a few episodes."""
-
-    name: str
-    episodes: int
-    facts: dict[str, str]
-    videos: tuple[ReportVideo, ...] = ()
-
-
-@dataclass(frozen=True)
-class Findings:
-    """Everything that a report shows."""
-
-    title: str
-    trainings: tuple[TrainingReport, ...] = ()
-    evaluations: tuple[EvaluationReport, ...] = ()
-    data: tuple[DatasetReport, ...] = ()
-    notes: dict[str, str] = field(default_factory=dict)
+T = TypeVar("T")
 
 
 def gather_findings(folder: Path) -> Findings:
-    """Everything to report in `folder` and below; `UserError` if there is nothing."""
+    """Everything to report in `folder` and below; `UserError` if there is nothing, or nothing that can be read."""
     if not folder.is_dir():
         raise UserError(f"no folder {folder}; give the folder of a training, an evaluation, a dataset or a demo")
-    evaluations = sorted((read_evaluation(path) for path in _find_files(folder, results.RESULTS_FILE)), key=_sort_key)
-    trainings = tuple(read_training(path.parent) for path in _find_files(folder, LOG_FILE))
-    data = tuple(read_dataset(path.parent) for path in _find_files(folder, "dataset.json"))
-    if not (evaluations or trainings or data):
+    problems: list[str] = []
+
+    def read_each(name: str, read: Callable[[Path], T | None]) -> list[T]:
+        return list(_read_found(folder, name, read, problems))
+
+    evaluations = read_each(results.RESULTS_FILE, lambda path: read_evaluation(path, _name_folder(path.parent, folder)))
+    trainings = read_each(LOG_FILE, lambda path: read_training(path.parent, _name_folder(path.parent, folder)))
+    imagined = read_each(FIGURES_FILE, lambda path: read_imagination(path, _name_folder(path.parent, folder)))
+    data = read_each(RECIPE_FILE, lambda path: read_dataset(path.parent, _name_folder(path.parent, folder)))
+    info = INFO_FILE.name
+    data += read_each(info, lambda path: _read_recorded(path, folder) if path.parent.name == "meta" else None)
+    if not (evaluations or trainings or imagined or data):
+        if problems:
+            raise UserError(f"nothing in {folder} can be read: {'; '.join(problems)}")
         raise UserError(
-            f"nothing to report in {folder}: no {results.RESULTS_FILE}, {LOG_FILE} or dataset.json there or below"
+            f"nothing to report in {folder}: no {results.RESULTS_FILE}, {FIGURES_FILE}, {LOG_FILE}, {RECIPE_FILE} or "
+            f"{INFO_FILE} there or below"
         )
-    return Findings(compose_title(folder, evaluations, data), trainings, tuple(evaluations), data, list_versions())
+    evaluations = label_evaluations(sorted(evaluations, key=_sort_key), folder)
+    title = compose_title(folder, evaluations)
+    imagined = label_imagined(imagined, folder)
+    return Findings(
+        title, tuple(trainings), tuple(evaluations), tuple(imagined), tuple(data), list_versions(), tuple(problems)
+    )  # fmt: skip
 
 
-def compose_title(folder: Path, evaluations: list[EvaluationReport], data: tuple[DatasetReport, ...]) -> str:
+def compose_title(folder: Path, evaluations: Sequence[EvaluationReport]) -> str:
     """Title of the page: tasks and robot if they are few, else the folder's name."""
     tasks = sorted({task for found in evaluations for task in found.record["tasks"]})
     robots = sorted({found.record["robot"] for found in evaluations})
@@ -106,7 +80,29 @@ def compose_title(folder: Path, evaluations: list[EvaluationReport], data: tuple
     return f"{', '.join(tasks)} on {robots[0]}"
 
 
-def read_training(folder: Path) -> TrainingReport:
+def label_evaluations(evaluations: Sequence[EvaluationReport], root: Path) -> list[EvaluationReport]:
+    """Evaluations with labels: the policy and what else differs between them (scenes, robot, variant, folder)."""
+    several_robots = len({one.record["robot"] for one in evaluations}) > 1
+
+    def name_policy(record: Row) -> str:
+        scenes = "" if record["variation"] == "clean" else f", {record['variation']} scenes"
+        return record["policy"] + (f" on {record['robot']}" if several_robots else "") + scenes
+
+    names = [name_policy(one.record) for one in evaluations]
+    variants = [one.record["variant"] or _find_variant(root, one.folder) for one in evaluations]
+    labels = make_distinct_labels(names, variants, [one.folder for one in evaluations])
+    return [dataclasses.replace(one, policy_label=label) for one, label in zip(evaluations, labels, strict=True)]
+
+
+def label_imagined(imagined: Sequence[ImaginationReport], root: Path) -> list[ImaginationReport]:
+    """Imagined futures with labels: the checkpoint and what else differs between them."""
+    names = [one.figures["checkpoint"] + (", true maps" if one.figures["true_maps"] else "") for one in imagined]
+    variants = [one.figures.get("variant") or _find_variant(root, one.folder) for one in imagined]
+    labels = make_distinct_labels(names, variants, [one.folder for one in imagined])
+    return [dataclasses.replace(one, label=label) for one, label in zip(imagined, labels, strict=True)]
+
+
+def read_training(folder: Path, name: str) -> TrainingReport:
     """Training in `folder`; of a step that was logged again after a restart, only the last row."""
     rows = list(_read_log_rows(folder / LOG_FILE))
     log: dict[str, list[Row]] = {}
@@ -115,54 +111,67 @@ def read_training(folder: Path) -> TrainingReport:
         log[part] = [by_step[step] for step in sorted(by_step)]
     run = config.load_run(folder) if (folder / RUN_FILE).is_file() else None
     quality = json.loads((folder / CODEC_QUALITY_FILE).read_text()) if (folder / CODEC_QUALITY_FILE).is_file() else {}
-    return TrainingReport(folder.resolve().name, run, log, quality, _count_parameters(folder))
+    commands = folder / COMMANDS_FILE
+    return TrainingReport(
+        name, run, log, quality, _count_parameters(folder), _find_step(folder, log),
+        tuple(commands.read_text().splitlines()) if commands.is_file() else (), _read_samples(folder),
+    )  # fmt: skip
 
 
-def read_evaluation(path: Path) -> EvaluationReport:
-    """Evaluation of a results file, with the first videos of every task."""
+def read_evaluation(path: Path, name: str) -> EvaluationReport:
+    """Evaluation of a results file, with the first films of every task; `UserError` if it is damaged."""
     record = results.read_record(path)
-    shown: list[ReportVideo] = []
+    rows = [results.parse_result(row) for row in record["episodes"]]
+    shown, predictions = [], set[tuple[str, ...] | None]()
     for task in record["tasks"]:
-        filmed = [row for row in record["episodes"] if row["task"] == task and row["film"]]
+        filmed = [row for row in rows if row.task == task and row.film and (path.parent / row.film).is_file()]
         for row in filmed[:MAX_VIDEOS_PER_TASK]:
-            if (path.parent / row["film"]).is_file():
-                shown.append(
-                    _make_video(path.parent / row["film"], row, wide=record["policy"] not in REFERENCE_POLICIES)
-                )
-    return EvaluationReport(record, tuple(shown))
+            caption = f"{row.task}, seed {row.seed}, {row.steps / CONTROL_HZ:.1f} s: {row.instruction}"
+            film = (path.parent / row.film).read_bytes()
+            shown.append(ReportFigure(film, caption, row.success, wide=row.film_predictions != ()))
+            predictions.add(row.film_predictions)
+    return EvaluationReport(name, record, tuple(shown), predictions.pop() if len(predictions) == 1 else None)
 
 
-def read_dataset(folder: Path) -> DatasetReport:
-    """Facts and videos of the dataset in `folder`."""
-    from aim.data.verify import survey_dataset
-
-    survey_dataset = survey_dataset(folder)
-    recipe, refs = survey_dataset.recipe, survey_dataset.dataset.episodes
-    counts = ", ".join(f"{task} {c['episodes']} of {c['attempts']}" for task, c in survey_dataset.tasks.items())
-    facts = {
-        "episodes of attempts": counts,
-        "pictures": f"{survey_dataset.frames} of each camera, {recipe.size[0]} by {recipe.size[1]} pixels at 12.5 Hz",
-        "cameras": ", ".join(recipe.cameras),
-        "robot": recipe.robot,
-        "scenes": recipe.variation,
-        "first seed": str(recipe.seed),
-        "size": f"{survey_dataset.bytes / 1e6:.1f} MB",
-        "problems": "; ".join(survey_dataset.problems) or "none",
-    }
+def read_imagination(path: Path, name: str) -> ImaginationReport | None:
+    """Figures, film and sheet of `aim imagine`; None where a file of that name is of something else."""
+    figures = json.loads(path.read_text())
+    if not (isinstance(figures, dict) and {"psnr_copy", "true_maps", "windows"} <= set(figures)):
+        return None
+    summarize_figures(figures)  # a figure that is missing is met here
     shown = []
-    for ref in refs[:: max(1, len(refs) // MAX_EPISODES_SHOWN)][:MAX_EPISODES_SHOWN]:
-        episode = survey_dataset.dataset.load(ref, ("images", "maps"))
-        video = videos.annotate_episode_video({c: episode.images[c] for c in recipe.cameras}, episode.maps)
-        caption = f"{ref.task}, seed {ref.seed}: {episode.instruction}"
-        shown.append(ReportVideo(videos.encode_webp(video), caption, wide=True))
-    survey_dataset.dataset.close()
-    return DatasetReport(folder.resolve().name, survey_dataset.episodes, facts, tuple(shown))
+    if figures["film"] and (film := path.parent / FUTURES_FILE).is_file():
+        panels = ", ".join(figures.get("panels") or ["each panel is named in the film"])
+        shown.append(ReportFigure(film.read_bytes(), f"one window after the other; from the left: {panels}", wide=True))
+    if figures["sheet"] and (sheet := path.parent / MISSES_FILE).is_file():
+        caption = "the maps that are furthest off: the true one beside the imagined one, over the picture that came"
+        shown.append(ReportFigure(sheet.read_bytes(), caption, wide=True, media="image/png"))
+    return ImaginationReport(name, figures, tuple(shown))
 
 
 def list_versions() -> dict[str, str]:
     """Versions of the packages that the results depend on."""
     packages = {name: version(name) for name in ("torch", "mujoco", "numpy")}
     return {"aim": version("aim-world-action"), "Python": platform.python_version(), **packages}
+
+
+def _read_found(folder: Path, name: str, read: Callable[[Path], T | None], problems: list[str]) -> Iterator[T]:
+    """What `read` makes of the files called `name`; a line is added to `problems` for each that cannot be read."""
+    from safetensors import SafetensorError
+
+    for path in _find_files(folder, name):
+        try:
+            found = read(path)
+        except (OSError, SafetensorError, UserError) as error:
+            reason = str(error).partition("\n")[0].replace(f"{folder}/", "")
+            name_of_it = path.relative_to(folder).as_posix()
+            problems.append(reason if reason.startswith(name_of_it) else f"{name_of_it}: {reason}")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            reason = f"{type(error).__name__} {error}"
+            problems.append(f"{path.relative_to(folder)} is damaged: {reason.partition(chr(10))[0]}")
+        else:
+            if found is not None:
+                yield found
 
 
 def _find_files(folder: Path, name: str) -> Iterator[Path]:
@@ -172,14 +181,52 @@ def _find_files(folder: Path, name: str) -> Iterator[Path]:
             yield path
 
 
-def _sort_key(report: EvaluationReport) -> tuple[int, str]:
+def _name_folder(folder: Path, root: Path) -> str:
+    """Name of a folder on the page: its path below that of the report."""
+    return root.resolve().name if folder == root else folder.relative_to(root).as_posix()
+
+
+def _read_recorded(path: Path, root: Path) -> DatasetReport:
+    folder = path.parents[1]
+    return read_recorded_set(folder, _name_folder(folder, root))
+
+
+def _find_variant(root: Path, name: str) -> str:
+    """Variant of the run in the nearest folder above a result that has one; "" if there is none."""
+    for folder in ((root / name), *(root / name).parents):
+        if (folder / RUN_FILE).is_file():
+            try:
+                return config.load_run(folder).model.full_variant
+            except UserError:
+                return ""
+        if folder == root:
+            break
+    return ""
+
+
+def _find_step(folder: Path, log: dict[str, list[Row]]) -> int:
+    """Step of the newest checkpoint, or the last one that was logged."""
+    checkpoints = [int(path.name.removeprefix("step-")) for path in list_checkpoints(folder)]
+    return max([*checkpoints, *(row["step"] for row in log.get("stage1", []))], default=0)
+
+
+def _read_samples(folder: Path) -> ReportFigure | None:
+    """Last film of what was imagined while training."""
+    films = sorted(folder.glob(SAMPLES_PATTERN))
+    if not films:
+        return None
+    step = int(films[-1].stem.removeprefix("step-"))
+    caption = (
+        f"samples of the training data after {step} training steps, each panel named in the film; what came is shown "
+        "as the codec gives it back"
+    )
+    return ReportFigure(films[-1].read_bytes(), caption, wide=True)
+
+
+def _sort_key(report: EvaluationReport) -> tuple[int, str, str]:
     name = report.record["policy"]
-    return (REFERENCE_POLICIES.index(name) + 1 if name in REFERENCE_POLICIES else 0), report.policy_label
-
-
-def _make_video(path: Path, row: Row, wide: bool) -> ReportVideo:
-    caption = f"{row['task']}, seed {row['seed']}, {row['steps'] / CONTROL_HZ:.1f} s: {row['instruction']}"
-    return ReportVideo(path.read_bytes(), caption, row["success"], wide)
+    reference = REFERENCE_POLICIES.index(name) + 1 if name in REFERENCE_POLICIES else 0
+    return reference, name, report.folder
 
 
 def _read_log_rows(path: Path) -> Iterator[Row]:
@@ -190,7 +237,7 @@ def _read_log_rows(path: Path) -> Iterator[Row]:
             yield json.loads(line)
         except json.JSONDecodeError as error:
             if number < len(lines):
-                raise UserError(f"{path}, line {number} is not JSON: {error}") from error
+                raise UserError(f"line {number} is not JSON: {error}") from error
 
 
 def _count_parameters(folder: Path) -> int:

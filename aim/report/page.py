@@ -9,8 +9,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from aim.data.peaks import describe_peaks
+from aim.evaluate.prediction_summary import summarize_figures
 from aim.report import plots
-from aim.report.gather import DatasetReport, EvaluationReport, Findings, ReportVideo, TrainingReport
+from aim.report.comparison import SuccessCell, SuccessRow, compare_success, count_success
+from aim.report.findings import (
+    DatasetReport,
+    EvaluationReport,
+    Findings,
+    ImaginationReport,
+    ReportFigure,
+    TrainingReport,
+)
 from aim.report.style import STYLE_SHEET
 
 ABOUT_TEXT = (
@@ -18,12 +28,20 @@ ABOUT_TEXT = (
     "maps that say where contact is meant, and from these the actions."
 )
 RESULTS_NOTE = "Success rate with Wilson 95 % intervals. Every seed was run once; none was skipped or repeated."
-VIDEOS_NOTE = (
-    "Left, what the camera saw. Middle, the picture that the policy predicted before it acted, shown until its time "
-    "has come. Right, the value map that it predicted with it, laid over what happened: where it meant to touch."
+SHARED_NOTE = (
+    "Side by side are the seeds that all policies of a row ran; what a policy ran besides does not count here."
 )
+UNSHARED_NOTE = "Rows marked * have no seed that all of their policies ran: other scenes stand side by side."
+PROGRESS_NOTE = "Stages: how much of the task's plan an episode passed, on the mean."
+CAMERA_CAPTION = "Left, what the camera saw."
+PREDICTION_CAPTIONS = {  # what a film shows of what a policy predicted
+    "pictures": "Beside it, the picture that the policy predicted before it acted, shown until its time has come.",
+    "maps": "Right, the value map that it predicted, laid over what happened: where it meant to touch.",
+}
+VERDICT_CAPTION = "The last picture has a green edge after a success, a red one after a failure, with the reason below."
 LOSS_NOTE = "Loss of each stream, as logged (faint) and as a running mean (firm)."
 CODEC_NOTE = "Loss of the picture codec, which is trained before."
+COMMANDS_NOTE = "What a command leaves out is at its default. Folders are told from where the command was given."
 STREAM_STYLES = {"rgb": ("pictures", 0), "map": ("value maps", 2), "action": ("actions", 1)}  # name, colour
 
 
@@ -32,10 +50,13 @@ def render_page(findings: Findings) -> str:
     notes = " · ".join(f"{name} {value}" for name, value in findings.notes.items())
     parts = [
         _render_head(findings),
+        _render_problems(findings.problems),
         _render_results(findings.evaluations),
         *(_render_rollouts(evaluation) for evaluation in findings.evaluations),
-        *(_render_training(training) for training in findings.trainings),
+        *(_render_training(training, len(findings.trainings) > 1) for training in findings.trainings),
+        _render_imagined(findings.imagined),
         *(_render_dataset(data) for data in findings.data),
+        _render_commands(findings),
         _render_configuration(findings.trainings),
         f"<footer>{escape(notes)}</footer>",
     ]
@@ -48,25 +69,34 @@ def render_page(findings: Findings) -> str:
 
 
 def _render_head(findings: Findings) -> str:
+    totals = [(e, count_success(e.record["episodes"])) for e in findings.evaluations]
     tiles = [
-        _render_tile(_format_percent(e.record), f"{e.policy_label} succeeds", _format_interval(e.record))
-        for e in findings.evaluations
+        _render_tile(_format_percent(cell), f"{e.policy_label} succeeds", _format_interval(cell))
+        for e, cell in totals
+        if cell.episodes
     ]
-    tiles += [tile for training in findings.trainings for tile in _render_training_tiles(training)]
-    tiles += [
-        _render_tile(plots.format_short(data.episodes), "demonstrations", data.facts["robot"]) for data in findings.data
-    ]
+    several = len(findings.trainings) > 1
+    tiles += [tile for training in findings.trainings for tile in _render_training_tiles(training, several)]
+    tiles += [_render_tile(plots.format_short(data.episodes), "demonstrations", data.robot) for data in findings.data]
+    has_model = bool(findings.trainings or findings.imagined) or any(e.is_learned for e in findings.evaluations)
+    about = f"<p>{ABOUT_TEXT}</p>" if has_model else ""
     return (
-        f'<p class="over">AIM report</p><h1>{escape(findings.title)}</h1><p>{ABOUT_TEXT}</p>'
+        f'<p class="over">AIM report</p><h1>{escape(findings.title)}</h1>{about}'
         f'<div class="figures">{"".join(tiles)}</div>'
     )
 
 
-def _render_training_tiles(training: TrainingReport) -> Iterable[str]:
+def _render_problems(problems: Sequence[str]) -> str:
+    lines = "".join(f'<p class="problem">could not be read: {escape(line)}</p>' for line in problems)
+    return f"<section>{lines}</section>" if lines else ""
+
+
+def _render_training_tiles(training: TrainingReport, several: bool) -> Iterable[str]:
+    of_which = f", {training.folder}" if several else ""
     if stage1 := training.log.get("stage1"):
-        yield _render_tile(f"{stage1[-1]['step']:,}", "training steps", _format_duration(stage1[-1]["seconds"]))
+        yield _render_tile(f"{training.step:,}", f"training steps{of_which}", _format_duration(stage1[-1]["seconds"]))
     if training.quality:
-        yield _render_tile(f"{training.quality['psnr_rgb']:.1f} dB", "codec", "signal to noise of pictures")
+        yield _render_tile(f"{training.quality['psnr_rgb']:.1f} dB", f"codec{of_which}", "signal to noise of pictures")
 
 
 def _render_tile(figure: str, label: str, detail: str) -> str:
@@ -74,66 +104,104 @@ def _render_tile(figure: str, label: str, detail: str) -> str:
 
 
 def _render_results(evaluations: Sequence[EvaluationReport]) -> str:
-    if not evaluations:
+    rows = compare_success(evaluations)
+    if not rows:
         return ""
-    tasks = list(dict.fromkeys(task for evaluation in evaluations for task in evaluation.record["tasks"]))
-    by_task = [(task, [e.record["tasks"].get(task) for e in evaluations]) for task in tasks]
     head = "".join(f"<th>{escape(name)}</th>" for name in ["task", *(e.policy_label for e in evaluations)])
-    rows = [f"<tr><td>{escape(task)}</td>{''.join(map(_render_cell, figures))}</tr>" for task, figures in by_task]
-    if len(tasks) > 1:
-        overall = "".join(_render_cell({**e.record, "episodes": len(e.record["episodes"])}) for e in evaluations)
-        rows.append(f'<tr class="all"><td>all tasks</td>{overall}</tr>')
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-    marks = [(task, [_make_interval(found) for found in figures]) for task, figures in by_task]
+    body = "".join(_render_row(row) for row in rows)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    tasks = {row["task"] for evaluation in evaluations for row in evaluation.record["episodes"]}
+    marks = [(row.task, [_make_interval(cell) for cell in row.cells]) for row in rows if row.task in tasks]
     plot = plots.plot_intervals(marks, [e.policy_label for e in evaluations])
+    cells = [cell for row in rows for cell in row.cells if cell]
+    notes = [RESULTS_NOTE]
+    notes += [SHARED_NOTE] if any(cell.num_other for cell in cells) else []
+    notes += [UNSHARED_NOTE] if any(not row.shared for row in rows) else []
+    notes += [PROGRESS_NOTE] if any(cell.progress is not None for cell in cells) else []
     return (
         f'<section><h2>Closed-loop success</h2><div class="scroll">{table}</div>'
-        f"<figure>{plot}<figcaption>{RESULTS_NOTE}</figcaption></figure></section>"
+        f"<figure>{plot}<figcaption>{' '.join(notes)}</figcaption></figure></section>"
     )
 
 
-def _render_cell(figures: Mapping[str, Any] | None) -> str:
-    if figures is None:
+def _render_row(row: SuccessRow) -> str:
+    name = escape(row.task) + ("" if row.shared else " *")
+    kind = ' class="all"' if row.is_sum else ""
+    return f"<tr{kind}><td>{name}</td>{''.join(map(_render_cell, row.cells))}</tr>"
+
+
+def _render_cell(cell: SuccessCell | None) -> str:
+    if cell is None:
         return '<td class="note">not run</td>'
-    interval = f"{_format_interval(figures)}, n = {figures['episodes']}"
-    return f'<td>{_format_percent(figures)} <span class="ci">{interval}</span></td>'
+    lines = [f"{_format_interval(cell)}, n = {cell.episodes}"]
+    lines += [] if cell.progress is None else [f"stages {100 * cell.progress:.0f} %"]
+    lines += [f"{cell.num_other} other seeds left out"] if cell.num_other else []
+    told = "".join(f'<span class="ci">{line}</span>' for line in lines)
+    return f"<td>{_format_percent(cell)} {told}</td>"
 
 
-def _make_interval(figures: Mapping[str, Any] | None) -> plots.RateInterval | None:
-    return None if figures is None else plots.RateInterval(figures["success_rate"], *figures["ci95"])
+def _make_interval(cell: SuccessCell | None) -> plots.RateInterval | None:
+    return None if cell is None else plots.RateInterval(cell.rate, *cell.interval)
 
 
 def _render_rollouts(evaluation: EvaluationReport) -> str:
-    if not evaluation.videos:
-        return ""
-    note = f'<p class="note">{VIDEOS_NOTE}</p>' if any(video.wide for video in evaluation.videos) else ""
+    facts = render_table(_list_evaluation_facts(evaluation))
+    note = f'<p class="note">{describe_films(evaluation.predictions)}</p>' if evaluation.figures else ""
     heading = f"<h2>Roll-outs: {escape(evaluation.policy_label)}</h2>"
-    return f"<section>{heading}{note}{_render_gallery(evaluation.videos)}</section>"
+    return f"<section>{heading}{facts}{note}{_render_gallery(evaluation.figures)}</section>"
 
 
-def _render_gallery(videos: Sequence[ReportVideo]) -> str:
+def describe_films(predictions: Sequence[str] | None) -> str:
+    """What the films of an evaluation show; `predictions` are those of the policy's, None where it is not known."""
+    if predictions is None:
+        return f"Each panel is named in its film. {VERDICT_CAPTION}"
+    if not predictions:
+        return f"What the camera saw. {VERDICT_CAPTION}"
+    return " ".join((CAMERA_CAPTION, *(PREDICTION_CAPTIONS[name] for name in predictions), VERDICT_CAPTION))
+
+
+def _list_evaluation_facts(evaluation: EvaluationReport) -> dict[str, str]:
+    record = evaluation.record
+    seeds = [row["seed"] for row in record["episodes"]]
+    facts = {"folder": evaluation.folder, "robot": record["robot"], "scenes": record["variation"]}
+    if record["variant"]:
+        facts["variant"] = record["variant"]
+    if seeds:
+        facts["seeds"] = f"{min(seeds)} to {max(seeds)}" if len(seeds) > 1 else str(seeds[0])
+    for task, figures in record["tasks"].items():
+        if lost := figures.get("lost"):
+            reasons = ", ".join(f"{reason} {count}" for reason, count in lost.items())
+            facts[f"lost, {task}"] = f"{sum(lost.values())} of {figures['episodes']}: {reasons}"
+    return facts
+
+
+def _render_gallery(videos: Sequence[ReportFigure]) -> str:
     wide = "".join(_render_figure(video) for video in videos if video.wide)
     small = "".join(_render_figure(video) for video in videos if not video.wide)
     return (f'<div class="wide">{wide}</div>' if wide else "") + (f'<div class="films">{small}</div>' if small else "")
 
 
-def _render_figure(video: ReportVideo) -> str:
+def _render_figure(video: ReportFigure) -> str:
     data = base64.b64encode(video.data).decode("ascii")
     ended = {True: '<span class="yes">success</span> · ', False: '<span class="no">failure</span> · ', None: ""}
     return (
-        f'<figure><img src="data:image/webp;base64,{data}" alt="{escape(video.caption)}">'
+        f'<figure><img src="data:{video.media};base64,{data}" alt="{escape(video.caption)}">'
         f"<figcaption>{ended[video.success]}{escape(video.caption)}</figcaption></figure>"
     )
 
 
-def _render_training(training: TrainingReport) -> str:
+def _render_training(training: TrainingReport, several: bool) -> str:
     stage1, codec = training.log.get("stage1", []), training.log.get("codec", [])
-    parts = [f"<section><h2>Training</h2>{render_table(_list_training_facts(training))}"]
+    heading = f"Training: {escape(training.folder)}" if several else "Training"
+    parts = [f"<section><h2>{heading}</h2>{render_table(_list_training_facts(training))}"]
     if len(stage1) > 1:
         lines = [_make_curve(name, stage1, stream, colour) for stream, (name, colour) in STREAM_STYLES.items()]
-        parts.append(_render_plot(lines, "flow-matching loss", 260, LOSS_NOTE))
+        parts.append(_render_plot(lines, "training step", "flow-matching loss", 260, LOSS_NOTE))
     if len(codec) > 1:
-        parts.append(_render_plot([_make_curve("codec", codec, "loss", 3)], "codec loss", 190, CODEC_NOTE))
+        curve = _make_curve("codec", codec, "loss", 3)
+        parts.append(_render_plot([curve], "codec step", "codec loss", 190, CODEC_NOTE))
+    if training.samples:
+        parts.append(_render_gallery([training.samples]))
     return f"{_join_lines(parts)}</section>"
 
 
@@ -141,37 +209,93 @@ def _make_curve(name: str, rows: Sequence[Mapping[str, Any]], field: str, colour
     return plots.Curve(name, [row["step"] for row in rows], [row[field] for row in rows], colour)
 
 
-def _render_plot(lines: Sequence[plots.Curve], label: str, height: int, note: str) -> str:
-    drawn = plots.plot_curves(lines, "step", label, log=True, height=height)
+def _render_plot(lines: Sequence[plots.Curve], steps: str, label: str, height: int, note: str) -> str:
+    drawn = plots.plot_curves(lines, steps, label, log=True, height=height)
     return f"<figure>{drawn}<figcaption>{note}</figcaption></figure>"
 
 
 def _list_training_facts(training: TrainingReport) -> dict[str, str]:
-    rows = {"folder": training.name}
+    rows = {"folder": training.folder}
     if run := training.run:
         model, config = run.model, run.train
         rows["preset"] = f"{run.preset}, for the robot {run.robot}"
         rows["model"] = f"{model.layers} layers, pictures {model.width} and actions {model.action_width} wide"
         if training.parameters:
             rows["parameters"] = f"{training.parameters:,}"
-        rows["attention"] = f"variant {model.variant!r}"
+        rows["attention"] = f"variant {model.full_variant!r}"
         rows["pictures"] = ", ".join(f"{view.name} {view.height} by {view.width}" for view in run.codec.views)
-        rows["optimiser"] = f"AdamW, batch {config.batch_size}, learning rate up to {config.lr:g}, seed {config.seed}"
+        optimiser = {"adamw": "AdamW", "muon": "Muon"}[config.optimizer]
+        rows["optimiser"] = (
+            f"{optimiser}, batch {config.batch_size}, learning rate up to {config.lr:g}, seed {config.seed}"
+        )
     if stage1 := training.log.get("stage1"):
         pace = sorted(row["samples_per_second"] for row in stage1)[len(stage1) // 2]
-        rows["done"] = (
-            f"{stage1[-1]['step']} steps in {_format_duration(stage1[-1]['seconds'])}, {pace:.0f} samples a second"
+        logged = "" if stage1[-1]["step"] == training.step else f" (the last one logged is {stage1[-1]['step']})"
+        rows["trained"] = (
+            f"{training.step} steps{logged} in {_format_duration(stage1[-1]['seconds'])}, {pace:.0f} samples a second"
         )
+    if codec := training.log.get("codec"):
+        rows["codec trained"] = f"{codec[-1]['step']} steps before that"
     if quality := training.quality:
         views = ", ".join(f"{name} {value:.1f} dB" for name, value in quality["by_view"].items())
         rows["codec, pictures"] = f"{quality['psnr_rgb']:.1f} dB ({views})"
-        rows["codec, maps"] = f"{quality['psnr_map']:.1f} dB, peaks off by {quality['peak_error_px']:.2f} pixels"
+        rows["codec, maps"] = f"{quality['psnr_map']:.1f} dB, {_describe_codec_peaks(quality)}"
     return rows
 
 
+def _describe_codec_peaks(quality: Mapping[str, Any]) -> str:
+    """What the codec makes of peaks; before a figure over nothing was None it was 0."""
+    error, lost = quality["peak_error_px"], quality["peaks_lost"]
+    if quality["peak_error_max_px"] == 0.0:
+        error, lost = None, lost or None
+    return describe_peaks(error, lost)
+
+
+def _render_imagined(imagined: Sequence[ImaginationReport]) -> str:
+    if not imagined:
+        return ""
+    columns = [_list_imagined_facts(one) for one in imagined]
+    head = "".join(f"<th>{escape(name)}</th>" for name in ["", *(one.label for one in imagined)])
+    body = "".join(
+        f"<tr><td>{escape(name)}</td>{''.join(f'<td>{escape(column[name])}</td>' for column in columns)}</tr>"
+        for name in columns[0]
+    )
+    table = (
+        f'<div class="scroll"><table class="facts"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+    shown = "".join(f"<h3>{escape(one.label)}</h3>{_render_gallery(one.shown)}" for one in imagined if one.shown)
+    return f"<section><h2>Imagined futures beside the true ones</h2>{table}{shown}</section>"
+
+
+def _list_imagined_facts(one: ImaginationReport) -> dict[str, str]:
+    figures = one.figures
+    shared = figures["episodes_learned_from"]
+    learned = "" if shared is None else ", none of them learned from" if not shared else f", {shared} learned from"
+    return {
+        "folder": one.folder,
+        "windows": f"{figures['windows']} of {figures['episodes']} episodes{learned}",
+        **summarize_figures(figures),
+    }
+
+
 def _render_dataset(data: DatasetReport) -> str:
-    rows = render_table({"folder": data.name, **data.facts})
-    return f"<section><h2>Demonstrations</h2>{rows}{_render_gallery(data.videos)}</section>"
+    rows = render_table(data.facts)
+    return f"<section><h2>Demonstrations: {escape(data.folder)}</h2>{rows}{_render_gallery(data.figures)}</section>"
+
+
+def _render_commands(findings: Findings) -> str:
+    """Command lines in the order in which one depends on the other."""
+    made = [(data.folder, data.commands) for data in findings.data]
+    made += [(training.folder, training.commands) for training in findings.trainings]
+    made += [(e.policy_label, tuple(e.record["commands"])) for e in findings.evaluations]
+    made += [(one.label, tuple(filter(None, [one.figures.get("command")]))) for one in findings.imagined]
+    lines = [command for _, commands in made for command in commands]
+    if not lines:
+        return ""
+    unknown = ", ".join(name for name, commands in made if not commands)
+    note = COMMANDS_NOTE + (f" Not known: those of {unknown}." if unknown else "")
+    text = escape("\n".join(dict.fromkeys(lines)))
+    return f'<section><h2>Commands that made this</h2><pre>{text}</pre><p class="note">{escape(note)}</p></section>'
 
 
 def _render_configuration(trainings: Sequence[TrainingReport]) -> str:
@@ -179,7 +303,7 @@ def _render_configuration(trainings: Sequence[TrainingReport]) -> str:
     for training in trainings:
         if training.run:
             rows = render_table(flatten_tree(dataclasses.asdict(training.run)))
-            blocks.append(f"<details><summary>run.json of {escape(training.name)}</summary>{rows}</details>")
+            blocks.append(f"<details><summary>run.json of {escape(training.folder)}</summary>{rows}</details>")
     return f'<section class="screen"><h2>Complete configuration</h2>{_join_lines(blocks)}</section>' if blocks else ""
 
 
@@ -201,12 +325,12 @@ def flatten_tree(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return rows
 
 
-def _format_percent(figures: Mapping[str, Any]) -> str:
-    return f"{100 * figures['success_rate']:.3g} %"
+def _format_percent(cell: SuccessCell) -> str:
+    return f"{100 * cell.rate:.3g} %"
 
 
-def _format_interval(figures: Mapping[str, Any]) -> str:
-    low, high = figures["ci95"]
+def _format_interval(cell: SuccessCell) -> str:
+    low, high = cell.interval
     return f"{100 * low:.0f} to {100 * high:.0f} %"
 
 

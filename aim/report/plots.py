@@ -21,6 +21,7 @@ LEFT_MARGIN_PX, RIGHT_MARGIN_PX, TOP_MARGIN_PX, BOTTOM_MARGIN_PX = (
     40,
 )  # margins; names stand at the right ends of their lines
 ROW_HEIGHT_PX = 26  # height of one row of an interval plot
+LETTER_WIDTH_PX, LEGEND_LINE_PX = 7.2, 18  # of a legend: a letter at most, and a line
 MAX_PLOT_POINTS = 400  # points drawn of a line; more than its pixels say nothing
 
 
@@ -117,16 +118,15 @@ def plot_intervals(rows: Sequence[tuple[str, Sequence[RateInterval | None]]], na
     """SVG of rates with confidence intervals on an axis from 0 to 100 %: a band per row, a colour per name."""
     left, right, band = 150, 20, max(ROW_HEIGHT_PX, 13 * len(names) + 8)
     x = Axis(0.0, 1.0, left, PLOT_WIDTH_PX - right)
-    height = TOP_MARGIN_PX + 20 + band * len(rows) + 34
+    legend, top = _draw_legend(names, left)
+    height = top + 2 + band * len(rows) + 34
     foot = height - 34
-    parts = [_draw_legend(names, left)]
+    parts = [legend]
     for value in (0, 0.25, 0.5, 0.75, 1):
-        parts.append(
-            f'<line class="rule" x1="{x(value):.1f}" x2="{x(value):.1f}" y1="{TOP_MARGIN_PX + 18}" y2="{foot}"/>'
-        )
+        parts.append(f'<line class="rule" x1="{x(value):.1f}" x2="{x(value):.1f}" y1="{top}" y2="{foot}"/>')
         parts.append(f'<text class="tick" text-anchor="middle" x="{x(value):.1f}" y="{foot + 16}">{value:.0%}</text>')
     for i, (name, marks) in enumerate(rows):
-        middle = TOP_MARGIN_PX + 20 + band * (i + 0.5)
+        middle = top + 2 + band * (i + 0.5)
         parts.append(f'<text text-anchor="end" x="{left - 12}" y="{middle + 4:.1f}">{escape(name)}</text>')
         for j, mark in enumerate(marks):
             if mark is not None:
@@ -192,14 +192,17 @@ def _draw_whisker(x: Axis, mark: RateInterval, at: float, colour: int) -> str:
     )
 
 
-def _draw_legend(names: Sequence[str], left: float) -> str:
-    """Legend in one line: a dot and a name for each colour."""
-    parts, at = [], left
+def _draw_legend(names: Sequence[str], left: float) -> tuple[str, float]:
+    """Legend of a dot and a name for each colour, in as many lines as that takes, and the height where it ends."""
+    parts, x, y = [], left, float(TOP_MARGIN_PX)
     for i, name in enumerate(names):
-        parts.append(f'<circle cx="{at + 5}" cy="{TOP_MARGIN_PX + 2}" r="4.5" fill="var(--c{i % NUM_COLOURS})"/>')
-        parts.append(f'<text x="{at + 15}" y="{TOP_MARGIN_PX + 6}">{escape(name)}</text>')
-        at += 34 + 7.2 * len(name)
-    return "".join(parts)
+        width = 34 + LETTER_WIDTH_PX * len(name)
+        if x > left and x + width > PLOT_WIDTH_PX:
+            x, y = left, y + LEGEND_LINE_PX
+        parts.append(f'<circle cx="{x + 5}" cy="{y + 2}" r="4.5" fill="var(--c{i % NUM_COLOURS})"/>')
+        parts.append(f'<text x="{x + 15}" y="{y + 6}">{escape(name)}</text>')
+        x += width
+    return "".join(parts), y + 18
 
 
 def _spread_positions(positions: Sequence[float], min_gap: float) -> list[float]:

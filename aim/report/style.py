@@ -26,7 +26,13 @@ h1 { font-size: 2rem; line-height: 1.2; font-weight: 650; letter-spacing: -.015e
 h2 {
   font-size: 1.2rem; font-weight: 650; margin: 3.2rem 0 1rem; padding-top: .9rem; border-top: 1px solid var(--rule);
 }
+h3 { font-size: 1rem; font-weight: 600; margin: 1.6rem 0 .4rem; }
 p { margin: .5rem 0; max-width: 44rem; }
+pre {
+  margin: .6rem 0; padding: .9rem 1rem; background: var(--card); border-radius: 8px; font-size: .82rem;
+  line-height: 1.6; white-space: pre-wrap; overflow-wrap: anywhere;
+}
+.problem { color: var(--bad); }
 .over { color: var(--soft); font-size: .78rem; letter-spacing: .08em; text-transform: uppercase; margin: 0; }
 .note, figcaption, footer { color: var(--soft); font-size: .86rem; }
 .figures {
@@ -42,7 +48,7 @@ th, td {
 th { font-weight: 600; color: var(--soft); font-size: .82rem; }
 thead th { border-bottom-color: var(--soft); }
 tr.all td { font-weight: 600; }
-td .ci { color: var(--soft); font-weight: 400; font-size: .84rem; white-space: nowrap; }
+td .ci { display: block; color: var(--soft); font-weight: 400; font-size: .84rem; white-space: nowrap; }
 table.facts td:first-child { color: var(--soft); width: 15rem; }
 .scroll { overflow-x: auto; }
 figure { margin: 1rem 0; }
@@ -50,7 +56,7 @@ figcaption { margin-top: .35rem; }
 img { display: block; max-width: 100%; border-radius: 6px; background: #181b1f; }
 .films { display: grid; grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr)); gap: 1rem; }
 .films figure { margin: 0; }
-.films img, .wide img { width: 100%; }
+.films img { width: 100%; } .wide img { min-width: min(100%, 30rem); }
 .yes { color: var(--good); font-weight: 600; } .no { color: var(--bad); font-weight: 600; }
 svg {
   display: block; width: 100%; height: auto; max-width: 46rem;

@@ -24,13 +24,15 @@ class TrainingOptions:
     """Options of a training that are no part of its run: videos, evaluation, compilation, logging.
 
     `video_every` is the number of steps between videos: None for one at the end of each tenth, 0 for none.
-    `compiled` compiles the layers; `wandb_project` is a project of Weights & Biases, "" for none.
+    `compiled` compiles the layers; `wandb_project` is a project of Weights & Biases, "" for none; `command` is the
+    command line that asked for the training, "" where it is not known.
     """
 
     video_every: int | None = 0
     evaluation: EvalConfig | None = None
     compiled: bool = False
     wandb_project: str = ""
+    command: str = ""
 
 
 class TrainingHooks:

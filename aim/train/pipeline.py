@@ -4,6 +4,7 @@ run.json   log.jsonl   codec/{codec.safetensors, quality.json}   latents/KEY/{rg
 codec/training.safetensors   while the codec is trained, and where it turned out poor
 tensorboard/   imagined/step-NNNNNN.webp   best/, where tasks were given to judge by
 data.json              which episodes are learned from
+commands.txt           the command lines that trained it, one a line
 init/                  the weights that it started from, where they are another run's
 mapping.json           how the numbers of a recorded set became ours, where it was one
 """
@@ -90,7 +91,9 @@ def train_policy(
     moves, all_windows = loader.motions(source), loader.windows(source)
     instruction_check.check_instructions(moves.instructions, run.weights)
     latents.check_disk_room(out / "latents", source, run.codec, run.data)
-    distributed.run_on_main_first(lambda: _prepare_folder(run, source, out, resume, codec_run, start), lambda: None)
+    distributed.run_on_main_first(
+        lambda: _prepare_folder(run, source, out, resume, codec_run, start, options.command), lambda: None
+    )
     log = distributed.run_on_main_first(lambda: open_log(out, options.wandb_project, dataclasses.asdict(run)), Log)
     stopwatch, load_codec = (
         Stopwatch(),
@@ -218,8 +221,9 @@ def _flatten_run(run: Run) -> dict[str, object]:
 
 
 def _prepare_folder(
-    run: Run, source: Source, out: Path, resume: bool, codec_run: Path | None, start: InitialPolicy | None
-) -> None:
+    run: Run, source: Source, out: Path, resume: bool, codec_run: Path | None, start: InitialPolicy | None,
+    command: str,
+) -> None:  # fmt: skip
     """Claim `out`, and link into it what is taken over from the run in `codec_run`, or from that of `start`."""
     if codec_run and start:
         raise UserError("--init takes over the codec too; leave --codec out")
@@ -232,6 +236,7 @@ def _prepare_folder(
         initial.check_same_start(start, out)
     fill = functools.partial(initial.take_over, start, out) if start and not exists else lambda: None
     claim_folder(run, source, out, resume, fill)
+    provenance.add_command(out, command)
     for part in ("codec", "latents") if codec_run else ():
         if codec_run and (codec_run / part).exists() and not (out / part).exists():
             ignored = shutil.ignore_patterns(codec_state.STATE_FILE)  # a codec is trained further where it was begun

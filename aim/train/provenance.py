@@ -1,9 +1,10 @@
-"""Training data of a run: its episodes and the mapping of their numbers.
+"""Provenance of a run: the episodes of its training data, the mapping of their numbers, the commands that trained it.
 
 A run is resumed on the same data, or on that and more: new episodes come behind those that it began with.
 
 data.json      {"path": where they lay, "episodes": [identity, ...]}
 mapping.json   how a recorded set is read; every checkpoint has it too, to drive the robot by what was learned
+commands.txt   the command lines, one a line, each once
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from aim.data.mapping import RobotMapping
 from aim.data.source import Source
 from aim.train.checkpoint import MAPPING_FILE
 
-EPISODES_FILE = "data.json"
+EPISODES_FILE, COMMANDS_FILE = "data.json", "commands.txt"
 
 
 def save_provenance(source: Source, out: Path) -> None:
@@ -28,6 +29,19 @@ def save_provenance(source: Source, out: Path) -> None:
     part = out / f".{EPISODES_FILE}.part"  # other processes of the training may be reading
     part.write_text(json.dumps(record, indent=0) + "\n")
     os.replace(part, out / EPISODES_FILE)
+
+
+def add_command(out: Path, command: str) -> None:
+    """Add a command line ("": none) to those that trained the run in `out`, unless it is among them."""
+    commands = read_commands(out)
+    if command and command not in commands:
+        (out / COMMANDS_FILE).write_text("\n".join((*commands, command)) + "\n")
+
+
+def read_commands(out: Path) -> tuple[str, ...]:
+    """Command lines that trained the run in `out`, as far as they are known."""
+    path = out / COMMANDS_FILE
+    return tuple(path.read_text().splitlines()) if path.is_file() else ()
 
 
 def read_episode_identities(out: Path) -> frozenset[str] | None:

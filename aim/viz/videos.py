@@ -1,19 +1,22 @@
-"""Videos: panels side by side with captions, value maps as heat over grey, written as animated WebP.
+"""Videos: panels side by side with captions, value maps as heat over grey, written as animated WebP or as MP4.
 
 WebP because every browser plays it in a plain `<img>`, it loops by itself, and it fits in one page as
-base64. Pictures are uint8 RGB (t h w 3) throughout; OpenCV's blue-first order stays inside `encode_webp`.
+base64; MP4, on request, for slides and players. Pictures are uint8 RGB (t h w 3) throughout; OpenCV's blue-first
+order stays inside the functions that read and write files.
 """
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.types import IMAGE_HZ
+from sim.types import IMAGE_HZ, UserError
 
 Frames = NDArray[np.uint8]  # (t h w 3)
 Colour = tuple[int, int, int]
@@ -24,6 +27,7 @@ PANEL_CAPTION_PX = 26  # pixels of caption above a panel
 FOOTER_ROW_PX, FOOTER_FONT_PX = 15, 12  # pixels of a row of text under a film, and of its letters
 PANEL_GAP_PX = 6  # pixels between panels
 TEXT_COLOUR, BACKGROUND_COLOUR = (222, 226, 230), (24, 27, 31)
+H264_CRF = "18"  # constant rate factor: no loss that an eye sees
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,59 @@ def write_webp(path: Path, frames: Frames, hz: float = IMAGE_HZ, hold_s: float =
     part.parent.mkdir(parents=True, exist_ok=True)
     part.write_bytes(encode_webp(frames, hz, hold_s, quality))
     part.replace(path)
+
+
+def write_mp4(path: Path, frames: Frames, hz: float = IMAGE_HZ, hold_s: float = 1.0) -> None:
+    """Write the frames to `path` atomically as MP4, the last one repeated for `hold_s` seconds.
+
+    H.264 where PyAV is installed; else MPEG-4 Part 2 by OpenCV, which browsers do not play. Sides are made even.
+    """
+    height, width = frames.shape[1:3]
+    even = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    held = np.concatenate([even, np.repeat(even[-1:], round(hold_s * hz), axis=0)])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.stem}.part.mp4")  # encoders tell the container by the ending
+    encode = _encode_mpeg4 if importlib.util.find_spec("av") is None else _encode_h264
+    encode(part, held, hz)
+    part.replace(path)
+
+
+def copy_as_mp4(path: Path) -> Path:
+    """Write the animated WebP at `path` again as an MP4 beside it, and return the path of that."""
+    import cv2
+
+    ok, animation = cv2.imreadanimation(str(path))
+    if not ok:
+        raise UserError(f"{path} is no film that can be read")
+    durations_ms = list(animation.durations)
+    period_ms = durations_ms[0] if len(durations_ms) > 1 else 1000 / IMAGE_HZ
+    frames = np.stack([np.asarray(frame, np.uint8)[..., 2::-1] for frame in animation.frames])
+    target = path.with_suffix(".mp4")
+    write_mp4(target, frames, 1000 / period_ms, (durations_ms[-1] - period_ms) / 1000)
+    return target
+
+
+def _encode_h264(path: Path, frames: Frames, hz: float) -> None:
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(hz).limit_denominator(1000), options={"crf": H264_CRF})
+        stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+def _encode_mpeg4(path: Path, frames: Frames, hz: float) -> None:
+    import cv2
+
+    size = (frames.shape[2], frames.shape[1])
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), hz, size)
+    if not writer.isOpened():
+        raise UserError("this OpenCV writes no MP4; mend with: pip install av")
+    for frame in frames:
+        writer.write(np.ascontiguousarray(frame[..., ::-1]))
+    writer.release()
 
 
 def _add_caption(panel: Panel, frames: Frames) -> Frames:

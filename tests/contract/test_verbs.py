@@ -300,11 +300,14 @@ def test_imagine_writes_figures_a_film_and_a_sheet(tmp_path: Path, capsys: pytes
     words = ["imagine", "--policy", str(tmp_path / "run"), "--data", str(tmp_path / "toy"), "--windows", "6"]
     results = []
     for place in ("a", "b"):
-        flags = ["--out", str(tmp_path / place), "--video-steps", "2", "--json"]
+        flags = ["--out", str(tmp_path / place), "--video-steps", "2", "--json", *(["--mp4"] if place == "b" else [])]
         assert cli.main([*words, *flags]) == console.EXIT_DONE
         results.append(last_line(capsys)[0])
-    first, again = ({k: v for k, v in r.items() if k not in ("film", "sheet")} for r in results)
+    first, again = ({k: v for k, v in r.items() if k not in ("film", "sheet", "command")} for r in results)
     assert first == again
+    assert results[1]["command"] == (
+        "aim imagine --policy .../run --data .../toy --out .../b --windows 6 --video-steps 2 --mp4"
+    )
     figures = {"psnr", "psnr_copy", "psnr_codec", "psnr_changed", "psnr_copy_changed", "windows"}
     assert figures | {"peak_within_8px", "peak_ci95", "peak_median_px"} <= set(first) and first["windows"] == 6
     kept = json.loads((tmp_path / "a" / "result.json").read_text())
@@ -312,3 +315,29 @@ def test_imagine_writes_figures_a_film_and_a_sheet(tmp_path: Path, capsys: pytes
     ok, film = cv2.imreadanimation(results[0]["film"])
     assert ok and len(film.frames) >= 6
     assert cv2.imread(results[0]["sheet"]) is not None
+    assert not (tmp_path / "a" / "futures.mp4").exists()
+    ok, picture = cv2.VideoCapture(str(tmp_path / "b" / "futures.mp4")).read()
+    assert ok and np.abs(picture[: film.frames[0].shape[0]].astype(float) - film.frames[0][..., :3]).mean() < 6.0
+
+
+def test_films_are_written_as_mp4_too_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also those of an evaluation that is finished."""
+    words = [
+        "eval",
+        "--policy",
+        "random",
+        "--task",
+        "click_bell",
+        "--robot",
+        "panda",
+        "--episodes",
+        "1",
+        "--films",
+        "1",
+    ]
+    words += ["--film-height", "64", "--workers", "1", "--out", str(tmp_path)]
+    assert cli.main(words) == console.EXIT_DONE
+    assert [path.suffix for path in (tmp_path / "films").iterdir()] == [".webp"]
+    assert cli.main([*words, "--mp4", "--json"]) == console.EXIT_DONE
+    assert last_line(capsys)[0]["ran"] == 0
+    assert sorted(path.suffix for path in (tmp_path / "films").iterdir()) == [".mp4", ".webp"]

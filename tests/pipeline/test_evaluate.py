@@ -22,9 +22,11 @@ from aim.evaluate.plan import EvaluationPlan, SeedBatch
 from aim.evaluate.policy_spec import parse_policy
 from aim.evaluate.random_policy import RANDOM_CHUNK_STEPS, RandomPolicy
 from aim.evaluate.results import EpisodeResult
+from aim.evaluate.rollout_video import render_rollout
 from aim.model.image_codec import Codec
 from aim.train import checkpoint, stage1
 from aim.train.checkpoint import TrainingProgress
+from aim.viz.videos import PANEL_GAP_PX
 from sim import robots, tasks
 from sim.envs import settle
 from sim.envs.env import Env
@@ -167,6 +169,26 @@ class Spy:
         return ActionChunk(np.tile(self.home, (len(observation.state), self.length, 1)))
 
 
+class Dreamer(Spy):
+    """Predicts pictures, and no maps."""
+
+    def act(self, observation: Observation) -> ActionChunk:
+        pictures = np.full((len(observation.state), 4, 8, 8, 3), 9, np.uint8)
+        return dataclasses.replace(super().act(observation), extras={"images/head": pictures})
+
+
+@pytest.mark.parametrize(("kind", "panels"), [(Spy, ()), (Dreamer, ("pictures",))])
+def test_a_film_has_panels_for_what_is_predicted_alone(kind: type[Spy], panels: tuple[str, ...]) -> None:
+    task = dataclasses.replace(tasks.load_task(TASK), horizon=12)
+    env = Env(task, robots.load_robot(ROBOT), 1, ("head",), (32, 32))
+    env.reset((1,))
+    (rollout,) = roll_out(env, kind(env, 8), film=(40, 40))
+    env.close()
+    assert rollout.predictions == panels
+    width = render_rollout(rollout, None, 40).shape[2]
+    assert width == 40 + len(panels) * (40 + PANEL_GAP_PX)
+
+
 @pytest.mark.parametrize("length", [3, 16])
 def test_a_take_has_a_picture_every_80_ms_whatever_the_length_of_a_chunk(length: int) -> None:
     task = dataclasses.replace(tasks.load_task(TASK), horizon=50)
@@ -201,7 +223,9 @@ def test_a_learned_policy_is_filmed_beside_what_it_predicts(learned: Path, tmp_p
     assert sum(film.durations) / 1000 == pytest.approx(rows[0].steps / 50, abs=1.5)
     alone = dataclasses.replace(plan, batch=1, films=0)
     lone = evaluate(parse_policy(str(learned)), alone, tmp_path / "b", workers=2)
-    assert [dataclasses.replace(row, film="") for row in rows] == list(lone)
+    assert [row.film_predictions for row in rows] == [("pictures", "maps"), (), ()]
+    assert [dataclasses.replace(row, film="", film_predictions=()) for row in rows] == list(lone)
+    assert results.read_record(tmp_path / "a" / results.RESULTS_FILE)["variant"] == "paper"
     with pytest.raises(UserError, match=r"drives the robot 'panda', not 'aloha'"):
         verb(policy=str(learned), task=(TASK,), out=tmp_path / "c", robot="aloha")
     with (learned / "ema.safetensors").open("r+b") as file:
@@ -240,6 +264,10 @@ def test_the_verb_says_what_scripts_rely_on(tmp_path: Path) -> None:
     said = verb(policy="expert", task=(TASK,), out=tmp_path, robot=ROBOT, episodes=2, films=0)
     assert json.loads(json.dumps(said)) == said
     assert said["success_rate"] == 1.0 and len(said["ci95"]) == 2
+    flags = f"--policy expert --out .../{tmp_path.name} --task {TASK} --robot {ROBOT}"
+    verb(policy="expert", task=(TASK,), out=tmp_path, robot=ROBOT, episodes=3, films=0)
+    record = results.read_record(tmp_path / results.RESULTS_FILE)
+    assert record["commands"] == [f"aim eval {flags} --episodes {n} --films 0" for n in (2, 3)]
     assert set(said["tasks"][TASK]) == {"success_rate", "ci95", "episodes", "lost"}
     assert Path(said["results"]).is_file() and said["ran"] == 2 and said["variation"] == "clean"
 

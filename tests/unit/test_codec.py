@@ -168,12 +168,37 @@ def test_small_objects_and_peaks_come_through_a_short_training() -> None:
     assert true > 100
     assert contrast(codec.decode(tokens, "rgb")[0], other) > 0.6 * true
     quality = training.measure_quality(codec, unseen)
-    assert quality.peak_error_px < 2.0
+    assert quality.peak_error_px is not None and quality.peak_error_px < 2.0
     assert quality.psnr_rgb > 24.0
     assert quality.peaks_lost == 0.0
-    assert quality.psnr_things < quality.psnr_rgb
+    assert quality.psnr_things is not None and quality.psnr_things < quality.psnr_rgb
     assert training.list_warnings(quality) == []
     poor = dataclasses.replace(quality, psnr_things=9.0, peaks_lost=0.5)
     assert [words.split()[0] for words in training.list_warnings(poor)] == ["arms", "map"]
     lost = tokens - tokens.mean(0)
     assert contrast(codec.decode(tokens - lost, "rgb")[0], other) < 0.3 * true  # the measure sees what is lost
+
+
+@pytest.mark.parametrize("brightest", [0, 255], ids=["no peaks", "all peaks lost"])
+def test_no_figure_is_told_over_nothing(brightest: int) -> None:
+    """A codec that knows nothing brings back no peak; where there are none, there is nothing to say of them."""
+    codec = Codec(SMALL)
+    black = {(v, "map"): torch.zeros(3, *view_size(v), 3, dtype=torch.uint8) for v in range(3)}
+    pictures = {(v, "rgb"): training.to_bytes(codec.empty_canvas(v, "rgb")[None]).expand(3, -1, -1, -1)
+                for v in range(3)}  # fmt: skip
+    found: Frames = {**black, **pictures}
+    found[0, "map"][:, 10:14, 20:24] = brightest
+    quality = training.measure_quality(codec, found)
+    assert (quality.peak_error_px, quality.peak_error_max_px) == (None, None)
+    assert quality.psnr_things is None, "nothing differs from the backdrop"
+    line, warnings = training.describe_quality(quality), training.list_warnings(quality)
+    assert "pixels" not in line and "arms" not in line and "nan" not in line
+    if brightest:
+        assert quality.peaks_lost == 1.0 and warnings == ["map peaks are all lost"] and line.endswith("all lost")
+    else:
+        assert quality.peaks_lost is None and warnings == [] and line.endswith("peaks: none to judge by")
+
+
+def view_size(view: int) -> tuple[int, int]:
+    """Return height and width of a view."""
+    return SMALL.views[view].height, SMALL.views[view].width

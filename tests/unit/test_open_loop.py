@@ -13,7 +13,6 @@ from torch import Tensor
 from toy import CAMERAS, JOINTS, dataset, episode
 
 from aim import presets
-from aim.commands.imagine import ACTION_ERROR_WORDS
 from aim.config import Run
 from aim.data import latents, loader, source
 from aim.data.action_space import CHANNEL_KINDS, MEASURED_KINDS, ChannelKind
@@ -22,7 +21,8 @@ from aim.data.source import Source
 from aim.evaluate import open_loop, prediction_figures, prediction_metrics
 from aim.evaluate.intervals import wilson_interval
 from aim.evaluate.open_loop import GroundTruth, Prediction
-from aim.evaluate.prediction_metrics import ACTION_ERRORS, PeakError
+from aim.evaluate.prediction_metrics import ACTION_ERRORS, MAP_METRICS, PeakError
+from aim.evaluate.prediction_summary import ACTION_ERROR_WORDS, summarize_figures
 from aim.model.image_codec import Codec
 from aim.model.world_action_model import WorldActionModel
 from aim.policy import LearnedPolicy
@@ -297,13 +297,13 @@ def test_films_and_sheets_show_what_there_is(policy: LearnedPolicy, data: Source
     import cv2
 
     truth, guess = open_loop.predict_windows(policy, data, 5, seed=1)
-    film = prediction_figures.render_comparison(truth, guess)
-    assert film is not None and len(film) == 5 * policy.run.model.num_future_frames
-    columns = 4 if guess.map is None else 5  # present, true, imagined, true map, imagined map
-    assert film.shape[2] == columns * prediction_figures.FIGURE_HEIGHT_PX + (columns - 1) * 6
+    panels = prediction_figures.collect_panels(truth, guess)
+    captions = ["present", "true future", "imagined future", "true map", "imagined map"]
+    assert [panel.caption for panel in panels] == captions[: 4 if guess.map is None else 5]
+    assert {len(panel.frames) for panel in panels} == {5 * policy.run.model.num_future_frames}
     sheet = prediction_figures.render_worst_maps(truth, guess)
     assert (sheet is None) == (guess.map is None)
-    assert prediction_figures.render_comparison(truth, replace(guess, rgb=None, map=None)) is None
+    assert prediction_figures.collect_panels(truth, replace(guess, rgb=None, map=None)) == []
     assert truth.map is not None
     black = replace(guess, map={name: torch.zeros_like(maps) for name, maps in truth.map.items()})
     sheet = prediction_figures.render_worst_maps(truth, black)
@@ -311,6 +311,24 @@ def test_films_and_sheets_show_what_there_is(policy: LearnedPolicy, data: Source
     pictures.write_png(tmp_path / "misses.png", sheet)
     back = cv2.imread(str(tmp_path / "misses.png"))
     assert (back[..., ::-1] == sheet).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"true_maps": True}, {"maps": "the true ones were given"}),
+        ({"psnr": None}, {"pictures": "none; the present repeated 20.0 dB; the codec alone 20.0 dB"}),
+        ({"peaks": 4, "peak_within_8px": 0.5, "peak_ci95": [0.1, 0.9], "places_found": 0.25},
+         {"maps": "50.0 % of 4 peaks within 8 pixels (95 % interval 10.0 to 90.0); 25.0 % of the places found"}),
+        ({"joint_error_rad": 0.01}, {"actions": "joints off by 0.0100 rad"}),
+    ],
+)  # fmt: skip
+def test_figures_are_told_in_words_and_none_over_nothing(change: dict, told: dict[str, str]) -> None:
+    names = (*MAP_METRICS, *ACTION_ERROR_WORDS, *(f"{name}_still" for name in ACTION_ERROR_WORDS))
+    kinds = ("psnr", "psnr_copy", "psnr_codec", "psnr_changed", "psnr_copy_changed", "psnr_codec_changed")
+    figures = {**dict.fromkeys(names), **dict.fromkeys(kinds, 20.0), "true_maps": False, **change}
+    assert told.items() <= summarize_figures(figures).items()
+    assert summarize_figures({**figures, **dict.fromkeys(names), "true_maps": False})["maps"] == "none"
 
 
 def test_what_does_not_fit_is_refused(data: Source) -> None:

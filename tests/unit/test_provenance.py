@@ -141,7 +141,7 @@ def test_results_say_what_they_were_made_with_and_renderers_are_not_mixed(tmp_pa
     newer = dataclasses.replace(PROVENANCE, commit="def")
     unseen = dataclasses.replace(PROVENANCE, renderer="")
     for made in (PROVENANCE, newer, PROVENANCE, unseen):
-        results.save_results(tmp_path, identity, (), results.add_provenance(tmp_path, made))
+        results.save_results(tmp_path, identity, (), results.ResultsOrigin(results.add_provenance(tmp_path, made)))
     assert results.read_provenances(tmp_path) == (PROVENANCE, newer, unseen)
     with pytest.raises(UserError, match="holds results seen through opengl: a card, this machine renders by raytrace"):
         results.add_provenance(tmp_path, OTHER)

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
 import cv2
+import lerobot_set
 import numpy as np
 import pytest
+import toy
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aim import config, presets
 from aim.commands.report import write_report
 from aim.evaluate import results
-from aim.evaluate.results import EpisodeResult, ResultsIdentity
-from aim.report import plots
+from aim.evaluate.prediction_metrics import MAP_METRICS
+from aim.evaluate.prediction_summary import ACTION_ERROR_WORDS
+from aim.evaluate.results import EpisodeResult, ResultsIdentity, ResultsOrigin
+from aim.report import demonstrations, plots
+from aim.report.comparison import compare_success
 from aim.report.gather import gather_findings
-from aim.report.page import render_page
-from aim.viz import videos
+from aim.report.labels import make_distinct_labels
+from aim.report.page import ABOUT_TEXT, PROGRESS_NOTE, SHARED_NOTE, UNSHARED_NOTE, render_page
+from aim.viz import pictures, videos
 from sim.types import UserError
 
 VOID = {"meta", "img", "br", "circle", "line", "polyline"}
@@ -57,15 +64,21 @@ class Reader(HTMLParser):
         self.words.append(data)
 
 
-def evaluated(folder: Path, policy: str, wins: Sequence[bool], film: bool = True) -> None:
-    """Write the results of an evaluation on two tasks, the first episode filmed."""
-    rows = [EpisodeResult("ring", seed, won, 50 + seed, HOSTILE) for seed, won in enumerate(wins)]
-    rows += [EpisodeResult("push", seed, not won, 80, "push") for seed, won in enumerate(wins)]
+def evaluated(
+    folder: Path, policy: str, wins: Sequence[bool], film: bool = True, origin: ResultsOrigin | None = None,
+    first_seed: int = 0, **fields: object,
+) -> None:  # fmt: skip
+    """Write the results of an evaluation on two tasks, the first episode filmed; `fields` are those of its episodes."""
+    seeds = range(first_seed, first_seed + len(wins))
+    rows = [EpisodeResult("ring", seed, won, 50 + seed, HOSTILE) for seed, won in zip(seeds, wins, strict=True)]
+    rows += [EpisodeResult("push", seed, not won, 80, "push") for seed, won in zip(seeds, wins, strict=True)]
     if film:
         rows[0] = EpisodeResult("ring", 0, wins[0], 50, HOSTILE, "films/ring-0.webp")
         picture = np.random.default_rng(0).integers(0, 255, (3, 32, 40, 3), dtype=np.uint8)
         videos.write_webp(folder / "films" / "ring-0.webp", picture)
-    results.save_results(folder, ResultsIdentity(policy, "", "panda", "clean", {}), rows)
+    digest = "" if policy in ("expert", "random") else "abc"
+    rows = [dataclasses.replace(row, **fields) for row in rows]  # pyright: ignore[reportArgumentType]
+    results.save_results(folder, ResultsIdentity(policy, digest, "panda", "clean", {}), rows, origin)
 
 
 def trained(folder: Path) -> None:
@@ -77,6 +90,11 @@ def trained(folder: Path) -> None:
         stage1 = {"rgb": 2.0 / step, "map": 1.0 / step, "action": 3.0 / step, "total": 6.0 / step, "lr": 1e-3}
         rows.append({"part": "stage1", "step": step, **stage1, "samples_per_second": 8.0, "seconds": step / 10})
     (folder / "log.jsonl").write_text("\n".join(map(json.dumps, rows)) + '\n{"part": "stage1", "st')
+
+
+def read_words(text: str) -> str:
+    """Return the words of a page, one blank between them."""
+    return " ".join("".join(Reader(text).words).split())
 
 
 @pytest.fixture
@@ -106,7 +124,7 @@ def test_words_of_others_stay_words(folder: Path) -> None:
 
 
 def test_the_page_says_rates_with_intervals(folder: Path) -> None:
-    words = " ".join("".join(Reader(render_page(gather_findings(folder))).words).split())
+    words = read_words(render_page(gather_findings(folder)))
     record = results.read_record(folder / "evaluation" / results.RESULTS_FILE)
     low, high = record["tasks"]["ring"]["ci95"]
     assert f"75 % {100 * low:.0f} to {100 * high:.0f} %, n = 4" in words
@@ -131,11 +149,47 @@ def test_a_log_taken_up_again_counts_each_step_once(folder: Path) -> None:
     assert [row["step"] for row in training.log["stage1"]] == [20, 40, 60, 80]
 
 
-def test_a_log_damaged_within_is_reported_with_its_line(folder: Path) -> None:
+def damage_log(folder: Path) -> None:
+    """Break the first line of the training's log."""
     log = folder / "training" / "log.jsonl"
     log.write_text("{\n" + log.read_text())
-    with pytest.raises(UserError, match=r"log\.jsonl, line 1 is not JSON"):
-        gather_findings(folder)
+
+
+def damage_run(folder: Path) -> None:
+    """Make the training's configuration one of another version."""
+    (folder / "training" / "run.json").write_text("{}")
+
+
+def damage_results(folder: Path) -> None:
+    """Take what every episode must have out of the results of the random policy."""
+    path = folder / "random" / results.RESULTS_FILE
+    path.write_text(path.read_text().replace('"seed"', '"sead"'))
+
+
+@pytest.mark.parametrize(
+    ("damage", "line"),
+    [
+        (damage_log, "training/log.jsonl: line 1 is not JSON: "),
+        (damage_run, "training/log.jsonl: training: run.json has schema None"),
+        (damage_results, "random/results.json is damaged: TypeError "),
+    ],
+)
+def test_what_cannot_be_read_is_one_line_and_the_rest_is_shown(
+    folder: Path, damage: Callable[[Path], None], line: str
+) -> None:
+    damage(folder)
+    findings = gather_findings(folder)
+    assert len(findings.problems) == 1 and findings.problems[0].startswith(line)
+    assert len(findings.trainings) + len(findings.evaluations) == 2
+    text = render_page(findings)
+    assert text.count('class="problem"') == 1 and f"could not be read: {line}"[:40] in read_words(text)
+    assert write_report(folder)["unreadable"] == list(findings.problems)
+
+
+def test_where_nothing_can_be_read_there_is_no_page(folder: Path) -> None:
+    damage_log(folder)
+    with pytest.raises(UserError, match=r"nothing in .*training can be read: log\.jsonl: line 1 is not JSON"):
+        write_report(folder / "training")
 
 
 def test_learned_policies_come_first(folder: Path) -> None:
@@ -151,7 +205,7 @@ def test_the_verb_writes_the_page_and_says_where(folder: Path) -> None:
     said = write_report(folder)
     path = folder / "report.html"
     assert said["report"] == str(path) and said["bytes"] == path.stat().st_size
-    assert (said["evaluations"], said["trainings"], said["datasets"]) == (2, 1, 0)
+    assert (said["evaluations"], said["trainings"], said["imagined"], said["datasets"]) == (2, 1, 0, 0)
     Reader(path.read_text(encoding="utf-8"))
 
 
@@ -163,9 +217,181 @@ def test_nothing_to_report_is_the_users_mistake(tmp_path: Path, name: str) -> No
 
 
 def test_a_film_in_the_page_plays(folder: Path) -> None:
-    (film,) = gather_findings(folder).evaluations[0].videos
+    (film,) = gather_findings(folder).evaluations[0].figures
     ok, played = cv2.imdecodeanimation(np.frombuffer(film.data, np.uint8))
     assert ok and len(played.frames) == 3 and film.success is True
+
+
+def imagined(folder: Path, **changes: object) -> None:
+    """Write what `aim imagine` leaves, with a film and a sheet."""
+    names = (*MAP_METRICS, *ACTION_ERROR_WORDS, *(f"{name}_still" for name in ACTION_ERROR_WORDS))
+    kinds = ("psnr", "psnr_copy", "psnr_codec", "psnr_changed", "psnr_copy_changed", "psnr_codec_changed")
+    figures = {
+        **dict.fromkeys(names), **dict.fromkeys(kinds, 21.5), "windows": 6, "episodes": 3, "true_maps": False,
+        "episodes_learned_from": 0, "checkpoint": "step-000080", "film": "gone/futures.webp",
+        "sheet": "gone/misses.png", "panels": ["present", "true future"],
+        "command": "aim imagine --policy runs/a", **changes,
+    }  # fmt: skip
+    picture = np.random.default_rng(0).integers(0, 255, (3, 32, 40, 3), dtype=np.uint8)
+    videos.write_webp(folder / "futures.webp", picture)
+    pictures.write_png(folder / "misses.png", picture[0])
+    (folder / "result.json").write_text(json.dumps(figures))
+
+
+def test_imagined_futures_are_shown_with_their_figures(folder: Path) -> None:
+    imagined(folder / "training" / "foreseen", joint_error_rad=0.0123)
+    imagined(folder / "training" / "given", true_maps=True)
+    (folder / "other").mkdir()
+    (folder / "other" / "result.json").write_text('{"someone": "else\'s"}')
+    text = render_page(gather_findings(folder))
+    words = read_words(text)
+    assert "step-000080step-000080, true maps" in words and "21.5 dB; the present repeated" in words
+    assert "mapsnonethe true ones were given" in words and "joints off by 0.0123 rad" in words
+    assert words.count("from the left: present, true future") == 2 and "none of them learned from" in words
+    assert text.count("data:image/png;base64,") == 2 and text.count("data:image/webp;base64,") == 3
+
+
+@pytest.mark.parametrize("kind", ["simulated", "recorded"])
+def test_demonstrations_have_a_heading_facts_and_films_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    if kind == "simulated":
+        monkeypatch.setattr(demonstrations, "_list_task_names", lambda: ("reach",))
+        toy.dataset(tmp_path / "shown", [toy.episode(seed, pictures=5) for seed in range(4)])
+    else:
+        lerobot_set.write(tmp_path / "shown", [lerobot_set.toy_part(seed) for seed in range(2)])
+    findings = gather_findings(tmp_path)
+    (data,) = findings.data
+    text = render_page(findings)
+    words = read_words(text)
+    assert "Demonstrations: shown" in words and ABOUT_TEXT not in words and "policy" not in words
+    assert len(data.figures) == (3 if kind == "simulated" else 2) == text.count("<img ")
+    ok, film = cv2.imdecodeanimation(np.frombuffer(data.figures[0].data, np.uint8))
+    assert ok and len(film.frames) > 2
+    if kind == "simulated":
+        assert "reach 4 of 4" in words and "aim generate --task reach --robot aloha --num 4 --seed 0" in words
+    else:
+        assert "toy_follower" in words and "at 25 a second" in words and f"episode 0: {toy.SAY}" in words
+
+
+def test_policies_stand_side_by_side_on_the_seeds_that_all_ran(folder: Path) -> None:
+    evaluated(folder / "expert", "expert", [True] * 6, film=False)
+    rows = compare_success(gather_findings(folder).evaluations)
+    assert [(row.task, row.shared, row.is_sum) for row in rows] == [
+        ("push", True, False), ("ring", True, False), ("all tasks", True, True),
+    ]  # fmt: skip
+    learned, expert, chance = rows[1].cells
+    assert learned and expert and chance
+    assert (learned.successes, learned.episodes, learned.num_other) == (3, 4, 0)
+    assert (expert.successes, expert.episodes, expert.num_other) == (4, 4, 2)
+    words = read_words(render_page(gather_findings(folder)))
+    assert "2 other seeds left out" in words and SHARED_NOTE in words and "100 %expert" not in words
+    assert chance.progress is None and "stages" not in words
+
+
+def test_policies_without_a_seed_in_common_are_marked(tmp_path: Path) -> None:
+    evaluated(tmp_path / "a", "expert", [True] * 3, film=False)
+    evaluated(tmp_path / "b", "random", [False] * 2, film=False, first_seed=50)
+    words = read_words(render_page(gather_findings(tmp_path)))
+    assert "ring *100 %" in words and UNSHARED_NOTE in words and "all tasks" not in words
+
+
+def test_partial_success_is_told_where_it_is_known(tmp_path: Path) -> None:
+    evaluated(tmp_path / "a", "random", [False, False], film=False, progress=0.25)
+    words = read_words(render_page(gather_findings(tmp_path)))
+    assert words.count("stages 25 %") == 3 and PROGRESS_NOTE in words, "two tasks, and both together"
+
+
+@pytest.mark.parametrize(
+    ("shown", "has", "lacks"),
+    [
+        ((), "What the camera saw", "predicted"),
+        (("pictures",), "the picture that the policy predicted", "value map"),
+        (("pictures", "maps"), "the value map that it predicted", "Each panel"),
+        (None, "Each panel is named", "predicted"),
+    ],
+)
+def test_a_caption_speaks_of_the_panels_that_there_are(
+    tmp_path: Path, shown: tuple[str, ...] | None, has: str, lacks: str
+) -> None:
+    evaluated(tmp_path / "a", "mine.py:Policy", [True], film_predictions=shown)
+    words = read_words(render_page(gather_findings(tmp_path)))
+    assert has in words and lacks not in words and ABOUT_TEXT not in words
+
+
+def test_columns_of_an_ablation_are_called_by_their_variants(tmp_path: Path) -> None:
+    for variant in ("paper", "no_map"):
+        origin = ResultsOrigin(commands=(f"aim eval --out {variant}",), variant=variant)
+        evaluated(tmp_path / variant / "eval", "nano step-002000", [True], film=False, origin=origin)
+    evaluated(tmp_path / "again", "nano step-002000", [True], film=False, origin=ResultsOrigin(variant="paper"))
+    findings = gather_findings(tmp_path)
+    assert [one.policy_label for one in findings.evaluations] == [
+        "nano step-002000, paper (again)",
+        "nano step-002000, no_map",
+        "nano step-002000, paper (paper/eval)",
+    ]
+    words = read_words(render_page(findings))
+    assert "Commands that made thisaim eval --out no_map aim eval --out paper" in words
+    assert "Not known: those of nano step-002000, paper (again)." in words
+
+
+def test_a_variant_that_results_do_not_tell_is_that_of_the_run_around_them(tmp_path: Path) -> None:
+    for variant in ("paper", "text"):
+        trained(tmp_path / variant)
+        run = config.load_run(tmp_path / variant)
+        config.save_run(
+            dataclasses.replace(run, model=dataclasses.replace(run.model, variant=variant)), tmp_path / variant
+        )
+        evaluated(tmp_path / variant / "eval", "nano step-002000", [True], film=False)
+    labels = [one.policy_label for one in gather_findings(tmp_path).evaluations]
+    assert labels == ["nano step-002000, paper", "nano step-002000, text"]
+
+
+def test_steps_of_codec_and_training_are_told_apart(folder: Path) -> None:
+    (folder / "training" / "step-000085").mkdir()
+    (folder / "training" / "commands.txt").write_text("aim train tiny --data <a>\n")
+    words = read_words(render_page(gather_findings(folder)))
+    assert "85 steps (the last one logged is 80) in 8 s" in words and "100 steps before that" in words
+    assert "85training steps" in words and "aim train tiny --data <a>" in words
+    drawn = render_page(gather_findings(folder))
+    assert ">training step</text>" in drawn and ">codec step</text>" in drawn
+
+
+@pytest.mark.parametrize(
+    ("peaks", "told"),
+    [
+        ((None, None, None), "peaks: none to judge by"),
+        ((0.0, 0.0, 0.0), "peaks: none to judge by"),
+        ((0.0, 0.0, 1.0), "peaks are all lost"),
+        ((1.25, 2.0, 0.5), "peaks off by 1.25 pixels, 50 % lost"),
+    ],
+    ids=["none", "none, as it was written before", "all lost, as it was written before", "some"],
+)
+def test_no_figure_of_the_codec_is_told_over_nothing(folder: Path, peaks: tuple[float | None, ...], told: str) -> None:
+    quality = dict(zip(("peak_error_px", "peak_error_max_px", "peaks_lost"), peaks, strict=True))
+    quality |= {"psnr_rgb": 25.0, "psnr_map": 30.0, "by_view": {"head": 25.0}}  # pyright: ignore[reportOperatorIssue]
+    (folder / "training" / "codec").mkdir()
+    (folder / "training" / "codec" / "quality.json").write_text(json.dumps(quality))
+    assert f"30.0 dB, {told}" in read_words(render_page(gather_findings(folder)))
+
+
+@given(st.lists(st.tuples(*[st.sampled_from("ab")] * 2), min_size=1, max_size=6))
+def test_no_two_labels_are_alike(pairs: list[tuple[str, str]]) -> None:
+    folders = [str(i) for i in range(len(pairs))]
+    labels = make_distinct_labels([name for name, _ in pairs], [variant for _, variant in pairs], folders)
+    assert len(set(labels)) == len(labels)
+    assert all(label.startswith(name) for label, (name, _) in zip(labels, pairs, strict=True))
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=9))
+def test_a_legend_stays_on_its_canvas(lengths: list[int]) -> None:
+    names = ["m" * length for length in lengths]
+    drawn = ElementTree.fromstring(plots.plot_intervals([("task", [None] * len(names))], names))
+    shown = [text for text in drawn.iter("text") if text.text in names]
+    places = [(float(text.attrib["x"]), float(text.attrib["y"])) for text in shown]
+    assert len(places) == len(names) == len(set(places))
+    for (x, y), name in zip(places, names, strict=True):
+        assert x + 7.2 * len(name) <= plots.PLOT_WIDTH_PX and y < float(drawn.attrib["viewBox"].split()[3])
 
 
 numbers = st.floats(-1e6, 1e6, allow_nan=False)

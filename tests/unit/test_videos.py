@@ -65,6 +65,38 @@ def test_a_film_comes_back_from_disk_as_it_was(tmp_path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["film.webp"]
 
 
+@pytest.mark.parametrize("encoder", ["av", "cv2"])
+@pytest.mark.parametrize("hz", [12.5, 2.0])
+def test_an_mp4_comes_back_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: str, hz: float) -> None:
+    """Every frame, at its time, the last one held; odd sides gain a row and a column, and its source is a WebP, too."""
+    if encoder == "cv2":
+        monkeypatch.setattr(videos.importlib.util, "find_spec", lambda name: None)
+    frames = draw_moving_disc()
+    path = tmp_path / "new" / "film.webp"
+    videos.write_webp(path, frames, hz=hz, hold_s=1.0, quality=100)
+    videos.write_mp4(tmp_path / "direct.mp4", frames, hz=hz, hold_s=1.0)
+    for film in (tmp_path / "direct.mp4", videos.copy_as_mp4(path)):
+        capture = cv2.VideoCapture(str(film))
+        assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(hz)
+        back = []
+        while (got := capture.read())[0]:
+            back.append(got[1][:49, :65, ::-1])
+        held = np.concatenate([frames, np.repeat(frames[-1:], round(hz), axis=0)])
+        difference = np.abs(np.stack(back).astype(float) - held)
+        shifted = np.abs(np.stack(back[1:6]).astype(float) - frames[:5])
+        assert shifted.mean() > 7.0, "a film one frame late would pass"
+        assert difference.mean() < 4.5, "frames, colours or their order changed"
+    assert sorted(p.name for p in path.parent.iterdir()) == ["film.mp4", "film.webp"]
+
+
+def draw_moving_disc() -> NDArray[np.uint8]:
+    """Draw six frames (49 by 65 pixels) of a disc that moves over a plain ground."""
+    frames = np.full((6, 49, 65, 3), (40, 90, 160), np.uint8)
+    for i, frame in enumerate(frames):
+        cv2.circle(frame, (10 + 9 * i, 24), 7, (210, 120, 40), -1)
+    return frames
+
+
 def test_an_outline_leaves_the_inside_alone(pictures: NDArray[np.uint8]) -> None:
     out = videos.outline_frames(pictures, (1, 2, 3), thickness=2)
     assert (out[:, 2:-2, 2:-2] == pictures[:, 2:-2, 2:-2]).all()

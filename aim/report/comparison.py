@@ -1,0 +1,91 @@
+"""Success of several policies side by side: task by task, on the seeds that all of them ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aim.evaluate.intervals import wilson_interval
+from aim.report.findings import EvaluationReport, Row
+
+
+@dataclass(frozen=True)
+class SuccessCell:
+    """Success of one policy on some seeds; `progress` is the mean share of stages passed, None if it is not known.
+
+    `num_other` counts the seeds of the policy that others did not run, which do not count here.
+    """
+
+    successes: int
+    episodes: int
+    progress: float | None = None
+    num_other: int = 0
+
+    @property
+    def rate(self) -> float:
+        """Success rate; only of cells with episodes."""
+        return self.successes / self.episodes
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson 95 % interval of the rate."""
+        return wilson_interval(self.successes, self.episodes)
+
+
+@dataclass(frozen=True)
+class SuccessRow:
+    """Cells of one task, in the order of the policies; None for a policy that did not run it.
+
+    `shared` says whether there are seeds that all of those ran, and the cells count these alone.
+    """
+
+    task: str
+    cells: tuple[SuccessCell | None, ...]
+    shared: bool = True
+    is_sum: bool = False  # over several tasks
+
+
+def compare_success(evaluations: Sequence[EvaluationReport]) -> list[SuccessRow]:
+    """Rows of the table: each task, and the sum over the tasks that all policies ran if there are several."""
+    tasks = list(dict.fromkeys(row["task"] for evaluation in evaluations for row in evaluation.record["episodes"]))
+    rows = [_compare_task(task, evaluations) for task in tasks]
+    common = [row for row in rows if None not in row.cells and row.shared]
+    if len(rows) > 1 and common:
+        columns = zip(*(row.cells for row in common), strict=True)
+        name = "all tasks" if len(common) == len(rows) else f"the {len(common)} tasks run by all"
+        rows.append(
+            SuccessRow(name, tuple(_sum_cells(cell for cell in column if cell) for column in columns), is_sum=True)
+        )
+    return rows
+
+
+def count_success(rows: Iterable[Row], num_other: int = 0) -> SuccessCell:
+    """Cell of some episodes of a results file."""
+    rows = list(rows)
+    known: list[Any] = [row.get("progress") for row in rows]
+    progress = sum(known) / len(known) if known and None not in known else None
+    return SuccessCell(sum(row["success"] for row in rows), len(rows), progress, num_other)
+
+
+def _compare_task(task: str, evaluations: Sequence[EvaluationReport]) -> SuccessRow:
+    found = [[row for row in one.record["episodes"] if row["task"] == task] for one in evaluations]
+    seeds = [{row["seed"] for row in rows} for rows in found if rows]
+    common = set.intersection(*seeds)
+    cells = []
+    for rows in found:
+        counted = [row for row in rows if row["seed"] in common] if common else rows
+        cells.append(count_success(counted, len(rows) - len(counted)) if rows else None)
+    return SuccessRow(task, tuple(cells), bool(common))
+
+
+def _sum_cells(cells: Iterable[SuccessCell]) -> SuccessCell:
+    cells = list(cells)
+    num_episodes = sum(cell.episodes for cell in cells)
+    known = [cell.progress * cell.episodes for cell in cells if cell.progress is not None]
+    return SuccessCell(
+        sum(cell.successes for cell in cells),
+        num_episodes,
+        sum(known) / num_episodes if len(known) == len(cells) else None,
+        sum(cell.num_other for cell in cells),
+    )
