@@ -26,6 +26,7 @@ from torch import Tensor
 from aim import config
 from aim.config import Run
 from aim.data import latents, transforms
+from aim.data.action_space import ActionSpace
 from aim.data.fovea import make_cropper
 from aim.data.patch_points import compute_observed_points
 from aim.data.transforms import Transform
@@ -95,6 +96,16 @@ class LearnedPolicy:
     def cameras(self) -> tuple[str, ...]:
         """The cameras whose pictures an observation must hold."""
         return tuple(view.name for view in self.run.codec.views)
+
+    @property
+    def state_space(self) -> ActionSpace:
+        """Channels of `Observation.state`."""
+        return self.transform.state_space
+
+    @property
+    def action_space(self) -> ActionSpace:
+        """Channels of the actions; where they were recorded, low and high are those of the recordings."""
+        return self.transform.action_space
 
     def reset(self, mask: NDArray[np.bool_]) -> None:
         """Forget the history of the worlds where `mask` (n,) is true."""
