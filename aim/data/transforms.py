@@ -22,7 +22,7 @@ from sim.types import CONTROL_HZ, UserError
 TRANSFORM_SCHEMA = "aim.transform/1"  # what was written before it named none
 
 LOW, HIGH = 0.01, 0.99
-MIN_SCALE = 0.02  # radians, or share of a gripper's stroke: the smallest range that is scaled to [-1, 1]
+MIN_SCALE = 0.02  # radians, metres or share of a gripper's stroke: the smallest range that is scaled to [-1, 1]
 MIN_MOTION = 0.002  # a channel whose whole range is below this does not count
 MAX_SCALED_VALUE = (
     4.0  # the quantiles' range is at least the whole range over this, so that rare moves stay of the order of one
