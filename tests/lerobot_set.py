@@ -91,9 +91,12 @@ def told(pictures: NDArray[np.uint8]) -> list[tuple[int, int]]:
 
 def write(
     path: Path, parts: Sequence[Part], version: str = "v3.0", fps: int = 25, gop: int = 2, per_file: int = 2,
-    names: object = list(NAMES), codec: str = "libx264",
+    names: object = list(NAMES), codec: str = "libx264", action_names: object = None,
 ) -> Path:  # fmt: skip
-    """Write a set of episodes 0, 1, ... to `path`; v3.0 has `per_file` of them in each parquet file and video."""
+    """Write a set of episodes 0, 1, ... to `path`; v3.0 has `per_file` of them in each parquet file and video.
+
+    The action has the names of the state, unless `action_names` are others.
+    """
     (path / "meta").mkdir(parents=True)
     shared = version == "v3.0"
     data = "chunk_index:03d}/file-{file_index" if shared else "episode_chunk:03d}/episode_{episode_index"
@@ -110,17 +113,19 @@ def write(
         "video_path": f"videos/{video}.mp4"
         if shared
         else "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4",
-        "features": features(parts[0], names),
+        "features": features(parts[0], names, names if action_names is None else action_names),
     }
     (path / "meta/info.json").write_text(json.dumps(info))
     (_write_shared if shared else _write_apart)(path, parts, fps, gop, codec, per_file)
     return path
 
 
-def features(part: Part, names: object) -> dict[str, Any]:
+def features(part: Part, names: object, action_names: object) -> dict[str, Any]:
     """Return the features of `info.json`."""
-    width = part.state.shape[1]
-    vectors = {key: {"dtype": "float32", "shape": [width], "names": names} for key in (STATE, ACTION)}
+    parts = {STATE: (part.state, names), ACTION: (part.action, action_names)}
+    vectors = {
+        key: {"dtype": "float32", "shape": [rows.shape[1]], "names": called} for key, (rows, called) in parts.items()
+    }
     shape = {"names": ["height", "width", "channels"]}
     videos = {key: {"dtype": "video", "shape": list(seen.shape[1:]), **shape} for key, seen in part.pictures.items()}
     whole = ("frame_index", "episode_index", "index", "task_index")

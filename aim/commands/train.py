@@ -71,9 +71,10 @@ def train_model(
     from aim import presets
     from aim.commands import parse
     from aim.commands.run_flags import apply_run_flags
+    from aim.data.mapping_file import recall_mapping
     from aim.data.source import open_sources
     from aim.model import intent
-    from aim.train import distributed, pipeline, provenance
+    from aim.train import distributed, pipeline
     from aim.train.codec import describe_quality
     from aim.train.hooks import TrainingOptions
     from aim.util import machine
@@ -87,7 +88,7 @@ def train_model(
     is_main = os.environ.get("RANK", "0") == "0"  # of several processes that train together one writes
     lock = lock_folder(out) if is_main else contextlib.nullcontext()
     with lock, explain_full_disk(out, lambda: f"{pipeline.describe_kept(out)}; with more room --resume goes on"):
-        known = provenance.recall_mapping(out) if resume and mapping is None else mapping
+        known = recall_mapping(out) if resume and mapping is None else mapping
         source = open_sources(data, known, parse.parse_episode_numbers(episodes), parse.parse_episode_numbers(without))
         run = make_run(source.robot, source.cameras, len(source.info.action), len(source.info.state))
         seeded = replace(run.train, seed=parse.check_seed(seed)), replace(run.codec_train, seed=seed)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +49,45 @@ class ActionSpace:
     def is_delta(self) -> NDArray[np.bool_]:
         """Channels (d,) that are displacements over one row."""
         return mark_deltas(self.kinds)
+
+
+def tabulate_space(space: ActionSpace) -> dict[str, Any]:
+    """Space as `parse_space` reads it, of values that JSON has: what is infinite becomes None."""
+    return {
+        name: [None if isinstance(each, float) and math.isinf(each) else each for each in value]
+        if isinstance(value, tuple)
+        else value
+        for name, value in dataclasses.asdict(space).items()
+    }
+
+
+def parse_space(raw: Mapping[str, Any]) -> ActionSpace:
+    """Space that `tabulate_space` wrote; `ValueError`, `TypeError` or `KeyError` where it is damaged."""
+    unknown = {"low": -math.inf, "high": math.inf, "max_speed": math.inf}
+    bounds = {name: tuple(other if each is None else float(each) for each in raw[name]) for name, other in
+              unknown.items()}  # fmt: skip
+    names, kinds = tuple(raw["names"]), tuple(raw["kinds"])
+    if not all(isinstance(name, str) for name in names) or not set(kinds) <= set(CHANNEL_KINDS):
+        raise ValueError("channels without names, or of unknown kinds")
+    if {len(kinds), *map(len, bounds.values())} != {len(names)} or len(set(names)) != len(names):
+        raise ValueError("channels that are named twice, or of which something is missing")
+    return ActionSpace(names, kinds, **bounds, rate_hz=float(raw["rate_hz"]))
+
+
+def describe_channels(space: ActionSpace) -> str:
+    """Names and kinds of the channels, as in "x (ee_delta), grip (gripper)"."""
+    return ", ".join(f"{name} ({kind})" for name, kind in zip(space.names, space.kinds, strict=True)) or "none"
+
+
+def find_channel_difference(space: ActionSpace, other: ActionSpace) -> str:
+    """First difference in the names and kinds of two spaces, in words; "" if they have the same channels."""
+    ours, theirs = (list(zip(each.names, each.kinds, strict=True)) for each in (space, other))
+    if len(ours) != len(theirs):
+        return f"{len(theirs)} channels, {describe_channels(other)}, not {len(ours)}, {describe_channels(space)}"
+    for place, (one, two) in enumerate(zip(ours, theirs, strict=True)):
+        if one != two:
+            return f"channel {place} is {two[0]} ({two[1]}), not {one[0]} ({one[1]})"
+    return ""
 
 
 def is_delta(kind: ChannelKind) -> bool:

@@ -1,7 +1,7 @@
 """Several datasets of one robot read as one: an `EpisodeReader` over the readers of each.
 
 They must have the same robot, cameras, size of pictures and channels, and be read by the same mapping; episodes that
-two of them share are refused. Bounds and speeds of the channels are the widest of all.
+two of them share are refused. Bounds and speeds of the channels are the widest of all; of several rates none is kept.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from aim.data.action_space import ActionSpace
+from aim.data.action_space import ActionSpace, describe_channels
 from aim.data.reader import DatasetInfo, EpisodeReader, Motion, Ref
 from sim.types import UserError
 
@@ -37,6 +37,7 @@ class JoinedReader:
             infos[0],
             state=_join_spaces([info.state for info in infos]),
             action=_join_spaces([info.action for info in infos]),
+            recorded_hz=infos[0].recorded_hz if len({info.recorded_hz for info in infos}) == 1 else None,
         )
 
     def locate(self, ref: Ref) -> tuple[EpisodeReader, Ref]:
@@ -79,8 +80,8 @@ def _check_match(first: DatasetInfo, other: DatasetInfo) -> None:
         "robot": (first.robot, other.robot),
         "cameras": (", ".join(first.cameras), ", ".join(other.cameras)),
         "size of pictures": tuple("x".join(map(str, info.size)) for info in (first, other)),
-        "joints and grippers": (_describe_channels(first.action), _describe_channels(other.action)),
-        "measured channels": (_describe_channels(first.state), _describe_channels(other.state)),
+        "joints and grippers": (describe_channels(first.action), describe_channels(other.action)),
+        "measured channels": (describe_channels(first.state), describe_channels(other.state)),
         "value maps": (first.has_maps, other.has_maps),
         "depth": (first.has_depth, other.has_depth),
     }
@@ -90,10 +91,6 @@ def _check_match(first: DatasetInfo, other: DatasetInfo) -> None:
             raise UserError(f"--data folders that are learned from together must have the same {what}: {said}")
     if first.mapping != other.mapping:
         raise UserError(f"{first.path} and {other.path} are read by other mappings; give one --mapping for both")
-
-
-def _describe_channels(space: ActionSpace) -> str:
-    return ", ".join(f"{name} ({kind})" for name, kind in zip(space.names, space.kinds, strict=True))
 
 
 def _join_spaces(spaces: Sequence[ActionSpace]) -> ActionSpace:

@@ -80,8 +80,8 @@ def fit_transform(run: Run, moves: Motions, every: Windows, data: Data) -> Trans
     apart = transforms.relative(chunks, present, there.relative).reshape(-1, chunks.shape[-1])
     fraction = np.where(there.info.action.is_delta, 1.0 / run.model.chunk, 1.0)
     return Transform(
-        there.relative, transforms.measure(apart, fraction), transforms.measure(moves.state), there.has_maps,
-        there.robot, there.size, there.references,
+        there.info.state, there.info.action, transforms.measure(apart, fraction), transforms.measure(moves.state),
+        there.has_maps, there.robot, there.size, there.info.recorded_hz,
     )  # fmt: skip
 
 

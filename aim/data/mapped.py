@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from aim.data.action_space import ActionSpace, mark_deltas
+from aim.data.action_space import ActionSpace, ChannelKind, mark_deltas
 from aim.data.clock import check_clock, print_clock_note
 from aim.data.conversion import EpisodeNumbers, convert_rows
 from aim.data.mapping import RobotMapping
@@ -50,9 +50,11 @@ class MappedReader:
         )
         self.info = DatasetInfo(
             path=recorded.path, robot=mapping.robot, cameras=tuple(mapping.cameras),
-            size=self._find_size(), mapping=mapping,
-            state=measure_space(mapping.state_channels, mapping.state_kinds, [move.state for move in self._motions]),
-            action=measure_space(mapping.action_labels, mapping.action_kinds, [move.action for move in self._motions]),
+            size=self._find_size(), mapping=mapping, recorded_hz=fps,
+            state=measure_space(mapping.state_channels, mapping.state_kinds, [move.state for move in self._motions],
+                                mapping.wraps_state),
+            action=measure_space(mapping.action_labels, mapping.action_kinds, [move.action for move in self._motions],
+                                 mapping.wraps_action),
         )  # fmt: skip
 
     def motion(self, ref: Ref) -> Motion:
@@ -169,15 +171,20 @@ def choose_episodes(
 
 
 def measure_space(
-    names: Sequence[str], kinds: Sequence, parts: Sequence[NDArray[np.float32]]
-) -> ActionSpace:  # fmt: skip
-    """Space of recorded vectors (steps d): bounds and speeds are those that were recorded."""
+    names: Sequence[str], kinds: Sequence[ChannelKind], parts: Sequence[NDArray[np.float32]], wraps: NDArray[np.bool_]
+) -> ActionSpace:
+    """Space of recorded vectors (steps d): bounds and speeds are those that were recorded.
+
+    Angles that jump by a turn, where `wraps` (d,) says so, have no bounds: they are followed over any number of turns.
+    """
     filled = [part for part in parts if len(part)]
     width = len(names)
     low = np.min([part.min(0) for part in filled], 0) if filled else np.full(width, -np.inf)
     high = np.max([part.max(0) for part in filled], 0) if filled else np.full(width, np.inf)
+    turns = wraps & ~mark_deltas(kinds)
     steps = [np.abs(np.diff(part, axis=0)).max(0) for part in filled if len(part) > 1]
     speed = np.where(mark_deltas(kinds), np.maximum(-low, high), np.max(steps, 0) if steps else np.inf) * CONTROL_HZ
+    low, high = np.where(turns, -np.inf, low), np.where(turns, np.inf, high)
     return ActionSpace(
         tuple(names), tuple(kinds), tuple(low.tolist()), tuple(high.tolist()), tuple(speed.tolist()), CONTROL_HZ
     )

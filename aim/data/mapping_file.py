@@ -28,6 +28,7 @@ from aim.data.mapping import UNITS, CameraMapping, ChannelRange, Pair, RobotMapp
 from aim.util import toml
 from sim.types import UserError
 
+MAPPING_FILE = "mapping.json"  # in the folders of runs and checkpoints that learned from a recorded set
 OPTIONAL_TABLES = ("kinds", "scale", "gripper", "text", "clock", "episodes")
 OPTIONAL_JOINT_KEYS = ("names", "action_names", "state_only", "action_only", "wrap", "kind", "state")
 CLOSED_OPEN = "[value where closed, value where open]"
@@ -122,6 +123,12 @@ def mapping_from_json(text: str) -> RobotMapping:
         return parse_mapping(json.loads(text), "mapping.json")
     except json.JSONDecodeError as error:
         raise UserError(f"mapping.json is not JSON: {error}") from error
+
+
+def recall_mapping(folder: Path) -> RobotMapping | None:
+    """Mapping that the run or checkpoint in `folder` was trained with, None where its data needed none."""
+    stored = folder / MAPPING_FILE
+    return mapping_from_json(stored.read_text()) if stored.is_file() else None
 
 
 def compare_mappings(there: RobotMapping, asked: RobotMapping) -> list[str]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from aim.data.action_space import ActionSpace
 from aim.data.mapping import RobotMapping
+from sim.types import CONTROL_HZ
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class DatasetInfo:
     mapping: RobotMapping | None = None  # how the numbers became ours; none where they were ours from the start
     has_maps: bool = False
     has_depth: bool = False
+    recorded_hz: float | None = CONTROL_HZ  # rows a second as they were recorded; None where they differ
 
 
 class EpisodeReader(Protocol):

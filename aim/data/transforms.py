@@ -8,6 +8,7 @@ become -1 and 1. A channel that hardly moves is not scaled up: it does not count
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.types import UserError
+from aim.data.action_space import ActionSpace, find_references, find_relative, parse_space, tabulate_space
+from sim.types import CONTROL_HZ, UserError
+
+TRANSFORM_SCHEMA = "aim.transform/1"  # what was written before it named none
 
 LOW, HIGH = 0.01, 0.99
-MIN_SCALE = 0.02  # radians, or share of a gripper's stroke: the smallest range that is scaled to [-1, 1]
+MIN_SCALE = 0.02  # radians, metres or share of a gripper's stroke: the smallest range that is scaled to [-1, 1]
 MIN_MOTION = 0.002  # a channel whose whole range is below this does not count
 MAX_SCALED_VALUE = (
     4.0  # the quantiles' range is at least the whole range over this, so that rare moves stay of the order of one
@@ -64,24 +68,34 @@ def measure(x: Array, fraction: NDArray[np.float64] | float = 1.0) -> Scale:
 class Transform:
     """Everything between robot and model, and whose it is: what the data was like that a model learned from.
 
-    `joints` says which channels of the action are relative to the measured joints, `references` which channel of the
-    state measures each, -1 where none does; the channel of the same place where it is left out. `mapped` says whether
-    value maps were learned from: where they were not, actions were learned against black ones, and are made against
-    such. `size` is the height and width of the recorded pictures: what a camera sees depends on their ratio, so a
-    simulator must show the same.
+    `state_space` and `action_space` are its channels, in our units at 50 Hz. `mapped` says whether value maps were
+    learned from: where they were not, actions were learned against black ones, and are made against such. `size` is the
+    height and width of the recorded pictures: what a camera sees depends on their ratio, so a simulator must show the
+    same. `recorded_hz` are the rows a second of the recordings themselves, None where they differ.
     """
 
-    joints: tuple[bool, ...]
+    state_space: ActionSpace
+    action_space: ActionSpace
     action: Scale
     state: Scale
     mapped: bool = True
     robot: str = ""
     size: tuple[int, int] = (128, 128)
-    references: tuple[int, ...] = ()
+    recorded_hz: float | None = CONTROL_HZ
+
+    @functools.cached_property
+    def joints(self) -> tuple[bool, ...]:
+        """Channels of the action that are relative to the measured joints."""
+        return find_relative(self.action_space, self.state_space)
+
+    @functools.cached_property
+    def references(self) -> tuple[int, ...]:
+        """Channel of the state that measures each channel of the action, -1 where none does."""
+        return find_references(self.action_space, self.state_space)
 
     def hold(self, state: Array) -> Array:
         """Return the action (... d) that holds the robot where the state (... s) was measured; displacements are 0."""
-        return measured(state, self.references or tuple(range(len(self.joints))))
+        return measured(state, self.references)
 
     def action_in(self, action: Array, state: Array) -> Array:
         """Return absolute targets (... k d), given the measured state (... d), in the model's numbers."""
@@ -122,8 +136,9 @@ def demand(transform: Transform, robot: str, channels: int, where: object, state
     if transform.robot != robot:
         raise UserError(f"{where}: transform.json is of robot {transform.robot!r}, run.json of {robot!r}")
     measured_channels = channels if state_channels < 0 else state_channels
-    actions = (transform.joints, *vars(transform.action).values())
-    for parts, wanted in ((actions, channels), (tuple(vars(transform.state).values()), measured_channels)):
+    actions = (transform.action_space.names, *vars(transform.action).values())
+    states = (transform.state_space.names, *vars(transform.state).values())
+    for parts, wanted in ((actions, channels), (states, measured_channels)):
         for found in {len(part) for part in parts} - {wanted}:
             raise UserError(f"{where}: transform.json has {found} channels, run.json {wanted}")
     return transform
@@ -131,20 +146,28 @@ def demand(transform: Transform, robot: str, channels: int, where: object, state
 
 def to_json(transform: Transform) -> str:
     """Return the transform as JSON."""
-    return json.dumps(dataclasses.asdict(transform), indent=1) + "\n"
+    spaces = {name: tabulate_space(vars(transform)[name]) for name in ("state_space", "action_space")}
+    return (
+        json.dumps({"schema": TRANSFORM_SCHEMA, **dataclasses.asdict(transform), **spaces}, indent=1, allow_nan=False)
+        + "\n"
+    )
 
 
 def from_json(text: str) -> Transform:
     """Return the transform that `to_json` wrote; `UserError` where it is damaged."""
     try:
         raw = json.loads(text)
+        if raw.get("schema") != TRANSFORM_SCHEMA:
+            raise UserError(f"it has schema {raw.get('schema')!r}, this version reads {TRANSFORM_SCHEMA!r}; train anew")
         scales = {name: Scale(**{k: tuple(v) for k, v in raw[name].items()}) for name in ("action", "state")}
         height, width = raw["size"]
-        references = tuple(raw.get("references", ()))  # not in transforms that were kept before states had their own
+        rate = raw["recorded_hz"]
         return Transform(
-            tuple(raw["joints"]), **scales, mapped=raw["mapped"], robot=raw["robot"], size=(height, width),
-            references=references,
+            parse_space(raw["state_space"]), parse_space(raw["action_space"]), **scales, mapped=raw["mapped"],
+            robot=raw["robot"], size=(height, width), recorded_hz=None if rate is None else float(rate),
         )  # fmt: skip
+    except UserError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"not a transform: {type(error).__name__} {error}") from error
 
@@ -154,5 +177,5 @@ def read(folder: Path, robot: str, channels: int, state_channels: int = -1) -> T
     try:
         transform = from_json((folder / "transform.json").read_text())
     except (OSError, UserError) as error:
-        raise UserError(f"{folder}: transform.json is missing or damaged: {error}") from error
+        raise UserError(f"{folder}: transform.json cannot be read: {error}") from error
     return demand(transform, robot, channels, folder, state_channels)

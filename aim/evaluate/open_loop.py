@@ -16,7 +16,7 @@ from torch import Tensor
 
 from aim.config import Run
 from aim.data import latents, loader
-from aim.data.action_space import ChannelKind
+from aim.data.action_space import ChannelKind, find_channel_difference
 from aim.data.latents import Latents
 from aim.data.loader import Loader, Windows
 from aim.data.source import Ref, Source
@@ -79,6 +79,7 @@ def predict_windows(
     if true_maps and not (source.has_maps and "m" in policy.model.who):
         raise UserError("true maps can be given where the data has maps and the model's variant reads them")
     pipeline.check_dataset(policy.run, source, "the policy")
+    _check_channels(policy, source)
     all_windows, moves = loader.windows(source), loader.motions(source)
     rows = sample_stratified(count, len(all_windows), seed)
     chosen = Windows(all_windows.episode[rows], all_windows.picture[rows])
@@ -110,6 +111,14 @@ def predict_windows(
         action=torch.from_numpy(denormalize(torch.cat(actions).numpy(), state)),
     )  # fmt: skip
     return truth, _concatenate(predictions, lambda z: torch.from_numpy(denormalize(z.numpy(), state)))
+
+
+def _check_channels(policy: LearnedPolicy, source: Source) -> None:
+    """Raise `UserError` with the first channel of the dataset that is not the policy's."""
+    pairs = {"state": (policy.state_space, source.info.state), "action": (policy.action_space, source.info.action)}
+    for part, (ours, theirs) in pairs.items():
+        if difference := find_channel_difference(ours, theirs):
+            raise UserError(f"{source.path} does not fit the policy: in its {part} {difference}")
 
 
 def compute_metrics(

@@ -109,6 +109,7 @@ def _parse_checkpoint(path: Path, requested_size: tuple[int, int] | None, device
     compute_precision = precision.resolve_precision(config.load_run(folder).train.precision, torch.device(device_name))
     digest = checkpoint.compute_digest(folder)
     policy = _load_policy_cached(folder, device_name, digest, compute_precision)
+    _check_channels(policy, path)
     height, width = trained_size = policy.transform.size
     size = requested_size or trained_size
     if size[0] * width != size[1] * height:
@@ -135,6 +136,20 @@ def _parse_checkpoint(path: Path, requested_size: tuple[int, int] | None, device
             "device": policy.device.type,
         },
     )
+
+
+def _check_channels(policy: LearnedPolicy, path: Path) -> None:
+    """Raise `UserError` where a policy learned from recordings whose channels are not the simulated robot's."""
+    from aim.data.action_space import find_channel_difference
+    from aim.data.formats.simulated import describe_robot_space
+
+    name = policy.run.robot
+    if name not in robots.list_robots():
+        return
+    space = describe_robot_space(robots.load_robot(name))
+    for part, ours in (("state", policy.state_space), ("action", policy.action_space)):
+        if difference := find_channel_difference(space, ours):
+            raise UserError(f"{path} is not for the simulated robot {name!r}: in its {part} {difference}")
 
 
 def _make_learned_policy(

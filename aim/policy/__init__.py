@@ -1,5 +1,6 @@
-"""Policies from checkpoints: observations in, chunks of joint targets out."""
+"""Policies from checkpoints: observations in, chunks of actions out, in our units or those of a recorded set."""
 
 from aim.policy.learned import LearnedPolicy, load_policy
+from aim.policy.own_units import OwnUnitsPolicy
 
-__all__ = ["LearnedPolicy", "load_policy"]
+__all__ = ["LearnedPolicy", "OwnUnitsPolicy", "load_policy"]

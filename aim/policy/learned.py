@@ -26,7 +26,10 @@ from torch import Tensor
 from aim import config
 from aim.config import Run
 from aim.data import latents, transforms
+from aim.data.action_space import ActionSpace
 from aim.data.fovea import make_cropper
+from aim.data.mapping import RobotMapping
+from aim.data.mapping_file import recall_mapping
 from aim.data.patch_points import compute_observed_points
 from aim.data.transforms import Transform
 from aim.model import canvas, graphs, lora, text
@@ -72,10 +75,12 @@ class LearnedPolicy:
         imagine: bool = False,
         precision: ComputePrecision = "fp32",
         worlds: Sequence[int] = (),
+        mapping: RobotMapping | None = None,
     ) -> None:
         """Hold the parts; `imagine` asks for predicted pictures and maps.
 
-        `execution_horizon` 0 stands for what the run says.
+        `execution_horizon` 0 stands for what the run says. `mapping` is how a recorded set's numbers became ours:
+        `aim.policy.own_units` acts by it.
 
         `worlds` are the numbers that tell the noise of n worlds apart; 0 to n - 1 if left out.
         """
@@ -83,7 +88,7 @@ class LearnedPolicy:
         self.execution_horizon = execution_horizon or run.data.execution_horizon
         check_horizon(self._stride, self.execution_horizon, run.model.chunk, run.model.past_frames)
         self.seed, self.video_steps, self.action_steps = seed, video_steps, action_steps
-        self.imagine, self.worlds = imagine, tuple(worlds)
+        self.imagine, self.worlds, self.mapping = imagine, tuple(worlds), mapping
         self.precision: ComputePrecision = precision
         self.device = next(model.parameters()).device
         self.valid = torch.tensor(transform.action.moves, device=self.device)
@@ -95,6 +100,16 @@ class LearnedPolicy:
     def cameras(self) -> tuple[str, ...]:
         """The cameras whose pictures an observation must hold."""
         return tuple(view.name for view in self.run.codec.views)
+
+    @property
+    def state_space(self) -> ActionSpace:
+        """Channels of `Observation.state`."""
+        return self.transform.state_space
+
+    @property
+    def action_space(self) -> ActionSpace:
+        """Channels of the actions; where they were recorded, low and high are those of the recordings."""
+        return self.transform.action_space
 
     def reset(self, mask: NDArray[np.bool_]) -> None:
         """Forget the history of the worlds where `mask` (n,) is true."""
@@ -257,4 +272,5 @@ def load_policy(
     return LearnedPolicy(
         run, transform, codec.to(place), model.to(place), execution_horizon=execution_horizon, seed=seed,
         video_steps=video_steps, action_steps=action_steps, imagine=imagine, precision=precision, worlds=worlds,
+        mapping=recall_mapping(folder),
     )  # fmt: skip

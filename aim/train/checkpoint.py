@@ -28,6 +28,7 @@ from torch import Tensor
 from aim import config
 from aim.config import Run
 from aim.data import transforms
+from aim.data.mapping_file import MAPPING_FILE
 from aim.data.transforms import Transform
 from aim.model import lora
 from aim.model.image_codec import PictureCodec
@@ -39,7 +40,6 @@ from aim.util.decode import decode_json
 from sim.types import UserError
 
 TRAINING_FILES = (*POLICY_FILES, "model.safetensors", "optimiser.safetensors", "progress.json")
-MAPPING_FILE = "mapping.json"
 ADAM_MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of every parameter
 
 
@@ -75,8 +75,7 @@ def save_checkpoint(
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
             (part / "progress.json").write_text(json.dumps(dataclasses.asdict(progress)) + "\n")
-            if (out / MAPPING_FILE).exists():  # a recorded set's numbers became ours by it
-                shutil.copy(out / MAPPING_FILE, part)
+            copy_mapping(out, part)
         save_policy(part, run, transform, codec, gather_tensors(training.ema))
         kinds = (("model", lora.list_trained(training.model)), ("optimiser", _flatten_optimizer(training)))
         for kind, tensors in kinds:
@@ -95,6 +94,12 @@ def save_policy(folder: Path, run: Run, transform: Transform, codec: PictureCode
         (folder / "transform.json").write_text(transforms.to_json(transform))
         _write_tensors(folder / "codec.safetensors", codec.state_dict())
         _write_tensors(folder / "ema.safetensors", ema)
+
+
+def copy_mapping(out: Path, folder: Path) -> None:
+    """Copy the mapping of the run in `out`, if it has one, to the folder of a policy."""
+    if (out / MAPPING_FILE).exists():  # a recorded set's numbers became ours by it
+        shutil.copy(out / MAPPING_FILE, folder)
 
 
 def gather_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -68,6 +68,7 @@ class PeriodicEvaluation:
         policy = folder / "policy"
         shutil.rmtree(policy, ignore_errors=True)
         policy.mkdir(parents=True)
+        checkpoint.copy_mapping(self.out, policy)
         checkpoint.save_policy(policy, self.run, self.transform, self.codec, ema)
         result = self.config.evaluate(policy, folder, self.device, self.stops)
         if result is None:

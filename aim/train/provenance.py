@@ -14,9 +14,8 @@ import os
 from pathlib import Path
 
 from aim.data import mapping_file
-from aim.data.mapping import RobotMapping
+from aim.data.mapping_file import MAPPING_FILE
 from aim.data.source import Source
-from aim.train.checkpoint import MAPPING_FILE
 
 EPISODES_FILE, COMMANDS_FILE = "data.json", "commands.txt"
 
@@ -82,12 +81,6 @@ def describe_mapping_differences(source: Source, out: Path) -> list[str]:
     if source.own is None:
         return []
     return mapping_file.compare_mappings(mapping_file.mapping_from_json(stored.read_text()), source.own)[:1]
-
-
-def recall_mapping(folder: Path) -> RobotMapping | None:
-    """Mapping that the run or checkpoint in `folder` was trained with, None where its data needed none."""
-    stored = folder / MAPPING_FILE
-    return mapping_file.mapping_from_json(stored.read_text()) if stored.is_file() else None
 
 
 def _read_episodes(out: Path) -> list[str] | None:

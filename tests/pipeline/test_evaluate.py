@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ import torch
 from aim import presets
 from aim.commands.evaluate import evaluate_policy as verb
 from aim.data import transforms
+from aim.data.formats.simulated import describe_robot_space
 from aim.data.transforms import Transform
 from aim.evaluate import closed_loop, results
 from aim.evaluate.closed_loop import evaluate, roll_out
@@ -53,10 +55,24 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = presets.tiny(ROBOT, robot.camera_names, size, size)
     torch.manual_seed(0)
     spread = transforms.measure(np.random.default_rng(0).normal(size=(50, size)).astype(np.float32) * 0.1)
-    scale = Transform(tuple(not name.endswith("gripper") for name in robot.action_names), spread, spread, robot=ROBOT)
+    space = describe_robot_space(robot)
+    scale = Transform(space, space, spread, spread, robot=ROBOT)
     training = stage1.begin_training(run, torch.device("cpu"))
     out = tmp_path_factory.mktemp("runs")
     return checkpoint.save_checkpoint(out, run, scale, Codec(run.codec), training, TrainingProgress(1, 0.0, "fp32"))
+
+
+def test_a_policy_of_other_channels_does_not_drive_the_simulated_robot(learned: Path, tmp_path: Path) -> None:
+    shutil.copytree(learned, tmp_path / "other")
+    file = tmp_path / "other/transform.json"
+    raw = json.loads(file.read_text())
+    raw["action_space"]["kinds"][0] = "joint_delta"
+    file.write_text(json.dumps(raw))
+    said = (
+        "is not for the simulated robot 'panda': in its action channel 0 is .* .joint_delta., not .* .joint_position."
+    )
+    with pytest.raises(UserError, match=said):
+        parse_policy(str(tmp_path / "other"))
 
 
 def test_every_seed_is_run_once_and_the_expert_succeeds(expert: tuple[Path, tuple[EpisodeResult, ...]]) -> None:

@@ -11,6 +11,7 @@ import torch
 
 from aim import presets
 from aim.data import transforms
+from aim.data.formats.simulated import describe_robot_space
 from aim.data.transforms import Transform
 from aim.evaluate.checkpoint_evaluation import FIRST_CHECKPOINT_SEED, CheckpointEvaluation
 from aim.evaluate.policy_spec import parse_policy
@@ -38,7 +39,8 @@ def evaluation(tmp_path: Path) -> tuple[PeriodicEvaluation, dict[str, torch.Tens
     run = presets.tiny(ROBOT, robot.camera_names, *[len(robot.action_names)] * 2)
     moves = np.random.default_rng(0).normal(size=(50, run.model.action_dim)).astype(np.float32) * 0.1
     spread = transforms.measure(moves)
-    scale = Transform(tuple(not name.endswith("gripper") for name in robot.action_names), spread, spread, robot=ROBOT)
+    space = describe_robot_space(robot)
+    scale = Transform(space, space, spread, spread, robot=ROBOT)
     training, stops = stage1.begin_training(run, torch.device("cpu")), Stops()
     config = EvalConfig(CheckpointEvaluation((TASK,), ROBOT, 2), 10)
     made = PeriodicEvaluation(config, run, tmp_path, scale, Codec(run.codec), "cpu", open_log(tmp_path), stops)

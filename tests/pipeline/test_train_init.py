@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from spaces import make_arm
 from toy import CAMERAS, dataset, episode
 
 from aim import cli, presets
@@ -35,7 +36,7 @@ def write_policy(folder: Path, run: Run) -> Path:
     """Write an untrained policy to a folder, and return it."""
     folder.mkdir(parents=True)
     scales = [transforms.measure(torch.randn(9, d).numpy()) for d in (run.model.action_dim, run.model.state_dim)]
-    transform = Transform((True,) * run.model.action_dim, *scales, robot=run.robot)
+    transform = Transform(make_arm(run.model.state_dim), make_arm(run.model.action_dim), *scales, robot=run.robot)
     checkpoint.save_policy(folder, run, transform, Codec(run.codec), stage1.begin_training(run, CPU).ema)
     return folder
 

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from math import inf
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from spaces import make_space
 
 from aim.data import transforms
-from aim.data.action_space import CHANNEL_KINDS, ActionSpace, ChannelKind, find_references, find_relative
+from aim.data.action_space import (
+    CHANNEL_KINDS,
+    ActionSpace,
+    find_channel_difference,
+    find_references,
+    find_relative,
+    parse_space,
+    tabulate_space,
+)
 from aim.data.formats.simulated import describe_robot_space
 from aim.data.transforms import Scale, Transform
 from sim import robots
 
 NAMES = "abcdefg"
-
-
-def make_space(channels: dict[str, ChannelKind]) -> ActionSpace:
-    """Space without bounds."""
-    width = len(channels)
-    return ActionSpace(tuple(channels), tuple(channels.values()), (-inf,) * width, (inf,) * width, (inf,) * width, 50.0)
 
 
 spaces = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(CHANNEL_KINDS), min_size=1).map(make_space)
@@ -48,7 +53,7 @@ def test_actions_go_to_the_model_and_back_whatever_the_state_is(
     scale = Scale((0.1,) * len(action), (2.0,) * len(action), (True,) * len(action))
     still = Scale((0.0,) * len(state), (1.0,) * len(state), (True,) * len(state))
     references = find_references(action, state)
-    transform = Transform(find_relative(action, state), scale, still, references=references)
+    transform = Transform(state, action, scale, still)
     back = transform.action_out(transform.action_in(chunk, measured), measured)
     np.testing.assert_allclose(back, chunk, atol=1e-5)
     assert transforms.from_json(transforms.to_json(transform)) == transform
@@ -70,3 +75,38 @@ def test_a_robot_of_the_simulator_says_its_space(name: str) -> None:
     assert find_references(space, space) == tuple(range(len(space)))
     assert all(low < high for low, high in zip(space.low, space.high, strict=True))
     assert not space.is_delta.any()
+
+
+bounds = st.floats(allow_nan=False, allow_infinity=True)
+
+
+@given(space=spaces, data=st.data())
+def test_a_space_goes_to_json_and_back_whatever_its_bounds(space: ActionSpace, data: st.DataObject) -> None:
+    drawn = st.tuples(*[bounds.filter(lambda x: x != inf)] * len(space))
+    low, high = data.draw(drawn), tuple(-x for x in data.draw(drawn))
+    space = dataclasses.replace(space, low=low, high=high, rate_hz=data.draw(st.floats(1, 100)))
+    text = json.dumps(tabulate_space(space), allow_nan=False)  # which JSON does not have
+    assert parse_space(json.loads(text)) == space
+
+
+@pytest.mark.parametrize(
+    "change", [{"kinds": ["gripper", "wheel"]}, {"low": [0.0]}, {"names": ["a", "a"]}, {"names": [1, 2]}]
+)
+def test_a_damaged_space_is_refused(change: dict) -> None:
+    raw = tabulate_space(make_space({"a": "gripper", "b": "ee_delta"}))
+    with pytest.raises(ValueError, match="channels"):
+        parse_space(raw | change)
+
+
+@given(one=spaces, two=spaces)
+def test_spaces_differ_where_their_channels_do(one: ActionSpace, two: ActionSpace) -> None:
+    assert (find_channel_difference(one, two) == "") == ((one.names, one.kinds) == (two.names, two.kinds))
+    other = dataclasses.replace(one, low=(0.0,) * len(one), rate_hz=20.0)
+    assert find_channel_difference(one, other) == "", "bounds and rates are not compared"
+
+
+def test_the_first_difference_is_named() -> None:
+    one, two = make_space({"x": "ee_delta", "grip": "gripper"}), make_space({"x": "ee_delta", "hand": "gripper"})
+    assert find_channel_difference(one, two) == "channel 1 is hand (gripper), not grip (gripper)"
+    three = make_space({"x": "ee_delta"})
+    assert find_channel_difference(one, three) == "1 channels, x (ee_delta), not 2, x (ee_delta), grip (gripper)"

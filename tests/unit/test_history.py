@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aim.policy import history as histories
-from aim.policy.history import History, check_horizon, forget_worlds, make_history, recall_actions, recall_frames
+from aim.policy.history import (
+    History,
+    check_horizon,
+    forget_worlds,
+    list_horizons,
+    make_history,
+    recall_actions,
+    recall_frames,
+)
 from aim.policy.observation import check_observation
 from sim.types import Observation, UserError
 
@@ -130,6 +138,28 @@ def test_without_past_pictures_any_horizon_within_the_chunk_fits() -> None:
     check_horizon(STRIDE, 32, 32, 0)
     with pytest.raises(UserError, match="valid are 1, 2"):
         check_horizon(STRIDE, 33, 32, 0)
+
+
+@pytest.mark.parametrize(("rate", "horizons"), [
+    (10.0, [1, 3]), (20.0, [1, 2, 3, 6, 7]), (50.0, [1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 14, 15, 16, 17, 18, 19]),
+])  # fmt: skip
+def test_horizons_are_counted_in_rows_of_the_robot(rate: float, horizons: list[int]) -> None:
+    assert list_horizons(STRIDE, 32, 1, rate) == horizons
+    assert list_horizons(STRIDE, 32, 0, rate)[-1] == int(0.64 * rate)
+    with pytest.raises(UserError, match=rf"^execution horizon 60.* does not fit: .*valid are 1, .*{horizons[-1]}$"):
+        check_horizon(STRIDE, 60, 32, 1, rate)
+
+
+@given(rate=st.sampled_from([10.0, 15.0, 20.0, 29.97, 30.0, 50.0, 60.0]), data=st.data(), start=st.floats(0, 1))
+def test_a_robot_that_looks_at_its_own_rate_keeps_the_history_known(
+    rate: float, data: st.DataObject, start: float
+) -> None:
+    horizon, history = data.draw(st.sampled_from(list_horizons(STRIDE, 32, 1, rate))), make_history(1, STRIDE, DIM)
+    for number in range(3 + int(0.7 * rate / horizon)):
+        seconds = start + number * horizon / rate
+        history = look(history, round(50 * seconds))
+        valid = recall_frames(replace(history, seen=history.seen[:-1]), make_tokens(-1.0), 1, STRIDE)[1]
+        assert valid[0] or seconds - start < 0.38
 
 
 GOOD = Observation(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from spaces import make_arm
 from toy import CAMERAS, JOINTS, SAY, dataset, episode
 
 from aim import presets
@@ -39,7 +40,7 @@ def clock() -> Loader:
     every = Windows(np.repeat([0, 1], counts), np.concatenate([np.arange(n) for n in counts]))
     words = Words((torch.zeros(3, 384),), torch.zeros(2, dtype=torch.int64))
     starts = torch.tensor([0, 11, 16])
-    plain = Transform((False,) * JOINTS, PLAIN, PLAIN)
+    plain = Transform(make_arm(0, JOINTS), make_arm(0, JOINTS), PLAIN, PLAIN)
     still = torch.zeros(1, 2, 3, 2, dtype=torch.int64)
     return Loader(RUN, Latents(tokens[None], -tokens[None], starts, still), moves, every, words, plain)
 
@@ -69,7 +70,7 @@ def test_no_sample_reaches_into_another_episode(clock: Loader) -> None:
 def test_actions_are_relative_to_the_state_the_chunk_starts_at(clock: Loader) -> None:
     state = np.repeat(np.arange(sum(STEPS), dtype=np.float32)[:, None], JOINTS, 1) / 4
     moves = dataclasses.replace(clock.moves, state=state)
-    apart = Transform((True,) * (JOINTS - 1) + (False,), PLAIN, PLAIN)
+    apart = Transform(make_arm(JOINTS - 1, 1), make_arm(JOINTS - 1, 1), PLAIN, PLAIN)
     sample = Loader(RUN, clock.latents, moves, clock.windows, clock.words, apart).batch(np.array([5]))
     assert sample.context.state[0, 0] == min(20 / 4, 4.0)  # held within bounds
     assert sample.action[0, :4, 0].tolist() == [20 - 5, 21 - 5, 22 - 5, 23 - 5]

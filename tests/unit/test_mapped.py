@@ -41,6 +41,15 @@ def test_a_joint_that_wraps_may_turn_as_often_as_it_likes(turns: float) -> None:
         np.testing.assert_allclose(found[:, 0] - seen[0], turns * 2 * np.pi * frame / FRAMES, atol=1e-4)
 
 
+def test_a_recorded_space_says_rate_and_bounds_but_none_of_angles_that_turn() -> None:
+    rows = swing(0)
+    info = read_recorded(MemorySet([(rows, rows * 0.5)], "ab", "ab"), map_joints("ab", wrap=["a"])).info
+    assert info.recorded_hz == FPS and info.state.rate_hz == info.action.rate_hz == 50
+    for space, share in ((info.state, 1.0), (info.action, 0.5)):
+        assert space.names == ("a", "b") and (space.low[0], space.high[0]) == (-np.inf, np.inf)
+        np.testing.assert_allclose([space.low[1], space.high[1]], share * np.array([rows.min(0)[1], rows.max(0)[1]]))
+
+
 @pytest.mark.parametrize(("joints", "said"), [
     ({}, "a reaches 300 radians in the state, where units is 'radians'; mend the mapping"),
     ({"wrap": ["b"]}, "a reaches 300 radians in the state"),

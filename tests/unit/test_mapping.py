@@ -17,6 +17,7 @@ from aim.data import mapping_file
 from aim.data.conversion import find_angle_jump, find_far_target, nearest_turn, unwrap_angles
 from aim.data.mapping import CameraMapping, ChannelRange, RobotMapping
 from aim.data.mapping_file import parse_mapping
+from aim.evaluate.prediction_metrics import ACTION_ERRORS
 from sim.types import UserError
 
 EXAMPLE = Path(__file__).parents[2] / "docs/own_robot.toml"
@@ -226,3 +227,16 @@ def test_a_file_that_is_none_is_the_users_error(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("robot = ")
     with pytest.raises(UserError, match="is not TOML"):
         mapping_file.read_mapping(tmp_path / "bad.toml")
+
+
+@pytest.mark.parametrize("units", ["degrees", "radians"])
+@pytest.mark.parametrize("kind", ["ee_pose", "ee_delta"])
+def test_a_joint_that_slides_stays_in_metres_beside_joints_in_any_unit(units: str, kind: str) -> None:
+    text = TOML.replace('"degrees"', f'"{units}"') + f'[kinds]\ny = "{kind}"\n'
+    rows = np.array([[90.0, 0.4, 55.0]])
+    mapping = parse_text(text)
+    turn = np.pi / 2 if units == "degrees" else 90.0
+    for found in (mapping.state_from_set(rows), mapping.action_from_set(rows)):
+        np.testing.assert_allclose(found, [[turn, 0.4, 0.5]])
+    assert mapping.state_kinds == ("joint_position", "ee_pose", "gripper")
+    assert ACTION_ERRORS[mapping.action_kinds[1]].endswith("m_or_rad"), "apart from the errors of joints in radians"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,6 +64,16 @@ def policy_of(data: Source, variant: str) -> LearnedPolicy:
         codec.synthesis.copy_(codec.analysis)
     transform = loader.fit_transform(config, loader.motions(data), loader.windows(data), data)
     return LearnedPolicy(config, transform, codec, model, video_steps=2, action_steps=2)
+
+
+def test_data_of_other_channels_is_refused_by_the_first(data: Source) -> None:
+    policy = policy_of(data, "paper")
+    space = policy.action_space
+    other = replace(space, names=("knee", *space.names[1:]))
+    policy.transform = replace(policy.transform, action_space=other)
+    said = f"does not fit the policy: in its action channel 0 is {space.names[0]} (joint_position), not knee"
+    with pytest.raises(UserError, match=re.escape(said)):
+        open_loop.predict_windows(policy, data, 2, seed=0)
 
 
 def bells(places: Tensor, side: int = SIDE, height: float = 255.0) -> Tensor:

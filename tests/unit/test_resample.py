@@ -15,7 +15,9 @@ from aim.data.resample import (
     count_steps,
     find_frame,
     resample_actions,
+    resample_chunk,
     resample_deltas,
+    resample_executed,
     resample_positions,
 )
 from sim.types import CONTROL_HZ, IMAGE_HZ
@@ -86,3 +88,55 @@ def test_each_channel_is_resampled_as_its_kind(fps: float, length: int) -> None:
     both = resample_actions(rows, np.array([True, False]), fps)
     np.testing.assert_array_equal(both[:, 0], resample_deltas(rows[:, :1], fps)[:, 0])
     np.testing.assert_array_equal(both[:, 1], resample_positions(rows[:, 1:], fps)[:, 0])
+
+
+OWN_RATES = (10.0, 15.0, 20.0, 29.97, 30.0, 50.0, 60.0)
+chunks = arrays.arrays(np.float64, (32, 2), elements=st.floats(-1, 1))
+
+
+@given(chunk=chunks, rate=st.sampled_from(OWN_RATES))
+def test_a_chunk_moves_as_far_at_any_rate(chunk: np.ndarray, rate: float) -> None:
+    """The rows add up to the chunk, and so do those until any of them to what the chunk moves until then."""
+    found = resample_chunk(chunk, np.array([True, True]), rate)
+    assert len(found) == int(np.ceil(CHUNK_S * rate - 1e-6))
+    np.testing.assert_allclose(found.sum(0), chunk.sum(0), atol=1e-9)
+    seconds, total = np.arange(33) / CONTROL_HZ, np.concatenate([np.zeros((1, 2)), np.cumsum(chunk, 0)])
+    for row in range(len(found)):
+        expected = [np.interp((row + 1) / rate, seconds, total[:, channel]) for channel in range(2)]
+        np.testing.assert_allclose(found[: row + 1].sum(0), expected, atol=1e-9)
+
+
+@given(chunk=chunks, rate=st.sampled_from(OWN_RATES))
+def test_targets_of_a_chunk_are_those_at_the_time_of_each_row(chunk: np.ndarray, rate: float) -> None:
+    found = resample_chunk(chunk, np.array([False, False]), rate)
+    for row, values in enumerate(found):
+        expected = [np.interp(row / rate, np.arange(32) / CONTROL_HZ, chunk[:, channel]) for channel in range(2)]
+        np.testing.assert_allclose(values, expected, atol=1e-9)
+
+
+def test_at_50_hz_a_chunk_is_untouched() -> None:
+    chunk = np.random.default_rng(0).normal(size=(32, 2))
+    np.testing.assert_allclose(resample_chunk(chunk, np.array([True, False]), 50.0), chunk, atol=1e-12)
+
+
+@given(
+    rows=arrays.arrays(np.float64, st.tuples(st.integers(1, 20), st.just(2)), elements=st.floats(-1, 1)),
+    rate=st.sampled_from(OWN_RATES), late=st.integers(-1, 3),
+)  # fmt: skip
+def test_what_was_carried_out_adds_up_whatever_time_it_took(rows: np.ndarray, rate: float, late: int) -> None:
+    steps = max(round(len(rows) * CONTROL_HZ / rate) + late, 1)
+    found = resample_executed(rows, np.array([True, False]), rate, steps)
+    assert found.shape == (steps, 2)
+    np.testing.assert_allclose(found[:, 0].sum(), rows[:, 0].sum(), atol=1e-9)
+    places = np.arange(steps) * rate / CONTROL_HZ
+    np.testing.assert_allclose(found[:, 1], np.interp(places, np.arange(len(rows)), rows[:, 1]), atol=1e-6)
+
+
+@given(chunk=chunks, rate=st.sampled_from((50.0, 60.0, 100.0, 200.0)))
+def test_what_was_carried_out_of_a_chunk_is_the_chunk(chunk: np.ndarray, rate: float) -> None:
+    """At rates that lose nothing of it: displacements to the float, targets but for the bends between rows."""
+    is_delta = np.array([True, False])
+    back = resample_executed(resample_chunk(chunk, is_delta, rate), is_delta, rate, 32)
+    bend = np.abs(np.diff(chunk[:, 1])).max()
+    np.testing.assert_allclose(np.cumsum(back[:, 0]), np.cumsum(chunk[:, 0]), atol=1.0 / rate * CONTROL_HZ)
+    np.testing.assert_allclose(back[:, 1], chunk[:, 1], atol=bend + 1e-9)

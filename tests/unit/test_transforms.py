@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from spaces import make_arm
 
 from aim.data import transforms
 from aim.data.transforms import MIN_SCALE, Transform
 from sim.types import UserError
 
+SPACE = make_arm(2, 1)
 JOINTS = (True, True, False)
 NUMBERS = st.floats(-3, 3, width=32)
 
@@ -25,7 +28,7 @@ def fitted(seed: int, spread: tuple[float, ...] = (0.5, 2.0, 0.4)) -> Transform:
     state = draw.normal(size=(500, 3)).astype(np.float32)
     target = state + draw.normal(size=(500, 3)).astype(np.float32) * np.float32(spread)
     apart = transforms.relative(target[:, None], state, JOINTS)[:, 0]
-    return Transform(JOINTS, transforms.measure(apart), transforms.measure(state))
+    return Transform(SPACE, SPACE, transforms.measure(apart), transforms.measure(state))
 
 
 @given(
@@ -88,8 +91,17 @@ def test_states_far_outside_are_held() -> None:
 def test_json_both_ways() -> None:
     transform = fitted(3)
     assert transforms.from_json(transforms.to_json(transform)) == transform
-    other = dataclasses.replace(transform, mapped=False, robot="panda", size=(240, 320))
+    other = dataclasses.replace(transform, mapped=False, robot="panda", size=(240, 320), recorded_hz=None)
     assert transforms.from_json(transforms.to_json(other)) == other != transform
+
+
+def test_an_older_transform_is_refused_in_one_line(tmp_path: Path) -> None:
+    raw = json.loads(transforms.to_json(fitted(3)))
+    del raw["schema"]
+    (tmp_path / "transform.json").write_text(json.dumps(raw))
+    with pytest.raises(UserError, match=r"schema None, this version reads 'aim.transform/1'; train anew$") as error:
+        transforms.read(tmp_path, "", 3)
+    assert "\n" not in str(error.value)
 
 
 def test_what_is_another_robots_is_refused() -> None:
@@ -101,7 +113,7 @@ def test_what_is_another_robots_is_refused() -> None:
         transforms.demand(transform, "panda", 8, "here")
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", json.dumps({"joints": [True], "action": 1, "state": 2})])
+@pytest.mark.parametrize("text", ["", "{}", "[]", json.dumps({"schema": transforms.TRANSFORM_SCHEMA, "action": 1})])
 def test_damaged_json_is_the_users_error(text: str) -> None:
     with pytest.raises(UserError):
         transforms.from_json(text)
