@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from lerobot_set import TOML
+from memory_set import MemorySet, map_joints
 
 from aim.data import mapping_file
-from aim.data.conversion import find_angle_jump, find_far_target, nearest_turn, unwrap_angles
+from aim.data.conversion import convert_rows, find_angle_jump, find_far_target, nearest_turn, unwrap_angles
 from aim.data.mapping import CameraMapping, ChannelRange, RobotMapping
 from aim.data.mapping_file import parse_mapping
+from aim.data.recorded import EpisodeRows
 from sim.types import UserError
 
 EXAMPLE = Path(__file__).parents[2] / "docs/own_robot.toml"
@@ -161,6 +163,8 @@ def test_numbers_that_cannot_be_are_named() -> None:
     assert "x reaches 90 radians in the state, where units is 'degrees'" in OWN.find_range_error("state", far, far)
     said = OWN.find_range_error("action", np.zeros(3), np.float64([0.0, 0.0, 3.0]))
     assert said == "grip reaches from 5 to 305 in the action, its range in [gripper] is [5.0, 105.0]"
+    said = OWN.find_range_error("state", np.float64([0.0, 0.0, -0.75]), np.ones(3))
+    assert said == "grip reaches from -70 to 105 in the state, its range in [gripper] is [5.0, 105.0]"
     force = np.float64([0.0, 0.0, 0.0, 500.0])
     assert parse_text(WIDE).find_range_error("state", force, force) == ""  # a state-only channel may be anything
 
@@ -226,3 +230,21 @@ def test_a_file_that_is_none_is_the_users_error(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("robot = ")
     with pytest.raises(UserError, match="is not TOML"):
         mapping_file.read_mapping(tmp_path / "bad.toml")
+
+
+def test_targets_are_followed_over_turns_and_displacements_are_left_as_they_are() -> None:
+    """Of "a" the displacement, of "b" the target, and of "base", which has no state, the target alone."""
+    joints = {"kind": "joint_delta", "wrap": ["a", "b", "base"], "action_only": ["base"]}
+    plain = map_joints("ab", **joints)
+    mapping = dataclasses.replace(plain, kinds={"b": "joint_position", "base": "joint_position"})
+    state = np.float64([[0.0, 3.0], [0.0, -3.1], [0.0, -3.0]])
+    action = np.float64([[5.0, 3.1, 3.0], [-5.0, -3.0, -3.0], [0.1, -2.9, -2.9]])
+    recorded = MemorySet([(state, action)], "ab", ("a", "b", "base"))
+    ((number, rows),) = recorded.read_rows([0], ("state", "action"))
+    assert isinstance(rows, EpisodeRows)
+    found = convert_rows(recorded, mapping, number, rows)
+    turn = 2 * np.pi
+    np.testing.assert_allclose(found.state, [[0.0, 3.0], [0.0, turn - 3.1], [0.0, turn - 3.0]])
+    np.testing.assert_allclose(
+        found.action, [[5.0, 3.1, 3.0], [-5.0, turn - 3.0, turn - 3.0], [0.1, turn - 2.9, turn - 2.9]]
+    )
