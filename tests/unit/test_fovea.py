@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,11 @@ from toy import CAMERAS, JOINTS, dataset, episode
 from aim import presets
 from aim.data import fovea, source
 from aim.data.fovea import JITTER_PX, check_fovea, crop_pictures, find_centers, make_cropper, read_crops
+from aim.data.peaks import find_peaks
 from aim.data.source import Source
 from aim.model import flow, intent
 from aim.model.batch import Fovea
+from aim.model.embed import Embeddings
 from aim.model.world_action_model import WorldActionModel
 from sim.types import UserError
 
@@ -120,3 +123,42 @@ def test_actions_are_made_for_the_crop_that_the_predicted_map_asks_for() -> None
     assert not torch.equal(dark, bright)
     assert future.map is not None and same.map is not None
     assert torch.equal(future.map, same.map) and torch.equal(asked[0], future.map)
+
+
+def test_the_centre_of_a_crop_is_told_in_shares_of_each_side() -> None:
+    pictures = np.zeros((1, 64, 96, 3), np.uint8)
+    told = make_cropper(pictures, SIDE)(make_map(10, 20)[None])  # row 10.5 of 32 is 21 of 64, column 20.5 62 of 96
+    assert told.center[0].tolist() == pytest.approx([2 * 21 / 64 - 1, 2 * 62 / 96 - 1], abs=2 / 64)
+    wide = torch.zeros(1, SIDE + 2 * JITTER_PX, SIDE + 2 * JITTER_PX, 3, dtype=torch.uint8)
+    crops = fovea.Crops(wide, torch.tensor([[32, 24]]), torch.tensor((64, 96)))
+    assert crops.take(torch.tensor([0]), None).center.tolist() == [[0.0, -0.5]]
+
+
+def test_a_crop_becomes_tokens_by_rows_with_waves_of_where_it_lies() -> None:
+    """One bright pixel in the black: row 1, column 18 is pixel (1, 2) of the second token."""
+    config = replace(CONFIGS["fovea"], fovea=32, fovea_patch=16)
+    torch.manual_seed(0)
+    embed = Embeddings(config)
+    picture = torch.zeros(1, 32, 32, 3, dtype=torch.uint8)
+    picture[0, 1, 18, 2] = 255
+    with torch.no_grad():
+        tokens = embed.embed_fovea(Fovea(picture, torch.tensor([[0.5, -0.25]])))[0]
+    pixels = torch.full((4, 3, 16, 16), -1.0)
+    pixels[1, 2, 1, 2] = 1.0
+    waves = []
+    for place in (0.5, -0.25):  # waves of four sides of the picture, then of half as much each
+        turns = [0.5 * math.pi * place * 2**octave for octave in range(7)]
+        waves += [*map(math.sin, turns), *map(math.cos, turns)]
+    with torch.no_grad():
+        expected = pixels.flatten(1) @ embed.fovea.weight.T + embed.fovea.bias + embed.place["f"]
+        expected += torch.tensor(waves) @ embed.fovea_center.weight.T + embed.fovea_center.bias
+    torch.testing.assert_close(tokens, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_the_peak_that_counts_is_the_highest_not_the_first_and_faint_blobs_are_none() -> None:
+    high, low = make_map(24, 24)[..., 1], make_map(6, 6)[..., 1]
+    both = np.maximum(high, low // 4 * 3)
+    found = find_peaks(both)
+    assert np.abs(found - [[24, 24], [6, 6]]).max() < 0.5
+    assert len(find_peaks(np.maximum(high, low // 5 * 2))) == 1, "below half of the highest"
+    assert len(find_peaks(high // 3)) == 0

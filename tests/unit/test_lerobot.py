@@ -61,6 +61,14 @@ def test_pictures_and_numbers_are_in_step(tmp_path: Path, version: str, fps: int
         assert frames == newest[:-1]  # picture i is what was seen at control step 4 i
 
 
+def test_an_episode_begins_at_its_frame_where_its_time_is_a_little_below(tmp_path: Path) -> None:
+    """29 / 25 s times 25 is below 29 in floating point."""
+    assert 29 / 25 * 25 < 29
+    parts = [counted_part(e, length) for e, length in enumerate((29, 13))]
+    data = open_set(write(tmp_path / "set", parts, fps=25, per_file=2), OWN)
+    assert told(data.frames(data.episodes[1], "head", range(7))) == [(1, 2 * picture) for picture in range(7)]
+
+
 @pytest.mark.parametrize(("gop", "codec"), [(2, "libx264"), (250, "libx264"), (2, "libsvtav1"), (30, "mpeg4")])
 def test_pictures_come_in_any_order(tmp_path: Path, gop: int, codec: str) -> None:
     parts = [counted_part(e, 90) for e in range(3)]

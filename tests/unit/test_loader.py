@@ -8,14 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from memory_set import MemorySet, map_joints
 from spaces import make_arm
 from toy import CAMERAS, JOINTS, SAY, dataset, episode
 
 from aim import presets
-from aim.config import Run
+from aim.config import Run, TrainConfig
 from aim.data import loader
+from aim.data.fovea import JITTER_PX, Crops
 from aim.data.latents import Latents
 from aim.data.loader import Loader, Motions, Windows, Words
+from aim.data.mapped import read_recorded
+from aim.data.source import Source
 from aim.data.transforms import Scale, Transform
 from aim.data.view_pictures import read_view_pictures
 from aim.train import schedule
@@ -114,3 +118,72 @@ def test_draws_of_a_step_depend_on_seed_stream_and_step_alone() -> None:
 
     assert draw(1, "a", 2) == draw(1, "a", 2)
     assert len({draw(1, "a", 2), draw(2, "a", 2), draw(1, "b", 2), draw(1, "a", 3)}) == 4
+
+
+def test_displacements_are_zero_after_the_end_and_targets_are_held(clock: Loader) -> None:
+    is_delta = np.arange(JOINTS) % 2 == 1
+    moves = dataclasses.replace(clock.moves, is_delta=is_delta)
+    every = Loader(RUN, clock.latents, moves, clock.windows, clock.words, clock.transform)
+    action = every.batch(np.array([12])).action[0]  # the second episode from step 8 of 16 on
+    assert action[:8, 0].tolist() == action[:8, 1].tolist() == [1000 + 8 + k for k in range(8)]
+    assert action[8:, 0].tolist() == [1015] * 24
+    assert action[8:, 1].tolist() == [0] * 24
+
+
+def test_the_scale_of_actions_is_that_of_the_whole_chunk(tmp_path: Path) -> None:
+    made = episode(0, side=32, pictures=9)
+    ramp = np.repeat(0.01 * np.arange(32, dtype=np.float32)[:, None], JOINTS, 1)
+    made = dataclasses.replace(made, state=np.zeros_like(made.state), action=ramp, executed=ramp)
+    data = dataset(tmp_path / "toy", [made], side=32)
+    first = Windows(np.array([0]), np.array([0]))  # of 32 numbers, 1 % and 99 % lie 0.31 of a step within the ends
+    scale = loader.fit_transform(RUN, loader.motions(data), first, data).action
+    assert scale.middle[0] == pytest.approx(0.155, abs=1e-6)
+    assert scale.half[0] == pytest.approx(0.155 - 0.0031, abs=1e-6)
+
+
+def test_a_displacement_counts_by_what_it_makes_in_a_chunk() -> None:
+    """A millirad a step is no motion of a joint, but 32 of them are; 20 millirad a chunk are scaled to one."""
+    state = np.zeros((101, 2))
+    action = np.stack([np.linspace(0, 1e-3, 101), np.linspace(0, 1e-5, 101)], 1)
+    kind = map_joints("ab", kind="joint_delta")
+    data = Source(read_recorded(MemorySet([(state, action)], "ab", "ab", fps=50.0), kind))
+    run = presets.tiny("arm", data.cameras, 2, 2)
+    scale = loader.fit_transform(run, loader.motions(data), loader.windows(data), data).action
+    assert scale.moves == (True, False)
+    assert scale.half[0] == pytest.approx(max(0.98e-3, 0.02 / 32) / 2, rel=0.05)
+    assert scale.half[1] == pytest.approx(0.02 / 32 / 2)
+
+
+def test_a_crop_is_that_of_the_present_picture_of_its_episode(clock: Loader) -> None:
+    side = 16 + 2 * JITTER_PX
+    number = torch.arange(16, dtype=torch.uint8)  # of each picture: 11 of the first episode, 5 of the second
+    crops = Crops(number[:, None, None, None].expand(-1, side, side, 3), torch.zeros(16, 2), torch.tensor((64, 64)))
+    parts = (clock.latents, clock.moves, clock.windows, clock.words, clock.transform, crops)
+    seen = Loader(RUN, *parts).batch(np.array([3, 12])).context.fovea  # picture 3 of the first, 2 of the second
+    assert seen is not None and seen.picture[:, 0, 0, 0].tolist() == [3, 11 + 2]
+
+
+@pytest.mark.parametrize(
+    ("step", "progress", "share"),
+    [
+        (0, 0.0, 0.25),
+        (1, 0.0, 0.5),
+        (3, 0.0, 1.0),
+        (50, 0.0, 1.0),
+        (50, 0.25, 0.8564823),
+        (50, 0.5, 0.51),
+        (99, 1.0, 0.02),
+    ],
+)
+def test_the_learning_rate_warms_up_and_falls_as_a_cosine(step: int, progress: float, share: float) -> None:
+    config = TrainConfig(steps=100, batch_size=1, lr=3.0, warmup=4)
+    assert schedule.compute_learning_rate(config, step, progress) == pytest.approx(3.0 * share, rel=1e-6)
+
+
+def test_progress_is_the_larger_share_of_steps_and_minutes() -> None:
+    both = TrainConfig(steps=40, batch_size=1, lr=1.0, minutes=2.0)
+    assert schedule.compute_progress(both, 10, 30.0) == 0.25 == schedule.compute_progress(both, 4, 30.0)
+    assert schedule.compute_progress(both, 10, 60.0) == 0.5
+    assert schedule.compute_progress(both, 10, 500.0) == 1.0
+    assert schedule.compute_progress(TrainConfig(steps=40, batch_size=1, lr=1.0), 10, 500.0) == 0.25
+    assert schedule.compute_progress(TrainConfig(steps=0, batch_size=1, lr=1.0, minutes=1.0), 10, 15.0) == 0.25

@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from lerobot_set import TOML
+from memory_set import MemorySet, map_joints
 
 from aim.data import mapping_file
-from aim.data.conversion import find_angle_jump, find_far_target, nearest_turn, unwrap_angles
+from aim.data.conversion import convert_rows, find_angle_jump, find_far_target, nearest_turn, unwrap_angles
 from aim.data.mapping import CameraMapping, ChannelRange, RobotMapping
 from aim.data.mapping_file import parse_mapping
+from aim.data.recorded import EpisodeRows
 from aim.evaluate.prediction_metrics import ACTION_ERRORS
 from sim.types import UserError
 
@@ -162,6 +164,8 @@ def test_numbers_that_cannot_be_are_named() -> None:
     assert "x reaches 90 radians in the state, where units is 'degrees'" in OWN.find_range_error("state", far, far)
     said = OWN.find_range_error("action", np.zeros(3), np.float64([0.0, 0.0, 3.0]))
     assert said == "grip reaches from 5 to 305 in the action, its range in [gripper] is [5.0, 105.0]"
+    said = OWN.find_range_error("state", np.float64([0.0, 0.0, -0.75]), np.ones(3))
+    assert said == "grip reaches from -70 to 105 in the state, its range in [gripper] is [5.0, 105.0]"
     force = np.float64([0.0, 0.0, 0.0, 500.0])
     assert parse_text(WIDE).find_range_error("state", force, force) == ""  # a state-only channel may be anything
 
@@ -240,3 +244,21 @@ def test_a_joint_that_slides_stays_in_metres_beside_joints_in_any_unit(units: st
         np.testing.assert_allclose(found, [[turn, 0.4, 0.5]])
     assert mapping.state_kinds == ("joint_position", "ee_pose", "gripper")
     assert ACTION_ERRORS[mapping.action_kinds[1]].endswith("m_or_rad"), "apart from the errors of joints in radians"
+
+
+def test_targets_are_followed_over_turns_and_displacements_are_left_as_they_are() -> None:
+    """Of "a" the displacement, of "b" the target, and of "base", which has no state, the target alone."""
+    joints = {"kind": "joint_delta", "wrap": ["a", "b", "base"], "action_only": ["base"]}
+    plain = map_joints("ab", **joints)
+    mapping = dataclasses.replace(plain, kinds={"b": "joint_position", "base": "joint_position"})
+    state = np.float64([[0.0, 3.0], [0.0, -3.1], [0.0, -3.0]])
+    action = np.float64([[5.0, 3.1, 3.0], [-5.0, -3.0, -3.0], [0.1, -2.9, -2.9]])
+    recorded = MemorySet([(state, action)], "ab", ("a", "b", "base"))
+    ((number, rows),) = recorded.read_rows([0], ("state", "action"))
+    assert isinstance(rows, EpisodeRows)
+    found = convert_rows(recorded, mapping, number, rows)
+    turn = 2 * np.pi
+    np.testing.assert_allclose(found.state, [[0.0, 3.0], [0.0, turn - 3.1], [0.0, turn - 3.0]])
+    np.testing.assert_allclose(
+        found.action, [[5.0, 3.1, 3.0], [-5.0, turn - 3.0, turn - 3.0], [0.1, turn - 2.9, turn - 2.9]]
+    )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 import torch
 from models import CONFIGS, S_VIDEO, context, inputs, predict, randomised, sample
+from torch import Tensor
 
+from aim.config import ModelConfig, Predict
 from aim.model import flow, intent
-from aim.model.batch import Context, move_batch
-from aim.model.world_action_model import WorldActionModel
+from aim.model.batch import Context, Sample, move_batch
+from aim.model.flow import RowNoise
+from aim.model.world_action_model import WorldActionModel, _add_conditioning_noise
 
 torch.set_num_threads(1)  # the model is small: threads that wait for each other cost more than they give
 
@@ -248,6 +252,116 @@ def test_moving_keeps_every_field() -> None:
     assert moved.context.text_valid.is_meta
     assert moved.context.past_rgb.shape == batch.context.past_rgb.shape
     assert moved.context.points is None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a model was asked for in a training step: noisy data, condition and levels."""
+
+    context: Context
+    rgb: Tensor
+    maps: Tensor
+    action: Tensor
+    condition: Tensor
+    s_video: Tensor
+    s_action: Tensor
+
+
+def losses_of_no_velocity(
+    config: ModelConfig, batch: Sample, monkeypatch: pytest.MonkeyPatch
+) -> tuple[dict[str, Tensor], Asked]:
+    """Return the losses of a model that says velocities of zero, and what it was asked."""
+    model, asked = WorldActionModel(config), []
+
+    def say_nothing(*words: Any) -> dict[str, Tensor]:  # noqa: ANN401
+        asked.append(Asked(*words))
+        return {"x": torch.zeros_like(words[1]), "m": torch.zeros_like(words[2]), "a": torch.zeros_like(words[3])}
+
+    monkeypatch.setattr(model, "predict_velocities", say_nothing)
+    return model.compute_losses(batch, flow.seed_rows(5, len(batch.rgb))), asked[0]
+
+
+SHIFTED = replace(CONFIGS["tiny-paper"], video_shift=5.0, action_shift=2.0, noise_samples_per_action=4)
+
+
+def test_levels_are_drawn_a_row_and_spread_evenly_over_the_draws_of_the_actions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, asked = losses_of_no_velocity(SHIFTED, sample(SHIFTED), monkeypatch)
+    for row, generator in enumerate(flow.seed_rows(5, 2).generators):
+        video, action = torch.rand(2, generator=generator).tolist()
+        assert asked.s_video[row].item() == pytest.approx(5 * video / (1 + 4 * video))
+        for draw in range(4):
+            u = (action + draw / 4) % 1
+            assert asked.s_action[row, draw].item() == pytest.approx(2 * u / (1 + u), abs=1e-6)
+
+
+@pytest.mark.parametrize("predict", ["data", "velocity"])
+def test_losses_are_those_written_out_by_hand(monkeypatch: pytest.MonkeyPatch, predict: Predict) -> None:
+    """With noise n on data z, z_s - z is s (n - z): the error of the data where a velocity of zero is said."""
+    config, valid = replace(SHIFTED, predict=predict), torch.tensor([True, False, True, True, False])
+    batch = replace(sample(config), action_valid=valid, map_valid=torch.tensor([True, False]))
+    found, asked = losses_of_no_velocity(config, batch, monkeypatch)
+    for name, noisy, clean, counted in (("rgb", asked.rgb, batch.rgb, (1, 1)), ("map", asked.maps, batch.map, (1, 0))):
+        loss = 0.0
+        for row in range(2):
+            s = asked.s_video[row]
+            error = (noisy[row] - clean[row]) if predict == "data" else (noisy[row] - clean[row]) / s
+            loss += counted[row] * (torch.exp(-2 * (s - 0.5) ** 2) * error**2).mean().item() / 2
+        assert found[name].item() == pytest.approx(loss, rel=1e-4), name
+    parts = []
+    for row in range(2):
+        for draw in range(4):
+            s = asked.s_action[row, draw]
+            velocity = (asked.action[row, draw] - batch.action[row]) / s
+            parts.append((torch.exp(-2 * (s - 0.5) ** 2) * velocity**2)[:, valid].mean().item())
+    assert found["action"].item() == pytest.approx(sum(parts) / len(parts), rel=1e-4)
+
+
+@pytest.mark.parametrize(("history", "condition"), [(1.0, 0.0), (0.0, 1.0)])
+def test_history_and_condition_are_noised_each_as_often_as_is_said(
+    monkeypatch: pytest.MonkeyPatch, history: float, condition: float
+) -> None:
+    config = replace(SHIFTED, history_noise=history, condition_noise=condition)
+    batch = sample(config)
+    _, asked = losses_of_no_velocity(config, batch, monkeypatch)
+    for row in range(2):
+        for told, true, probability in (
+            (asked.context.past_rgb, batch.context.past_rgb, history),
+            (asked.context.past_action, batch.context.past_action, history),
+            (asked.condition, batch.map, condition),
+        ):
+            assert torch.equal(told[row], true[row]) == (probability == 0.0)
+
+
+def test_levels_of_conditioning_noise_are_spread_up_to_one_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Noise of zero leaves 1 - level of data of one."""
+    monkeypatch.setattr(RowNoise, "gaussian", lambda self, like: torch.zeros_like(like))
+    ones = torch.ones(2000, 1)
+    for probability in (0.5, 1.0):
+        pictures, actions = _add_conditioning_noise((ones, 2 * ones), probability, flow.seed_rows(0, 2000))
+        torch.testing.assert_close(actions, 2 * pictures)  # one level for all tensors of a row
+        level = 1 - pictures[:, 0]
+        noised = level[level > 0]
+        assert len(noised) / 2000 == pytest.approx(probability, abs=0.05)
+        assert noised.mean().item() == pytest.approx(0.25, abs=0.02)
+        assert 0.49 < noised.max() <= 0.5 and noised.min() < 0.01
+
+
+def test_pictures_and_actions_walk_down_schedules_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, levels = randomised(WorldActionModel(SHIFTED)), {"video": [], "action": []}
+    for kind in levels:
+        name = f"predict_{kind}_velocity"
+        true = getattr(model, name)
+
+        def walk(*words: Any, true: Any = true, kind: str = kind) -> Any:  # noqa: ANN401
+            levels[kind] += words[-1].tolist()
+            return true(*words)
+
+        monkeypatch.setattr(model, name, walk)
+    model.sample_actions(context(SHIFTED), 2, 4, flow.seed_rows(0, 2))
+    assert levels["video"] == pytest.approx([1.0, 5 / 6])  # u = 1/2: 5 u / (1 + 4 u)
+    assert levels["action"] == pytest.approx([1.0, 6 / 7, 2 / 3, 2 / 5])  # u = 3/4, 1/2, 1/4: 2 u / (1 + u)
 
 
 def test_tiny_learns_a_toy_batch_by_heart() -> None:

@@ -60,6 +60,12 @@ def test_scale_and_unscale_are_inverses_and_quantiles_become_one() -> None:
     np.testing.assert_allclose(np.quantile(z, [0.01, 0.99], axis=0), [[-1, -1], [1, 1]], atol=0.05)
 
 
+def test_the_middle_is_that_of_the_quantiles_however_the_rows_are_spread() -> None:
+    squares = (np.arange(101, dtype=np.float64) ** 2)[:, None]  # 1 % and 99 % of them are 1 and 99²
+    scale = transforms.measure(squares)
+    assert scale.middle[0] == pytest.approx((1 + 9801) / 2) and scale.half[0] == pytest.approx((9801 - 1) / 2)
+
+
 def test_a_still_joint_holds_its_place_and_does_not_count() -> None:
     transform = fitted(0, spread=(0.5, 1e-5, 0.4))
     assert transform.action.moves == (True, False, True)

@@ -1,0 +1,215 @@
+"""A step of Stage I written out by hand: rate, clipping, average; what counts as done; what a checkpoint holds."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+from models import CONFIGS, sample
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from toy import CAMERAS, JOINTS
+
+from aim import presets
+from aim.config import Run, TrainConfig
+from aim.data import transforms
+from aim.data.loader import Loader
+from aim.data.transforms import Transform
+from aim.model.flow import RowNoise
+from aim.model.image_codec import Codec
+from aim.model.world_action_model import WorldActionModel
+from aim.policy.checkpoint import POLICY_FILES, compute_digest, list_checkpoints
+from aim.train import checkpoint, codec_state, stage1
+from aim.train.batches import JITTER_PX, PrefetchedBatches, PreparedBatch, prepare_batch
+from aim.train.checkpoint import TrainingProgress, TrainingState
+from aim.train.codec_state import CodecProgress
+from aim.train.loss_meter import LOSS_NAMES
+from aim.train.stage1 import TrainingSession
+
+CPU = torch.device("cpu")
+RUN: Run = presets.tiny("aloha", CAMERAS, JOINTS, JOINTS)
+
+
+class Slope(nn.Module):
+    """A model of two weights whose loss falls along a slope that does not change."""
+
+    def __init__(self, *slope: float) -> None:
+        super().__init__()
+        self.weight, self.slope = nn.Parameter(torch.zeros(2)), torch.tensor(slope)
+
+    def forward(self, batch: object, draws: RowNoise) -> dict[str, Tensor]:
+        total = (self.slope * self.weight).sum()
+        return {name: total if name == "total" else total.detach() + 2.0 for name in LOSS_NAMES[:-1]}
+
+
+def test_a_step_is_the_clipped_gradient_times_the_rate_and_moves_the_average() -> None:
+    """A gradient of (3, 4), clipped to a length of 2: (1.2, 1.6), not added to that of the step before."""
+    model = Slope(3.0, 4.0)
+    state = TrainingState(
+        cast(WorldActionModel, model),
+        {"weight": torch.full((2,), 10.0)},
+        torch.optim.SGD(model.parameters(), lr=99.0),
+    )
+    config = TrainConfig(steps=9, batch_size=2, lr=99.0, grad_clip=2.0, ema_decay=0.25)
+    batch = PreparedBatch(sample(CONFIGS["tiny-paper"]), RowNoise(()))
+    weight, average = np.zeros(2), np.full(2, 10.0)
+    for step, (rate, decay) in enumerate([(0.5, 1 / 10), (0.25, 2 / 11), (1.0, 3 / 12), (1.0, 0.25)]):
+        said = stage1.take_step(state, batch, config, step, rate, "fp32")
+        assert said[-1].item() == pytest.approx(5.0), "the norm of the gradient before it is clipped"
+        weight = weight - rate * np.array([1.2, 1.6])
+        average = decay * average + (1 - decay) * weight
+        np.testing.assert_allclose(model.weight.detach(), weight, rtol=1e-5)
+        np.testing.assert_allclose(state.ema["weight"], average, rtol=1e-5)
+
+
+def test_minutes_of_earlier_sessions_count() -> None:
+    train = TrainConfig(steps=0, batch_size=1, lr=1.0, minutes=2.0)
+    session = SimpleNamespace(
+        run=SimpleNamespace(train=train), step=7, first=TrainingProgress(3, 60.0, "fp32"), seconds=30.0
+    )
+    assert TrainingSession.share.fget(session) == 0.75  # pyright: ignore[reportOptionalCall]
+
+
+def begin_training(seed: int = 0) -> TrainingState:
+    """Return a training that took two steps along random gradients, its average elsewhere."""
+    train = dataclasses.replace(RUN.train, seed=seed)
+    state = stage1.begin_training(dataclasses.replace(RUN, train=train), CPU)
+    draw = torch.Generator().manual_seed(seed)
+    for _ in range(2):
+        for value in state.model.parameters():
+            value.grad = torch.randn(value.shape, generator=draw)
+        state.optimiser.step()
+    for value in state.ema.values():
+        value.add_(1.0)
+    return state
+
+
+def save(out: Path, state: TrainingState, step: int) -> Path:
+    still = transforms.measure(np.zeros((2, JOINTS), np.float32))
+    codec = Codec(RUN.codec)
+    return checkpoint.save_checkpoint(
+        out, RUN, Transform((True,) * JOINTS, still, still), codec, state, TrainingProgress(step, 5.0, "fp32")
+    )
+
+
+def test_a_checkpoint_restores_weights_average_and_moments(tmp_path: Path) -> None:
+    state = begin_training()
+    folder = save(tmp_path, state, 2)
+    kept = load_file(folder / "model.safetensors"), load_file(folder / "ema.safetensors")
+    for name, value in state.model.named_parameters():
+        assert torch.equal(kept[0][name], value) and torch.equal(kept[1][name], state.ema[name])
+    other = begin_training(1)
+    assert checkpoint.restore_training(folder, other) == TrainingProgress(2, 5.0, "fp32")
+    for (name, one), again in zip(state.model.named_parameters(), other.model.parameters(), strict=True):
+        assert torch.equal(one, again) and torch.equal(state.ema[name], other.ema[name])
+        assert set(state.optimiser.state[one]) == set(other.optimiser.state[again])
+        for kind, value in state.optimiser.state[one].items():
+            assert torch.equal(value, other.optimiser.state[again][kind]), (name, kind)
+
+
+def test_the_two_newest_checkpoints_stay_and_the_former_until_the_new_one_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = begin_training()
+    for step in (1, 2, 3):
+        save(tmp_path, state, step)
+    assert [folder.name for folder in list_checkpoints(tmp_path)] == ["step-000002", "step-000003"]
+
+    def fail(*_: object) -> None:
+        raise OSError("no rename")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="no rename"):
+        save(tmp_path, state, 4)
+    assert [folder.name for folder in list_checkpoints(tmp_path)] == ["step-000002", "step-000003"]
+
+
+def test_a_digest_is_of_every_file_that_decides_what_a_policy_does(tmp_path: Path) -> None:
+    for name in POLICY_FILES:
+        (tmp_path / name).write_text("one")
+    digests = {compute_digest(tmp_path)}
+    for name in POLICY_FILES:
+        (tmp_path / name).write_text("two")
+        digests.add(compute_digest(tmp_path))
+    assert len(digests) == 1 + len(POLICY_FILES) == 5
+
+
+def test_a_codecs_training_goes_on_with_the_moments_of_each_parameter(tmp_path: Path) -> None:
+    def begin(seed: int) -> tuple[Codec, torch.optim.Optimizer]:
+        torch.manual_seed(seed)
+        codec = Codec(RUN.codec)
+        optimizer = torch.optim.AdamW(codec.parameters(), lr=1e-3, fused=True)
+        for value in codec.parameters():
+            value.grad = torch.randn_like(value)
+        optimizer.step()
+        return codec, optimizer
+
+    path, (codec, optimizer), (other, restored) = tmp_path / "training.safetensors", begin(0), begin(1)
+    codec_state.save_codec_state(path, codec, optimizer, CodecProgress(3, 30.0, "bf16"))
+    codec_state.restore_codec_state(path, other, restored)
+    for one, again in zip(codec.parameters(), other.parameters(), strict=True):
+        assert torch.equal(one, again)
+        assert set(optimizer.state[one]) == set(restored.state[again])
+        assert all(torch.equal(value, restored.state[again][kind]) for kind, value in optimizer.state[one].items())
+    assert codec_state.read_codec_progress(path) == CodecProgress(3, 30.0, "bf16")
+    for steps, wants in ((4, True), (3, False), (2, False)):
+        assert codec_state.wants_more_training(path, TrainConfig(steps=steps, batch_size=1, lr=1.0)) is wants
+    assert not codec_state.wants_more_training(tmp_path / "none", TrainConfig(steps=9, batch_size=1, lr=1.0))
+
+
+class Asked:
+    """A loader of a hundred rows that writes down what it was asked for."""
+
+    versions, crops = 3, object()
+
+    def __init__(self) -> None:
+        self.rows: list[list[int]] = []
+        self.drawn: list[tuple[Tensor, Tensor]] = []
+
+    def __len__(self) -> int:
+        return 100
+
+    def batch(self, rows: np.ndarray, versions: Tensor, jitter: Tensor) -> Any:  # noqa: ANN401
+        self.rows.append(rows.tolist())
+        self.drawn.append((versions, jitter))
+        return sample(CONFIGS["tiny-paper"], rows=len(rows))
+
+
+def test_each_row_of_a_batch_draws_its_version_and_its_jitter() -> None:
+    config, asked = TrainConfig(steps=9, batch_size=400, lr=1.0), Asked()
+    prepare_batch(cast(Loader, asked), config, 3, slice(0, 400))
+    prepare_batch(cast(Loader, asked), config, 3, slice(100, 110))
+    versions, jitter = asked.drawn[0]
+    assert versions.unique().tolist() == [0, 1, 2] and JITTER_PX == 12
+    for axis in range(2):
+        assert jitter[:, axis].unique().tolist() == list(range(-12, 13))
+    assert not torch.equal(jitter[:, 0], jitter[:, 1])
+    assert asked.rows[1] == asked.rows[0][100:110]
+    assert torch.equal(asked.drawn[1][0], versions[100:110]) and torch.equal(asked.drawn[1][1], jitter[100:110])
+
+
+def test_a_batch_that_was_prepared_for_another_step_is_not_taken() -> None:
+    config, asked = TrainConfig(steps=9, batch_size=4, lr=1.0), Asked()
+    with PrefetchedBatches(cast(Loader, asked), config, CPU) as batches:
+        taken = [batches.take_batch(step) for step in (0, 1, 5)]
+    wanted = [prepare_batch(cast(Loader, Asked()), config, step, slice(0, 4)) for step in (0, 1, 5)]
+    for one, other in zip(taken, wanted, strict=True):
+        assert [g.initial_seed() for g in one.draws.generators] == [g.initial_seed() for g in other.draws.generators]
+
+
+def test_two_trainings_of_one_seed_begin_alike_and_the_average_is_a_copy() -> None:
+    one, other = (stage1.begin_training(RUN, CPU) for _ in range(2))
+    for name, value in one.model.named_parameters():
+        assert torch.equal(value, other.model.get_parameter(name)) and torch.equal(value, one.ema[name])
+    before = copy.deepcopy(one.ema)
+    with torch.no_grad():
+        for value in one.model.parameters():
+            value.add_(1.0)
+    assert all(torch.equal(value, one.ema[name]) for name, value in before.items())
