@@ -98,7 +98,7 @@ def evaluate_policy(
             policy_spec, plan, out, lambda row: bar.step(detail=row.task), min(workers, max(num_missing, 1)), command
         )
     if mp4:
-        for film in [out / row.film for row in rows if row.film]:
+        for film in [out / row.film for row in rows if row.film and (out / row.film).is_file()]:
             videos.copy_as_mp4(film)
     summary = results.summarize_results(rows)
     width = max(len(name) for name in names)

@@ -35,6 +35,10 @@ from sim.types import CONTROL_HZ, UserError
 
 LOG_FILE, RUN_FILE, CODEC_QUALITY_FILE = "log.jsonl", "run.json", "codec/quality.json"
 COMMANDS_FILE, SAMPLES_PATTERN = "commands.txt", "imagined/step-*.webp"
+# fields that the page shows: what lacks one is not shown
+IMAGINED_FIELDS = ("checkpoint", "episodes", "episodes_learned_from", "film", "sheet")
+QUALITY_FIELDS = ("psnr_rgb", "psnr_map", "peak_error_px", "peak_error_max_px", "peaks_lost", "by_view")
+STAGE1_FIELDS = ("seconds", "samples_per_second", "rgb", "map", "action")
 MAX_VIDEOS_PER_TASK = 3  # of an evaluation
 REFERENCE_POLICIES = ("expert", "random")  # shown behind learned policies
 
@@ -111,6 +115,10 @@ def read_training(folder: Path, name: str) -> TrainingReport:
         log[part] = [by_step[step] for step in sorted(by_step)]
     run = config.load_run(folder) if (folder / RUN_FILE).is_file() else None
     quality = json.loads((folder / CODEC_QUALITY_FILE).read_text()) if (folder / CODEC_QUALITY_FILE).is_file() else {}
+    if quality:
+        _check_fields(quality, QUALITY_FIELDS)
+    for row in log.get("stage1", []):
+        _check_fields(row, STAGE1_FIELDS)
     commands = folder / COMMANDS_FILE
     return TrainingReport(
         name, run, log, quality, _count_parameters(folder), _find_step(folder, log),
@@ -121,6 +129,7 @@ def read_training(folder: Path, name: str) -> TrainingReport:
 def read_evaluation(path: Path, name: str) -> EvaluationReport:
     """Evaluation of a results file, with the first films of every task; `UserError` if it is damaged."""
     record = results.read_record(path)
+    _check_fields(record, [*(field.name for field in dataclasses.fields(results.ResultsIdentity)), "tasks", "episodes"])
     rows = [results.parse_result(row) for row in record["episodes"]]
     shown, predictions = [], set[tuple[str, ...] | None]()
     for task in record["tasks"]:
@@ -138,6 +147,7 @@ def read_imagination(path: Path, name: str) -> ImaginationReport | None:
     figures = json.loads(path.read_text())
     if not (isinstance(figures, dict) and {"psnr_copy", "true_maps", "windows"} <= set(figures)):
         return None
+    _check_fields(figures, IMAGINED_FIELDS)
     summarize_figures(figures)  # a figure that is missing is met here
     shown = []
     if figures["film"] and (film := path.parent / FUTURES_FILE).is_file():
@@ -172,6 +182,12 @@ def _read_found(folder: Path, name: str, read: Callable[[Path], T | None], probl
         else:
             if found is not None:
                 yield found
+
+
+def _check_fields(record: Row, names: Sequence[str]) -> None:
+    """Raise `UserError` where a record lacks what the page shows of it."""
+    if missing := [name for name in names if name not in record]:
+        raise UserError(f"it lacks {', '.join(missing)}")
 
 
 def _find_files(folder: Path, name: str) -> Iterator[Path]:

@@ -41,7 +41,10 @@ PREDICTION_CAPTIONS = {  # what a film shows of what a policy predicted
 VERDICT_CAPTION = "The last picture has a green edge after a success, a red one after a failure, with the reason below."
 LOSS_NOTE = "Loss of each stream, as logged (faint) and as a running mean (firm)."
 CODEC_NOTE = "Loss of the picture codec, which is trained before."
-COMMANDS_NOTE = "What a command leaves out is at its default. Folders are told from where the command was given."
+COMMANDS_NOTE = (
+    "What a command leaves out is at its default. Folders are told from where the command was given; the command of "
+    "demonstrations follows from their recipe."
+)
 STREAM_STYLES = {"rgb": ("pictures", 0), "map": ("value maps", 2), "action": ("actions", 1)}  # name, colour
 
 

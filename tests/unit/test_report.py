@@ -166,9 +166,30 @@ def damage_results(folder: Path) -> None:
     path.write_text(path.read_text().replace('"seed"', '"sead"'))
 
 
+def damage_quality(folder: Path) -> None:
+    """Leave a quality of the codec that lacks its figures."""
+    (folder / "training" / "codec").mkdir()
+    (folder / "training" / "codec" / "quality.json").write_text('{"psnr_rgb": 20.0}')
+
+
+def damage_rows(folder: Path) -> None:
+    """Take the time out of the rows of the training's log."""
+    log = folder / "training" / "log.jsonl"
+    log.write_text(log.read_text().replace('"seconds"', '"hours"'))
+
+
+def damage_identity(folder: Path) -> None:
+    """Take the robot out of the results of the random policy."""
+    path = folder / "random" / results.RESULTS_FILE
+    path.write_text(path.read_text().replace('"robot"', '"robbot"'))
+
+
 @pytest.mark.parametrize(
     ("damage", "line"),
     [
+        (damage_quality, "training/log.jsonl: it lacks psnr_map, peak_error_px"),
+        (damage_rows, "training/log.jsonl: it lacks seconds"),
+        (damage_identity, "random/results.json: it lacks robot"),
         (damage_log, "training/log.jsonl: line 1 is not JSON: "),
         (damage_run, "training/log.jsonl: training: run.json has schema None"),
         (damage_results, "random/results.json is damaged: TypeError "),
