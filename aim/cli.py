@@ -87,6 +87,7 @@ VERBS = (
         "imagined futures beside true ones",
         "aim imagine --policy runs/two --data datasets/held --out runs/imagined",
     ),
+    Verb("serve", "aim.commands.serve:serve_policy", "a policy over a socket", "aim serve runs/two --port 8765"),
     Verb("report", "aim.commands.report:write_report", "one HTML page of a run", "aim report runs/two"),
     Verb("bench sim", "aim.commands.bench:benchmark_physics", "physics steps a second a thread", "aim bench sim"),
     Verb(

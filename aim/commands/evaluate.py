@@ -31,8 +31,8 @@ def evaluate_policy(
     """Run a policy on every seed once; the same command again runs what is missing, more --episodes add to it.
 
     Args:
-        policy: folder of a training or of a checkpoint, expert, random, or a class of your own, MODULE:CLASS or
-            FILE.py:CLASS (docs/your_own_policy.md)
+        policy: folder of a training or of a checkpoint, expert, random, a class of your own, MODULE:CLASS or
+            FILE.py:CLASS (docs/your_own_policy.md), or HOST:PORT of a policy server (docs/policy_server.md)
         out: folder of the results; it holds those of one policy in one variation
         task: names of tasks (see aim tasks), "all", files of tasks (.py, .json), or folders of such files
         suite: name of a suite, instead of --task; what the robot has too few arms for is left out

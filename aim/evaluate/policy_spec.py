@@ -1,4 +1,4 @@
-"""Policy specifications: the expert, the random policy or a checkpoint, each with the observations it needs."""
+"""Policy specifications: expert, random policy, checkpoint, class or server, each with the observations it needs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aim.data.action_space import find_channel_difference
 from aim.evaluate.plan import EvaluationPlan, SeedBatch
 from aim.evaluate.plugin_policy import (
     compute_source_digest,
@@ -16,6 +17,9 @@ from aim.evaluate.plugin_policy import (
     make_plugin_policy,
 )
 from aim.evaluate.results import ResultsIdentity
+from aim.serve.client import RemotePolicy, is_address
+from aim.serve.description import PolicyDescription
+from aim.util import console
 from sim import DEFAULT_ROBOT, robots
 from sim.envs.env import Env
 from sim.types import STEPS_PER_IMAGE, Policy, UserError
@@ -53,7 +57,7 @@ class PolicySpec:
 def parse_policy(
     policy: str, size: tuple[int, int] | None = None, device: str = "auto", policy_seed: int = 0, robot: str = ""
 ) -> PolicySpec:
-    """Policy specification of "expert", "random", MODULE:CLASS or the folder of a checkpoint; else `UserError`.
+    """Policy specification of "expert", "random", MODULE:CLASS, HOST:PORT or a checkpoint's folder; else `UserError`.
 
     A learned one is shown pictures of the `size` that it learned from, unless another is given.
     """
@@ -61,6 +65,8 @@ def parse_policy(
         return PolicySpec(EXPERT, _make_expert, size=size or (128, 128))
     if policy == RANDOM:
         return PolicySpec(RANDOM, _make_random_policy, size=size or (128, 128))
+    if is_address(policy):
+        return _parse_address(policy, size, policy_seed)
     if is_plugin_reference(policy):
         body = robots.load_robot(robot or DEFAULT_ROBOT)
         return PolicySpec(
@@ -69,7 +75,8 @@ def parse_policy(
         )  # fmt: skip
     if not Path(policy).is_dir():
         raise UserError(
-            f"no policy {policy!r}; give {EXPERT}, {RANDOM}, the folder of a training or checkpoint, or MODULE:CLASS"
+            f"no policy {policy!r}; give {EXPERT}, {RANDOM}, the folder of a training or checkpoint, MODULE:CLASS, or "
+            "HOST:PORT of a policy server"
         )
     return _parse_checkpoint(Path(policy), size, device, policy_seed)
 
@@ -102,19 +109,41 @@ def _parse_checkpoint(path: Path, requested_size: tuple[int, int] | None, device
 
     from aim import config
     from aim.policy import checkpoint, precision
-    from aim.util import console, machine
+    from aim.serve.learned import describe_policy
+    from aim.util import machine
 
     folder = checkpoint.resolve_checkpoint(path)
     device_name = str(machine.resolve_device(device))
     compute_precision = precision.resolve_precision(config.load_run(folder).train.precision, torch.device(device_name))
     digest = checkpoint.compute_digest(folder)
     policy = _load_policy_cached(folder, device_name, digest, compute_precision)
-    _check_channels(policy, path)
-    height, width = trained_size = policy.transform.size
-    size = requested_size or trained_size
+    make_policy = functools.partial(
+        _make_learned_policy, folder, device_name, digest, compute_precision, policy_seed
+    )  # fmt: skip
+    return _make_spec(str(path), describe_policy(policy, folder), make_policy, requested_size, policy_seed)
+
+
+def _parse_address(address: str, requested_size: tuple[int, int] | None, policy_seed: int) -> PolicySpec:
+    """Specification of the policy that a server at HOST:PORT holds."""
+    described = RemotePolicy(address).description
+    if described.own_units:
+        raise UserError(f"{address} speaks the units of its recordings; serve it without --own-units to evaluate it")
+    make_policy = functools.partial(_make_remote_policy, address, described.digest, policy_seed)
+    return _make_spec(address, described, make_policy, requested_size, policy_seed)
+
+
+def _make_spec(
+    source: str, described: PolicyDescription, make_policy: MakePolicy, requested_size: tuple[int, int] | None,
+    policy_seed: int,
+) -> PolicySpec:  # fmt: skip
+    """Specification of a learned policy that `source` names; `UserError` where its robot has other channels."""
+    _check_robot(source, described)
+    height, width = described.size
+    size = requested_size or described.size
     if size[0] * width != size[1] * height:
         console.print_note(f"note: it learned from pictures of {height}x{width}, which show another part of the scene")
     return PolicySpec(
+<<<<<<< HEAD
         name=f"{policy.run.preset} {folder.name}",
         make_policy=functools.partial(
             _make_learned_policy, folder, device_name, digest, compute_precision, policy_seed
@@ -126,30 +155,32 @@ def _parse_checkpoint(path: Path, requested_size: tuple[int, int] | None, device
         depth=policy.run.model.geometry,
         steps_per_prediction=policy.run.model.actions_per_frame,
         variant=policy.run.model.full_variant,
+=======
+        name=described.name, make_policy=make_policy, digest=described.digest, robot=described.robot,
+        cameras=described.cameras, size=size, depth=described.depth,
+        steps_per_prediction=described.steps_per_prediction,
+>>>>>>> c9284c8c3e2156a884aae6da04c5e19d17a1fcba
         settings={
-            "size": list(size),
-            "execute": policy.execution_horizon,
-            "video_steps": policy.video_steps,
-            "action_steps": policy.action_steps,
-            "policy_seed": policy_seed,
-            "precision": policy.precision,
-            "device": policy.device.type,
+            "size": list(size), "execute": described.execution_horizon, "policy_seed": policy_seed,
+            **described.settings,
         },
-    )
+    )  # fmt: skip
 
 
-def _check_channels(policy: LearnedPolicy, path: Path) -> None:
-    """Raise `UserError` where a policy learned from recordings whose channels are not the simulated robot's."""
-    from aim.data.action_space import find_channel_difference
+def _check_robot(source: str, described: PolicyDescription) -> None:
+    """Raise `UserError` where a policy has channels or cameras that the simulated robot of its name has not."""
     from aim.data.formats.simulated import describe_robot_space
 
-    name = policy.run.robot
-    if name not in robots.list_robots():
+    if described.robot not in robots.list_robots():
         return
-    space = describe_robot_space(robots.load_robot(name))
-    for part, ours in (("state", policy.state_space), ("action", policy.action_space)):
+    robot = robots.load_robot(described.robot)
+    space, names = describe_robot_space(robot), robot.camera_names
+    for part, ours in (("state", described.state_space), ("action", described.action_space)):
         if difference := find_channel_difference(space, ours):
-            raise UserError(f"{path} is not for the simulated robot {name!r}: in its {part} {difference}")
+            raise UserError(f"{source} is not for the simulated robot {robot.name!r}: in its {part} {difference}")
+    unknown = [name for name in described.cameras if name not in names]
+    if unknown:
+        raise UserError(f"{source} looks at {', '.join(unknown)}; the robot {robot.name} has {', '.join(names)}")
 
 
 def _make_learned_policy(
@@ -161,13 +192,15 @@ def _make_learned_policy(
     env: Env,
     batch: SeedBatch,
 ) -> Policy:
-    from aim.policy import LearnedPolicy
-
     loaded = _load_policy_cached(folder, device_name, digest, compute_precision)
-    return LearnedPolicy(
-        loaded.run, loaded.transform, loaded.codec, loaded.model, seed=policy_seed, imagine=batch.filmed,
-        precision=loaded.precision, worlds=batch.seeds,
-    )  # fmt: skip
+    return loaded.fork(policy_seed, batch.seeds, batch.filmed)
+
+
+def _make_remote_policy(address: str, digest: str, policy_seed: int, env: Env, batch: SeedBatch) -> Policy:
+    policy = RemotePolicy(address, seed=policy_seed, worlds=batch.seeds, imagine=batch.filmed)
+    if policy.description.digest != digest:
+        raise UserError(f"{address} serves another policy than when the evaluation began")
+    return policy
 
 
 @functools.lru_cache(maxsize=1)

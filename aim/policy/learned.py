@@ -96,6 +96,14 @@ class LearnedPolicy:
         self._history_works = not (run.model.past_frames or run.model.past_actions)
         self.grids = canvas.compute_token_grids(run.codec)
 
+    def fork(self, seed: int, worlds: Sequence[int] = (), imagine: bool = False) -> LearnedPolicy:
+        """Policy of the same weights with a history, a seed and worlds of its own."""
+        return LearnedPolicy(
+            self.run, self.transform, self.codec, self.model, execution_horizon=self.execution_horizon, seed=seed,
+            video_steps=self.video_steps, action_steps=self.action_steps, imagine=imagine, precision=self.precision,
+            worlds=worlds, mapping=self.mapping,
+        )  # fmt: skip
+
     @property
     def cameras(self) -> tuple[str, ...]:
         """The cameras whose pictures an observation must hold."""

@@ -1,0 +1,1 @@
+"""Policies over a socket: a server that holds the weights, and a client that is a policy."""

@@ -1,0 +1,47 @@
+"""What a learned policy is and needs, without its weights: what evaluations and clients of a server ask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aim.data.action_space import ActionSpace, parse_space, tabulate_space
+from sim.types import UserError
+
+
+@dataclass(frozen=True)
+class PolicyDescription:
+    """A checkpoint's name and digest, the robot, cameras and channels that it is for, and how it acts."""
+
+    name: str
+    digest: str
+    robot: str
+    cameras: tuple[str, ...]
+    size: tuple[int, int]  # height and width of the pictures that it learned from
+    depth: bool  # whether it must be shown depth too
+    chunk_rows: int
+    execution_horizon: int
+    steps_per_prediction: int  # control steps from one predicted picture to the next
+    own_units: bool  # whether it speaks the units and rate of its recordings
+    state_space: ActionSpace
+    action_space: ActionSpace
+    settings: Mapping[str, Any]  # what else decides how it acts
+
+    def make_fields(self) -> dict[str, Any]:
+        """The description as `parse_description` reads it, of values that JSON has."""
+        spaces = {name: tabulate_space(vars(self)[name]) for name in ("state_space", "action_space")}
+        lists = {name: list(vars(self)[name]) for name in ("cameras", "size")}
+        return {**vars(self), **lists, **spaces, "settings": dict(self.settings)}
+
+
+def parse_description(fields: Mapping[str, Any]) -> PolicyDescription:
+    """Description that `PolicyDescription.make_fields` wrote; `UserError` where it is another's."""
+    try:
+        spaces = {name: parse_space(fields[name]) for name in ("state_space", "action_space")}
+        height, width = fields["size"]
+        return PolicyDescription(
+            **{**fields, "cameras": tuple(fields["cameras"]), "size": (height, width), **spaces}
+        )  # fmt: skip
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"not the description of a policy: {type(error).__name__} {error}") from error

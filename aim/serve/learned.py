@@ -1,0 +1,40 @@
+"""Learned policies as a server holds them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aim.policy import LearnedPolicy, OwnUnitsPolicy
+from aim.policy.checkpoint import compute_digest
+from aim.serve.description import PolicyDescription
+from aim.serve.server import ServedPolicy, Session
+from sim.types import Policy
+
+
+def serve_learned(policy: LearnedPolicy | OwnUnitsPolicy, folder: Path, token: str = "") -> ServedPolicy:
+    """Policy, loaded from the checkpoint in `folder`, as a server holds it: every client has a history of its own."""
+
+    def make_policy(session: Session) -> Policy:
+        learned = policy.policy if isinstance(policy, OwnUnitsPolicy) else policy
+        made = learned.fork(session.seed, session.worlds, session.imagine)
+        if not isinstance(policy, OwnUnitsPolicy):
+            return made
+        return OwnUnitsPolicy(made, execution_horizon=policy.execution_horizon, rate_hz=policy.rate_hz)
+
+    return ServedPolicy(describe_policy(policy, folder), make_policy, token)
+
+
+def describe_policy(policy: LearnedPolicy | OwnUnitsPolicy, folder: Path) -> PolicyDescription:
+    """Description of a policy that was loaded from the checkpoint in `folder`."""
+    learned = policy.policy if isinstance(policy, OwnUnitsPolicy) else policy
+    run = learned.run
+    return PolicyDescription(
+        name=f"{run.preset} {folder.name}", digest=compute_digest(folder), robot=run.robot, cameras=learned.cameras,
+        size=learned.transform.size, depth=run.model.geometry, chunk_rows=run.model.chunk,
+        execution_horizon=policy.execution_horizon, steps_per_prediction=run.model.actions_per_frame,
+        own_units=isinstance(policy, OwnUnitsPolicy), state_space=policy.state_space, action_space=policy.action_space,
+        settings={
+            "video_steps": learned.video_steps, "action_steps": learned.action_steps, "precision": learned.precision,
+            "device": learned.device.type,
+        },
+    )  # fmt: skip
