@@ -143,23 +143,9 @@ def _make_spec(
     if size[0] * width != size[1] * height:
         console.print_note(f"note: it learned from pictures of {height}x{width}, which show another part of the scene")
     return PolicySpec(
-<<<<<<< HEAD
-        name=f"{policy.run.preset} {folder.name}",
-        make_policy=functools.partial(
-            _make_learned_policy, folder, device_name, digest, compute_precision, policy_seed
-        ),
-        digest=digest,
-        robot=policy.run.robot,
-        cameras=policy.cameras,
-        size=size,
-        depth=policy.run.model.geometry,
-        steps_per_prediction=policy.run.model.actions_per_frame,
-        variant=policy.run.model.full_variant,
-=======
         name=described.name, make_policy=make_policy, digest=described.digest, robot=described.robot,
         cameras=described.cameras, size=size, depth=described.depth,
-        steps_per_prediction=described.steps_per_prediction,
->>>>>>> c9284c8c3e2156a884aae6da04c5e19d17a1fcba
+        steps_per_prediction=described.steps_per_prediction, variant=described.variant,
         settings={
             "size": list(size), "execute": described.execution_horizon, "policy_seed": policy_seed,
             **described.settings,

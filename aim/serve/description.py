@@ -26,6 +26,7 @@ class PolicyDescription:
     own_units: bool  # whether it speaks the units and rate of its recordings
     state_space: ActionSpace
     action_space: ActionSpace
+    variant: str  # of its model, as in "paper+geometry"
     settings: Mapping[str, Any]  # what else decides how it acts
 
     def make_fields(self) -> dict[str, Any]:

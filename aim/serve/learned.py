@@ -33,6 +33,7 @@ def describe_policy(policy: LearnedPolicy | OwnUnitsPolicy, folder: Path) -> Pol
         size=learned.transform.size, depth=run.model.geometry, chunk_rows=run.model.chunk,
         execution_horizon=policy.execution_horizon, steps_per_prediction=run.model.actions_per_frame,
         own_units=isinstance(policy, OwnUnitsPolicy), state_space=policy.state_space, action_space=policy.action_space,
+        variant=run.model.full_variant,
         settings={
             "video_steps": learned.video_steps, "action_steps": learned.action_steps, "precision": learned.precision,
             "device": learned.device.type,
