@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from aim.evaluate.closed_loop import _split_chunk, roll_out
+from aim.evaluate.rollout_video import select_predicted_frame
 from sim.envs.env import Env
 from sim.types import ActionChunk, Observation
 
@@ -74,3 +75,13 @@ def test_parts_of_a_chunk_end_where_pictures_are_due() -> None:
     assert list(_split_chunk(chunk, 6, True)) == [(0, 2), (2, 6), (6, 10)]
     assert list(_split_chunk(chunk, 8, True)) == [(0, 4), (4, 8), (8, 10)]
     assert list(_split_chunk(chunk, 6, False)) == [(0, 10)]
+
+
+def test_a_picture_stands_beside_the_prediction_for_its_time_or_the_next() -> None:
+    """Predicted frame i is due 16 (i + 1) control steps after the chunk began."""
+    frames = np.arange(2, dtype=np.uint8)[None, :, None, None, None]
+    extras = {"images/head": frames, "maps/head": 10 + frames}
+    for step, frame in ((1, 0), (4, 0), (16, 0), (17, 1), (32, 1), (40, 1)):
+        found = select_predicted_frame(extras, "head", step, 16)
+        assert found is not None and (found[0].item(), found[1].item()) == (frame, 10 + frame), step
+    assert select_predicted_frame({"images/head": frames}, "head", 4, 16) is None

@@ -18,7 +18,7 @@ from lerobot_set import TOML, toy_part, write
 from toy import CAMERAS, JOINTS, dataset, episode
 
 from aim import presets
-from aim.config import CodecConfig, DataConfig
+from aim.config import CodecConfig, DataConfig, build_token_grid, compute_token_channels
 from aim.data import latent_files, latents, source
 from aim.data.formats.lerobot import LeRobotSet
 from aim.data.mapped import read_recorded
@@ -28,6 +28,7 @@ from aim.model.image_codec import Codec
 from sim.types import UserError
 
 CONFIG = presets.tiny("aloha", CAMERAS, JOINTS, JOINTS).codec
+CONFIG_TOKENS = len(build_token_grid(CONFIG))
 MOVING = DataConfig(shift_augmentations=1, max_shift_px=4)
 Usage = namedtuple("Usage", "total used free")
 
@@ -183,6 +184,14 @@ def test_a_full_disk_is_known_before_the_work(
     shutil.rmtree(tmp_path)
     with pytest.raises(UserError, match=said):
         latents.check_disk_room(tmp_path, data, codec.config, MOVING)
+    need = 2 * 2 * 2 * 20 * CONFIG_TOKENS * compute_token_channels(CONFIG)  # kinds, versions, bytes a number, pictures
+    for free, fits in ((need + 2**26 - 1, False), (need + 2**26, True)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda path, free=free: Usage(10**9, 10, free))
+        if fits:
+            latents.check_disk_room(tmp_path, data, codec.config, MOVING)
+        else:
+            with pytest.raises(UserError, match="must stay free"):
+                latents.check_disk_room(tmp_path, data, codec.config, MOVING)
 
 
 def test_a_set_without_maps_keeps_one_black_one(tmp_path: Path) -> None:

@@ -34,11 +34,11 @@ def no_words(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def make_policy(fovea: int = 0, **options: Any) -> LearnedPolicy:  # noqa: ANN401
+def make_policy(fovea: int = 0, relative: bool = False, **options: Any) -> LearnedPolicy:  # noqa: ANN401
     run = presets.tiny("aloha", CAMERAS, JOINTS, JOINTS)
     run = replace(run, model=replace(run.model, fovea=fovea))
     torch.manual_seed(0)
-    transform = Transform((False,) * JOINTS, PLAIN, PLAIN, robot="aloha", size=(64, 64))
+    transform = Transform((relative,) * JOINTS, PLAIN, PLAIN, robot="aloha", size=(64, 64))
     codec, model = Codec(run.codec), WorldActionModel(run.model)
     torch.nn.init.normal_(codec.analysis, std=0.05)
     with torch.no_grad():
@@ -96,6 +96,24 @@ def test_a_history_counts_only_where_the_actions_are_known_too(monkeypatch: pyte
     assert told.contexts[-1].past_valid.tolist() == [False, False]
     policy.act(seen(32, executed=np.zeros((2, 4, JOINTS), np.float32)))
     assert told.contexts[-1].past_valid.tolist() == [True, True]
+
+
+def test_past_actions_are_told_relative_to_the_state_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = make_policy(relative=True)
+    told = Told(policy, monkeypatch)
+    policy.act(seen(0))
+    done, state = np.full((2, 16, JOINTS), 0.75, np.float32), np.full((2, JOINTS), 0.5, np.float32)
+    chunk = policy.act(replace(seen(16, executed=done), state=state))
+    assert (told.contexts[-1].past_action == 0.25).all() and (told.contexts[-1].state == 0.5).all()
+    again = policy.transform.action_in(chunk.actions, state)
+    np.testing.assert_allclose(chunk.actions - again, 0.5, atol=1e-6)
+
+
+def test_a_time_is_the_nearest_control_step() -> None:
+    policy = make_policy()
+    assert 0.58 * 50 < 29  # in floating point
+    policy.act(replace(seen(0), time=np.array([0.58, 0.012])))
+    assert policy.history is not None and policy.history.step.tolist() == [29, 1]
 
 
 def test_noise_follows_from_policy_seed_number_of_the_world_and_control_step(monkeypatch: pytest.MonkeyPatch) -> None:
