@@ -166,19 +166,19 @@ def roll_out(
     """
     policy.reset(np.ones(env.n, bool))
     rollouts = [RolloutFrames(steps_per_prediction=steps_per_prediction) for _ in range(env.n)]
-    camera = env.robot.camera_names[0]
+    camera, running = env.robot.camera_names[0], ~env.done  # when the last pictures were taken
     if film:
-        _append_pictures(rollouts, env.render_camera(camera, film), ~env.done)
+        _append_pictures(rollouts, env.render_camera(camera, film), running)
     while not env.done.all():
         chunk = policy.act(env.observe())
         for start, stop in _split_chunk(chunk, int(env.steps.max()), bool(film)):
-            active = ~env.done
             env.step(chunk.executable[:, start:stop])
             now = int(env.steps.max())
             if film and (now % STEPS_PER_IMAGE == 0 or env.done.all()):
-                _append_pictures(rollouts, env.render_camera(camera, film), active)
+                _append_pictures(rollouts, env.render_camera(camera, film), running)
                 predicted = select_predicted_frame(chunk.extras, camera, stop, steps_per_prediction)
-                _append_predictions(rollouts, predicted, active)
+                _append_predictions(rollouts, predicted, running)
+                running = ~env.done
             if env.done.all():
                 break
     return rollouts if film else []

@@ -82,7 +82,9 @@ def test_another_fovea_or_dataset_has_another_file(toy: Source, tmp_path: Path) 
     read_crops(tmp_path, toy, RUN)
     read_crops(tmp_path, toy, replace(RUN, model=replace(RUN.model, fovea=32)))
     read_crops(tmp_path, source.select_episodes(toy, [0], []), RUN)
-    assert len(list(tmp_path.glob("fovea-*.u8"))) == 3 and not list(tmp_path.glob("*.part"))
+    near = replace(RUN, model=replace(RUN.model, chunk=16), data=replace(RUN.data, frame_stride=2))
+    read_crops(tmp_path, toy, near)  # centred on other maps
+    assert len(list(tmp_path.glob("fovea-*.u8"))) == 4 and not list(tmp_path.glob("*.part"))
     shortened = next(tmp_path.glob("fovea-*.u8"))
     shortened.write_bytes(shortened.read_bytes()[:-1])
     with pytest.raises(UserError, match="is damaged; remove it"):

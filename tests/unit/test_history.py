@@ -86,6 +86,16 @@ def test_what_was_carried_out_instead_is_believed() -> None:
     assert known.all() and (actions == 7.0).all()
 
 
+def test_each_world_did_what_it_says() -> None:
+    history = histories.record_step(make_history(2, 4, DIM), np.array([0, 0]))
+    done = np.stack([np.full((2, DIM), 7.0), np.full((2, DIM), 8.0)]).astype(np.float32)
+    history = histories.record_step(history, np.array([2, 2]), done)
+    assert history.executed[:, :, 0].tolist() == [[0, 0, 7, 7], [0, 0, 8, 8]]
+    history = replace(history, planned=done * 10)
+    history = histories.record_step(history, np.array([4, 3]))
+    assert history.executed[:, :, 0].tolist() == [[7, 7, 70, 70], [0, 8, 8, 80]]
+
+
 def test_three_missing_actions_are_held_and_four_are_not_known() -> None:
     history = look(make_history(1, STRIDE, DIM), 0)
     actions, known = recall_actions(histories.record_step(history, np.array([STRIDE - 3])))

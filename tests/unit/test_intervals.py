@@ -73,3 +73,16 @@ def test_the_bounds_of_groups_hold_the_rate(rows: list[tuple[bool, int]]) -> Non
     low, high = clustered_wilson_interval(hits, groups)
     rate = sum(hits) / len(hits) if hits else 0.5
     assert 0.0 <= low <= rate + 1e-12 and rate - 1e-12 <= high <= 1.0
+
+
+def test_an_interval_of_groups_is_wilsons_of_the_effective_trials() -> None:
+    """Three groups of two, hits 2, 0, 1: a variance of 3/2 (1 + 1 + 0) / 36 = 1/12 leaves 1/4 over 1/12 trials."""
+    hits, groups = [True, True, False, False, True, False], [4, 4, 9, 9, 7, 7]
+    assert clustered_wilson_interval(hits, groups) == pytest.approx(wilson_interval(1.5, 3.0))
+
+
+def test_trials_that_vary_less_than_chance_count_no_more_than_they_are() -> None:
+    """Four groups of two, hits 1, 1, 1, 2: a variance of 1/64 would make 15 trials of eight."""
+    hits, groups = [True, False] * 3 + [True, True], [0, 0, 1, 1, 2, 2, 3, 3]
+    assert clustered_wilson_interval(hits, groups) == pytest.approx(wilson_interval(5, 8))
+    assert clustered_wilson_interval([True, False] * 4, groups) == pytest.approx(wilson_interval(4, 8))

@@ -11,8 +11,9 @@ import synthetic
 from lerobot_set import TOML, toy_part, write
 
 from aim.data import source
+from aim.data.action_space import ActionSpace, ChannelKind
 from aim.data.collect.local import collect_dataset
-from aim.data.joined import JoinedReader
+from aim.data.joined import JoinedReader, _join_spaces
 from aim.data.store import Recipe
 from sim.types import UserError
 
@@ -81,3 +82,11 @@ def test_numbers_of_episodes_are_those_of_one_folder(tmp_path: Path) -> None:
         source.open_sources([tmp_path, tmp_path], None, (0,))
     with pytest.raises(UserError, match="give --data"):
         source.open_sources([])
+
+
+def test_bounds_and_speeds_are_the_widest_of_all() -> None:
+    kinds: tuple[ChannelKind, ...] = ("joint_position", "gripper")
+    one = ActionSpace(("a", "b"), kinds, (-1.0, 0.0), (2.0, 1.0), (3.0, 0.5), 50.0)
+    two = ActionSpace(("a", "b"), kinds, (-2.0, 0.1), (1.0, 1.5), (2.0, 0.7), 50.0)
+    for spaces in ([one, two], [two, one]):
+        assert _join_spaces(spaces) == ActionSpace(("a", "b"), kinds, (-2.0, 0.0), (2.0, 1.5), (3.0, 0.7), 50.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import tomllib
@@ -17,15 +18,17 @@ from lerobot_set import TOML, toy_part, write
 from toy import CAMERAS, JOINTS, dataset, episode
 
 from aim import presets
-from aim.config import CodecConfig, DataConfig
+from aim.config import CodecConfig, DataConfig, build_token_grid, compute_token_channels
 from aim.data import latent_files, latents, source
 from aim.data.formats.lerobot import LeRobotSet
 from aim.data.mapped import read_recorded
 from aim.data.mapping_file import parse_mapping
+from aim.data.view_pictures import read_view_pictures
 from aim.model.image_codec import Codec
 from sim.types import UserError
 
 CONFIG = presets.tiny("aloha", CAMERAS, JOINTS, JOINTS).codec
+CONFIG_TOKENS = len(build_token_grid(CONFIG))
 MOVING = DataConfig(shift_augmentations=1, max_shift_px=4)
 Usage = namedtuple("Usage", "total used free")
 
@@ -181,6 +184,14 @@ def test_a_full_disk_is_known_before_the_work(
     shutil.rmtree(tmp_path)
     with pytest.raises(UserError, match=said):
         latents.check_disk_room(tmp_path, data, codec.config, MOVING)
+    need = 2 * 2 * 2 * 20 * CONFIG_TOKENS * compute_token_channels(CONFIG)  # kinds, versions, bytes a number, pictures
+    for free, fits in ((need + 2**26 - 1, False), (need + 2**26, True)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda path, free=free: Usage(10**9, 10, free))
+        if fits:
+            latents.check_disk_room(tmp_path, data, codec.config, MOVING)
+        else:
+            with pytest.raises(UserError, match="must stay free"):
+                latents.check_disk_room(tmp_path, data, codec.config, MOVING)
 
 
 def test_a_set_without_maps_keeps_one_black_one(tmp_path: Path) -> None:
@@ -211,3 +222,36 @@ def test_every_row_is_written_once(lengths: list[int], block: int) -> None:
             latent_files.write_block(folder, tuple(tokens.shape), first, {"rgb": part}, first, len(tokens))
             first += part.shape[1]
         assert torch.equal(latent_files.open_tokens(folder, tuple(tokens.shape), "rgb"), tokens)
+
+
+def test_a_block_is_on_the_disk_before_it_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, fsync, rename = [], os.fsync, os.replace
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: (calls.append(Path(os.readlink(f"/proc/self/fd/{handle}")).name), fsync(handle))
+    )
+    monkeypatch.setattr(os, "replace", lambda a, b: (calls.append(f"becomes {Path(b).name}"), rename(a, b)))
+    shape, tokens = (1, 2, 3, 2), torch.ones(1, 2, 3, 2).half()
+    for name in ("old", "new"):
+        latent_files.reserve(tmp_path / name, shape, ["rgb"])
+    calls.clear()
+    latent_files.write_block(tmp_path / "old", shape, 0, {"rgb": tokens}, 1, 1)
+    assert calls == ["rgb.f16", "becomes progress.json"]
+    latent_files.take_over_rows(tmp_path / "old", shape, tmp_path / "new", shape, 2, ["rgb"], 1, 1)
+    assert calls[2:] == ["rgb.f16", "becomes progress.json"]
+
+
+def test_pictures_are_moved_up_to_the_most_both_ways_and_otherwise_in_each_version(data: source.Source) -> None:
+    shifts = latents.drawn_shifts(data, DataConfig(shift_augmentations=20, max_shift_px=1), 3)
+    assert shifts.shape == (21, 5, 3, 2) and shifts.unique().tolist() == [-1, 0, 1]
+    assert len(shifts[1:].flatten(1).unique(dim=0)) == 20, "no version is another one"
+    assert len(shifts[1:].transpose(0, 1).flatten(1).unique(dim=0)) == 5, "no episode is moved as another one"
+
+
+def test_each_episode_is_moved_by_its_own_shift(data: source.Source, codec: Codec) -> None:
+    made = latents.encode(codec, data, MOVING)
+    for number, ref in enumerate(data.episodes[:2]):
+        rows = slice(int(made.starts[number]), int(made.starts[number + 1]))
+        seen = read_view_pictures(data, ref, codec.config, range(ref.pictures))
+        shown = [seen[view, "rgb"] for view in range(len(CAMERAS))]
+        tokens = codec.encode(shown, "rgb", made.shifts[1, number].tolist()).half()
+        assert torch.equal(made.rgb[1, rows], tokens)

@@ -22,6 +22,7 @@ from aim.data.mapped import read_recorded
 from aim.data.source import Source
 from aim.data.transforms import Scale, Transform
 from aim.data.view_pictures import read_view_pictures
+from aim.model import text
 from aim.train import schedule
 from aim.util.seeds import make_generator
 from sim.types import UserError
@@ -187,3 +188,34 @@ def test_progress_is_the_larger_share_of_steps_and_minutes() -> None:
     assert schedule.compute_progress(both, 10, 500.0) == 1.0
     assert schedule.compute_progress(TrainConfig(steps=40, batch_size=1, lr=1.0), 10, 500.0) == 0.25
     assert schedule.compute_progress(TrainConfig(steps=0, batch_size=1, lr=1.0, minutes=1.0), 10, 15.0) == 0.25
+
+
+def test_each_sample_is_told_the_words_of_its_episode(clock: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sentences are read once each; here every token of one is the number of its letters."""
+    read: list[str] = []
+
+    def embed(sentence: str, weights: str) -> torch.Tensor:
+        read.append(sentence)
+        return torch.full((len(sentence), 384), float(len(sentence)))
+
+    monkeypatch.setattr(text, "embed_sentence", embed)
+    words = loader.read_words(("push", "go", "push"))
+    assert sorted(read) == ["go", "push"]
+    assert [int(words.said[number][0, 0]) for number in words.sentence] == [4, 2, 4]
+    parts = (clock.latents, clock.moves, clock.windows, words, clock.transform)
+    context = Loader(RUN, *parts).batch(np.array([0, 12])).context  # of the first and the second episode
+    assert context.text[:, 0, 0].tolist() == [4, 2]
+    assert context.text_valid.tolist() == [[True] * 4, [True, True, False, False]]
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_maps_count_only_where_the_data_has_some(clock: Loader, mapped: bool) -> None:
+    transform = dataclasses.replace(clock.transform, mapped=mapped)
+    batches = Loader(RUN, clock.latents, clock.moves, clock.windows, clock.words, transform)
+    assert batches.batch(np.arange(3)).map_valid.tolist() == [mapped] * 3
+
+
+def test_rows_come_in_another_order_in_each_epoch_and_stream() -> None:
+    orders = [schedule.select_rows(5, "x", epoch, 21, 21).tolist() for epoch in range(3)]
+    orders.append(schedule.select_rows(5, "y", 0, 21, 21).tolist())
+    assert len({tuple(order) for order in orders}) == 4

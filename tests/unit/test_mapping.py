@@ -86,7 +86,9 @@ def test_state_and_action_differ_in_channels_kinds_and_ranges() -> None:
     np.testing.assert_allclose(state[:3], [2048 * 0.00153398 - 3.14159, np.pi, 0.25])
     action = mapping.action_from_set(np.array([1.0, 180.0, 0.5, 0.3]))
     np.testing.assert_allclose(action, [0.05, np.pi, 0.25, 0.3])  # what is given in metres stays in metres
-    assert mapping.wraps_state.tolist() == [False, True, False, False]
+    assert mapping.wraps_state.tolist() == mapping.wraps_action.tolist() == [False, True, False, False]
+    deltas = dataclasses.replace(mapping, scale={})  # "a" is a displacement in degrees
+    np.testing.assert_allclose(deltas.action_from_set(np.array([90.0, 180.0, 0.5, 0.3])), [np.pi / 2, np.pi, 0.25, 0.3])
     assert mapping.cameras["head"] == CameraMapping("top", "crop", 1.25)
     assert mapping.cameras["wrist"] == CameraMapping("hand", "letterbox", 1.0)
 
@@ -254,9 +256,11 @@ def test_targets_are_followed_over_turns_and_displacements_are_left_as_they_are(
     state = np.float64([[0.0, 3.0], [0.0, -3.1], [0.0, -3.0]])
     action = np.float64([[5.0, 3.1, 3.0], [-5.0, -3.0, -3.0], [0.1, -2.9, -2.9]])
     recorded = MemorySet([(state, action)], "ab", ("a", "b", "base"))
+    recorded.tasks = ("first", "second")
     ((number, rows),) = recorded.read_rows([0], ("state", "action"))
     assert isinstance(rows, EpisodeRows)
     found = convert_rows(recorded, mapping, number, rows)
+    assert found.instruction == "first"
     turn = 2 * np.pi
     np.testing.assert_allclose(found.state, [[0.0, 3.0], [0.0, turn - 3.1], [0.0, turn - 3.0]])
     np.testing.assert_allclose(

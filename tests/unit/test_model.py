@@ -79,6 +79,27 @@ def test_text_that_is_not_valid_is_ignored_and_no_text_at_all_is_allowed() -> No
     torch.testing.assert_close(one, two)
 
 
+def test_the_token_of_no_text_counts_where_no_word_does_and_nowhere_else() -> None:
+    model, known = WorldActionModel(CONFIGS["tiny-paper"]), context(CONFIGS["tiny-paper"], rows=3)
+    valid = torch.tensor([[True, True, False, False], [False] * 4, [True] * 4])
+    tokens, seen = model.embed.embed_text(replace(known, text_valid=valid))
+    assert seen[:, 0, 0].tolist() == [[False, True, True, False, False], [True, *[False] * 4], [False, *[True] * 4]]
+    assert (tokens[:, 0] == model.embed.no_text).all()
+    assert torch.equal(tokens[:, 1:], model.embed.text(known.text))
+
+
+def test_a_noisy_map_is_told_from_a_clean_one_by_a_token_and_both_have_the_places_of_maps() -> None:
+    embed, frames = WorldActionModel(CONFIGS["tiny-paper"]).embed, sample(CONFIGS["tiny-paper"]).map
+    with torch.no_grad():
+        for bias in (embed.map.bias, embed.rgb.bias):
+            bias.fill_(3.0)
+        found = embed.embed_future({"x": frames, "m": frames, "c": frames})
+        flat = frames.flatten(1, 2)
+        torch.testing.assert_close(found["x"], embed.rgb(flat) + embed.place["x"])
+        torch.testing.assert_close(found["c"], embed.map(flat) + embed.place["m"])
+        torch.testing.assert_close(found["m"], embed.map(flat) + embed.place["m"] + embed.value_noise)
+
+
 def test_rows_do_not_mix() -> None:
     model = randomised(WorldActionModel(CONFIGS["tiny-paper"]))
     given = inputs(model.config)

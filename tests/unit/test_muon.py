@@ -67,6 +67,21 @@ def test_two_steps_are_those_of_the_formula() -> None:
     torch.testing.assert_close(parameter.detach(), matrix)
 
 
+def test_a_change_of_the_rate_is_for_matrices_and_for_the_rest() -> None:
+    matrix, vector = torch.nn.Parameter(torch.zeros(4, 4)), torch.nn.Parameter(torch.zeros(3))
+    optimizer = Muon(
+        [{"params": [matrix], "weight_decay": 0.0, "muon": True}, {"params": [vector], "weight_decay": 0.0}],
+        lr=1.0,
+        betas=BETAS,
+    )
+    for group in optimizer.param_groups:
+        group["lr"] = 0.01
+    matrix.grad, vector.grad = draw(4, 4), torch.tensor([5.0, -2.0, 0.1])
+    optimizer.step()
+    torch.testing.assert_close(vector.detach(), torch.tensor([-0.01, 0.01, -0.01]), atol=1e-6, rtol=0)
+    torch.testing.assert_close(matrix.detach(), -0.01 * UPDATE_RMS * 2 * orthogonalize(matrix.grad[None])[0])
+
+
 def test_layers_matrices_have_muon_and_everything_else_is_adamws() -> None:
     model, twin = WorldActionModel(CONFIGS["tiny-paper"]), WorldActionModel(CONFIGS["tiny-paper"])
     twin.load_state_dict(model.state_dict())

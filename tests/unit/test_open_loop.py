@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,9 +25,12 @@ from aim.evaluate.intervals import wilson_interval
 from aim.evaluate.open_loop import GroundTruth, Prediction
 from aim.evaluate.prediction_metrics import ACTION_ERRORS, MAP_METRICS, PeakError
 from aim.evaluate.prediction_summary import ACTION_ERROR_WORDS, summarize_figures
+from aim.model.batch import Context
+from aim.model.flow import RowNoise
 from aim.model.image_codec import Codec
 from aim.model.world_action_model import WorldActionModel
 from aim.policy import LearnedPolicy
+from aim.util.seeds import make_generator
 from aim.viz import pictures
 from sim.types import UserError
 
@@ -118,6 +122,14 @@ def test_only_pixels_that_changed_count_as_changed() -> None:
     assert prediction_metrics.compute_changed_share(now, {"a": true}) == pytest.approx(16 / 256)
 
 
+def test_a_pixel_that_grew_darker_changed_too() -> None:
+    now = torch.full((1, 4, 4, 3), 100, dtype=torch.uint8)
+    true = now[:, None].clone()
+    true[0, 0, 0, 0, 2] = 100 - prediction_metrics.MIN_PIXEL_CHANGE - 1
+    true[0, 0, 1, 1, 0] = 100 + prediction_metrics.MIN_PIXEL_CHANGE + 1
+    assert prediction_metrics.find_changed_pixels(now, true).nonzero().tolist() == [[0, 0, 0, 0], [0, 0, 1, 1]]
+
+
 @pytest.mark.parametrize("side", [64, 128])
 def test_a_shifted_peak_is_off_by_the_shift_whatever_the_size(side: int) -> None:
     places = torch.tensor([[[20.0, 20.0], [30.0, 25.0]], [[25.0, 32.0], [40.0, 36.0]]])
@@ -194,6 +206,10 @@ def test_action_errors_keep_joints_and_grippers_apart() -> None:
     assert still["gripper_error_stroke"] is None
     unmeasured = state * torch.tensor([1.0, torch.nan, torch.nan, 1.0])
     blind = prediction_metrics.compute_action_errors(guess, demonstrated, unmeasured, kinds, moves)
+    two = [torch.cat([part, part]) for part in (guess, demonstrated)]
+    halves = torch.cat([state, unmeasured])  # what one window does not measure is compared in none
+    partly = prediction_metrics.compute_action_errors(two[0], two[1], halves, kinds, moves)
+    assert partly == pytest.approx(blind)
     assert blind == pytest.approx(found | {"joint_error_rad_still": 0.1, "gripper_error_stroke_still": None})
 
 
@@ -349,3 +365,23 @@ def test_what_does_not_fit_is_refused(data: Source) -> None:
     policy.run = replace(policy.run, robot="panda")
     with pytest.raises(UserError, match="'panda'"):
         open_loop.predict_windows(policy, data, 3, seed=0)
+
+
+def test_the_noise_of_a_window_follows_from_seed_episode_and_picture(
+    data: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy, seeds = policy_of(data, "video_free"), []
+    true = policy.model.sample_actions
+
+    def spy(context: Context, video_steps: int, action_steps: int, draws: RowNoise, *words: Any) -> Any:  # noqa: ANN401
+        seeds.extend(generator.initial_seed() for generator in draws.generators)
+        return true(context, video_steps, action_steps, draws, *words)
+
+    monkeypatch.setattr(policy.model, "sample_actions", spy)
+    open_loop.predict_windows(policy, data, 11, seed=2)
+    every, rows = loader.windows(data), open_loop.sample_stratified(11, len(loader.windows(data)), 2)
+    expected = [
+        make_generator(2, f"open loop {data.episodes[every.episode[row]].name}", int(every.picture[row])).initial_seed()
+        for row in rows
+    ]
+    assert seeds == expected and len(set(seeds)) == 11

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from aim.config import View
 from aim.data import flat, shard, store
 from aim.data.patch_points import Grid, compute_episode_points, compute_observed_points, compute_patch_points
 from aim.data.store import Dataset, Recipe
+from aim.model.embed import embed_points
 from aim.model.image_codec import make_zero_shifts
 from sim import robots, tasks
 from sim.camera import compute_intrinsics, project_points
@@ -158,3 +161,12 @@ def test_a_policy_sees_the_points_that_were_recorded(tmp_path: Path) -> None:
     assert stored[..., 3].all() and np.abs(stored[:, :, :3]).max() < 6.0  # all within the room
     env.close()
     data.close()
+
+
+def test_a_point_becomes_waves_of_its_coordinates_and_nothing_where_it_is_not_known() -> None:
+    point = [0.3, -1.0, 2.0]
+    turns = [0.5 * math.pi * value * 2**octave for value in point for octave in range(7)]
+    found = embed_points(torch.tensor([[[*point, 1.0], [*point, 0.0]]]))[0]
+    expected = [*point, *map(math.cos, turns), *map(math.sin, turns), 1.0]
+    torch.testing.assert_close(found[0], torch.tensor(expected), atol=1e-4, rtol=0)
+    assert not found[1].any()

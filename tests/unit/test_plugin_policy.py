@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from aim.evaluate.plugin_policy import is_plugin_reference, list_cameras, load_policy_class, make_plugin_policy
+from aim.evaluate.plugin_policy import (
+    compute_source_digest,
+    is_plugin_reference,
+    list_cameras,
+    load_policy_class,
+    make_plugin_policy,
+)
 from sim import robots
 from sim.types import UserError
 
@@ -65,6 +71,25 @@ def test_a_class_of_a_file_is_made_for_a_robot(source: Path) -> None:
 def test_what_is_no_policy_is_refused_by_name(source: Path, reference: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
         make_plugin_policy(reference.format(source), robots.load_robot("panda"))
+
+
+def test_files_of_one_name_in_two_folders_are_two_policies(source: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / source.name
+    other.parent.mkdir()
+    other.write_text(SOURCE.replace('("head",)', '("wrist",)'))
+    panda = robots.load_robot("panda")
+    assert list_cameras(f"{source}:Good", panda) == ("head",)
+    assert list_cameras(f"{other}:Good", panda) == ("wrist",)
+
+
+def test_a_digest_is_of_what_stands_in_the_file_not_of_where_it_lies(source: Path, tmp_path: Path) -> None:
+    copy, changed = tmp_path / "copied_policy.py", tmp_path / "changed_policy.py"
+    copy.write_text(SOURCE)
+    changed.write_text(SOURCE + "# another\n")
+    one, two, three = (compute_source_digest(f"{path}:Good") for path in (source, copy, changed))
+    assert one == two != three
+    source.write_text(SOURCE + "# another\n")
+    assert compute_source_digest(f"{source}:Good") == three, "the file as it is now"
 
 
 def test_a_camera_that_the_robot_lacks_is_named(source: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from models import CONFIGS, sample
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from toy import CAMERAS, JOINTS
 
@@ -129,6 +129,44 @@ def test_the_two_newest_checkpoints_stay_and_the_former_until_the_new_one_has_it
     with pytest.raises(OSError, match="no rename"):
         save(tmp_path, state, 4)
     assert [folder.name for folder in list_checkpoints(tmp_path)] == ["step-000002", "step-000003"]
+
+
+def test_weights_of_another_run_are_those_of_the_average_too(tmp_path: Path) -> None:
+    state, other = begin_training(), begin_training(1)
+    names = [name for name, _ in state.model.named_parameters()]
+    given = {name: value.detach().clone() for name, value in state.model.named_parameters()}
+    given[names[0]] = torch.zeros(3, 3, 3)  # of another shape
+    save_file({name: value for name, value in given.items() if name != names[1]}, tmp_path / "some.safetensors")
+    before = {name: value.detach().clone() for name, value in other.ema.items()}
+    assert checkpoint.load_fitting(tmp_path / "some.safetensors", other) == names[:2]
+    for name, value in other.model.named_parameters():
+        if name in names[:2]:
+            assert torch.equal(other.ema[name], before[name])
+        else:
+            assert torch.equal(value, given[name]) and torch.equal(other.ema[name], given[name])
+
+
+def test_a_session_keeps_the_seconds_of_all_sessions_and_pauses_by_what_keeping_took(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Ten seconds for a checkpoint, of which a twentieth may be spent: the next one after 200."""
+    kept, clock, written = [], iter([100.0, 110.0, 114.0]), []
+    monkeypatch.setattr(stage1.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(checkpoint, "save_checkpoint", lambda *words: (kept.append(words[-1]), tmp_path)[1])
+    means = dict.fromkeys(LOSS_NAMES, 1.0)
+    session = SimpleNamespace(
+        run=RUN, loader=SimpleNamespace(transform=None), codec=None, training=None, out=tmp_path, kept=None,
+        record=SimpleNamespace(read_means=lambda: means), step=20, first=TrainingProgress(3, 60.0, "fp32"),
+        seconds=30.0, precision="bf16", logged=110.0,
+        log=SimpleNamespace(write=lambda part, values: written.append((part, values))),
+    )  # fmt: skip
+    assert TrainingSession.keep(cast(TrainingSession, session)) == tmp_path
+    assert kept == [TrainingProgress(20, 90.0, "bf16")]
+    assert (session.saved, session.pause) == (110.0, 200.0)
+    TrainingSession._report(cast(TrainingSession, session), 0.5)
+    ((part, values),) = written
+    assert part == "stage1" and values["step"] == 20 and values["lr"] == 0.5 and values["seconds"] == 90.0
+    assert values["samples_per_second"] == 20 * RUN.train.batch_size / 4.0 and session.logged == 114.0
 
 
 def test_a_digest_is_of_every_file_that_decides_what_a_policy_does(tmp_path: Path) -> None:
