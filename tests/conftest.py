@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from hypothesis import settings
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Install the import hook before any test imports the model; only tests that need a GPU are shown one."""
     if "gpu" not in config.getoption("-m"):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    settings.register_profile("aim", deadline=None)  # a machine that others use too is not always fast
+    settings.load_profile("aim")
     if config.getoption("--typecheck"):
         from jaxtyping import install_import_hook
 

@@ -17,7 +17,7 @@ from aim.serve.messages import (
     PROTOCOL,
     TOKEN_VARIABLE,
     MalformedMessage,
-    Message,
+    SocketMessage,
     make_observation_message,
     receive_message,
     send_message,
@@ -44,15 +44,15 @@ class RemotePolicy:
         self.close = weakref.finalize(self, self._connection.close)
         self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connection.settimeout(ANSWER_TIMEOUT_S)
-        hello = Message("hello", {"protocol": PROTOCOL, "token": os.environ.get(TOKEN_VARIABLE, "")})
+        hello = SocketMessage("hello", {"protocol": PROTOCOL, "token": os.environ.get(TOKEN_VARIABLE, "")})
         fields = dict(self._ask(hello, "policy").fields)
         fields.pop("protocol", None)
         self.description: PolicyDescription = parse_description(fields)
-        self._ask(Message("begin", {"seed": seed, "worlds": list(worlds), "imagine": imagine}), "done")
+        self._ask(SocketMessage("begin", {"seed": seed, "worlds": list(worlds), "imagine": imagine}), "done")
 
     def reset(self, mask: NDArray[np.bool_]) -> None:
         """Forget the history of the worlds where `mask` (n,) is true."""
-        self._ask(Message("reset", arrays={"mask": np.asarray(mask, bool)}), "done")
+        self._ask(SocketMessage("reset", arrays={"mask": np.asarray(mask, bool)}), "done")
 
     def act(self, observation: Observation) -> ActionChunk:
         """Chunk of actions for all worlds; `UserError` with the server's words where it does not act on it."""
@@ -65,7 +65,7 @@ class RemotePolicy:
         extras = {name.removeprefix("extras/"): value for name, value in answer.arrays.items() if name != "actions"}
         return ActionChunk(answer.arrays["actions"], extras, answer.fields["execution_horizon"])
 
-    def _ask(self, message: Message, expected: str) -> Message:
+    def _ask(self, message: SocketMessage, expected: str) -> SocketMessage:
         """Answer to a message; `UserError` where it is an error, or there is none."""
         try:
             send_message(self._connection, message)

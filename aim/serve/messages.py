@@ -24,8 +24,8 @@ from sim.types import Observation, UserError
 
 PROTOCOL = "aim.policy/1"
 TOKEN_VARIABLE = "AIM_POLICY_TOKEN"  # environment variable of server and client
-PER_CAMERA = ("images", "depth", "intrinsics", "extrinsics")  # arrays PART/CAMERA of an observation
-ARRAY_DTYPES = ("|u1", "|b1", "<i8", "<f4", "<f8")
+CAMERA_PARTS = ("images", "depth", "intrinsics", "extrinsics")  # arrays PART/CAMERA of an observation
+MESSAGE_DTYPES = ("|u1", "|b1", "<i8", "<f4", "<f8")
 MAX_HEADER_BYTES = 2**20
 MAX_ARRAY_BYTES = 2**29  # of all arrays of a message
 LENGTH = struct.Struct(">I")
@@ -36,7 +36,7 @@ class MalformedMessage(ValueError):
 
 
 @dataclass(frozen=True)
-class Message:
+class SocketMessage:
     """What one side says to the other."""
 
     kind: str
@@ -44,17 +44,17 @@ class Message:
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
-def send_message(connection: socket.socket, message: Message) -> None:
+def send_message(connection: socket.socket, message: SocketMessage) -> None:
     """Send a message; arrays of other byte orders and layouts are converted."""
     arrays = {name: np.asarray(value, value.dtype.newbyteorder("<"), "C") for name, value in message.arrays.items()}
     described = [{"name": name, "dtype": each.dtype.str, "shape": list(each.shape)} for name, each in arrays.items()]
     for entry in described:
-        assert entry["dtype"] in ARRAY_DTYPES, entry
+        assert entry["dtype"] in MESSAGE_DTYPES, entry
     header = json.dumps({"kind": message.kind, "fields": message.fields, "arrays": described}, allow_nan=False).encode()
     connection.sendall(b"".join([LENGTH.pack(len(header)), header, *(each.tobytes() for each in arrays.values())]))
 
 
-def receive_message(connection: socket.socket) -> Message | None:
+def receive_message(connection: socket.socket) -> SocketMessage | None:
     """Next message, None where the other side has closed the connection; `MalformedMessage` where it is none."""
     start = _receive_bytes(connection, LENGTH.size, may_end=True)
     if not start:
@@ -71,8 +71,8 @@ def receive_message(connection: socket.socket) -> Message | None:
     if not isinstance(kind, str) or not isinstance(fields, dict):
         raise MalformedMessage("a header whose kind is no text, or whose fields are no object")
     for name, dtype, shape in layouts:
-        if dtype not in ARRAY_DTYPES or not all(type(side) is int and side >= 0 for side in shape):
-            raise MalformedMessage(f"array {name!r} has dtype {dtype!r} and shape {shape}; dtypes are {ARRAY_DTYPES}")
+        if dtype not in MESSAGE_DTYPES or not all(type(side) is int and side >= 0 for side in shape):
+            raise MalformedMessage(f"array {name!r} has dtype {dtype!r} and shape {shape}; dtypes are {MESSAGE_DTYPES}")
     sizes = [math.prod(shape) * np.dtype(dtype).itemsize for _, dtype, shape in layouts]
     if sum(sizes) > MAX_ARRAY_BYTES:
         raise MalformedMessage(f"arrays of {sum(sizes)} bytes; at most {MAX_ARRAY_BYTES} are read")
@@ -80,31 +80,31 @@ def receive_message(connection: socket.socket) -> Message | None:
         name: np.frombuffer(_receive_bytes(connection, size), dtype).reshape(shape)
         for (name, dtype, shape), size in zip(layouts, sizes, strict=True)
     }
-    return Message(kind, fields, arrays)
+    return SocketMessage(kind, fields, arrays)
 
 
-def make_error(reason: str) -> Message:
-    """Message that says why there is no other answer."""
-    return Message("error", {"reason": reason})
+def make_error(reason: str) -> SocketMessage:
+    """SocketMessage that says why there is no other answer."""
+    return SocketMessage("error", {"reason": reason})
 
 
-def make_observation_message(observation: Observation) -> Message:
-    """Message "observation"."""
+def make_observation_message(observation: Observation) -> SocketMessage:
+    """SocketMessage "observation"."""
     arrays = {"state": observation.state, "time": observation.time}
     if observation.executed is not None:
         arrays["executed"] = observation.executed
-    for part in PER_CAMERA:
+    for part in CAMERA_PARTS:
         arrays |= {f"{part}/{camera}": value for camera, value in vars(observation)[part].items()}
-    return Message("observation", {"instruction": list(observation.instruction)}, arrays)
+    return SocketMessage("observation", {"instruction": list(observation.instruction)}, arrays)
 
 
-def parse_observation(message: Message) -> Observation:
+def parse_observation(message: SocketMessage) -> Observation:
     """Observation of a message; a policy checks shapes and types. `UserError` where something is missing or unknown."""
     arrays, said = dict(message.arrays), message.fields.get("instruction")
     missing = [name for name in ("state", "time") if name not in arrays]
     if missing or not isinstance(said, list):
         raise UserError(f"an observation has instruction, a list of texts, state and time; it lacks {_join(missing)}")
-    parts: dict[str, dict] = {part: {} for part in PER_CAMERA}
+    parts: dict[str, dict] = {part: {} for part in CAMERA_PARTS}
     single = {name: arrays.pop(name) for name in ("state", "time", "executed") if name in arrays}
     for name, value in arrays.items():
         part, _, camera = name.partition("/")

@@ -20,7 +20,7 @@ from aim.serve.messages import (
     PROTOCOL,
     TOKEN_VARIABLE,
     MalformedMessage,
-    Message,
+    SocketMessage,
     make_error,
     parse_observation,
     receive_message,
@@ -110,7 +110,7 @@ class _Client(socketserver.BaseRequestHandler):
             send_message(self.request, make_error(f"a fault of the server: {type(fault).__name__}: {fault}"))
             raise
 
-    def _accept(self, hello: Message) -> bool:
+    def _accept(self, hello: SocketMessage) -> bool:
         """Whether the client may connect; it is told what is served, or why it may not."""
         served, fields = self.served, hello.fields
         if hello.kind != "hello" or fields.get("protocol") != PROTOCOL:
@@ -120,28 +120,28 @@ class _Client(socketserver.BaseRequestHandler):
         if not hmac.compare_digest(str(fields.get("token", "")).encode(), served.token.encode()):
             send_message(self.request, make_error(f"wrong token; set the server's in {TOKEN_VARIABLE}"))
             return False
-        send_message(self.request, Message("policy", {"protocol": PROTOCOL, **served.description.make_fields()}))
+        send_message(self.request, SocketMessage("policy", {"protocol": PROTOCOL, **served.description.make_fields()}))
         return True
 
-    def _answer(self, policy: Policy, message: Message) -> tuple[Policy, Message]:
+    def _answer(self, policy: Policy, message: SocketMessage) -> tuple[Policy, SocketMessage]:
         """The policy that goes on, and the answer to a message."""
         served = self.served
         if message.kind == "begin":
-            return served.make_policy(parse_session(message)), Message("done")
+            return served.make_policy(parse_session(message)), SocketMessage("done")
         if message.kind == "reset":
             policy.reset(_demand_mask(message))
-            return policy, Message("done")
+            return policy, SocketMessage("done")
         if message.kind == "observation":
             observation = parse_observation(message)
             with served.lock:
                 chunk = policy.act(observation)
                 served.chunks += 1
             arrays = {"actions": chunk.actions, **{f"extras/{name}": value for name, value in chunk.extras.items()}}
-            return policy, Message("chunk", {"execution_horizon": chunk.execution_horizon}, arrays)
+            return policy, SocketMessage("chunk", {"execution_horizon": chunk.execution_horizon}, arrays)
         raise UserError(f"unknown message {message.kind!r}; valid are begin, reset, observation")
 
 
-def parse_session(message: Message) -> Session:
+def parse_session(message: SocketMessage) -> Session:
     """Session of a message "begin"; `UserError` where a field is of another type."""
     usual = {"seed": 0, "worlds": [], "imagine": False}
     seed, worlds, imagine = (message.fields.get(name, value) for name, value in usual.items())
@@ -152,7 +152,7 @@ def parse_session(message: Message) -> Session:
     return Session(numbers[0], tuple(numbers[1:]), imagine)
 
 
-def _demand_mask(message: Message) -> np.ndarray:
+def _demand_mask(message: SocketMessage) -> np.ndarray:
     mask = message.arrays.get("mask")
     if mask is None or mask.dtype != bool or mask.ndim != 1:
         raise UserError("reset has an array mask of bool, one for each world")

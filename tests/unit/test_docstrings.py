@@ -17,7 +17,7 @@ CONSTANT_NAME = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]*[A-Z0-9]\b")
 # names of other packages and of files
 EXCEPTIONS = {
     "FlowMatchEulerDiscreteScheduler", "MUJOCO_LOG", "VecEnv", "WanTransformerBlock", "WorldActionModel.state_dict",
-    "X86_V3", "numpy.einsum", "rl", "splits",
+    "X86_V3", "numpy.einsum", "rl", "serve_forever", "shutdown", "splits",
 }  # fmt: skip
 
 

@@ -125,7 +125,7 @@ def test_a_failure_survives_json() -> None:
 
 def test_results_before_failures_were_kept_are_read() -> None:
     row = {"task": "cup", "seed": 3, "success": False, "steps": 500, "instruction": "lift the cup", "film": ""}
-    assert parse_result(row) == EpisodeResult("cup", 3, False, 500, "lift the cup")
+    assert parse_result(row) == EpisodeResult("cup", 3, False, 500, "lift the cup", film_predictions=None)
 
 
 def test_skills_alongside_are_found_however_deep() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from spaces import make_arm
 from torch import Tensor
 from toy import CAMERAS, JOINTS, SAY
 
@@ -38,7 +39,8 @@ def make_policy(fovea: int = 0, relative: bool = False, **options: Any) -> Learn
     run = presets.tiny("aloha", CAMERAS, JOINTS, JOINTS)
     run = replace(run, model=replace(run.model, fovea=fovea))
     torch.manual_seed(0)
-    transform = Transform((relative,) * JOINTS, PLAIN, PLAIN, robot="aloha", size=(64, 64))
+    space = make_arm(JOINTS) if relative else make_arm(0, JOINTS)
+    transform = Transform(space, space, PLAIN, PLAIN, robot="aloha", size=(64, 64))
     codec, model = Codec(run.codec), WorldActionModel(run.model)
     torch.nn.init.normal_(codec.analysis, std=0.05)
     with torch.no_grad():

@@ -25,12 +25,12 @@ from aim.serve.client import RemotePolicy, is_address
 from aim.serve.description import parse_description
 from aim.serve.learned import serve_learned
 from aim.serve.messages import (
-    ARRAY_DTYPES,
     LENGTH,
+    MESSAGE_DTYPES,
     PROTOCOL,
     TOKEN_VARIABLE,
     MalformedMessage,
-    Message,
+    SocketMessage,
     receive_message,
     send_message,
 )
@@ -193,7 +193,7 @@ def test_an_address_is_told_from_a_class() -> None:
 def test_what_is_no_message_ends_the_connection_with_its_reason(address: str) -> None:
     host, _, port = address.rpartition(":")
     header = json.dumps({"kind": "hello", "fields": {}, "arrays": [{"name": "a", "dtype": "O", "shape": [1]}]}).encode()
-    hello = Message("hello", {"protocol": "aim.policy/0"})
+    hello = SocketMessage("hello", {"protocol": "aim.policy/0"})
     for sent, said in (
         (b"GET / HTTP/1.1\r\n\r\n", "a header of .* bytes; at most"),
         (LENGTH.pack(2) + b"{}", "a header that is not understood: KeyError"),
@@ -201,7 +201,7 @@ def test_what_is_no_message_ends_the_connection_with_its_reason(address: str) ->
         (hello, f"a client says hello in '{PROTOCOL}' first, not 'hello' in 'aim.policy/0'"),
     ):
         with socket.create_connection((host, int(port)), 10) as connection:
-            send_message(connection, sent) if isinstance(sent, Message) else connection.sendall(sent)
+            send_message(connection, sent) if isinstance(sent, SocketMessage) else connection.sendall(sent)
             answer = receive_message(connection)
             assert answer is not None and answer.kind == "error"
             assert re.search(said, answer.fields["reason"])
@@ -209,7 +209,7 @@ def test_what_is_no_message_ends_the_connection_with_its_reason(address: str) ->
                 assert receive_message(connection) is None
 
 
-some = st.sampled_from(ARRAY_DTYPES).flatmap(
+some = st.sampled_from(MESSAGE_DTYPES).flatmap(
     lambda dtype: arrays.arrays(np.dtype(dtype), arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5))
 )
 
@@ -220,7 +220,7 @@ def test_messages_arrive_as_they_were_sent(found: dict[str, np.ndarray], text: s
     with ours, theirs:
         for order in ("=", ">"):
             turned = {name: value.astype(value.dtype.newbyteorder(order)) for name, value in found.items()}
-            send_message(ours, Message("chunk", {"said": text}, turned))
+            send_message(ours, SocketMessage("chunk", {"said": text}, turned))
             got = receive_message(theirs)
             assert got is not None and (got.kind, got.fields) == ("chunk", {"said": text})
             assert list(got.arrays) == list(found)

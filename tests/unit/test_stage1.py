@@ -14,6 +14,7 @@ import pytest
 import torch
 from models import CONFIGS, sample
 from safetensors.torch import load_file, save_file
+from spaces import make_arm
 from torch import Tensor, nn
 from toy import CAMERAS, JOINTS
 
@@ -95,7 +96,12 @@ def save(out: Path, state: TrainingState, step: int) -> Path:
     still = transforms.measure(np.zeros((2, JOINTS), np.float32))
     codec = Codec(RUN.codec)
     return checkpoint.save_checkpoint(
-        out, RUN, Transform((True,) * JOINTS, still, still), codec, state, TrainingProgress(step, 5.0, "fp32")
+        out,
+        RUN,
+        Transform(make_arm(JOINTS), make_arm(JOINTS), still, still),
+        codec,
+        state,
+        TrainingProgress(step, 5.0, "fp32"),
     )
 
 
