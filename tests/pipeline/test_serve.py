@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,8 +35,12 @@ def serve(run: Path, *flags: str) -> Iterator[str]:
             said = process.stdout.readline()
             yield said.split()[-1]
         finally:
-            process.send_signal(signal.SIGINT)
-            _, heard = process.communicate(timeout=60)
+            process.terminate()  # a shell that put the tests into the background had SIGINT ignored
+            try:
+                _, heard = process.communicate(timeout=60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
     assert process.returncode == console.EXIT_INTERRUPTED
     assert "chunks were sent" in heard and "Traceback" not in heard
 
@@ -49,6 +52,7 @@ def test_an_evaluation_over_a_socket_is_that_of_the_folder(tmp_path: Path) -> No
         for policy, out in ((str(folder), "near"), (address, "far")):
             assert cli.main(["eval", "--policy", policy, *flags, "--out", str(tmp_path / out)]) == console.EXIT_DONE
     near, far = (json.loads((tmp_path / out / "results.json").read_text()) for out in ("near", "far"))
+    assert near.pop("commands") != far.pop("commands")
     assert near == far
     films = [sorted((tmp_path / out / "films").glob("*.webp"))[0].read_bytes() for out in ("near", "far")]
     assert films[0] == films[1], "the predicted pictures too"
