@@ -166,7 +166,7 @@ def test_two_flags_train(place: Path, said: dict, capsys: pytest.CaptureFixture[
     assert transform.action_space.names == ("x", "y", "grip") and transform.recorded_hz == 25
     assert transform.action_space.kinds == ("joint_position", "joint_position", "gripper")
     assert all(
-        -4 < low < high < 4 for low, high in zip(transform.action_space.low, transform.action_space.high, strict=True)
+        -4 < low <= high < 4 for low, high in zip(transform.action_space.low, transform.action_space.high, strict=True)
     )
     assert mapping_from_json((place / "run/mapping.json").read_text()) == OWN
     weights = load_file(folder / "model.safetensors")
