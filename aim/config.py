@@ -20,6 +20,7 @@ from sim.task.values import Bound, list_values
 from sim.types import STEPS_PER_IMAGE, UserError
 
 SCHEMA = "aim.run/6"
+RUN_FILE = "run.json"
 Precision = Literal["auto", "fp32", "bf16"]
 Predict = Literal["data", "velocity"]
 Optimizer = Literal["adamw", "muon"]  # `aim.train.muon`
@@ -251,12 +252,12 @@ def decode_run(text: str) -> Run:
 
 def save_run(run: Run, folder: Path) -> None:
     """Write `run.json` into `folder`."""
-    (folder / "run.json").write_text(encode_run(run))
+    (folder / RUN_FILE).write_text(encode_run(run))
 
 
 def load_run(folder: Path) -> Run:
     """Return the run stored in `folder`; `UserError` where there is none."""
-    path = folder / "run.json"
+    path = folder / RUN_FILE
     _require(path.is_file(), f"no run.json in {folder}")
     try:
         return decode_run(path.read_text())

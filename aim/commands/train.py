@@ -74,8 +74,8 @@ def train_model(
     from aim.data.mapping_file import recall_mapping
     from aim.data.source import open_sources
     from aim.model import intent
-    from aim.train import distributed, pipeline
-    from aim.train.codec import describe_quality
+    from aim.train import distributed, pipeline, run_folder
+    from aim.train.codec_quality import describe_quality
     from aim.train.hooks import TrainingOptions
     from aim.util import machine
     from aim.util.folder_lock import lock_folder
@@ -87,7 +87,7 @@ def train_model(
     torch_device = machine.resolve_device(device)
     is_main = os.environ.get("RANK", "0") == "0"  # of several processes that train together one writes
     lock = lock_folder(out) if is_main else contextlib.nullcontext()
-    with lock, explain_full_disk(out, lambda: f"{pipeline.describe_kept(out)}; with more room --resume goes on"):
+    with lock, explain_full_disk(out, lambda: f"{run_folder.describe_kept(out)}; with more room --resume goes on"):
         known = recall_mapping(out) if resume and mapping is None else mapping
         source = open_sources(data, known, parse.parse_episode_numbers(episodes), parse.parse_episode_numbers(without))
         run = make_run(source.robot, source.cameras, len(source.info.action), len(source.info.state))

@@ -28,7 +28,7 @@ from aim.model.image_codec import STREAM_KINDS, Kind, PictureCodec
 from aim.model.world_action_model import Crop
 from aim.policy import LearnedPolicy
 from aim.policy.precision import autocast
-from aim.train import pipeline
+from aim.train.dataset_check import check_dataset
 from aim.util import console
 from aim.util.seeds import make_generator
 from sim.types import STEPS_PER_IMAGE, UserError
@@ -78,7 +78,7 @@ def predict_windows(
         raise UserError("at least one window is needed")
     if true_maps and not (source.has_maps and "m" in policy.model.who):
         raise UserError("true maps can be given where the data has maps and the model's variant reads them")
-    pipeline.check_dataset(policy.run, source, "the policy")
+    check_dataset(policy.run, source, "the policy")
     _check_channels(policy, source)
     all_windows, moves = loader.windows(source), loader.motions(source)
     rows = sample_stratified(count, len(all_windows), seed)

@@ -202,7 +202,8 @@ class WorldActionModel(nn.Module):
     ) -> PredictedFuture:
         """Return the future pictures and maps after `steps` Euler steps, and the cache for `predict_action_velocity`.
 
-        Where the future `maps` are known they are not imagined: pictures and actions see those.
+        Where the future `maps` are known they are not imagined: pictures and actions see those. A model with a fovea
+        sees what `crop` makes of the finished maps, or the crop of the context.
         """
         config, cache = self.config, self.encode_context(context)
         like = context.rgb[:, None].expand(-1, config.num_future_frames, -1, -1)
@@ -224,9 +225,7 @@ class WorldActionModel(nn.Module):
         )
         done |= {} if known is None else {"m": known}  # but for rounding it is
         copied = intent.condition_kind(self.who)
-        fovea = context.fovea
-        if self.config.fovea and fovea is None:
-            fovea = crop(done["m"]) if crop else _make_grey_fovea(done["m"], self.config)
+        fovea = crop(done["m"]) if crop else context.fovea
         against = self.append_condition(cache, done[intent.COPY_OF[copied]], fovea) if copied else cache
         return PredictedFuture(done.get("x"), done.get("m"), against)
 
@@ -323,10 +322,3 @@ def _add_conditioning_noise(data: tuple[Tensor, ...], probability: float, draws:
     u = draws.uniform(data[0], 2)
     level = u[:, 1] * MAX_CONDITIONING_NOISE_LEVEL * (u[:, 0] < probability)
     return tuple(flow.interpolate(z, draws.gaussian(z), level) for z in data)
-
-
-def _make_grey_fovea(maps: Frames, config: ModelConfig) -> Fovea:
-    """Return a grey crop, where only the future is asked for and nothing is looked at."""
-    side, rows = config.fovea, len(maps)
-    grey = torch.full((rows, side, side, 3), 128, dtype=torch.uint8, device=maps.device)
-    return Fovea(grey, maps.new_zeros(rows, 2))

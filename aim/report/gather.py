@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from aim import config
+from aim.config import RUN_FILE
 from aim.data.formats.lerobot_layout import INFO_FILE
 from aim.data.store import RECIPE_FILE
 from aim.evaluate import results
@@ -33,7 +34,7 @@ from aim.report.findings import (
 from aim.report.labels import make_distinct_labels
 from sim.types import CONTROL_HZ, UserError
 
-LOG_FILE, RUN_FILE, CODEC_QUALITY_FILE = "log.jsonl", "run.json", "codec/quality.json"
+LOG_FILE, CODEC_QUALITY_FILE = "log.jsonl", "codec/quality.json"
 COMMANDS_FILE, SAMPLES_PATTERN = "commands.txt", "imagined/step-*.webp"
 # fields that the page shows: what lacks one is not shown
 IMAGINED_FIELDS = ("checkpoint", "episodes", "episodes_learned_from", "film", "sheet")

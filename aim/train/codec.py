@@ -1,4 +1,4 @@
-"""Codec training: principal components in closed form, then gradient descent, and reconstruction quality.
+"""Codec training: principal components in closed form, then gradient descent.
 
 Two things are easily lost by a codec and so count more than their area: what differs from the backdrop (arms, small
 objects), and the peaks of value maps, which are black nearly everywhere.
@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 
 import torch
 from torch import Tensor
 
 from aim.config import Run, TrainConfig
-from aim.data import peaks
-from aim.data.peaks import MIN_PEAK_VALUE
+from aim.data.view_pictures import ViewPictures
 from aim.model.image_codec import (
     STREAM_KINDS,
     Codec,
     Kind,
-    PictureCodec,
     compute_principal_axes,
     extract_patches,
     set_linear_code,
-    to_bytes,
 )
 from aim.policy import precision
 from aim.train import codec_state, distributed, schedule
@@ -35,8 +30,6 @@ from aim.train.log import Log
 from aim.util import console
 from aim.util.interrupts import PendingSignals, defer_signals
 from aim.util.seeds import make_generator
-
-Frames = Mapping[tuple[int, Kind], Tensor]  # (view, kind) -> uint8 (r h w 3) at the view's size; row r is one instant
 
 FOREGROUND_WEIGHT = 2.0  # weight of a pixel that differs by one half of the range
 MAP_PEAK_WEIGHT = 20.0  # the same for maps
@@ -47,30 +40,6 @@ NUM_OVERLAID_MAPS = 2  # other maps laid over a map, each shifted
 REPORT_PERIOD_STEPS = 50
 SAVE_PERIOD_S = 120.0
 CODEC_CHUNK_FRAMES = 32  # pictures coded at once outside training
-MIN_FOREGROUND_DIFFERENCE = 25  # bytes: a pixel that differs by more from the backdrop shows a thing
-MIN_GOOD_PSNR_DB, MAX_GOOD_PEAK_ERROR_PX, MAX_GOOD_LOST_SHARE = (
-    18.0,
-    4.0,
-    0.1,
-)  # a codec beyond these is worth a warning
-MIN_KEPT_PEAK_FRACTION = 0.5  # of its height: a peak that comes back lower is lost
-
-
-@dataclass(frozen=True)
-class CodecQuality:
-    """Reconstruction quality: PSNR in decibels, and displacement of map peaks in pixels.
-
-    `psnr_things` counts only pixels that differ from the backdrop: arms and objects, small beside the table. A figure
-    over nothing is None: over no such pixels, no maps with a peak, or no peaks that came back.
-    """
-
-    psnr_rgb: float
-    psnr_things: float | None
-    psnr_map: float
-    peak_error_px: float | None
-    peak_error_max_px: float | None
-    peaks_lost: float | None  # share of the maps whose peaks come back less than half as high, or not at all
-    by_view: Mapping[str, float]  # psnr_rgb
 
 
 class MeanMeter:
@@ -99,7 +68,7 @@ class MeanMeter:
 
 
 def train_codec(
-    run: Run, frames: Frames, device: torch.device, log: Log | None, state_file: Path | None = None
+    run: Run, frames: ViewPictures, device: torch.device, log: Log | None, state_file: Path | None = None
 ) -> Codec:
     """Codec trained on `frames`; deterministic given the run's seed unless a time limit ends it.
 
@@ -122,8 +91,8 @@ def train_codec(
 
 
 def _optimize(
-    codec: Codec, frames: Frames, config: TrainConfig, device: torch.device, log: Log | None, bar: console.ProgressBar,
-    state_file: Path | None, signals: PendingSignals,
+    codec: Codec, frames: ViewPictures, config: TrainConfig, device: torch.device, log: Log | None,
+    bar: console.ProgressBar, state_file: Path | None, signals: PendingSignals,
 ) -> CodecProgress:  # fmt: skip
     """Train a codec to the end or to a signal, and return how far it came; its state is kept in `state_file`."""
     codec.train()
@@ -178,7 +147,9 @@ def group_views_by_size(codec: Codec) -> list[list[int]]:
     return list(groups.values())
 
 
-def sample_batch(codec: Codec, frames: Frames, views: list[int], count: int, generator: torch.Generator) -> Tensor:
+def sample_batch(
+    codec: Codec, frames: ViewPictures, views: list[int], count: int, generator: torch.Generator
+) -> Tensor:
     """Batch of `count` differences (b 3 h w) of views of one size: one third maps, first, then pictures."""
     num_maps = count // 3
     parts = []
@@ -222,7 +193,7 @@ def compute_loss(codec: Codec, x: Tensor, num_maps: int, generator: torch.Genera
     ).mean()
 
 
-def _set_backdrops(codec: Codec, frames: Frames) -> None:
+def _set_backdrops(codec: Codec, frames: ViewPictures) -> None:
     """Set the backdrop of every view: the median of each pixel over a few hundred instants."""
     for index in range(len(codec.config.views)):
         pictures = frames[index, "rgb"]
@@ -230,7 +201,7 @@ def _set_backdrops(codec: Codec, frames: Frames) -> None:
         codec.get_buffer(f"backdrop_{index}").copy_(subset.median(0).values.movedim(-1, 0).float() / 127.5 - 1.0)
 
 
-def _fit_linear_code(codec: Codec, frames: Frames, seed: int) -> None:
+def _fit_linear_code(codec: Codec, frames: ViewPictures, seed: int) -> None:
     generator = make_generator(seed, "linear", 0)
     side = codec.config.factor
     samples = []
@@ -242,7 +213,7 @@ def _fit_linear_code(codec: Codec, frames: Frames, seed: int) -> None:
 
 
 @torch.no_grad()
-def _set_latent_statistics(codec: Codec, frames: Frames) -> None:
+def _set_latent_statistics(codec: Codec, frames: ViewPictures) -> None:
     """Set mean and standard deviation of each latent channel over all views, for pictures and for maps."""
     codec.eval()
     for which, kind in enumerate(STREAM_KINDS):
@@ -256,72 +227,3 @@ def _set_latent_statistics(codec: Codec, frames: Frames) -> None:
         latents = torch.cat(parts, 1)
         codec.mean[which] = latents.mean(1)
         codec.std[which] = latents.std(1).clamp(min=1e-3)
-
-
-def measure_quality(codec: PictureCodec, frames: Frames) -> CodecQuality:
-    """Reconstruction quality of `frames` through tokens; peaks are those of the first view."""
-    views = range(len(codec.config.views))
-    count = len(frames[0, "rgb"])
-    decoded = {}
-    for kind in STREAM_KINDS:
-        chunks = (
-            [frames[v, kind][i : i + CODEC_CHUNK_FRAMES] for v in views] for i in range(0, count, CODEC_CHUNK_FRAMES)
-        )
-        parts = [codec.decode(codec.encode(pictures, kind), kind) for pictures in chunks]
-        decoded.update({(v, kind): torch.cat([part[v] for part in parts]).cpu() for v in views})
-    psnr = {key: _compute_psnr(frames[key], decoded[key]) for key in decoded}
-    foregrounds = [_select_foreground(codec, v, frames[v, "rgb"], decoded[v, "rgb"]) for v in views]
-    foreground_psnr = [_compute_psnr(true, back) for true, back in foregrounds if len(true)]
-    peak_errors, lost = _compare_peaks(frames[0, "map"], decoded[0, "map"])
-    return CodecQuality(
-        psnr_rgb=sum(psnr[v, "rgb"] for v in views) / len(views),
-        psnr_things=fmean(foreground_psnr) if foreground_psnr else None,
-        psnr_map=sum(psnr[v, "map"] for v in views) / len(views),
-        peak_error_px=fmean(peak_errors) if peak_errors else None,
-        peak_error_max_px=max(peak_errors, default=None),
-        peaks_lost=fmean(lost) if lost else None,
-        by_view={codec.config.views[v].name: psnr[v, "rgb"] for v in views},
-    )
-
-
-def _compute_psnr(a: Tensor, b: Tensor) -> float:
-    """PSNR, 10 log10(255² / mean squared error), over all pictures together."""
-    error = (a.float() - b.float()).square().mean().clamp(min=1e-3)
-    return float(10.0 * torch.log10(255.0**2 / error))
-
-
-def _select_foreground(codec: PictureCodec, view: int, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Pixels (r 3) of two sets of pictures where the first differs from the backdrop of its view."""
-    backdrop = to_bytes(codec.empty_canvas(view, "rgb")[None]).cpu()
-    is_foreground = (a.int() - backdrop.int()).abs().amax(-1) > MIN_FOREGROUND_DIFFERENCE
-    return a[is_foreground], b[is_foreground]
-
-
-def _compare_peaks(a: Tensor, b: Tensor) -> tuple[list[float], list[bool]]:
-    """Displacements of peaks in pixels, and whether they were lost, for each map and channel with peaks."""
-    pairs = zip(*(maps.movedim(-1, 1).flatten(0, 1).numpy() for maps in (a, b)), strict=True)
-    distances, lost = [], []
-    for before, after in pairs:
-        if before.max() >= MIN_PEAK_VALUE:
-            found = peaks.find_peaks(after)
-            lost.append(not len(found) or bool(after.max() < MIN_KEPT_PEAK_FRACTION * before.max()))
-            if not lost[-1]:
-                distances += peaks.distance_to_nearest(peaks.find_peaks(before), found).tolist()
-    return distances, lost
-
-
-def list_warnings(quality: CodecQuality) -> list[str]:
-    """Warnings about a codec that loses what a policy needs; none if it is good enough."""
-    lines = []
-    if quality.psnr_things is not None and quality.psnr_things < MIN_GOOD_PSNR_DB:
-        lines.append(f"arms and objects come back at {quality.psnr_things:.1f} dB, under {MIN_GOOD_PSNR_DB:g}")
-    if (quality.peak_error_px or 0.0) > MAX_GOOD_PEAK_ERROR_PX or (quality.peaks_lost or 0.0) > MAX_GOOD_LOST_SHARE:
-        lines.append(f"map {peaks.describe_peaks(quality.peak_error_px, quality.peaks_lost)}")
-    return lines
-
-
-def describe_quality(quality: CodecQuality) -> str:
-    """Quality of a codec in one line."""
-    things = "" if quality.psnr_things is None else f" ({quality.psnr_things:.1f} dB arms and objects)"
-    told = peaks.describe_peaks(quality.peak_error_px, quality.peaks_lost)
-    return f"{quality.psnr_rgb:.1f} dB pictures{things}, {quality.psnr_map:.1f} dB maps, {told}"

@@ -126,12 +126,12 @@ class TrainingSession:
 
     @property
     def seconds(self) -> float:
-        """Wall clock of this session."""
+        """Wall-clock seconds since the training began or was resumed."""
         return time.monotonic() - self.start
 
     @property
     def taken(self) -> int:
-        """Steps taken in this session."""
+        """Steps taken since then."""
         return self.step - self.first.step
 
     @property

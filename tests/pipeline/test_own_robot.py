@@ -27,6 +27,7 @@ from aim.evaluate.prediction_summary import summarize_figures
 from aim.model.image_codec import Codec
 from aim.policy import load_policy
 from aim.train import pipeline
+from aim.train.dataset_check import check_dataset
 from sim import robots
 from sim.types import Observation, UserError
 
@@ -243,7 +244,7 @@ def test_data_of_the_simulator_does_not_go_on_with_it(said: dict, place: Path, t
     with pytest.raises(UserError, match=r"is of robot 'aloha', the run in .* is for 'toyarm'"):
         pipeline.train_policy(presets.tiny("aloha", CAMERAS, JOINTS, JOINTS), toy, said["out"], True, CPU)
     with pytest.raises(UserError, match="has 14 joints and grippers, the run is for 3"):
-        pipeline.check_dataset(presets.tiny("aloha", CAMERAS, 3, 3), toy)
+        check_dataset(presets.tiny("aloha", CAMERAS, 3, 3), toy)
 
 
 @pytest.mark.slow

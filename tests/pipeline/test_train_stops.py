@@ -21,7 +21,7 @@ from aim.data import latent_files
 from aim.data.store import Dataset
 from aim.policy import load_policy, precision
 from aim.train import codec as codec_training
-from aim.train import codec_state
+from aim.train import codec_quality, codec_state
 from aim.train.codec_state import STATE_FILE
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
@@ -113,9 +113,9 @@ def test_a_poor_codec_is_trained_further_where_it_is_given_more(
     data: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, poor = tmp_path / "run", [True]
-    found = codec_training.measure_quality
+    found = codec_quality.measure_quality
     monkeypatch.setattr(
-        codec_training, "measure_quality",
+        codec_quality, "measure_quality",
         lambda *words: dataclasses.replace(found(*words), psnr_things=9.0 if poor[0] else 29.0, peaks_lost=0.0),
     )  # fmt: skip
     short, longer = ("--codec-train.steps", "2"), ("--codec-train.steps", "4", "--resume", "--steps", "3")

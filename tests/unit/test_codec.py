@@ -13,6 +13,7 @@ from toy import CAMERAS, RADIUS, X, Y, draw, places, value
 
 from aim import presets
 from aim.config import CodecConfig, View, build_token_grid, compute_token_channels
+from aim.data.view_pictures import ViewPictures
 from aim.model import canvas
 from aim.model.image_codec import (
     Codec,
@@ -26,7 +27,7 @@ from aim.model.image_codec import (
     to_bytes,
 )
 from aim.train import codec as training
-from aim.train.codec import Frames
+from aim.train import codec_quality
 
 SMALL: CodecConfig = presets.tiny("aloha", CAMERAS, 14, 14).codec
 VIEWS = st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3)), min_size=1, max_size=3)
@@ -129,7 +130,7 @@ def test_tokens_are_normal_and_normalising_is_undone(seed: int) -> None:
     torch.testing.assert_close(scaled * codec.std[0][:, None] + codec.mean[0][:, None], plain, atol=1e-4, rtol=1e-4)
 
 
-def frames(seeds: range, side: int = 64) -> Frames:
+def frames(seeds: range, side: int = 64) -> ViewPictures:
     """Return one instant of each seed of the toy world."""
     found = {}
     for v, view in enumerate(SMALL.views):
@@ -167,14 +168,14 @@ def test_small_objects_and_peaks_come_through_a_short_training() -> None:
     assert RADIUS["spot"] * 64 / 2 < 4  # pixels: the spot is small
     assert true > 100
     assert contrast(codec.decode(tokens, "rgb")[0], other) > 0.6 * true
-    quality = training.measure_quality(codec, unseen)
+    quality = codec_quality.measure_quality(codec, unseen)
     assert quality.peak_error_px is not None and quality.peak_error_px < 2.0
     assert quality.psnr_rgb > 24.0
     assert quality.peaks_lost == 0.0
     assert quality.psnr_things is not None and quality.psnr_things < quality.psnr_rgb
-    assert training.list_warnings(quality) == []
+    assert codec_quality.list_warnings(quality) == []
     poor = dataclasses.replace(quality, psnr_things=9.0, peaks_lost=0.5)
-    assert [words.split()[0] for words in training.list_warnings(poor)] == ["arms", "map"]
+    assert [words.split()[0] for words in codec_quality.list_warnings(poor)] == ["arms", "map"]
     lost = tokens - tokens.mean(0)
     assert contrast(codec.decode(tokens - lost, "rgb")[0], other) < 0.3 * true  # the measure sees what is lost
 
@@ -184,14 +185,14 @@ def test_no_figure_is_told_over_nothing(brightest: int) -> None:
     """A codec that knows nothing brings back no peak; where there are none, there is nothing to say of them."""
     codec = Codec(SMALL)
     black = {(v, "map"): torch.zeros(3, *view_size(v), 3, dtype=torch.uint8) for v in range(3)}
-    pictures = {(v, "rgb"): training.to_bytes(codec.empty_canvas(v, "rgb")[None]).expand(3, -1, -1, -1)
+    pictures = {(v, "rgb"): to_bytes(codec.empty_canvas(v, "rgb")[None]).expand(3, -1, -1, -1)
                 for v in range(3)}  # fmt: skip
-    found: Frames = {**black, **pictures}
+    found: ViewPictures = {**black, **pictures}
     found[0, "map"][:, 10:14, 20:24] = brightest
-    quality = training.measure_quality(codec, found)
+    quality = codec_quality.measure_quality(codec, found)
     assert (quality.peak_error_px, quality.peak_error_max_px) == (None, None)
     assert quality.psnr_things is None, "nothing differs from the backdrop"
-    line, warnings = training.describe_quality(quality), training.list_warnings(quality)
+    line, warnings = codec_quality.describe_quality(quality), codec_quality.list_warnings(quality)
     assert "pixels" not in line and "arms" not in line and "nan" not in line
     if brightest:
         assert quality.peaks_lost == 1.0 and warnings == ["map peaks are all lost"] and line.endswith("all lost")
