@@ -76,15 +76,15 @@ def benchmark_inference(
         raise UserError(f"{run.preset} reads the words of another encoder; give --sentence ''")
     with device_timing.limit_threads(threads):
         machine_info = machine.describe_compute(torch_device)
+        dtype_name = numbers.resolve_precision(precision, torch_device)
         if policy is None:
             torch.manual_seed(0)
             with torch_device:  # drawn where they are needed: five billion numbers take a processor a minute
                 codec, model = Codec(run.codec).eval(), WorldActionModel(run.model).eval()
+            numbers.cast_linear_weights(model, dtype_name)
         else:
-            learned = load_policy(policy, device=str(torch_device))
+            learned = load_policy(policy, device=str(torch_device), precision=dtype_name)
             codec, model = learned.codec, learned.model
-        dtype_name = numbers.resolve_precision(precision, torch_device)
-        numbers.cast_linear_weights(model, dtype_name)
         device_timing.reset_peak_memory(torch_device)  # single precision is needed for loading alone
         model.trunk.attention_backend = attention
         inputs = speed.make_inputs(run, batch, sentence, torch_device)

@@ -65,7 +65,6 @@ def train_model(
     command = format_command("train", train_model, locals())
 
     import contextlib
-    import os
     from dataclasses import replace
 
     from aim import presets
@@ -85,8 +84,7 @@ def train_model(
     make_run = presets.get_preset(preset)
     parse.check_writable(out)
     torch_device = machine.resolve_device(device)
-    is_main = os.environ.get("RANK", "0") == "0"  # of several processes that train together one writes
-    lock = lock_folder(out) if is_main else contextlib.nullcontext()
+    lock = lock_folder(out) if distributed.will_be_main() else contextlib.nullcontext()
     with lock, explain_full_disk(out, lambda: f"{run_folder.describe_kept(out)}; with more room --resume goes on"):
         known = recall_mapping(out) if resume and mapping is None else mapping
         source = open_sources(data, known, parse.parse_episode_numbers(episodes), parse.parse_episode_numbers(without))

@@ -175,14 +175,16 @@ def cached(folder: Path, codec: PictureCodec, data: Data, config: DataConfig, si
     latent_files.reserve(path, plan.shape, _coded_kinds(there))
     latent_files.check_tokens(path, plan.shape, _coded_kinds(there))
     done = latent_files.count_done(path)
-    if done < len(there.episodes):
+    missing = done < len(there.episodes)
+    if missing:
         done = done or _take_over_coded(path, codec, there, config, plan)
         for block in encode_blocks(codec, there, plan.starts, plan.shifts, done, signals):
             latent_files.write_block(path, plan.shape, block.first, block.tokens, block.end, len(there.episodes))
             done = block.end
-        if signals:
-            said = f"kept the tokens of {done} of {len(there.episodes)} episodes in {path}"
-            raise KeyboardInterrupt(f"{said}; --resume goes on")
+    if signals:
+        said = f"kept the tokens of {done} of {len(there.episodes)} episodes in {path}"
+        raise KeyboardInterrupt(f"{said}; --resume goes on")
+    if missing:
         latent_files.remove_others(path)
     kept = {kind: latent_files.open_tokens(path, plan.shape, kind) for kind in _coded_kinds(there)}
     return Latents(kept["rgb"], kept["map"] if black is None else black, plan.starts, plan.shifts)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from aim.config import TOKEN_PATCH, Run
 from aim.data import source, transforms
-from aim.data.fovea import Crops
+from aim.data.fovea_files import Crops
 from aim.data.latents import Latents
 from aim.data.source import Data
 from aim.data.transforms import Transform

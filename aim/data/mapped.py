@@ -118,7 +118,7 @@ def read_recorded(
             odd += rows.notes
         except UserError as error:
             problems[number] = error
-    _raise_problems(recorded, problems, len(chosen))
+    _raise_problems(problems, len(chosen))
     numbers.sort(key=lambda each: each.number)
     _check_ranges(recorded, mapping, numbers)
     print_clock_note(recorded, clocks)
@@ -190,7 +190,7 @@ def measure_space(
     )
 
 
-def _raise_problems(recorded: RecordedSet, problems: dict[int, UserError], count: int) -> None:
+def _raise_problems(problems: dict[int, UserError], count: int) -> None:
     """Raise `UserError` with the first problem, and how to leave out the episodes that have one, if others are left."""
     if problems:
         numbers = sorted(problems)

@@ -21,6 +21,7 @@ from sim.types import UserError
 MAX_CHECKED_EPISODES = 100  # spread over the set
 MIN_MOTION = 0.002  # radians or metres: a channel whose whole range is below this is at rest
 MIN_FOLLOWED_RANGE = 0.05  # radians or metres: what moves less is noise, which follows nothing
+MIN_MEASURED_RANGE = 1e-100  # the square of less has no digits left, or is 0
 EQUAL_SHARE = 0.99  # of the frames, at which an action that equals the state is reported
 EQUAL_TOLERANCE = 1e-6
 FOLLOWING_S = 0.1  # after which an action shows in the state
@@ -77,7 +78,7 @@ def measure_following(
     total = np.concatenate([_sum_windows(action, lag) for _, action in pairs])
     later = np.concatenate([state[lag:] for state, _ in pairs])
     asked = np.concatenate([action[:-lag] for _, action in pairs])
-    if np.ptp(later) < max(min_range, np.finfo(np.float64).tiny):
+    if np.ptp(later) < max(min_range, MIN_MEASURED_RANGE):
         return None
     residuals = [np.concatenate([s[k:] - a[: len(a) - k] for s, a in pairs]) for k in (1, lag)]
     as_target = max(1.0 - float(residual.var() / later.var()) for residual in residuals)

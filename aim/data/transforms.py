@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from aim.data.action_space import ActionSpace, find_references, find_relative, parse_space, tabulate_space
 from sim.types import CONTROL_HZ, UserError
 
+TRANSFORM_FILE = "transform.json"
 TRANSFORM_SCHEMA = "aim.transform/1"  # what was written before it named none
 
 LOW, HIGH = 0.01, 0.99
@@ -175,7 +176,7 @@ def from_json(text: str) -> Transform:
 def read(folder: Path, robot: str, channels: int, state_channels: int = -1) -> Transform:
     """Return the transform in a folder; `UserError` where it is damaged or another robot's."""
     try:
-        transform = from_json((folder / "transform.json").read_text())
+        transform = from_json((folder / TRANSFORM_FILE).read_text())
     except (OSError, UserError) as error:
         raise UserError(f"{folder}: transform.json cannot be read: {error}") from error
     return demand(transform, robot, channels, folder, state_channels)

@@ -91,12 +91,11 @@ def predict_windows(
     predictions, actions = [], []
     with console.show_progress("windows", len(rows)) as bar:
         for part in np.split(np.arange(len(rows)), range(WINDOW_BATCH_SIZE, len(rows), WINDOW_BATCH_SIZE)):
-            names = [(source.episodes[chosen.episode[i]].name, int(chosen.picture[i])) for i in part.tolist()]
             sample = batches.batch(rows[part])
             actions.append(sample.action)
             shown = [(source.episodes[chosen.episode[i]], int(chosen.picture[i])) for i in part.tolist()]
             crop = _make_crop(policy, source, shown)
-            predictions.append(_predict_batch(policy, sample, names, seed, true_maps, crop))
+            predictions.append(_predict_batch(policy, sample, shown, seed, true_maps, crop))
             bar.step(len(part))
     state = moves.state[moves.starts[chosen.episode] + STEPS_PER_IMAGE * chosen.picture]
     measured = source.info.action.is_delta | (np.asarray(source.references) >= 0)
@@ -196,17 +195,17 @@ def repeat_present(truth: GroundTruth) -> Views:
 
 @torch.inference_mode()
 def _predict_batch(
-    policy: LearnedPolicy, sample: Sample, names: Sequence[tuple[str, int]], seed: int, true_maps: bool,
+    policy: LearnedPolicy, sample: Sample, shown: Sequence[tuple[Ref, int]], seed: int, true_maps: bool,
     crop: Crop | None,
 ) -> Prediction:  # fmt: skip
     """Predictions for a batch of windows, actions normalised; episode and picture seed the noise."""
     assert sample.rgb.any(-1).all() and sample.context.rgb.any(-1).all(), "the loader read a picture that is not coded"
     sample = move_batch(sample, policy.device)
-    draws = RowNoise(tuple(make_generator(seed, f"open loop {episode}", picture) for episode, picture in names))
+    draws = RowNoise(tuple(make_generator(seed, f"open loop {ref.name}", picture) for ref, picture in shown))
     with autocast(policy.precision, policy.device):
         action, future = policy.model.sample_actions(
             sample.context, policy.video_steps, policy.action_steps, draws, policy.valid, True,
-            sample.map if true_maps else policy.known_maps(len(names)), crop,
+            sample.map if true_maps else policy.known_maps(len(shown)), crop,
         )  # fmt: skip
     return Prediction(
         rgb=None if future.rgb is None else policy.decode_views(future.rgb, "rgb"),

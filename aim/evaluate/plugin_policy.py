@@ -13,6 +13,7 @@ import importlib.util
 import inspect
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
 
@@ -74,13 +75,17 @@ def make_plugin_policy(reference: str, robot: Embodiment) -> Policy:
 def list_cameras(reference: str, robot: Embodiment) -> tuple[str, ...]:
     """Cameras that a class looks at: its own choice, or all of the robot; `UserError` for one that the robot lacks."""
     found = load_policy_class(reference)
-    names = robot.camera_names
     if not isinstance(found, CameraSelecting):
-        return names
-    unknown = [name for name in found.cameras if name not in names]
-    if unknown:
-        raise UserError(f"{reference} looks at {', '.join(unknown)}; the robot {robot.name} has {', '.join(names)}")
+        return robot.camera_names
+    check_cameras(reference, found.cameras, robot)
     return tuple(found.cameras)
+
+
+def check_cameras(policy: str, cameras: Sequence[str], robot: Embodiment) -> None:
+    """Raise `UserError` where a policy looks at cameras that the robot lacks."""
+    unknown, names = [name for name in cameras if name not in robot.camera_names], ", ".join(robot.camera_names)
+    if unknown:
+        raise UserError(f"{policy} looks at {', '.join(unknown)}; the robot {robot.name} has {names}")
 
 
 def compute_source_digest(reference: str) -> str:

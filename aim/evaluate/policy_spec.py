@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from aim.data.action_space import find_channel_difference
 from aim.evaluate.plan import EvaluationPlan, SeedBatch
 from aim.evaluate.plugin_policy import (
+    check_cameras,
     compute_source_digest,
     is_plugin_reference,
     list_cameras,
@@ -26,7 +27,6 @@ from sim.types import STEPS_PER_IMAGE, Policy, UserError
 
 if TYPE_CHECKING:
     from aim.policy import LearnedPolicy
-    from aim.policy.precision import ComputePrecision
 
 MakePolicy = Callable[[Env, SeedBatch], Policy]
 
@@ -105,22 +105,15 @@ def _make_random_policy(env: Env, batch: SeedBatch) -> Policy:
 
 
 def _parse_checkpoint(path: Path, requested_size: tuple[int, int] | None, device: str, policy_seed: int) -> PolicySpec:
-    import torch
-
-    from aim import config
-    from aim.policy import checkpoint, precision
+    from aim.policy.checkpoint import compute_digest, resolve_checkpoint
     from aim.serve.learned import describe_policy
     from aim.util import machine
 
-    folder = checkpoint.resolve_checkpoint(path)
-    device_name = str(machine.resolve_device(device))
-    compute_precision = precision.resolve_precision(config.load_run(folder).train.precision, torch.device(device_name))
-    digest = checkpoint.compute_digest(folder)
-    policy = _load_policy_cached(folder, device_name, digest, compute_precision)
-    make_policy = functools.partial(
-        _make_learned_policy, folder, device_name, digest, compute_precision, policy_seed
-    )  # fmt: skip
-    return _make_spec(str(path), describe_policy(policy, folder), make_policy, requested_size, policy_seed)
+    folder, device_name = resolve_checkpoint(path), str(machine.resolve_device(device))
+    digest = compute_digest(folder)
+    described = describe_policy(_load_policy_cached(folder, device_name, digest), folder.name, digest)
+    make_policy = functools.partial(_make_learned_policy, folder, device_name, digest, policy_seed)
+    return _make_spec(str(path), described, make_policy, requested_size, policy_seed)
 
 
 def _parse_address(address: str, requested_size: tuple[int, int] | None, policy_seed: int) -> PolicySpec:
@@ -160,25 +153,17 @@ def _check_robot(source: str, described: PolicyDescription) -> None:
     if described.robot not in robots.list_robots():
         return
     robot = robots.load_robot(described.robot)
-    space, names = describe_robot_space(robot), robot.camera_names
+    space = describe_robot_space(robot)
     for part, ours in (("state", described.state_space), ("action", described.action_space)):
         if difference := find_channel_difference(space, ours):
             raise UserError(f"{source} is not for the simulated robot {robot.name!r}: in its {part} {difference}")
-    unknown = [name for name in described.cameras if name not in names]
-    if unknown:
-        raise UserError(f"{source} looks at {', '.join(unknown)}; the robot {robot.name} has {', '.join(names)}")
+    check_cameras(source, described.cameras, robot)
 
 
 def _make_learned_policy(
-    folder: Path,
-    device_name: str,
-    digest: str,
-    compute_precision: ComputePrecision,
-    policy_seed: int,
-    env: Env,
-    batch: SeedBatch,
+    folder: Path, device_name: str, digest: str, policy_seed: int, env: Env, batch: SeedBatch
 ) -> Policy:
-    loaded = _load_policy_cached(folder, device_name, digest, compute_precision)
+    loaded = _load_policy_cached(folder, device_name, digest)
     return loaded.fork(policy_seed, batch.seeds, batch.filmed)
 
 
@@ -190,10 +175,8 @@ def _make_remote_policy(address: str, digest: str, policy_seed: int, env: Env, b
 
 
 @functools.lru_cache(maxsize=1)
-def _load_policy_cached(
-    folder: Path, device_name: str, digest: str, compute_precision: ComputePrecision
-) -> LearnedPolicy:
+def _load_policy_cached(folder: Path, device_name: str, digest: str) -> LearnedPolicy:
     """Policy of a checkpoint, loaded once per process; the digest keeps other weights apart."""
     from aim.policy import load_policy
 
-    return load_policy(folder, device=device_name, precision=compute_precision)
+    return load_policy(folder, device=device_name)

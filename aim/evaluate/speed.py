@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from aim.config import Attention, ModelConfig, Run
 from aim.model import flow, intent, lora, text
-from aim.model.batch import Context, KvCache, PredictedFuture, Sample, move_batch
+from aim.model.batch import Context, Fovea, KvCache, PredictedFuture, Sample, move_batch
 from aim.model.image_codec import PictureCodec
 from aim.model.world_action_model import WorldActionModel
 from aim.policy.precision import ComputePrecision, autocast
@@ -74,7 +74,7 @@ class ChunkInputs:
 
 
 def random_context(config: ModelConfig, rows: int, generator: torch.Generator) -> Context:
-    """Context of random numbers with nothing masked, on the CPU."""
+    """Context of random numbers with nothing masked, on the CPU, with the crop of a fovea: cutting it is not timed."""
 
     def random_tensor(*shape: int) -> Tensor:
         return torch.randn(rows, *shape, generator=generator)
@@ -87,6 +87,10 @@ def random_context(config: ModelConfig, rows: int, generator: torch.Generator) -
         past_valid=torch.ones(rows, dtype=torch.bool), rgb=random_tensor(*frame), state=random_tensor(config.state_dim),
         text=random_tensor(num_words, config.text_width), text_valid=torch.ones(rows, num_words, dtype=torch.bool),
         points=random_tensor(config.tokens, 4) if config.geometry else None,
+        fovea=Fovea(
+            torch.randint(256, (rows, config.fovea, config.fovea, 3), generator=generator, dtype=torch.uint8),
+            torch.zeros(rows, 2),
+        ) if config.fovea else None,
     )  # fmt: skip
 
 

@@ -1,8 +1,9 @@
 """Who sees whom. A variant is one table; the mask and the attention are functions of it.
 
 The tokens come in segments. Clean: `past_obs` and `past_act`, `o` (the current observation and the proprioception),
-and what conditions the actions: `c`, a copy of the maps, or `y`, a copy of the future rgb. Noisy: `x` future rgb,
-`m` future maps, `a` actions. A table has rows for the segments that its variant uses, and no others exist.
+and what conditions the actions: `c`, a copy of the maps, or `y`, a copy of the future rgb;
+`f`, a crop of the present around the peak of the map, is seen by the actions alone. Noisy: `x` future rgb, `m` future
+maps, `a` actions. A table has rows for the segments that its variant uses, and no others exist.
 `text` is seen by cross-attention.
 """
 
@@ -164,7 +165,7 @@ def list_text_streams(who: Table, config: ModelConfig) -> tuple[str, ...]:
 
 
 def build_sequence(config: ModelConfig) -> tuple[Segment, ...]:
-    """Return the training sequence: past frames and the actions between them in order of time, o, x, m, c, y, a."""
+    """Return the training sequence: past frames and the actions between them in order of time, o, x, m, c, y, f, a."""
     who = build_table(config)
     frames, groups = config.past_frames, config.past_actions // config.actions_per_frame
     acts = config.actions_per_frame // config.action_patch

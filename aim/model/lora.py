@@ -91,7 +91,7 @@ def is_adapted(name: str) -> bool:
     return is_frozen(name) and len(parts) > 1 and parts[1] == "layers" and parts[-2] in ADAPTED_LINEARS
 
 
-def list_trained(model: WorldActionModel) -> dict[str, Tensor]:
+def list_trained(model: nn.Module) -> dict[str, Tensor]:
     """Return by name the tensors that train: all that a checkpoint beside the frozen weights must hold."""
     return {name: value for name, value in model.named_parameters() if value.requires_grad}
 

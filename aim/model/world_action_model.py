@@ -3,9 +3,10 @@
 
 Three streams, rgb, map and action, each with weights of its own, meet in one attention whose table is in `intent`.
 Future pictures and maps are denoised together; the actions afterwards, against the keys and values of what they may
-see: o, past actions and the final map. x never sees m or a, m never sees a, a never sees x or text.
+see: o, past actions, the final map and, in a model with a fovea, the crop f that it points at. x never sees m or a,
+m never sees a, a never sees x or text.
 
-Training sees one sequence: past, o, noisy x, noisy m, a clean copy c of the map, noisy a (several draws of it, which
+Training sees one sequence: past, o, noisy x, noisy m, a clean copy c of the map, f, noisy a (several draws of it, which
 do not see each other). Inference runs the same segments in three turns, each against the cache of those before.
 Variants of the table leave out the map (then the clean copy is y, of the pictures) or the future as a whole.
 

@@ -11,28 +11,32 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from aim.config import RUN_FILE
+from aim.data.transforms import TRANSFORM_FILE
 from aim.model import lora
 from aim.model.world_action_model import WorldActionModel
 from aim.util import console
 from sim.types import UserError
 
-POLICY_FILES = (
-    "run.json",
-    "transform.json",
-    "codec.safetensors",
-    "ema.safetensors",
-)  # what a learned policy is made of
+EMA_FILE, CODEC_FILE = "ema.safetensors", "codec.safetensors"  # exponential moving average of the weights
+POLICY_FILES = (RUN_FILE, TRANSFORM_FILE, CODEC_FILE, EMA_FILE)  # what a learned policy is made of
 CHECKPOINT_PREFIX = "step-"
 
 
 def list_checkpoints(out: Path) -> list[Path]:
     """Checkpoints in `out`, oldest first."""
-    return sorted(folder for folder in out.glob(f"{CHECKPOINT_PREFIX}*") if folder.is_dir())
+    found = (folder for folder in out.glob(f"{CHECKPOINT_PREFIX}*") if folder.is_dir())
+    return sorted(folder for folder in found if folder.name.removeprefix(CHECKPOINT_PREFIX).isdecimal())
 
 
 def format_name(step: int) -> str:
     """Folder name of the checkpoint of a step."""
     return f"{CHECKPOINT_PREFIX}{step:06d}"
+
+
+def parse_step(folder: Path) -> int:
+    """Step of the checkpoint in a folder of that name."""
+    return int(folder.name.removeprefix(CHECKPOINT_PREFIX))
 
 
 def find_newest(out: Path, names: Sequence[str]) -> Path | None:
@@ -67,13 +71,13 @@ def find_damage(folder: Path, names: Sequence[str]) -> str:
                 with safe_open(path, "pt"):
                     pass  # what it says of its tensors is checked against its length
         except (OSError, SafetensorError, ValueError) as error:
-            return f"{path} is damaged ({_first_line(error)})" if path.exists() else f"{path} is missing"
+            return f"{path} is damaged ({first_line(error)})" if path.exists() else f"{path} is missing"
     return ""
 
 
 def resolve_checkpoint(path: Path) -> Path:
     """Checkpoint at `path`, or the newest in it; `UserError` if there is none that holds a whole policy."""
-    if (path / "ema.safetensors").is_file() or path.name.startswith(CHECKPOINT_PREFIX):
+    if (path / EMA_FILE).is_file() or path.name.startswith(CHECKPOINT_PREFIX):
         if path.is_dir() and (damage := find_damage(path, POLICY_FILES)):
             raise UserError(f"{damage}; another checkpoint may be in {path.parent}")
         return path
@@ -117,7 +121,7 @@ def read_tensors(
             for name in expected:
                 yield name, file.get_tensor(name)
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path} is damaged: {_first_line(error)}") from error
+        raise UserError(f"{path} is damaged: {first_line(error)}") from error
 
 
 def _check_shapes(path: Path, stored: Mapping[str, torch.Size], expected: Mapping[str, torch.Size]) -> None:
@@ -139,5 +143,5 @@ def _fill_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
         tensors[name].copy_(value)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]

@@ -1,4 +1,4 @@
-"""The learned policy: pictures and joints in, a chunk of joint targets out.
+"""The learned policy: pictures and the measured state in, a chunk of actions out.
 
 The history is a value (`aim.policy.history`): `step(observation, history)` returns the chunk and the next history.
 `act` keeps that value between calls, as the simulator and the server want it. A chunk is the whole prediction, and says
@@ -37,7 +37,7 @@ from aim.model.batch import Context, Fovea, PredictedFuture, move_batch
 from aim.model.flow import RowNoise
 from aim.model.image_codec import Kind, PictureCodec
 from aim.model.world_action_model import WorldActionModel
-from aim.policy.checkpoint import load_module, load_trained, resolve_checkpoint
+from aim.policy.checkpoint import CODEC_FILE, EMA_FILE, load_module, load_trained, resolve_checkpoint
 from aim.policy.history import (
     HISTORY_TOLERANCE_STEPS,
     History,
@@ -228,7 +228,13 @@ class LearnedPolicy:
             given = "x".join(map(str, pictures.shape[1:3]))
             raise UserError(f"the fovea looks at pictures of {height}x{width} of {self.cameras[0]!r}, not of {given}")
         crop = make_cropper(pictures, self.run.model.fovea)
-        return lambda maps: move_batch(crop(self.codec.decode(maps[:, 0], "map")[0].cpu().numpy()), self.device)
+
+        def crop_at_peak(maps: Tensor) -> Fovea:
+            with torch.autocast(self.device.type, enabled=False):  # in full, as pictures are coded
+                decoded = self.codec.decode(maps[:, 0].float(), "map")[0]
+            return move_batch(crop(decoded.cpu().numpy()), self.device)
+
+        return crop_at_peak
 
     def _decode_future(self, future: PredictedFuture) -> dict[str, NDArray[np.uint8]]:
         """Predicted pictures "images/head" and maps "maps/head" (n f h w 3) of every view, as far as there are any."""
@@ -267,9 +273,9 @@ def load_policy(
     run = config.load_run(folder)
     place = torch.device(device)
     codec, model = build_codec(run, half=place.type == "cuda"), build_for_loading(run)
-    load_module(folder / "codec.safetensors", codec)
+    load_module(folder / CODEC_FILE, codec)
     check_fingerprint(codec, run.weights)
-    load_trained(folder / "ema.safetensors", model)
+    load_trained(folder / EMA_FILE, model)
     transform = transforms.read(folder, run.robot, run.model.action_dim, run.model.state_dim)
     precision = precision or resolve_precision(run.train.precision, place)
     if run.model.lora_rank:

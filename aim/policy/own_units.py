@@ -71,6 +71,11 @@ class OwnUnitsPolicy:
         names, back = self._mapping.action_channels, self._mapping.action_to_set
         return _convert_space(self.policy.action_space, names, back, self.rate_hz)
 
+    def fork(self, seed: int, worlds: Sequence[int] = (), imagine: bool = False) -> OwnUnitsPolicy:
+        """Policy of the same weights and rate with a history, a seed and worlds of its own."""
+        made = self.policy.fork(seed, worlds, imagine)
+        return OwnUnitsPolicy(made, execution_horizon=self.execution_horizon, rate_hz=self.rate_hz)
+
     def reset(self, mask: NDArray[np.bool_]) -> None:
         """Forget the history of the worlds where `mask` (n,) is true."""
         known = self._history

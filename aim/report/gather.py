@@ -20,7 +20,7 @@ from aim.data.formats.lerobot_layout import INFO_FILE
 from aim.data.store import RECIPE_FILE
 from aim.evaluate import results
 from aim.evaluate.prediction_summary import FIGURES_FILE, FUTURES_FILE, MISSES_FILE, summarize_figures
-from aim.policy.checkpoint import list_checkpoints
+from aim.policy.checkpoint import CHECKPOINT_PREFIX, EMA_FILE, list_checkpoints, parse_step
 from aim.report.demonstrations import read_dataset, read_recorded_set
 from aim.report.findings import (
     DatasetReport,
@@ -32,10 +32,12 @@ from aim.report.findings import (
     TrainingReport,
 )
 from aim.report.labels import make_distinct_labels
+from aim.train import provenance, samples
+from aim.train.log import LOG_FILE
+from aim.train.stored_codec import QUALITY_FILE
 from sim.types import CONTROL_HZ, UserError
 
-LOG_FILE, CODEC_QUALITY_FILE = "log.jsonl", "codec/quality.json"
-COMMANDS_FILE, SAMPLES_PATTERN = "commands.txt", "imagined/step-*.webp"
+CODEC_QUALITY_PATH = Path("codec") / QUALITY_FILE
 # fields that the page shows: what lacks one is not shown
 IMAGINED_FIELDS = ("checkpoint", "episodes", "episodes_learned_from", "film", "sheet")
 QUALITY_FIELDS = ("psnr_rgb", "psnr_map", "peak_error_px", "peak_error_max_px", "peaks_lost", "by_view")
@@ -94,7 +96,8 @@ def label_evaluations(evaluations: Sequence[EvaluationReport], root: Path) -> li
         return record["policy"] + (f" on {record['robot']}" if several_robots else "") + scenes
 
     names = [name_policy(one.record) for one in evaluations]
-    variants = [one.record["variant"] or _find_variant(root, one.folder) for one in evaluations]
+    found = [_find_variant(root, one.folder) if one.is_learned else "" for one in evaluations]
+    variants = [one.record["variant"] or variant for one, variant in zip(evaluations, found, strict=True)]
     labels = make_distinct_labels(names, variants, [one.folder for one in evaluations])
     return [dataclasses.replace(one, policy_label=label) for one, label in zip(evaluations, labels, strict=True)]
 
@@ -115,15 +118,15 @@ def read_training(folder: Path, name: str) -> TrainingReport:
         by_step = {row["step"]: row for row in rows if row["part"] == part and "step" in row}
         log[part] = [by_step[step] for step in sorted(by_step)]
     run = config.load_run(folder) if (folder / RUN_FILE).is_file() else None
-    quality = json.loads((folder / CODEC_QUALITY_FILE).read_text()) if (folder / CODEC_QUALITY_FILE).is_file() else {}
+    report = folder / CODEC_QUALITY_PATH
+    quality = json.loads(report.read_text()) if report.is_file() else {}
     if quality:
         _check_fields(quality, QUALITY_FIELDS)
     for row in log.get("stage1", []):
         _check_fields(row, STAGE1_FIELDS)
-    commands = folder / COMMANDS_FILE
     return TrainingReport(
         name, run, log, quality, _count_parameters(folder), _find_step(folder, log),
-        tuple(commands.read_text().splitlines()) if commands.is_file() else (), _read_samples(folder),
+        provenance.read_commands(folder), _read_samples(folder),
     )  # fmt: skip
 
 
@@ -223,16 +226,16 @@ def _find_variant(root: Path, name: str) -> str:
 
 def _find_step(folder: Path, log: dict[str, list[Row]]) -> int:
     """Step of the newest checkpoint, or the last one that was logged."""
-    checkpoints = [int(path.name.removeprefix("step-")) for path in list_checkpoints(folder)]
+    checkpoints = [parse_step(path) for path in list_checkpoints(folder)]
     return max([*checkpoints, *(row["step"] for row in log.get("stage1", []))], default=0)
 
 
 def _read_samples(folder: Path) -> ReportFigure | None:
     """Last film of what was imagined while training."""
-    films = sorted(folder.glob(SAMPLES_PATTERN))
+    films = sorted((folder / samples.FOLDER).glob(f"{CHECKPOINT_PREFIX}*.webp"))
     if not films:
         return None
-    step = int(films[-1].stem.removeprefix("step-"))
+    step = int(films[-1].stem.removeprefix(CHECKPOINT_PREFIX))
     caption = (
         f"samples of the training data after {step} training steps, each panel named in the film; what came is shown "
         "as the codec gives it back"
@@ -263,7 +266,8 @@ def _count_parameters(folder: Path) -> int:
 
     from safetensors import safe_open
 
-    for path in sorted(folder.glob("step-*/ema.safetensors"), reverse=True)[:1]:
+    stored = [checkpoint / EMA_FILE for checkpoint in list_checkpoints(folder)]
+    for path in [path for path in stored if path.is_file()][-1:]:
         with safe_open(path, "np") as file:
             return sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 - it is no dict
     return 0

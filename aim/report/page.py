@@ -113,8 +113,7 @@ def _render_results(evaluations: Sequence[EvaluationReport]) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in ["task", *(e.policy_label for e in evaluations)])
     body = "".join(_render_row(row) for row in rows)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    tasks = {row["task"] for evaluation in evaluations for row in evaluation.record["episodes"]}
-    marks = [(row.task, [_make_interval(cell) for cell in row.cells]) for row in rows if row.task in tasks]
+    marks = [(row.task, [_make_interval(cell) for cell in row.cells]) for row in rows if not row.is_sum]
     plot = plots.plot_intervals(marks, [e.policy_label for e in evaluations])
     cells = [cell for row in rows for cell in row.cells if cell]
     notes = [RESULTS_NOTE]
@@ -170,7 +169,8 @@ def _list_evaluation_facts(evaluation: EvaluationReport) -> dict[str, str]:
     if record["variant"]:
         facts["variant"] = record["variant"]
     if seeds:
-        facts["seeds"] = f"{min(seeds)} to {max(seeds)}" if len(seeds) > 1 else str(seeds[0])
+        first, last = min(seeds), max(seeds)
+        facts["seeds"] = str(first) if first == last else f"{first} to {last}"
     for task, figures in record["tasks"].items():
         if lost := figures.get("lost"):
             reasons = ", ".join(f"{reason} {count}" for reason, count in lost.items())

@@ -20,7 +20,6 @@ class PolicyDescription:
     cameras: tuple[str, ...]
     size: tuple[int, int]  # height and width of the pictures that it learned from
     depth: bool  # whether it must be shown depth too
-    chunk_rows: int
     execution_horizon: int
     steps_per_prediction: int  # control steps from one predicted picture to the next
     own_units: bool  # whether it speaks the units and rate of its recordings

@@ -15,22 +15,18 @@ def serve_learned(policy: LearnedPolicy | OwnUnitsPolicy, folder: Path, token: s
     """Policy, loaded from the checkpoint in `folder`, as a server holds it: every client has a history of its own."""
 
     def make_policy(session: Session) -> Policy:
-        learned = policy.policy if isinstance(policy, OwnUnitsPolicy) else policy
-        made = learned.fork(session.seed, session.worlds, session.imagine)
-        if not isinstance(policy, OwnUnitsPolicy):
-            return made
-        return OwnUnitsPolicy(made, execution_horizon=policy.execution_horizon, rate_hz=policy.rate_hz)
+        return policy.fork(session.seed, session.worlds, session.imagine)
 
-    return ServedPolicy(describe_policy(policy, folder), make_policy, token)
+    return ServedPolicy(describe_policy(policy, folder.name, compute_digest(folder)), make_policy, token)
 
 
-def describe_policy(policy: LearnedPolicy | OwnUnitsPolicy, folder: Path) -> PolicyDescription:
-    """Description of a policy that was loaded from the checkpoint in `folder`."""
+def describe_policy(policy: LearnedPolicy | OwnUnitsPolicy, checkpoint: str, digest: str) -> PolicyDescription:
+    """Description of a policy that was loaded from a checkpoint of that name and digest."""
     learned = policy.policy if isinstance(policy, OwnUnitsPolicy) else policy
     run = learned.run
     return PolicyDescription(
-        name=f"{run.preset} {folder.name}", digest=compute_digest(folder), robot=run.robot, cameras=learned.cameras,
-        size=learned.transform.size, depth=run.model.geometry, chunk_rows=run.model.chunk,
+        name=f"{run.preset} {checkpoint}", digest=digest, robot=run.robot, cameras=learned.cameras,
+        size=learned.transform.size, depth=run.model.geometry,
         execution_horizon=policy.execution_horizon, steps_per_prediction=run.model.actions_per_frame,
         own_units=isinstance(policy, OwnUnitsPolicy), state_space=policy.state_space, action_space=policy.action_space,
         variant=run.model.full_variant,

@@ -13,7 +13,7 @@ import json
 import math
 import socket
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,17 +84,20 @@ def receive_message(connection: socket.socket) -> SocketMessage | None:
 
 
 def make_error(reason: str) -> SocketMessage:
-    """SocketMessage that says why there is no other answer."""
+    """Message that says why there is no other answer."""
     return SocketMessage("error", {"reason": reason})
 
 
 def make_observation_message(observation: Observation) -> SocketMessage:
-    """SocketMessage "observation"."""
+    """Message "observation"; `UserError` where a field is no array of a type that is sent."""
     arrays = {"state": observation.state, "time": observation.time}
     if observation.executed is not None:
         arrays["executed"] = observation.executed
     for part in CAMERA_PARTS:
         arrays |= {f"{part}/{camera}": value for camera, value in vars(observation)[part].items()}
+    for name, value in arrays.items():
+        if not isinstance(value, np.ndarray) or value.dtype.newbyteorder("<").str not in MESSAGE_DTYPES:
+            raise UserError(f"observation.{name} must be an array of one of {', '.join(MESSAGE_DTYPES)}")
     return SocketMessage("observation", {"instruction": list(observation.instruction)}, arrays)
 
 
@@ -102,8 +105,10 @@ def parse_observation(message: SocketMessage) -> Observation:
     """Observation of a message; a policy checks shapes and types. `UserError` where something is missing or unknown."""
     arrays, said = dict(message.arrays), message.fields.get("instruction")
     missing = [name for name in ("state", "time") if name not in arrays]
-    if missing or not isinstance(said, list):
-        raise UserError(f"an observation has instruction, a list of texts, state and time; it lacks {_join(missing)}")
+    missing += [] if isinstance(said, list) else ["instruction"]
+    if missing:
+        lacking = ", ".join(missing)
+        raise UserError(f"an observation has instruction, a list of texts, state and time; it lacks {lacking}")
     parts: dict[str, dict] = {part: {} for part in CAMERA_PARTS}
     single = {name: arrays.pop(name) for name in ("state", "time", "executed") if name in arrays}
     for name, value in arrays.items():
@@ -126,7 +131,3 @@ def _receive_bytes(connection: socket.socket, count: int, may_end: bool = False)
             raise MalformedMessage("the connection ended within a message")
         done += size
     return received
-
-
-def _join(names: Sequence[str]) -> str:
-    return ", ".join(names) or "instruction"

@@ -9,7 +9,9 @@ import hmac
 import ipaddress
 import socket
 import socketserver
+import sys
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -73,8 +75,10 @@ class PolicyServer(socketserver.ThreadingTCPServer):
         return f"{host}:{port}"
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say which client was lost; the others go on."""
+        """Say which client was lost, and by which fault of the server if it was one; the others go on."""
         console.print_note(f"the connection of {client_address} was lost")
+        if not isinstance(sys.exception(), ConnectionError):
+            traceback.print_exc()
 
 
 class _Client(socketserver.BaseRequestHandler):

@@ -29,11 +29,21 @@ from aim import config
 from aim.config import Run
 from aim.data import transforms
 from aim.data.mapping_file import MAPPING_FILE
-from aim.data.transforms import Transform
+from aim.data.transforms import TRANSFORM_FILE, Transform
 from aim.model import lora
 from aim.model.image_codec import PictureCodec
 from aim.model.world_action_model import WorldActionModel
-from aim.policy.checkpoint import POLICY_FILES, find_damage, find_newest, format_name, list_checkpoints, read_tensors
+from aim.policy.checkpoint import (
+    CODEC_FILE,
+    EMA_FILE,
+    POLICY_FILES,
+    find_damage,
+    find_newest,
+    first_line,
+    format_name,
+    list_checkpoints,
+    read_tensors,
+)
 from aim.policy.precision import ComputePrecision
 from aim.train import distributed
 from aim.util.decode import decode_json
@@ -91,9 +101,9 @@ def save_policy(folder: Path, run: Run, transform: Transform, codec: PictureCode
     """Write the files of a policy into `folder`, given whole tensors; only the main process writes."""
     if distributed.is_main():
         config.save_run(run, folder)
-        (folder / "transform.json").write_text(transforms.to_json(transform))
-        _write_tensors(folder / "codec.safetensors", codec.state_dict())
-        _write_tensors(folder / "ema.safetensors", ema)
+        (folder / TRANSFORM_FILE).write_text(transforms.to_json(transform))
+        _write_tensors(folder / CODEC_FILE, codec.state_dict())
+        _write_tensors(folder / EMA_FILE, ema)
 
 
 def copy_mapping(out: Path, folder: Path) -> None:
@@ -121,12 +131,12 @@ def describe_remains(out: Path) -> str:
 def restore_training(folder: Path, training: TrainingState) -> TrainingProgress:
     """Restore the training state from a checkpoint and return its progress; `UserError` if it is damaged."""
     _fill_tensors(folder / "model.safetensors", lora.list_trained(training.model))
-    _fill_tensors(folder / "ema.safetensors", training.ema)
+    _fill_tensors(folder / EMA_FILE, training.ema)
     _restore_optimizer(folder / "optimiser.safetensors", training)
     try:
         return decode_json(TrainingProgress, (folder / "progress.json").read_text(), "progress")
     except (OSError, ValueError) as error:
-        raise UserError(f"{folder / 'progress.json'} is damaged: {_first_line(error)}") from error
+        raise UserError(f"{folder / 'progress.json'} is damaged: {first_line(error)}") from error
 
 
 @torch.no_grad()
@@ -147,7 +157,7 @@ def load_fitting(path: Path, training: TrainingState) -> list[str]:
                 value.copy_(tensor)
                 training.ema[name].copy_(tensor)
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path} is damaged: {_first_line(error)}") from error
+        raise UserError(f"{path} is damaged: {first_line(error)}") from error
     return left_alone
 
 
@@ -183,10 +193,6 @@ def _fill_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Copy the tensors of a file into tensors, whole or sharded."""
     for name, value in read_tensors(path, {name: tensor.shape for name, tensor in tensors.items()}):
         tensors[name].copy_(distributed.shard_like(value.to(tensors[name].dtype), tensors[name]))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
 
 
 def _flatten_optimizer(training: TrainingState) -> dict[str, Tensor]:

@@ -25,7 +25,7 @@ from aim.model.image_codec import (
 )
 from aim.policy import precision
 from aim.train import codec_state, distributed, schedule
-from aim.train.codec_state import CodecProgress
+from aim.train.checkpoint import TrainingProgress
 from aim.train.log import Log
 from aim.util import console
 from aim.util.interrupts import PendingSignals, defer_signals
@@ -93,7 +93,7 @@ def train_codec(
 def _optimize(
     codec: Codec, frames: ViewPictures, config: TrainConfig, device: torch.device, log: Log | None,
     bar: console.ProgressBar, state_file: Path | None, signals: PendingSignals,
-) -> CodecProgress:  # fmt: skip
+) -> TrainingProgress:  # fmt: skip
     """Train a codec to the end or to a signal, and return how far it came; its state is kept in `state_file`."""
     codec.train()
     optimiser = torch.optim.AdamW(codec.parameters(), weight_decay=config.weight_decay, betas=(0.9, 0.99))
@@ -104,7 +104,7 @@ def _optimize(
     else:
         _set_backdrops(codec, frames)
         _fit_linear_code(codec, frames, config.seed)
-    first = before or CodecProgress(0, 0.0, "fp32")
+    first = before or TrainingProgress(0, 0.0, "fp32")
     is_known = before is not None and config.precision == "auto"
     compute_precision = first.precision if is_known else precision.resolve_precision(config.precision, device)
     start = saved = time.monotonic()
@@ -113,7 +113,7 @@ def _optimize(
         seconds = first.seconds + time.monotonic() - start
         progress = schedule.compute_progress(config, step, seconds)
         ended = progress >= 1.0 or bool(signals)
-        reached = CodecProgress(step, seconds, compute_precision)
+        reached = TrainingProgress(step, seconds, compute_precision)
         if state_file and (ended or time.monotonic() - saved > SAVE_PERIOD_S):
             codec_state.save_codec_state(state_file, codec, optimiser, reached)
             saved = time.monotonic()

@@ -11,7 +11,6 @@ import dataclasses
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -21,25 +20,16 @@ from torch import Tensor
 
 from aim.config import TrainConfig
 from aim.model.image_codec import Codec
-from aim.policy.precision import ComputePrecision
+from aim.policy.checkpoint import first_line
 from aim.train import schedule
-from aim.train.checkpoint import ADAM_MOMENTS
+from aim.train.checkpoint import ADAM_MOMENTS, TrainingProgress
 from aim.util.decode import decode_json
 from sim.types import UserError
 
 STATE_FILE = "training.safetensors"
 
 
-@dataclass(frozen=True)
-class CodecProgress:
-    """Progress of a codec's training: steps, seconds over all its sessions, and its precision."""
-
-    step: int
-    seconds: float
-    precision: ComputePrecision
-
-
-def save_codec_state(path: Path, codec: Codec, optimizer: torch.optim.Optimizer, progress: CodecProgress) -> None:
+def save_codec_state(path: Path, codec: Codec, optimizer: torch.optim.Optimizer, progress: TrainingProgress) -> None:
     """Write the state of a codec's training atomically."""
     tensors = {f"codec/{name}": value for name, value in codec.state_dict().items()}
     for name, parameter in codec.named_parameters():
@@ -56,13 +46,13 @@ def save_codec_state(path: Path, codec: Codec, optimizer: torch.optim.Optimizer,
         part.unlink(missing_ok=True)
 
 
-def read_codec_progress(path: Path) -> CodecProgress | None:
+def read_codec_progress(path: Path) -> TrainingProgress | None:
     """Progress of the training in a file, None if there is no file; `UserError` if it is damaged."""
     if not path.is_file():
         return None
     try:
         with safe_open(path, "pt") as file:
-            return decode_json(CodecProgress, (file.metadata() or {})["progress"], "progress")
+            return decode_json(TrainingProgress, (file.metadata() or {})["progress"], "progress")
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise _describe_damage(path, error) from error
 
@@ -87,6 +77,8 @@ def restore_codec_state(path: Path, codec: Codec, optimizer: torch.optim.Optimiz
 
 def wants_more_training(path: Path, config: TrainConfig) -> bool:
     """Whether the training in a file, if there is one, is short of the limits of `config`."""
+    if not (config.steps or config.minutes):
+        return False
     progress = read_codec_progress(path)
     return progress is not None and schedule.compute_progress(config, progress.step, progress.seconds) < 1.0
 
@@ -96,5 +88,4 @@ def _select(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _describe_damage(path: Path, error: Exception) -> UserError:
-    reason = str(error).partition("\n")[0]
-    return UserError(f"{path} is damaged ({reason}); remove it, and the codec is trained anew")
+    return UserError(f"{path} is damaged ({first_line(error)}); remove it, and the codec is trained anew")

@@ -1,9 +1,8 @@
-"""Whether a dataset is one that a run can learn from, or be judged by: robot, views, channels, maps for a fovea."""
+"""Whether a dataset is one that a run can learn from, or be judged by: robot, views and channels."""
 
 from __future__ import annotations
 
 from aim.config import Run
-from aim.data import fovea
 from aim.data import source as sources
 from aim.data.source import Data
 from sim.types import UserError
@@ -27,4 +26,3 @@ def check_dataset(run: Run, data: Data, label: str = "the run") -> None:
         raise UserError(f"{source.path} measures {measured} channels, {label} is for {run.model.state_dim}")
     if not source.episodes:
         raise UserError(f"{source.path} has no episodes")
-    fovea.check_fovea(run, source)

@@ -87,6 +87,11 @@ def _silence_output() -> Iterator[None]:
             yield
 
 
+def will_be_main() -> bool:
+    """Whether this process will be the main one, before `join_process_group` is entered."""
+    return int(os.environ.get("WORLD_SIZE", "1")) == 1 or os.environ.get("RANK", "0") == "0"
+
+
 def get_world_size() -> int:
     """Number of processes that train together."""
     return dist.get_world_size() if dist.is_initialized() else 1

@@ -20,13 +20,13 @@ from typing import Any
 
 from aim import config
 from aim.config import ModelConfig, Run, View
-from aim.policy.checkpoint import compute_digest, resolve_checkpoint
+from aim.policy.checkpoint import CODEC_FILE, EMA_FILE, compute_digest, resolve_checkpoint
 from aim.train import checkpoint
 from aim.train.checkpoint import TrainingState
 from aim.util import console
 from sim.types import UserError
 
-INITIAL_FOLDER, RECORD_FILE, WEIGHTS_FILE, CODEC_FILE = "init", "initial.json", "ema.safetensors", "codec.safetensors"
+INITIAL_FOLDER, RECORD_FILE = "init", "initial.json"
 WIDTH_FIELDS = ("action_dim", "state_dim")  # of the model: parameters that depend on them start fresh
 LEARNING_FIELDS = (
     "video_shift", "action_shift", "noise_samples_per_action", "map_weight", "action_weight", "history_noise",
@@ -68,7 +68,7 @@ def take_over(initial: InitialPolicy, out: Path) -> None:
     target = out / INITIAL_FOLDER
     (out / "codec").mkdir(exist_ok=True)
     target.mkdir(exist_ok=True)
-    link_or_copy(initial.folder / WEIGHTS_FILE, target / WEIGHTS_FILE)
+    link_or_copy(initial.folder / EMA_FILE, target / EMA_FILE)
     link_or_copy(initial.folder / CODEC_FILE, out / "codec" / CODEC_FILE)
     progress = initial.folder / "progress.json"
     record = {
@@ -80,19 +80,19 @@ def take_over(initial: InitialPolicy, out: Path) -> None:
     (target / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n")
 
 
-def check_same_start(initial: InitialPolicy, out: Path) -> None:
-    """Raise `UserError` where the run in `out` did not start from the run that `initial` names."""
+def check_same_start(path: Path, out: Path) -> None:
+    """Raise `UserError` where the run in `out` did not start from the run in `path`."""
     record = out / INITIAL_FOLDER / RECORD_FILE
     if not record.is_file():
         raise UserError(f"the run in {out} did not start from other weights; leave --init out, or choose another --out")
     started = Path(json.loads(record.read_text())["run"])
-    if started.resolve() != initial.path.resolve():
-        raise UserError(f"the run in {out} started from {started}, not from {initial.path}; leave --init out")
+    if started.resolve() != path.resolve():
+        raise UserError(f"the run in {out} started from {started}, not from {path}; leave --init out")
 
 
 def load_initial(out: Path, training: TrainingState) -> None:
     """Load the weights that the run in `out` starts from, if it does, into its model and their average."""
-    path = out / INITIAL_FOLDER / WEIGHTS_FILE
+    path = out / INITIAL_FOLDER / EMA_FILE
     if not path.is_file():
         return
     fresh = checkpoint.load_fitting(path, training)
@@ -109,7 +109,7 @@ def _describe_views(views: Sequence[View]) -> str:
 
 
 def link_or_copy(source: Path | str, target: Path | str) -> None:
-    """Hard-link a file, or copy it where the disk cannot; both are only ever replaced as a whole."""
+    """Hard-link a file, or copy it where the disk cannot: what shares it may replace it, but not write over it."""
     try:
         os.link(source, target)
     except OSError:

@@ -30,7 +30,8 @@ class Muon(torch.optim.Optimizer):
         self, groups: Iterable[dict[str, Any]], lr: float, betas: tuple[float, float], momentum: float = 0.95
     ) -> None:
         """Take groups of parameters, each with its "weight_decay" and whether it is for "muon"."""
-        super().__init__(groups, {"lr": lr, "momentum": momentum, "muon": False, "weight_decay": 0.0})
+        # "fused" has `load_state_dict` put the step counts of AdamW on the device of their parameters
+        super().__init__(groups, {"lr": lr, "momentum": momentum, "muon": False, "weight_decay": 0.0, "fused": True})
         others = [
             {"params": group["params"], "weight_decay": group["weight_decay"]}
             for group in self.param_groups

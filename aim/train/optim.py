@@ -28,27 +28,20 @@ def is_decayed(name: str, value: Tensor) -> bool:
 
 
 def build_optimizer(parameters: dict[str, Tensor], config: TrainConfig) -> torch.optim.Optimizer:
-    """Optimizer of parameters by name: weight decay for `decayed` ones alone, and Muon for the matrices of the layers.
+    """Optimizer of parameters by name, with weight decay for those that `is_decayed` names.
 
-    Muon is for the layers' matrices where `config` asks for it; embeddings, heads and vectors have AdamW.
+    The matrices of the layers have Muon where `config` asks for it; embeddings, heads and vectors have AdamW.
     """
-    decayed = [value for name, value in parameters.items() if is_decayed(name, value)]
-    others = [value for name, value in parameters.items() if not is_decayed(name, value)]
+    decayed = {name: value for name, value in parameters.items() if is_decayed(name, value)}
+    others = {"params": [value for name, value in parameters.items() if name not in decayed], "weight_decay": 0.0}
     if config.optimizer == "muon":
-        names = [name for name, value in parameters.items() if is_decayed(name, value)]
-        is_in_layer = [name.startswith("trunk.layers.") for name in names]
-        matrices, ends = (
-            [p for p, inside in zip(decayed, is_in_layer, strict=True) if inside == w] for w in (True, False)
-        )
-        return Muon(
-            [
-                {"params": matrices, "weight_decay": config.weight_decay, "muon": True},
-                {"params": ends, "weight_decay": config.weight_decay},
-                {"params": others, "weight_decay": 0.0},
-            ],
-            lr=config.lr, betas=BETAS,
-        )  # fmt: skip
-    return torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}],
-        lr=config.lr, betas=BETAS, fused=True,
-    )  # fmt: skip
+        inner = [value for name, value in decayed.items() if name.startswith("trunk.layers.")]
+        ends = [value for name, value in decayed.items() if not name.startswith("trunk.layers.")]
+        groups = [
+            {"params": inner, "weight_decay": config.weight_decay, "muon": True},
+            {"params": ends, "weight_decay": config.weight_decay},
+            others,
+        ]
+        return Muon(groups, lr=config.lr, betas=BETAS)
+    groups = [{"params": list(decayed.values()), "weight_decay": config.weight_decay}, others]
+    return torch.optim.AdamW(groups, lr=config.lr, betas=BETAS, fused=True)

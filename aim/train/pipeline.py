@@ -19,20 +19,20 @@ from pathlib import Path
 
 import torch
 
-from aim.config import Run
-from aim.data import fovea, instruction_check, latents, loader, transforms
+from aim.config import RUN_FILE, Run
+from aim.data import fovea, fovea_files, instruction_check, latents, loader, transforms
 from aim.data import source as sources
 from aim.data.source import Data
 from aim.data.transforms import Transform
 from aim.model import canvas
-from aim.policy.checkpoint import find_newest
+from aim.policy.checkpoint import CODEC_FILE, find_newest
 from aim.train import checkpoint, distributed, initial, optim, out_of_memory, provenance, run_folder, stage1
 from aim.train.codec_quality import CodecQuality
 from aim.train.dataset_check import check_dataset
 from aim.train.hooks import TrainingOptions
 from aim.train.log import Log, open_log
 from aim.train.stage1 import Outcome
-from aim.train.stored_codec import CODEC_FILE, load_or_train_codec
+from aim.train.stored_codec import load_or_train_codec
 from aim.util.interrupts import defer_signals
 from sim.types import UserError
 
@@ -60,6 +60,7 @@ def train_policy(
     optim.check_optimizer(run.train, distributed.get_world_size())
     source = sources.of(data)
     check_dataset(run, source)
+    fovea.check_fovea(run, source)
     source = provenance.order_episodes(source, out)
     if run.model.geometry:  # data without depth is refused before anything is made of it
         still = [(0, 0)] * len(run.codec.views)
@@ -67,12 +68,13 @@ def train_policy(
     has_codec = bool(run.weights or codec_run or init_run) or (out / "codec" / CODEC_FILE).is_file()
     if not has_codec and max(run.codec_train.steps, run.codec_train.minutes) == 0:
         raise UserError("the codec's training needs an end: codec-train.steps or --codec-minutes above 0")
-    start = initial.find_initial(init_run, run) if init_run else None
+    start = initial.find_initial(init_run, run) if init_run and not (out / RUN_FILE).exists() else None
     moves, all_windows = loader.motions(source), loader.windows(source)
     instruction_check.check_instructions(moves.instructions, run.weights)
     latents.check_disk_room(out / "latents", source, run.codec, run.data)
     distributed.run_on_main_first(
-        lambda: run_folder.prepare_folder(run, source, out, resume, codec_run, start, options.command), lambda: None
+        lambda: run_folder.prepare_folder(run, source, out, resume, codec_run, init_run, start, options.command),
+        lambda: None,
     )
     log = distributed.run_on_main_first(lambda: open_log(out, options.wandb_project, dataclasses.asdict(run)), Log)
     stopwatch, load_codec = (
@@ -92,14 +94,14 @@ def train_policy(
                 tokens = distributed.run_on_main_first(encode_latents, encode_latents)
         if run.model.geometry:
             tokens = latents.with_points(tokens, source, run.codec)
+        crops = None
+        if run.model.fovea:
+            read_crops = functools.partial(fovea_files.read_crops, out / "latents", source, run)
+            crops = distributed.run_on_main_first(read_crops, read_crops)
         seconds = stopwatch.record_lap("latents")
         log.write("latents", {"instants": tokens.rgb.shape[1], "seconds": seconds})
         transform = _load_transform(run, out) or loader.fit_transform(run, moves, all_windows, source)
         instructions = loader.read_words(moves.instructions, run.weights)
-        crops = None
-        if run.model.fovea:
-            read_crops = functools.partial(fovea.read_crops, out / "latents", source, run)
-            crops = distributed.run_on_main_first(read_crops, read_crops)
         batches = loader.Loader(run, tokens, moves, all_windows, instructions, transform, crops)
         with defer_signals(ignore_repeats) as signals:
             outcome = stage1.train_stage1(run, batches, codec, out, log, signals, device, until, options)

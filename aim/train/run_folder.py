@@ -11,11 +11,10 @@ from pathlib import Path
 from aim import config
 from aim.config import RUN_FILE, Run, TrainConfig
 from aim.data.source import Source
-from aim.policy.checkpoint import demand_newest, find_newest, list_checkpoints
+from aim.policy.checkpoint import CODEC_FILE, demand_newest, find_newest, list_checkpoints
 from aim.train import checkpoint, codec_state, initial, provenance
 from aim.train.dataset_check import check_dataset
 from aim.train.initial import InitialPolicy
-from aim.train.stored_codec import CODEC_FILE
 from aim.util import console
 from aim.util.folder_lock import is_empty
 from sim.types import UserError
@@ -69,20 +68,22 @@ def _flatten_run(run: Run) -> dict[str, object]:
 
 
 def prepare_folder(
-    run: Run, source: Source, out: Path, resume: bool, codec_run: Path | None, start: InitialPolicy | None,
-    command: str,
+    run: Run, source: Source, out: Path, resume: bool, codec_run: Path | None, init_run: Path | None,
+    start: InitialPolicy | None, command: str,
 ) -> None:  # fmt: skip
-    """Claim `out`, and link into it what is taken over from the run in `codec_run`, or from that of `start`."""
-    if codec_run and start:
+    """Claim `out`, and link into it what is taken over from the run in `codec_run`, or from that in `init_run`.
+
+    `start` is what the run in `init_run` gives, None where `out` has taken it over before.
+    """
+    if codec_run and init_run:
         raise UserError("--init takes over the codec too; leave --codec out")
     if codec_run and not (codec_run / "codec" / CODEC_FILE).is_file():
         raise UserError(f"there is no codec in {codec_run}; give the folder of a run, or leave --codec out")
     if codec_run and config.load_run(codec_run).codec != run.codec:
         raise UserError(f"the codec in {codec_run} is of another shape than preset {run.preset!r} wants")
-    exists = (out / RUN_FILE).exists()
-    if exists and start:
-        initial.check_same_start(start, out)
-    fill = functools.partial(initial.take_over, start, out) if start and not exists else lambda: None
+    if init_run and not start:
+        initial.check_same_start(init_run, out)
+    fill = functools.partial(initial.take_over, start, out) if start else lambda: None
     claim_folder(run, source, out, resume, fill)
     provenance.add_command(out, command)
     for part in ("codec", "latents") if codec_run else ():

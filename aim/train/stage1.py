@@ -182,7 +182,7 @@ def take_step(
     rate: float,
     compute_precision: ComputePrecision,
 ) -> Tensor:
-    """Take one step and return its losses and gradient norm (5,), in the order of NAMES, still on the device."""
+    """Take one step and return its losses and gradient norm (5,), named as in LOSS_NAMES, still on the device."""
     for group in training.optimiser.param_groups:
         group["lr"] = rate
     with precision.autocast(compute_precision, batch.sample.rgb.device):

@@ -15,7 +15,7 @@ from aim.data.source import Ref, Source
 from aim.data.view_pictures import sample_view_pictures
 from aim.model.image_codec import PictureCodec
 from aim.policy import pretrained
-from aim.policy.checkpoint import find_newest, load_module
+from aim.policy.checkpoint import CODEC_FILE, find_newest, load_module
 from aim.train import checkpoint, codec_quality, codec_state
 from aim.train import codec as codec_training
 from aim.train.codec_quality import CodecQuality
@@ -27,7 +27,7 @@ from sim.types import UserError
 NUM_CODEC_INSTANTS = 2400  # that the codec learns from
 NUM_QUALITY_INSTANTS = 200  # that it is judged by
 HELD_OUT_PERIOD = 20  # one episode of so many is for judging
-CODEC_FILE, QUALITY_FILE = "codec.safetensors", "quality.json"
+QUALITY_FILE = "quality.json"
 CODEC_CURE = "--resume with more --codec-minutes trains it further; a new run may have more --codec.latent-channels"
 
 
@@ -74,7 +74,9 @@ def _judge_codec(run: Run, source: Source, codec: PictureCodec, folder: Path, lo
         codec, sample_view_pictures(source, refs, run.codec, NUM_QUALITY_INSTANTS, seed)
     )
     log.write("codec", dataclasses.asdict(quality))
-    (folder / QUALITY_FILE).write_text(json.dumps(dataclasses.asdict(quality), indent=1) + "\n")
+    part = folder / f".{QUALITY_FILE}.part"  # replaced, not written over: another run may share the file
+    part.write_text(json.dumps(dataclasses.asdict(quality), indent=1) + "\n")
+    os.replace(part, folder / QUALITY_FILE)
     warnings = codec_quality.list_warnings(quality)
     if warnings:
         cure = CODEC_CURE if (folder / codec_state.STATE_FILE).is_file() else "it was not trained on this data"

@@ -20,22 +20,18 @@ def format_command(name: str, verb: Callable[..., object], arguments: Mapping[st
         if parameter.name == "overrides":  # flags already
             words += [_shorten_path(str(word)) for word in _list_words(value)]
         elif parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
-            words += map(_format_value, _list_words(value))
+            words += (_shorten_path(str(word)) for word in _list_words(value))
         elif value != parameter.default:
             flag = parameter.name.replace("_", "-")
             if isinstance(value, bool):
                 words.append(f"--{flag}" if value else f"--no-{flag}")
             else:
-                words += [f"--{flag}", *map(_format_value, _list_words(value))]
+                words += [f"--{flag}", *(_shorten_path(str(word)) for word in _list_words(value))]
     return shlex.join(words)
 
 
 def _list_words(value: object) -> Iterator[object]:
     yield from value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
-
-
-def _format_value(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else _shorten_path(str(value))
 
 
 def _shorten_path(word: str) -> str:

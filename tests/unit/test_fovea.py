@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from toy import CAMERAS, JOINTS, dataset, episode
 
 from aim import presets
-from aim.data import fovea, source
-from aim.data.fovea import JITTER_PX, check_fovea, crop_pictures, find_centers, make_cropper, read_crops
+from aim.data import source
+from aim.data.fovea import JITTER_PX, check_fovea, crop_pictures, find_centers, make_cropper
+from aim.data.fovea_files import Crops, read_crops
 from aim.data.peaks import find_peaks
 from aim.data.source import Source
 from aim.model import flow, intent
@@ -59,7 +60,7 @@ def test_a_crop_holds_the_pixels_around_its_centre_and_jitter_moves_it() -> None
     pictures = np.stack([y, x, y + x], -1).astype(np.uint8)[None].repeat(2, 0)
     centers = np.array([[30, 34], [28, 20]])
     wide = torch.from_numpy(crop_pictures(pictures, centers, SIDE + 2 * JITTER_PX))
-    crops = fovea.Crops(wide, torch.from_numpy(centers), torch.tensor((64, 64)))
+    crops = Crops(wide, torch.from_numpy(centers), torch.tensor((64, 64)))
     still, moved = crops.take(torch.arange(2), None), crops.take(torch.arange(2), torch.tensor([[-12, 12], [3, 0]]))
     assert np.array_equal(still.picture.numpy(), crop_pictures(pictures, centers, SIDE))
     assert np.array_equal(moved.picture.numpy(), crop_pictures(pictures, centers + np.array([[-12, 12], [3, 0]]), SIDE))
@@ -132,7 +133,7 @@ def test_the_centre_of_a_crop_is_told_in_shares_of_each_side() -> None:
     told = make_cropper(pictures, SIDE)(make_map(10, 20)[None])  # row 10.5 of 32 is 21 of 64, column 20.5 62 of 96
     assert told.center[0].tolist() == pytest.approx([2 * 21 / 64 - 1, 2 * 62 / 96 - 1], abs=2 / 64)
     wide = torch.zeros(1, SIDE + 2 * JITTER_PX, SIDE + 2 * JITTER_PX, 3, dtype=torch.uint8)
-    crops = fovea.Crops(wide, torch.tensor([[32, 24]]), torch.tensor((64, 96)))
+    crops = Crops(wide, torch.tensor([[32, 24]]), torch.tensor((64, 96)))
     assert crops.take(torch.tensor([0]), None).center.tolist() == [[0.0, -0.5]]
 
 

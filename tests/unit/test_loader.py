@@ -15,7 +15,8 @@ from toy import CAMERAS, JOINTS, SAY, dataset, episode
 from aim import presets
 from aim.config import Run, TrainConfig
 from aim.data import loader
-from aim.data.fovea import JITTER_PX, Crops
+from aim.data.fovea import JITTER_PX
+from aim.data.fovea_files import Crops
 from aim.data.latents import Latents
 from aim.data.loader import Loader, Motions, Windows, Words
 from aim.data.mapped import read_recorded

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from aim.data.action_space import ChannelKind
 from aim.data.conversion import EpisodeNumbers
 from aim.data.mapping import CameraMapping, RobotMapping
-from aim.data.motion_checks import check_motions
+from aim.data.motion_checks import check_motions, measure_following
 from sim.types import UserError
 
 FPS, CHANNELS = 30.0, 3
@@ -135,3 +135,11 @@ def test_a_set_without_state_has_nothing_to_follow() -> None:
     blind = dataclasses.replace(OWN, state=())
     numbers = [dataclasses.replace(each, state=np.zeros((150, 0))) for each in record(0, "joint_position")]
     assert check_motions(blind, numbers, FPS, PLACE) == []
+
+
+@pytest.mark.parametrize("size", [5.8e-195, 1e-160, 1e-90])
+def test_a_range_whose_square_underflows_is_no_motion(size: float) -> None:
+    state, action = np.array([size, size, 0.0, size] * 3), np.zeros(12)
+    found = measure_following([(state, action)], fps=4, min_range=0.0)
+    assert found is None or np.isfinite([found.as_target, found.as_delta, found.correlation, found.gain]).all()
+    assert (found is None) == (size < 1e-100)

@@ -18,11 +18,12 @@ from memory_set import MemorySet
 
 from aim import cli
 from aim.data.action_space import ChannelKind
+from aim.data.channel_guess import guess_stroke
 from aim.data.formats.lerobot import LeRobotSet
 from aim.data.mapped import check_mapping, read_recorded
 from aim.data.mapping import RobotMapping
 from aim.data.mapping_file import parse_mapping
-from aim.data.scaffold import guess_stroke, write_scaffold
+from aim.data.scaffold import write_scaffold
 from sim.types import UserError
 
 FRAMES, FPS = 120, 25

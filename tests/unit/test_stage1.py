@@ -30,7 +30,6 @@ from aim.policy.checkpoint import POLICY_FILES, compute_digest, list_checkpoints
 from aim.train import checkpoint, codec_state, stage1
 from aim.train.batches import JITTER_PX, PrefetchedBatches, PreparedBatch, prepare_batch
 from aim.train.checkpoint import TrainingProgress, TrainingState
-from aim.train.codec_state import CodecProgress
 from aim.train.loss_meter import LOSS_NAMES
 from aim.train.stage1 import TrainingSession
 
@@ -196,13 +195,13 @@ def test_a_codecs_training_goes_on_with_the_moments_of_each_parameter(tmp_path: 
         return codec, optimizer
 
     path, (codec, optimizer), (other, restored) = tmp_path / "training.safetensors", begin(0), begin(1)
-    codec_state.save_codec_state(path, codec, optimizer, CodecProgress(3, 30.0, "bf16"))
+    codec_state.save_codec_state(path, codec, optimizer, TrainingProgress(3, 30.0, "bf16"))
     codec_state.restore_codec_state(path, other, restored)
     for one, again in zip(codec.parameters(), other.parameters(), strict=True):
         assert torch.equal(one, again)
         assert set(optimizer.state[one]) == set(restored.state[again])
         assert all(torch.equal(value, restored.state[again][kind]) for kind, value in optimizer.state[one].items())
-    assert codec_state.read_codec_progress(path) == CodecProgress(3, 30.0, "bf16")
+    assert codec_state.read_codec_progress(path) == TrainingProgress(3, 30.0, "bf16")
     for steps, wants in ((4, True), (3, False), (2, False)):
         assert codec_state.wants_more_training(path, TrainConfig(steps=steps, batch_size=1, lr=1.0)) is wants
     assert not codec_state.wants_more_training(tmp_path / "none", TrainConfig(steps=9, batch_size=1, lr=1.0))
