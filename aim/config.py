@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from aim.util.decode import decode_json
+from aim.util.decode import decode_document
 from sim.task.values import Bound, list_values
 from sim.types import STEPS_PER_IMAGE, UserError
 
@@ -241,13 +241,7 @@ def encode_run(run: Run) -> str:
 
 def decode_run(text: str) -> Run:
     """Return the run that `encode_run` wrote; `UserError` naming the field where the schema is broken."""
-    try:
-        raw = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"run.json is not JSON: {error}") from error
-    schema = raw.pop("schema", None) if isinstance(raw, dict) else None
-    _require(schema == SCHEMA, f"run.json has schema {schema!r}; this version reads {SCHEMA!r}")
-    return decode_json(Run, json.dumps(raw), "run")
+    return decode_document(Run, text, SCHEMA, RUN_FILE)
 
 
 def save_run(run: Run, folder: Path) -> None:

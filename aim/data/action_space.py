@@ -6,10 +6,11 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BeforeValidator
 
 ChannelKind = Literal["joint_position", "joint_delta", "ee_delta", "ee_pose", "gripper"]
 CHANNEL_KINDS: tuple[ChannelKind, ...] = get_args(ChannelKind)
@@ -19,6 +20,9 @@ MEASURED_KINDS: Mapping[ChannelKind, ChannelKind] = {"joint_delta": "joint_posit
 OTHER_KINDS: Mapping[ChannelKind, ChannelKind] = {
     **MEASURED_KINDS, **{measured: delta for delta, measured in MEASURED_KINDS.items()}
 }  # fmt: skip
+# bounds, of which JSON has null where they are infinite
+LowerBound = Annotated[float, BeforeValidator(lambda bound: -math.inf if bound is None else bound)]
+UpperBound = Annotated[float, BeforeValidator(lambda bound: math.inf if bound is None else bound)]
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,9 @@ class ActionSpace:
 
     names: tuple[str, ...]
     kinds: tuple[ChannelKind, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    max_speed: tuple[float, ...]
+    low: tuple[LowerBound, ...]
+    high: tuple[UpperBound, ...]
+    max_speed: tuple[UpperBound, ...]
     rate_hz: float
 
     def __post_init__(self) -> None:
@@ -52,26 +56,13 @@ class ActionSpace:
 
 
 def tabulate_space(space: ActionSpace) -> dict[str, Any]:
-    """Space as `parse_space` reads it, of values that JSON has: what is infinite becomes None."""
+    """Space of values that JSON has: what is infinite becomes None."""
     return {
         name: [None if isinstance(each, float) and math.isinf(each) else each for each in value]
         if isinstance(value, tuple)
         else value
         for name, value in dataclasses.asdict(space).items()
     }
-
-
-def parse_space(raw: Mapping[str, Any]) -> ActionSpace:
-    """Space that `tabulate_space` wrote; `ValueError`, `TypeError` or `KeyError` where it is damaged."""
-    unknown = {"low": -math.inf, "high": math.inf, "max_speed": math.inf}
-    bounds = {name: tuple(other if each is None else float(each) for each in raw[name]) for name, other in
-              unknown.items()}  # fmt: skip
-    names, kinds = tuple(raw["names"]), tuple(raw["kinds"])
-    if not all(isinstance(name, str) for name in names) or not set(kinds) <= set(CHANNEL_KINDS):
-        raise ValueError("channels without names, or of unknown kinds")
-    if {len(kinds), *map(len, bounds.values())} != {len(names)} or len(set(names)) != len(names):
-        raise ValueError("channels that are named twice, or of which something is missing")
-    return ActionSpace(names, kinds, **bounds, rate_hz=float(raw["rate_hz"]))
 
 
 def describe_channels(space: ActionSpace) -> str:

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from aim.data.action_space import ActionSpace, find_references, find_relative, parse_space, tabulate_space
+from aim.data.action_space import ActionSpace, find_references, find_relative, tabulate_space
+from aim.util.decode import decode_document
 from sim.types import CONTROL_HZ, UserError
 
 TRANSFORM_FILE = "transform.json"
@@ -156,21 +157,7 @@ def to_json(transform: Transform) -> str:
 
 def from_json(text: str) -> Transform:
     """Return the transform that `to_json` wrote; `UserError` where it is damaged."""
-    try:
-        raw = json.loads(text)
-        if raw.get("schema") != TRANSFORM_SCHEMA:
-            raise UserError(f"it has schema {raw.get('schema')!r}, this version reads {TRANSFORM_SCHEMA!r}; train anew")
-        scales = {name: Scale(**{k: tuple(v) for k, v in raw[name].items()}) for name in ("action", "state")}
-        height, width = raw["size"]
-        rate = raw["recorded_hz"]
-        return Transform(
-            parse_space(raw["state_space"]), parse_space(raw["action_space"]), **scales, mapped=raw["mapped"],
-            robot=raw["robot"], size=(height, width), recorded_hz=None if rate is None else float(rate),
-        )  # fmt: skip
-    except UserError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"not a transform: {type(error).__name__} {error}") from error
+    return decode_document(Transform, text, TRANSFORM_SCHEMA, TRANSFORM_FILE)
 
 
 def read(folder: Path, robot: str, channels: int, state_channels: int = -1) -> Transform:
@@ -178,5 +165,5 @@ def read(folder: Path, robot: str, channels: int, state_channels: int = -1) -> T
     try:
         transform = from_json((folder / TRANSFORM_FILE).read_text())
     except (OSError, UserError) as error:
-        raise UserError(f"{folder}: transform.json cannot be read: {error}") from error
+        raise UserError(f"{folder}: {error}") from error
     return demand(transform, robot, channels, folder, state_channels)

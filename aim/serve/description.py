@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aim.data.action_space import ActionSpace, parse_space, tabulate_space
-from sim.types import UserError
+from aim.data.action_space import ActionSpace, tabulate_space
+from aim.util.decode import decode_json
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,4 @@ class PolicyDescription:
 
 def parse_description(fields: Mapping[str, Any]) -> PolicyDescription:
     """Description that `PolicyDescription.make_fields` wrote; `UserError` where it is another's."""
-    try:
-        spaces = {name: parse_space(fields[name]) for name in ("state_space", "action_space")}
-        height, width = fields["size"]
-        return PolicyDescription(
-            **{**fields, "cameras": tuple(fields["cameras"]), "size": (height, width), **spaces}
-        )  # fmt: skip
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"not the description of a policy: {type(error).__name__} {error}") from error
+    return decode_json(PolicyDescription, json.dumps(fields), "the description of a policy")

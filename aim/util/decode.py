@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import typing
 from difflib import get_close_matches
 from typing import Any, TypeVar, cast
@@ -30,6 +31,18 @@ def decode_json(kind: type[T], text: str, where: str) -> T:
         return _make_adapter(kind).validate_json(text, strict=True)
     except ValidationError as error:
         raise UserError(_describe_first(kind, error.errors(), where)) from error
+
+
+def decode_document(kind: type[T], text: str, schema: str, what: str) -> T:
+    """Dataclass `kind` from JSON whose field "schema" must be `schema`; `UserError` beginning with `what`."""
+    try:
+        raw = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{what} is not JSON: {error}") from error
+    found = raw.pop("schema", None) if isinstance(raw, dict) else None
+    if found != schema:
+        raise UserError(f"{what} has schema {found!r}; this version reads {schema!r}")
+    return decode_json(kind, json.dumps(raw), what.removesuffix(".json"))
 
 
 @functools.cache
@@ -56,6 +69,8 @@ def _describe_first(kind: type, errors: list[ErrorDetails], where: str) -> str:
         return f"{where} is not JSON: {error['msg'].removeprefix('Invalid JSON: ')}"
     if error["type"] == "value_error":
         return str(error.get("ctx", {}).get("error", error["msg"]))
+    if error["type"] == "assertion_error":
+        return f"{_join(where, error['loc'])}: {error.get('ctx', {}).get('error', error['msg'])}"
     if error["type"] == "unexpected_keyword_argument":
         fields = list(typing.get_type_hints(_find_type(kind, place)))
         near = get_close_matches(name, fields, 1)

@@ -19,12 +19,13 @@ from aim.data.action_space import (
     find_channel_difference,
     find_references,
     find_relative,
-    parse_space,
     tabulate_space,
 )
 from aim.data.formats.simulated import describe_robot_space
 from aim.data.transforms import Scale, Transform
+from aim.util.decode import decode_json
 from sim import robots
+from sim.types import UserError
 
 NAMES = "abcdefg"
 
@@ -86,7 +87,7 @@ def test_a_space_goes_to_json_and_back_whatever_its_bounds(space: ActionSpace, d
     low, high = data.draw(drawn), tuple(-x for x in data.draw(drawn))
     space = dataclasses.replace(space, low=low, high=high, rate_hz=data.draw(st.floats(1, 100)))
     text = json.dumps(tabulate_space(space), allow_nan=False)  # which JSON does not have
-    assert parse_space(json.loads(text)) == space
+    assert decode_json(ActionSpace, text, "space") == space
 
 
 @pytest.mark.parametrize(
@@ -94,8 +95,8 @@ def test_a_space_goes_to_json_and_back_whatever_its_bounds(space: ActionSpace, d
 )
 def test_a_damaged_space_is_refused(change: dict) -> None:
     raw = tabulate_space(make_space({"a": "gripper", "b": "ee_delta"}))
-    with pytest.raises(ValueError, match="channels"):
-        parse_space(raw | change)
+    with pytest.raises(UserError, match=r"^space"):
+        decode_json(ActionSpace, json.dumps(raw | change), "space")
 
 
 @given(one=spaces, two=spaces)

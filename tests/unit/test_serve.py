@@ -111,7 +111,7 @@ def test_a_client_is_told_what_the_policy_is_and_needs(folder: Path, address: st
     assert (found.cameras, found.size, found.robot) == (policy.cameras, SIZE, ROBOT)
     assert (found.state_space, found.action_space) == (policy.state_space, policy.action_space)
     assert not found.own_units and found.action_space.rate_hz == 50
-    with pytest.raises(UserError, match="not the description of a policy"):
+    with pytest.raises(UserError, match="the description of a policy has no field"):
         parse_description({**found.make_fields(), "digests": 1})
 
 
