@@ -72,6 +72,9 @@ def _write_crops(pictures: Path, centers: Path, source: Source, run: Run) -> Non
             bar.step()
     np.save(centers, np.concatenate(found))
     os.replace(part, pictures)
+    for other in pictures.parent.glob("fovea-*"):  # of fewer episodes, or of another size of crop
+        if other not in (pictures, centers):
+            other.unlink()
 
 
 def _crop_episode(source: Source, ref: Ref, run: Run) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -7,7 +7,6 @@ half precision, a few kilobytes an instant, in files that are mapped into memory
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -23,11 +22,8 @@ from aim.data.source import Data, Ref, Source
 from aim.data.view_pictures import ViewPictures, make_black_maps, read_view_pictures
 from aim.model import canvas
 from aim.model.image_codec import STREAM_KINDS, Kind, PictureCodec
-from aim.util import console, machine
-from sim.types import UserError
+from aim.util import console
 
-UNSHIFTED = DataConfig()  # one version, nothing moved
-GIB = 2**30
 BLOCK_PICTURES = 4096  # written at once: what a coding that is stopped has to do again
 ENCODE_BATCH_FRAMES = 64  # instants coded together
 
@@ -72,23 +68,6 @@ def drawn_shifts(data: Source, config: DataConfig, views: int) -> Tensor:
         moved = [draw.integers(-config.max_shift_px, config.max_shift_px, (views, 2), endpoint=True) for draw in draws]
         parts.append(torch.from_numpy(np.stack(moved))[None])
     return torch.cat(parts)
-
-
-def encode(codec: PictureCodec, data: Data, config: DataConfig = UNSHIFTED) -> Latents:
-    """Return the tokens of every picture in every version, in memory.
-
-    `UserError` where they would not fit into the machine's memory.
-    """
-    there = source.of(data)
-    layout_of = plan_latents(codec, there, config)
-    _demand_room(layout_of.shape)
-    kept = {kind: torch.empty(layout_of.shape, dtype=torch.float16) for kind in _coded_kinds(there)}
-    for block in encode_blocks(codec, there, layout_of.starts, layout_of.shifts):
-        for kind, tokens in block.tokens.items():
-            kept[kind][:, block.first : block.first + tokens.shape[1]] = tokens
-    black = black_tokens(codec).half().cpu()[None]
-    found = kept["map"] if there.has_maps else black.expand(layout_of.shape)
-    return Latents(kept["rgb"], found, layout_of.starts, layout_of.shifts)
 
 
 @dataclass(frozen=True)
@@ -151,14 +130,6 @@ def encode_blocks(
 
 def _coded_kinds(data: Source) -> tuple[Kind, ...]:
     return STREAM_KINDS if data.has_maps else STREAM_KINDS[:1]
-
-
-def _demand_room(shape: tuple[int, ...]) -> None:
-    """Raise `UserError` where tokens (v r n c) of pictures and maps take more than the machine's memory."""
-    need, there = len(STREAM_KINDS) * 2 * math.prod(shape), machine.get_total_memory()
-    if need > there:
-        said = f"{shape[1]} pictures, each coded {shape[0]} times, take {need / GIB:.0f} GiB of memory"
-        raise UserError(f"{said}, the machine has {there / GIB:.0f}; give smaller --shifts, or fewer demonstrations")
 
 
 def cached(folder: Path, codec: PictureCodec, data: Data, config: DataConfig, signals: Sequence[int] = ()) -> Latents:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,11 +41,6 @@ def describe_compute(device: torch.device) -> dict[str, object]:
         "gpu_memory_mib": properties.total_memory // MIB,
         "cuda": torch.version.cuda,
     }
-
-
-def get_total_memory() -> int:
-    """Total physical memory of the machine in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def read_cpu_name() -> str:

@@ -45,11 +45,13 @@ def train(home: Path, out: str, *words: object, data: str = "data") -> int:
     )  # fmt: skip
 
 
-def test_points_of_the_loader_are_those_of_the_simulator(folder: Path) -> None:
+def test_points_of_the_loader_are_those_of_the_simulator(folder: Path, tmp_path: Path) -> None:
     source = open_source(folder / "data", None)
     assert train(folder, "points", "--geometry", "--codec", folder / "first") == 0
     policy = load_policy(folder / "points")
-    kept = latents.with_points(latents.encode(policy.codec, source), source, policy.run.codec)
+    kept = latents.with_points(
+        latents.cached(tmp_path, policy.codec, source, policy.run.data), source, policy.run.codec
+    )
     assert kept.points is not None
     assert kept.points.shape == (1, kept.rgb.shape[1], policy.run.model.tokens, 4)
     env = Env(tasks.load_task("click_bell"), robots.load_robot("panda"), 1, size=(64, 64), depth=True)

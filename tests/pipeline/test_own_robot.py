@@ -72,7 +72,7 @@ def data(place: Path) -> Source:
     return open_set(place / "set", OWN)
 
 
-def batches(data: Source, run: config.Run) -> loader.Loader:
+def batches(data: Source, run: config.Run, folder: Path) -> loader.Loader:
     """Return the batches of a run, of a codec that has learned nothing."""
     torch.manual_seed(0)
     codec = Codec(run.codec).eval()
@@ -80,13 +80,18 @@ def batches(data: Source, run: config.Run) -> loader.Loader:
     moves, every = loader.motions(data), loader.windows(data)
     transform = loader.fit_transform(run, moves, every, data)
     return loader.Loader(
-        run, latents.encode(codec, data), moves, every, loader.read_words(moves.instructions), transform
+        run,
+        latents.cached(folder, codec, data, run.data),
+        moves,
+        every,
+        loader.read_words(moves.instructions),
+        transform,
     )
 
 
-def test_no_row_of_a_set_without_maps_has_one(data: Source) -> None:
+def test_no_row_of_a_set_without_maps_has_one(data: Source, tmp_path: Path) -> None:
     run = presets.tiny(data.robot, data.cameras, 3, 3)
-    sample = batches(data, run).batch(np.arange(18))
+    sample = batches(data, run, tmp_path).batch(np.arange(18))
     assert not sample.map_valid.any()
     assert (sample.map == sample.map[:1, :1]).all()  # a black canvas everywhere
     assert not (sample.rgb == sample.rgb[:1, :1]).all()
@@ -123,7 +128,7 @@ def test_displacements_end_with_their_episode(place: Path, tmp_path: Path) -> No
     assert data.relative == (False, False, False) and data.references == (-1, -1, 2)
     run = presets.tiny(data.robot, data.cameras, 3, 3)
     moves, every = loader.motions(data), loader.windows(data)
-    batches_of = batches(data, run)
+    batches_of = batches(data, run, tmp_path)
     last = int(np.flatnonzero((every.episode == 0) & (every.picture == every.picture[every.episode == 0].max()))[0])
     action = batches_of.transform.action_out(batches_of.batch(np.array([last])).action.numpy(), moves.state[:1])[0]
     np.testing.assert_allclose(action[:4], moves.action[4 * every.picture[last] :][:4], atol=1e-4)

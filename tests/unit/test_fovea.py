@@ -79,19 +79,24 @@ def test_acting_crops_as_training_does_where_maps_are_the_true_ones(toy: Source,
     assert torch.equal(now.picture, taken.picture) and torch.equal(now.center, taken.center)
 
 
-def test_another_fovea_or_dataset_has_another_file(toy: Source, tmp_path: Path) -> None:
-    read_crops(tmp_path, toy, RUN)
-    read_crops(tmp_path, toy, replace(RUN, model=replace(RUN.model, fovea=32)))
-    read_crops(tmp_path, source.select_episodes(toy, [0], []), RUN)
+def test_crops_of_another_fovea_or_dataset_take_the_place_of_the_former(toy: Source, tmp_path: Path) -> None:
+    wide = replace(RUN, model=replace(RUN.model, fovea=32))
     near = replace(RUN, model=replace(RUN.model, chunk=16), data=replace(RUN.data, frame_stride=2))
-    read_crops(tmp_path, toy, near)  # centred on other maps
-    assert len(list(tmp_path.glob("fovea-*.u8"))) == 4 and not list(tmp_path.glob("*.part"))
-    shortened = next(tmp_path.glob("fovea-*.u8"))
+    names = set()
+    for run, chosen in ((RUN, toy), (wide, toy), (RUN, source.select_episodes(toy, [0], [])), (near, toy)):
+        read_crops(tmp_path, chosen, run)
+        (pictures,), (centers,) = tmp_path.glob("fovea-*.u8"), tmp_path.glob("fovea-*.npy")
+        assert pictures.stem == centers.stem and len(list(tmp_path.iterdir())) == 2
+        names.add(pictures.stem)
+    assert len(names) == 4, "maps of another time ahead centre crops elsewhere"
+
+
+def test_a_shortened_file_of_crops_is_refused(toy: Source, tmp_path: Path) -> None:
+    read_crops(tmp_path, toy, RUN)
+    (shortened,) = tmp_path.glob("fovea-*.u8")
     shortened.write_bytes(shortened.read_bytes()[:-1])
     with pytest.raises(UserError, match="is damaged; remove it"):
-        for side in (SIDE, 32):
-            read_crops(tmp_path, toy, replace(RUN, model=replace(RUN.model, fovea=side)))
-            read_crops(tmp_path, source.select_episodes(toy, [0], []), RUN)
+        read_crops(tmp_path, toy, RUN)
 
 
 def test_what_a_fovea_cannot_look_at_is_refused(toy: Source, monkeypatch: pytest.MonkeyPatch) -> None:
