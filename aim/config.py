@@ -8,6 +8,7 @@ range a number has stands in its annotation; a section whose number is outside c
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 import typing
@@ -59,6 +60,10 @@ class CodecConfig:
         """Refuse, with `UserError`, a number that is outside its range."""
         _check_ranges(self)
         _require(len(self.dim_mult) > 0, "dim_mult must have at least one entry")
+        halved = 2 ** (len(self.dim_mult) - 1)
+        said = f"factor must be a multiple of {halved}, as each entry of dim_mult but the last halves a picture's sides"
+        _require(self.factor % halved == 0, f"{said}, not {self.factor}")
+        _check_stage_widths(self.dim_mult)
 
 
 @dataclass(frozen=True)
@@ -257,6 +262,22 @@ def load_run(folder: Path) -> Run:
         return decode_run(path.read_text())
     except UserError as error:
         raise UserError(f"{folder}: {error}") from error
+
+
+def _check_stage_widths(dim_mult: tuple[int, ...]) -> None:
+    """Raise `UserError` where a stage of Wan's autoencoder has no shortcut.
+
+    Each encoder stage but the last halves the sides, and its shortcut folds 2 x 2 pixels into channels and averages
+    groups of them; each decoder stage but the last repeats channels and unfolds them. Both must come out even.
+    """
+    last = len(dim_mult) - 1
+    for stage, (before, after) in enumerate(itertools.pairwise((1, *dim_mult))):
+        fold = 4 if stage < last else 1
+        said = f"dim_mult {dim_mult}: entry {after} must divide {fold} times the width before it, {before}"
+        _require(fold * before % after == 0, said)
+    for before, after in itertools.pairwise((dim_mult[-1], *dim_mult[:0:-1])):
+        said = f"dim_mult {dim_mult}: {before} must divide 4 times {after}, the width after it in the decoder"
+        _require(4 * after % before == 0, said)
 
 
 def _check_ranges(section: object) -> None:

@@ -76,7 +76,7 @@ def nano(robot: str, views: tuple[str, ...], action_dim: int, state_dim: int, te
 
 def small(robot: str, views: tuple[str, ...], action_dim: int, state_dim: int, text_width: int = 384) -> Run:
     """Return the run of a model of eight layers and width 512: pictures of 192 pixels (head) and 96 (wrists)."""
-    codec = CodecConfig(_build_views(views, 192, 96), latent_channels=48, base_dim=32, dim_mult=(1, 2, 4))
+    codec = CodecConfig(_build_views(views, 192, 96), latent_channels=48, base_dim=32, dim_mult=(2, 4, 4))
     model = ModelConfig(
         token_grid=build_token_grid(codec),
         token_channels=compute_token_channels(codec),

@@ -18,21 +18,129 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from aim.data.action_space import CHANNEL_KINDS, ChannelKind, is_delta
-from aim.data.image_fit import IMAGE_FITS, ImageFit
-from aim.data.mapping import UNITS, CameraMapping, ChannelRange, Pair, RobotMapping
+from pydantic import AfterValidator, Field
+
+from aim.data.action_space import ChannelKind, is_delta
+from aim.data.image_fit import ImageFit
+from aim.data.mapping import CameraMapping, ChannelRange, Pair, RobotMapping
 from aim.util import toml
+from aim.util.decode import decode_json
 from sim.types import UserError
 
 MAPPING_FILE = "mapping.json"  # in the folders of runs and checkpoints that learned from a recorded set
-OPTIONAL_TABLES = ("kinds", "scale", "gripper", "text", "clock", "episodes")
-OPTIONAL_JOINT_KEYS = ("names", "action_names", "state_only", "action_only", "wrap", "kind", "state")
-CLOSED_OPEN = "[value where closed, value where open]"
-SCALE_OFFSET = "[scale, offset]"
+
+
+def _check_text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty")
+    return text
+
+
+def _check_distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("names a channel twice")
+    return names
+
+
+def _check_finite(pair: Pair) -> Pair:
+    if not (math.isfinite(pair[0]) and math.isfinite(pair[1])):
+        raise ValueError("must be two finite numbers")
+    return pair
+
+
+def _check_stroke(pair: Pair) -> Pair:
+    if pair[0] == pair[1]:
+        raise ValueError("must be [value where closed, value where open], two different numbers")
+    return _check_finite(pair)
+
+
+Text = Annotated[str, AfterValidator(_check_text)]
+Channels = Annotated[tuple[Text, ...], AfterValidator(_check_distinct)]
+FinitePair = Annotated[Pair, AfterValidator(_check_finite)]
+StrokePair = Annotated[Pair, AfterValidator(_check_stroke)]
+EpisodeNumber = Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class CameraTable:
+    """A camera: the feature of the set that it is, and how its pictures are made to fit `ratio`."""
+
+    source: Annotated[Text, Field(alias="from")]
+    fit: ImageFit = "letterbox"
+    ratio: Annotated[float, Field(ge=0.1, le=10.0)] = 1.0  # width over height
+
+
+@dataclass(frozen=True)
+class JointsTable:
+    """[joints]: where channels are found, and what they are."""
+
+    action: tuple[Text, ...]
+    units: Literal["degrees", "radians"]
+    state: tuple[Text, ...] = ()
+    names: Channels = ()
+    action_names: Channels | None = None
+    state_only: Channels = ()
+    action_only: Channels = ()
+    wrap: Channels = ()
+    kind: ChannelKind = "joint_position"
+
+
+@dataclass(frozen=True)
+class ScaleTable:
+    """[scale] of one channel: scale and offset of the state and of the action."""
+
+    state: FinitePair
+    action: FinitePair
+
+
+@dataclass(frozen=True)
+class StrokeTable:
+    """[gripper] of one channel: values where it is closed and open, in the state and in the action."""
+
+    state: StrokePair
+    action: StrokePair
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """[text]: what the robot is told where the set does not say."""
+
+    default: Text | None = None
+
+
+@dataclass(frozen=True)
+class ClockTable:
+    """[clock]: how far timestamps may be from frame numbers."""
+
+    tolerance_s: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
+
+
+@dataclass(frozen=True)
+class EpisodesTable:
+    """[episodes]: numbers of the episodes that are read, or left out."""
+
+    only: tuple[EpisodeNumber, ...] = ()
+    without: tuple[EpisodeNumber, ...] = ()
+
+
+@dataclass(frozen=True)
+class MappingTables:
+    """A mapping as its file has it, every short form written out."""
+
+    robot: Text
+    cameras: Mapping[str, CameraTable]
+    joints: JointsTable
+    kinds: Mapping[str, ChannelKind] = field(default_factory=dict)
+    scale: Mapping[str, ScaleTable] = field(default_factory=dict)
+    gripper: Mapping[str, StrokeTable] = field(default_factory=dict)
+    text: TextTable = field(default_factory=TextTable)
+    clock: ClockTable = field(default_factory=ClockTable)
+    episodes: EpisodesTable = field(default_factory=EpisodesTable)
 
 
 def read_mapping(path: Path) -> RobotMapping:
@@ -42,52 +150,45 @@ def read_mapping(path: Path) -> RobotMapping:
 
 def parse_mapping(raw: Mapping[str, Any], where: str) -> RobotMapping:
     """Mapping that TOML or JSON holds; `UserError` beginning with `where`."""
-    _check_keys(raw, where, ("robot", "cameras", "joints"), OPTIONAL_TABLES)
-    joints = _table(raw, "joints", where)
-    _check_keys(joints, f"{where}: [joints]", ("action", "units"), OPTIONAL_JOINT_KEYS)
-    text, clock, episodes = (_table(raw, name, where) for name in ("text", "clock", "episodes"))
-    _check_keys(text, f"{where}: [text]", (), ("default",))
-    _check_keys(clock, f"{where}: [clock]", (), ("tolerance_s",))
-    _check_keys(episodes, f"{where}: [episodes]", (), ("only", "without"))
-    state = _features(joints.get("state", []), f"{where}: [joints] state")
-    action = _features(joints["action"], f"{where}: [joints] action")
-    _require(bool(action), f"{where}: [joints] action names no feature")
-    lists = {
-        name: _channels(joints.get(name, []), f"{where}: [joints] {name}")
-        for name in ("names", "state_only", "action_only", "wrap")
-    }
-    names, action_only = lists["names"], lists["action_only"]
-    _require(bool(names or action_only), f"{where}: [joints] lacks names, the channels of state and action")
-    _require(bool(state) or not lists["state_only"], f"{where}: [joints] has state_only, but no state")
-    others = _channels(joints.get("action_names", list(names)), f"{where}: [joints] action_names")
-    _require(len(names) == len(others), f"{where}: [joints] action_names must be as many as names, {len(names)}")
-    labels = (*names, *lists["state_only"], *action_only)
-    _require(len(set(labels)) == len(labels), f"{where}: [joints] names a channel twice, in names and an _only list")
-    units = joints["units"]
-    _require(units in UNITS, f"{where}: [joints] units is {units!r}; valid are {', '.join(UNITS)}")
-    cameras = _table(raw, "cameras", where)
-    _require(bool(cameras), f"{where}: [cameras] names no camera")
-    for part in ("kinds", "scale", "gripper"):
-        for name in _table(raw, part, where):
-            _require(name in labels, f"{where}: [{part}] has {name!r}, which is none of the names {', '.join(labels)}")
-    for name in lists["wrap"]:
-        _require(name in labels, f"{where}: [joints] wrap has {name!r}, which is none of the names {', '.join(labels)}")
+    tables = decode_json(MappingTables, json.dumps(_expand_short_forms(raw), default=str), f"{where}:")
+    joints = tables.joints
     mapping = RobotMapping(
-        robot=_text(raw["robot"], f"{where}: robot"),
-        cameras={name: _camera(value, f"{where}: [cameras] {name}") for name, value in cameras.items()},
-        state=state, action=action, names=names, action_names=others, units=units,
-        kind=_kind(joints.get("kind", "joint_position"), f"{where}: [joints] kind"),
-        state_only=lists["state_only"], action_only=action_only, wrap=lists["wrap"],
-        kinds={name: _kind(value, f"{where}: [kinds] {name}") for name, value in _table(raw, "kinds", where).items()},
-        scale=_ranges(raw, "scale", where, SCALE_OFFSET),
-        gripper=_ranges(raw, "gripper", where, CLOSED_OPEN),
-        text=_text(text["default"], f"{where}: [text] default") if "default" in text else "",
-        clock_tolerance_s=_tolerance(clock, where),
-        only=_numbers(episodes.get("only", []), f"{where}: [episodes] only"),
-        without=_numbers(episodes.get("without", []), f"{where}: [episodes] without"),
+        robot=tables.robot,
+        cameras={name: CameraMapping(each.source, each.fit, each.ratio) for name, each in tables.cameras.items()},
+        state=joints.state, action=joints.action, names=joints.names,
+        action_names=joints.names if joints.action_names is None else joints.action_names,
+        units=joints.units, kind=joints.kind, state_only=joints.state_only, action_only=joints.action_only,
+        wrap=joints.wrap, kinds=tables.kinds,
+        scale={name: ChannelRange(each.state, each.action) for name, each in tables.scale.items()},
+        gripper={name: ChannelRange(each.state, each.action) for name, each in tables.gripper.items()},
+        text=tables.text.default or "", clock_tolerance_s=tables.clock.tolerance_s,
+        only=tables.episodes.only, without=tables.episodes.without,
     )  # fmt: skip
+    _check_channels(mapping, where)
     _check_scales(mapping, where)
     return mapping
+
+
+def _expand_short_forms(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Mapping of which every short form is written out; what is of no known form stays as it is."""
+    expanded = dict(raw)
+
+    def replace_values(table: str, convert: Callable[[str, object], object]) -> None:
+        if isinstance(expanded.get(table), dict):
+            expanded[table] = {name: convert(name, value) for name, value in expanded[table].items()}
+
+    def expand_joints(name: str, value: object) -> object:
+        if name in ("state", "action") and isinstance(value, str):
+            return [value]
+        if isinstance(value, list):  # numbers of channels in a vector
+            return [str(each) if type(each) is int else each for each in value]
+        return value
+
+    replace_values("cameras", lambda _, value: {"from": value} if isinstance(value, str) else value)
+    replace_values("joints", expand_joints)
+    for table in ("scale", "gripper"):
+        replace_values(table, lambda _, pair: {"state": pair, "action": pair} if isinstance(pair, list) else pair)
+    return expanded
 
 
 def tabulate_mapping(mapping: RobotMapping) -> dict[str, Any]:
@@ -120,9 +221,9 @@ def mapping_to_json(mapping: RobotMapping) -> str:
 def mapping_from_json(text: str) -> RobotMapping:
     """Mapping that `mapping_to_json` wrote; `UserError` where it is damaged."""
     try:
-        return parse_mapping(json.loads(text), "mapping.json")
+        return parse_mapping(json.loads(text), MAPPING_FILE)
     except json.JSONDecodeError as error:
-        raise UserError(f"mapping.json is not JSON: {error}") from error
+        raise UserError(f"{MAPPING_FILE} is not JSON: {error}") from error
 
 
 def recall_mapping(folder: Path) -> RobotMapping | None:
@@ -147,6 +248,23 @@ def _flatten(mapping: RobotMapping) -> dict[str, Any]:
     return flat | {f"{name}.{key}": value for name, inner in parts.items() for key, value in inner.items()}
 
 
+def _check_channels(mapping: RobotMapping, where: str) -> None:
+    """Raise `UserError` where channels are missing, named twice, or named in a table and not in [joints]."""
+    labels = (*mapping.names, *mapping.state_only, *mapping.action_only)
+    _require(bool(mapping.cameras), f"{where}: [cameras] names no camera")
+    _require(bool(mapping.action), f"{where}: joints.action names no feature")
+    _require(bool(mapping.action_labels), f"{where}: [joints] lacks names, the channels of state and action")
+    _require(bool(mapping.state) or not mapping.state_only, f"{where}: [joints] has state_only, but no state")
+    fits = len(mapping.names) == len(mapping.action_names)
+    _require(fits, f"{where}: joints.action_names must be as many as names, {len(mapping.names)}")
+    _require(len(set(labels)) == len(labels), f"{where}: [joints] names a channel twice, in names and in an _only list")
+    tables = {"[kinds]": mapping.kinds, "[scale]": mapping.scale, "[gripper]": mapping.gripper}
+    for table, names in {**tables, "joints.wrap": mapping.wrap}.items():
+        for name in names:
+            said = f"{where}: {table} has {name!r}, which is none of the names {', '.join(labels)}"
+            _require(name in labels, said)
+
+
 def _check_scales(mapping: RobotMapping, where: str) -> None:
     """Raise `UserError` where a channel has two conversions, or a displacement an offset."""
     for name, pair in mapping.scale.items():
@@ -156,102 +274,6 @@ def _check_scales(mapping: RobotMapping, where: str) -> None:
         offset = mapping.scale[name].action[1] if name in mapping.scale else 0.0
         moved = is_delta(kind) and offset != 0.0
         _require(not moved, f"{where}: [scale] {name} is a {kind}, whose offset must be 0")
-
-
-def _check_keys(raw: Mapping[str, Any], where: str, needed: Sequence[str], more: Sequence[str]) -> None:
-    valid = ", ".join((*needed, *more))
-    for key in raw:
-        _require(key in (*needed, *more), f"{where} has an unknown key {key!r}; valid are {valid}")
-    missing = [key for key in needed if key not in raw]
-    _require(not missing, f"{where} lacks {', '.join(missing)}; valid are {valid}")
-
-
-def _table(raw: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
-    inner = raw.get(name, {})
-    _require(isinstance(inner, dict), f"{where}: [{name}] must be a table, not {inner!r}")
-    return inner
-
-
-def _camera(value: object, where: str) -> CameraMapping:
-    if not isinstance(value, dict):
-        return CameraMapping(_text(value, where))
-    _check_keys(value, where, ("from",), ("fit", "ratio"))
-    ratio = value.get("ratio", 1.0)
-    if type(ratio) not in (int, float) or not 0.1 <= ratio <= 10.0:
-        raise UserError(f"{where}: ratio must be width over height, 0.1 to 10, not {ratio!r}")
-    return CameraMapping(
-        _text(value["from"], f"{where} from"), _fit(value.get("fit", "letterbox"), where), float(ratio)
-    )
-
-
-def _fit(value: object, where: str) -> ImageFit:
-    for fit in IMAGE_FITS:
-        if value == fit:
-            return fit
-    raise UserError(f"{where}: fit is {value!r}; valid are {', '.join(IMAGE_FITS)}")
-
-
-def _kind(value: object, where: str) -> ChannelKind:
-    for kind in CHANNEL_KINDS:
-        if value == kind:
-            return kind
-    raise UserError(f"{where} is {value!r}; valid are {', '.join(CHANNEL_KINDS)}")
-
-
-def _tolerance(clock: Mapping[str, Any], where: str) -> float | None:
-    value = clock.get("tolerance_s")
-    if value is None:
-        return None
-    if type(value) not in (int, float) or not (math.isfinite(value) and value > 0):
-        raise UserError(f"{where}: [clock] tolerance_s must be a number of seconds above 0, not {value!r}")
-    return float(value)
-
-
-def _text(value: object, where: str) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise UserError(f"{where} must be a text, not {value!r}")
-    return value
-
-
-def _features(value: object, where: str) -> tuple[str, ...]:
-    if isinstance(value, list):
-        return tuple(_text(name, where) for name in value)
-    return (_text(value, where),)
-
-
-def _channels(value: object, where: str) -> tuple[str, ...]:
-    """Names of channels; numbers in a vector count as their digits."""
-    if not isinstance(value, list) or not all(type(name) in (str, int) for name in value):
-        raise UserError(f"{where} must be a list of texts or numbers of channels, not {value!r}")
-    names = tuple(str(name) for name in value)
-    _require(len(set(names)) == len(names), f"{where} names a channel twice")
-    return names
-
-
-def _numbers(value: object, where: str) -> tuple[int, ...]:
-    if not isinstance(value, list) or not all(type(number) is int and number >= 0 for number in value):
-        raise UserError(f"{where} must be a list of numbers of episodes, not {value!r}")
-    return tuple(value)
-
-
-def _ranges(raw: Mapping[str, Any], part: str, where: str, what: str) -> dict[str, ChannelRange]:
-    return {name: _range(value, f"{where}: [{part}] {name}", what) for name, value in _table(raw, part, where).items()}
-
-
-def _range(value: object, where: str, what: str) -> ChannelRange:
-    if isinstance(value, dict):
-        _check_keys(value, where, ("state", "action"), ())
-        return ChannelRange(_pair(value["state"], where, what), _pair(value["action"], where, what))
-    pair = _pair(value, where, what)
-    return ChannelRange(pair, pair)
-
-
-def _pair(value: object, where: str, what: str) -> Pair:
-    if not isinstance(value, list) or len(value) != 2 or not all(type(bound) in (int, float) for bound in value):
-        raise UserError(f"{where} must be {what}, or {{state = [...], action = [...]}}, not {value!r}")
-    finite = math.isfinite(value[0]) and math.isfinite(value[1])
-    _require(finite and (what == SCALE_OFFSET or value[0] != value[1]), f"{where}: no such range")
-    return float(value[0]), float(value[1])
 
 
 def _require(holds: bool, message: str) -> None:

@@ -26,7 +26,10 @@ NOUN_OF_ERROR = {  # by the first word of pydantic's error type
 
 
 def decode_json(kind: type[T], text: str, where: str) -> T:
-    """Dataclass `kind` from JSON; `UserError`, naming a field as in "run.model.heads", if it does not fit."""
+    """Dataclass `kind` from JSON; `UserError`, naming a field as in "run.model.heads", if it does not fit.
+
+    Where `where` ends in a colon, as in "my.toml:", a space stands between it and the field.
+    """
     try:
         return _make_adapter(kind).validate_json(text, strict=True)
     except ValidationError as error:
@@ -67,15 +70,16 @@ def _describe_first(kind: type, errors: list[ErrorDetails], where: str) -> str:
     place, name = error["loc"][:-1], str(error["loc"][-1]) if error["loc"] else ""
     if error["type"] == "json_invalid":
         return f"{where} is not JSON: {error['msg'].removeprefix('Invalid JSON: ')}"
-    if error["type"] == "value_error":
-        return str(error.get("ctx", {}).get("error", error["msg"]))
-    if error["type"] == "assertion_error":
-        return f"{_join(where, error['loc'])}: {error.get('ctx', {}).get('error', error['msg'])}"
+    if error["type"] in ("value_error", "assertion_error"):
+        reason = error.get("ctx", {}).get("error", error["msg"])
+        return str(reason) if isinstance(reason, UserError) else f"{_join(where, error['loc'])} {reason}"
     if error["type"] == "unexpected_keyword_argument":
-        fields = list(typing.get_type_hints(_find_type(kind, place)))
+        fields = _list_fields(_find_type(kind, place))
         near = get_close_matches(name, fields, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(fields)}"
         return f"{_join(where, place)} has no field {name!r}; {hint}"
+    if error["type"] == "missing" and isinstance(error["loc"][-1], int):
+        return f"{_join(where, place)} has too few values: {error['input']!r}"
     if error["type"] == "missing":
         names = [str(one["loc"][-1]) for one in errors if one["type"] == "missing" and one["loc"][:-1] == place]
         return f"{_join(where, place)} lacks {', '.join(names)}"
@@ -83,17 +87,28 @@ def _describe_first(kind: type, errors: list[ErrorDetails], where: str) -> str:
     if error["type"] == "literal_error":
         return f"{path} is {error['input']!r}; valid are {error.get('ctx', {})['expected'].replace(' or ', ', ')}"
     noun = NOUN_OF_ERROR.get(error["type"].partition("_")[0])
-    said = f"must be {noun}" if noun else error["msg"][:1].lower() + error["msg"][1:]
+    said = f"must be {noun}" if noun else error["msg"].replace("Input should", "must")
     return f"{path} {said}, not {error['input']!r}"
 
 
 def _find_type(kind: type, place: tuple[int | str, ...]) -> type:
-    """Dataclass that stands at a place within `kind`, given by fields and by places in tuples."""
+    """Dataclass that stands at a place within `kind`, given by fields, by keys and by places in tuples."""
     found: Any = kind
     for step in place:
-        found = typing.get_args(found)[0] if isinstance(step, int) else typing.get_type_hints(found)[step]
+        if dataclasses.is_dataclass(found):
+            found = typing.get_type_hints(found)[str(step)]
+        else:  # of a tuple the type of its items, of a mapping that of its values
+            found = typing.get_args(found)[0 if isinstance(step, int) else 1]
     return found
 
 
+def _list_fields(kind: type) -> list[str]:
+    """Fields of a dataclass as JSON names them."""
+    hints = typing.get_type_hints(kind, include_extras=True).items()
+    return [next((alias for each in typing.get_args(hint) if (alias := getattr(each, "alias", None))), name)
+            for name, hint in hints]  # fmt: skip
+
+
 def _join(where: str, place: tuple[int | str, ...]) -> str:
-    return where + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+    return f"{where} {path.removeprefix('.')}".rstrip() if where.endswith(":") else where + path

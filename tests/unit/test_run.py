@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import pytest
+import torch
 
 from aim import config as configuration
 from aim import presets
 from aim.config import Run
+from aim.model.image_codec import build_wan_autoencoder
+from aim.model.world_action_model import WorldActionModel
 from sim.types import UserError
 
 
@@ -63,3 +67,37 @@ def test_an_odd_view_is_refused_by_name() -> None:
     codec = replace(run("tiny").codec, views=(configuration.View("head", 48, 64),))
     with pytest.raises(UserError, match=r"view 'head': sides must be multiples of 32"):
         configuration.build_token_grid(codec)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_stages_are_accepted_where_the_autoencoder_can_be_built(length: int) -> None:
+    accepted = 0
+    for dim_mult in itertools.product((1, 2, 3, 4, 8), repeat=length):
+        view = configuration.View("head", 64, 64)
+        try:
+            codec = configuration.CodecConfig((view,), latent_channels=4, base_dim=2, dim_mult=dim_mult, factor=8)
+        except UserError as error:
+            assert f"dim_mult {dim_mult}" in str(error)
+            codec = replace(run("tiny").codec, views=(view,), latent_channels=4, base_dim=2, factor=8)
+            object.__setattr__(codec, "dim_mult", dim_mult)
+            with pytest.raises((ValueError, AssertionError)):
+                build_wan_autoencoder(codec)
+            continue
+        accepted += 1
+        with torch.device("meta"):
+            build_wan_autoencoder(codec)
+    assert accepted >= length
+
+
+def test_a_factor_that_the_stages_do_not_halve_is_refused() -> None:
+    with pytest.raises(UserError, match="factor must be a multiple of 4"):
+        replace(run("tiny").codec, dim_mult=(1, 1, 1), factor=2)
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_codec_and_model_of_a_preset_can_be_built(name: str) -> None:
+    whole = run(name)
+    with torch.device("meta"):
+        build_wan_autoencoder(whole.codec)
+        model = WorldActionModel(whole.model)
+    assert sum(value.numel() for value in model.parameters()) > 0
