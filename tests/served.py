@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from models import randomised
 
 from aim import presets
 from aim.data import mapping_file, transforms
@@ -38,11 +39,9 @@ def make_simulated_policy(name: str) -> LearnedPolicy:
     space = describe_robot_space(robot)
     run = presets.tiny(name, robot.camera_names, len(space), len(space))
     torch.manual_seed(0)
-    codec, model = Codec(run.codec), WorldActionModel(run.model)
+    codec, model = Codec(run.codec), randomised(WorldActionModel(run.model))
     with torch.no_grad():
         codec.analysis.normal_(std=0.1)
-        for head in model.heads.parameters():
-            head.add_(0.05 * torch.randn_like(head))
     spread = transforms.measure(np.random.default_rng(0).normal(size=(50, len(space))).astype(np.float32) * 0.1)
     transform = Transform(space, space, spread, spread, robot=name, size=SIZE)
     return LearnedPolicy(run, transform, codec, model)

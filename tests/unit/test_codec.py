@@ -16,6 +16,7 @@ from aim.config import CodecConfig, View, build_token_grid, compute_token_channe
 from aim.data.view_pictures import ViewPictures
 from aim.model import canvas
 from aim.model.image_codec import (
+    STREAM_KINDS,
     Codec,
     build_wan_autoencoder,
     compute_principal_axes,
@@ -203,3 +204,28 @@ def test_no_figure_is_told_over_nothing(brightest: int) -> None:
 def view_size(view: int) -> tuple[int, int]:
     """Return height and width of a view."""
     return SMALL.views[view].height, SMALL.views[view].width
+
+
+def test_the_backdrop_is_what_most_pictures_show() -> None:
+    """Of five pictures two have something in front of the wood: nothing of it stays."""
+    codec, found = Codec(SMALL), {}
+    for v in range(3):
+        pictures = torch.full((5, *view_size(v), 3), 90 + v, dtype=torch.uint8)
+        pictures[1:3, 4:20, 8:24] = 250
+        found[v, "rgb"] = pictures
+    training._set_backdrops(codec, found)
+    for v in range(3):
+        assert (to_bytes(codec.empty_canvas(v, "rgb")[None]) == 90 + v).all()
+        assert (codec.empty_canvas(v, "map") == -1.0).all(), "that of maps is black"
+
+
+def test_tokens_of_what_a_codec_learned_from_are_of_mean_0_and_spread_1_for_pictures_and_for_maps() -> None:
+    torch.manual_seed(0)
+    codec, seen = Codec(SMALL).eval(), frames(range(24))
+    torch.nn.init.normal_(codec.analysis, std=0.05)
+    training._set_latent_statistics(codec, seen)
+    for kind in STREAM_KINDS:
+        tokens = codec.encode([seen[v, kind] for v in range(3)], kind).unflatten(2, (SMALL.latent_channels, 4))
+        rows = tokens.transpose(2, 3).flatten(0, 2)
+        torch.testing.assert_close(rows.mean(0), torch.zeros(SMALL.latent_channels), atol=1e-3, rtol=0)
+        torch.testing.assert_close(rows.std(0), torch.ones(SMALL.latent_channels), atol=1e-3, rtol=0)

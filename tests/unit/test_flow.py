@@ -117,3 +117,8 @@ def test_a_row_draws_the_same_whatever_stands_beside_it() -> None:
     for one, other in zip(first, again, strict=True):
         assert torch.equal(one[3:], other)
         assert len({tuple(row.tolist()) for row in one}) == 5
+
+
+def test_no_two_rows_of_any_seeds_draw_the_same() -> None:
+    drawn = [row for seed in range(5) for row in flow.seed_rows(seed, 6).gaussian(torch.empty(6, 3)).tolist()]
+    assert len({tuple(row) for row in drawn}) == 5 * 6

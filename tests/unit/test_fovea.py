@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from toy import CAMERAS, JOINTS, dataset, episode
 
 from aim import presets
-from aim.data import source
+from aim.data import fovea_files, source
 from aim.data.fovea import JITTER_PX, check_fovea, crop_pictures, find_centers, make_cropper
 from aim.data.fovea_files import Crops, read_crops
 from aim.data.peaks import find_peaks
@@ -170,3 +170,31 @@ def test_the_peak_that_counts_is_the_highest_not_the_first_and_faint_blobs_are_n
     assert np.abs(found - [[24, 24], [6, 6]]).max() < 0.5
     assert len(find_peaks(np.maximum(high, low // 5 * 2))) == 1, "below half of the highest"
     assert len(find_peaks(high // 3)) == 0
+
+
+@pytest.mark.parametrize("stride", [2, 4])
+def test_every_crop_is_centred_on_the_map_of_the_first_future_frame(
+    toy: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stride: int
+) -> None:
+    """The peak lies four rows lower in each map; of seven pictures the map of the last stands for those after it."""
+    run = replace(RUN, model=replace(RUN.model, chunk=8 * stride), data=replace(RUN.data, frame_stride=stride))
+
+    def show(_: Source, ref: object, camera: str, frames: list[int]) -> NDArray[np.uint8]:
+        return np.stack([make_map(20 + 4 * frame, 30, size=64) for frame in frames])
+
+    monkeypatch.setattr(Source, "maps", show)
+    monkeypatch.setattr(fovea_files, "PICTURES_AT_ONCE", 3)
+    crops = read_crops(tmp_path, toy, run)
+    rows = [20 + 4 * min(picture + stride, 6) for picture in range(7)]
+    assert crops.center.tolist() == [[row, 30] for row in rows] * len(toy.episodes)
+    wide = torch.from_numpy(
+        np.concatenate(
+            [
+                crop_pictures(
+                    toy.pictures(ref, CAMERAS[0], range(7)), np.array([[r, 30] for r in rows]), SIDE + 2 * JITTER_PX
+                )
+                for ref in toy.episodes
+            ]
+        )
+    )
+    assert torch.equal(crops.picture, wide)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from memory_set import MemorySet, map_joints
 
-from aim.data.mapped import MAX_FILE_NOTES, read_recorded
+from aim.data.mapped import MAX_FILE_NOTES, measure_space, read_recorded
 from sim.types import UserError
 
 FRAMES, FPS = 61, 25
@@ -61,3 +61,13 @@ def test_numbers_out_of_reach_are_named_with_what_mends_them(joints: dict[str, o
     wide = 300 * np.sin(np.linspace(0, 2, FRAMES * 100))[:, None] * [1.0, 1e-3]
     with pytest.raises(UserError, match=said):
         read_recorded(MemorySet([(wide, wide)], "ab", "ab"), map_joints("ab", **joints))
+
+
+@pytest.mark.parametrize("way", [1.0, -1.0])
+def test_a_recorded_space_says_how_fast_each_channel_went_either_way(way: float) -> None:
+    """A displacement of 0.03 in 20 ms is 1.5 a second, 0.02 from a target to the next 1; episodes do not go on."""
+    parts = [np.array([[-0.03, 0.0], [0.01, 0.02]]), np.array([[0.02, 9.0], [0.0, 9.01]])]
+    moved = [(way * part).astype(np.float32) for part in parts]
+    space = measure_space("ab", ("joint_delta", "joint_position"), moved, np.zeros(2, bool))
+    np.testing.assert_allclose(space.max_speed, [1.5, 1.0], rtol=1e-4)
+    np.testing.assert_allclose(sorted([way * space.low[0], way * space.high[0]]), [-0.03, 0.02], rtol=1e-4)

@@ -143,3 +143,23 @@ def test_a_range_whose_square_underflows_is_no_motion(size: float) -> None:
     found = measure_following([(state, action)], fps=4, min_range=0.0)
     assert found is None or np.isfinite([found.as_target, found.as_delta, found.correlation, found.gain]).all()
     assert (found is None) == (size < 1e-100)
+
+
+@pytest.mark.parametrize("gain", [3.0, 5.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_targets_in_other_numbers_than_the_state_are_followed_all_the_same(seed: int, gain: float) -> None:
+    numbers = [dataclasses.replace(e, action=gain * e.action + 1.0) for e in record(seed, "joint_position")]
+    found = measure_following([(each.state[:, 0], each.action[:, 0]) for each in numbers], FPS)
+    assert found is not None and found.as_target < 0.0 and found.correlation > 0.9
+    assert check_motions(OWN, numbers, FPS, PLACE) == []
+
+
+def test_targets_that_are_reached_at_once_are_followed_however_fast_they_swing() -> None:
+    """Two frames make a quarter of a period: 0.1 s after the action the state says nothing of it any more."""
+    numbers = []
+    for number in range(3):
+        swings = 0.3 * np.sin(2 * np.pi * np.arange(151)[:, None] / 8 + np.arange(CHANNELS) + number)
+        numbers.append(EpisodeNumbers(number, swings[:-1], swings[1:], "do it"))
+    found = measure_following([(each.state[:, 0], each.action[:, 0]) for each in numbers], FPS)
+    assert found is not None and found.as_target > 0.99 and abs(found.correlation) < 0.1
+    assert check_motions(OWN, numbers, FPS, PLACE) == []

@@ -27,6 +27,7 @@ from aim.evaluate.prediction_summary import ACTION_ERROR_WORDS
 from aim.evaluate.results import EpisodeResult, ResultsIdentity, ResultsOrigin
 from aim.report import demonstrations, plots
 from aim.report.comparison import compare_success
+from aim.report.findings import EvaluationReport
 from aim.report.gather import gather_findings
 from aim.report.labels import make_distinct_labels
 from aim.report.page import ABOUT_TEXT, PROGRESS_NOTE, SHARED_NOTE, UNSHARED_NOTE, render_page
@@ -467,3 +468,20 @@ def test_curves_leave_out_what_cannot_be_drawn() -> None:
     points = ElementTree.fromstring(drawn).find("polyline")
     assert points is not None and len(points.attrib["points"].split()) == 2
     assert "fewer than two points" in plots.plot_curves([plots.Curve("loss", [1], [1.0])], "step", "loss")
+
+
+def test_several_tasks_together_count_by_episode() -> None:
+    """One episode of "ring" passed all stages, each of three of "push" a fifth: 1.6 of 4."""
+
+    def report(progress: float | None) -> EvaluationReport:
+        rows = [{"task": "ring", "seed": 0, "success": True, "progress": progress}]
+        rows += [{"task": "push", "seed": seed, "success": False, "progress": 0.2} for seed in range(3)]
+        return EvaluationReport("here", {"episodes": rows}, ())
+
+    ring, push, both = compare_success([report(1.0)])
+    for row, expected in ((ring, (1, 1, 1.0)), (push, (0, 3, 0.2)), (both, (1, 4, 0.4))):
+        (cell,) = row.cells
+        assert cell is not None and (cell.successes, cell.episodes) == expected[:2]
+        assert cell.progress == pytest.approx(expected[2])
+    (cell,) = compare_success([report(None)])[-1].cells
+    assert cell is not None and cell.episodes == 4 and cell.progress is None, "what is not known of one is not told"

@@ -31,6 +31,8 @@ from aim.serve.messages import (
     TOKEN_VARIABLE,
     MalformedMessage,
     SocketMessage,
+    make_observation_message,
+    parse_observation,
     receive_message,
     send_message,
 )
@@ -245,3 +247,34 @@ def test_the_loop_on_the_page_talks_to_a_server(address: str, capsys: pytest.Cap
     exec(compile(block.replace("127.0.0.1:8765", address), "policy_server.md", "exec"), {"__name__": "page"})
     names = robots.load_robot(ROBOT).action_names
     assert capsys.readouterr().out.strip() == f"(1, 16, {len(names)}) {names} 50.0"
+
+
+@pytest.mark.parametrize("executed", [None, 0, 7])
+def test_an_observation_arrives_with_every_field(executed: int | None) -> None:
+    """All but the simulator's own state, which no policy that is served may see."""
+    draw, seen = np.random.default_rng(0), observe(2, 32, executed)
+    seen = dataclasses.replace(
+        seen,
+        depth={name: draw.random((2, *SIZE), np.float32) for name in seen.images},
+        intrinsics={name: draw.random((3, 3)) for name in seen.images},
+        extrinsics={name: draw.random((2, 4, 4)) for name in seen.images},
+    )
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        sender = threading.Thread(target=send_message, args=(ours, make_observation_message(seen)))
+        sender.start()
+        message = receive_message(theirs)
+        sender.join()
+    assert message is not None
+    found = parse_observation(message)
+    assert found.instruction == seen.instruction
+    for name in ("state", "time", "executed", "images", "depth", "intrinsics", "extrinsics"):
+        sent, got = vars(seen)[name], vars(found)[name]
+        assert (sent is None) == (got is None), name
+        for camera in sent if isinstance(sent, dict) else ():
+            np.testing.assert_array_equal(got[camera], sent[camera])
+        if isinstance(sent, dict):
+            assert got.keys() == sent.keys(), name
+        elif sent is not None:
+            np.testing.assert_array_equal(got, sent)
+            assert got.dtype == sent.dtype, name
