@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from lerobot_set import HEAD, Part
+from models import randomised
 from numpy.typing import NDArray
 
 from aim import presets
@@ -67,10 +68,8 @@ def make_policy(source: Source, kind: type[LearnedPolicy] = LearnedPolicy) -> Le
     """Policy with random weights of which none is zero, as if it had learned from a recorded set."""
     run = presets.tiny(source.robot, source.cameras, len(source.info.action), len(source.info.state))
     torch.manual_seed(3)
-    codec, model = Codec(run.codec), WorldActionModel(run.model)
+    codec, model = Codec(run.codec), randomised(WorldActionModel(run.model))
     with torch.no_grad():
-        for head in model.heads.parameters():
-            head.add_(0.05 * torch.randn_like(head))
         codec.analysis.normal_(std=0.1)
     transform = loader.fit_transform(run, loader.motions(source), loader.windows(source), source)
     return kind(run, transform, codec, model, video_steps=1, action_steps=2, mapping=source.own)

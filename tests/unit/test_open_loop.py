@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from models import randomised
 from torch import Tensor
 from toy import CAMERAS, JOINTS, dataset, episode
 
@@ -60,10 +61,8 @@ def policy_of(data: Source, variant: str) -> LearnedPolicy:
     """Return a policy with random weights, none of which is zero, and a codec that lets something through."""
     config = run(variant)
     torch.manual_seed(3)
-    codec, model = Codec(config.codec), WorldActionModel(config.model)
+    codec, model = Codec(config.codec), randomised(WorldActionModel(config.model))
     with torch.no_grad():
-        for head in model.heads.parameters():
-            head.add_(0.05 * torch.randn_like(head))
         codec.analysis.normal_(std=0.1)
         codec.synthesis.copy_(codec.analysis)
     transform = loader.fit_transform(config, loader.motions(data), loader.windows(data), data)
