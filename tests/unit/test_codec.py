@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -229,3 +231,17 @@ def test_tokens_of_what_a_codec_learned_from_are_of_mean_0_and_spread_1_for_pict
         rows = tokens.transpose(2, 3).flatten(0, 2)
         torch.testing.assert_close(rows.mean(0), torch.zeros(SMALL.latent_channels), atol=1e-3, rtol=0)
         torch.testing.assert_close(rows.std(0), torch.ones(SMALL.latent_channels), atol=1e-3, rtol=0)
+
+
+def test_spots_of_maps_count_more_than_things_and_things_in_all_their_colours() -> None:
+    """An error of 0.5 in every number is 0.5 + 2 * 0.25 = 1, times its weight; latents of 3 and variance 1 diverge."""
+    x = torch.zeros(3, 3, 4, 4)
+    x[0, 1, 2, 2] = 0.5  # a spot in a map: it counts in its channel alone
+    x[1, 0, 1, 1] = -0.25  # a thing in a picture
+    other = SimpleNamespace(
+        encode_difference=lambda x: (torch.full((3, 5, 1, 1), 3.0), torch.zeros(3, 5, 1, 1)),
+        decode_difference=lambda z: x + 0.5,
+    )
+    found = training.compute_loss(cast(Codec, other), x, 1, torch.Generator().manual_seed(0))
+    weights = x.numel() + 20 * 0.5 + 2 * 0.25 * 3
+    assert float(found) == pytest.approx(weights / x.numel() + 1e-6 * 5 * 0.5 * 9, rel=1e-6)

@@ -269,3 +269,20 @@ def test_each_episode_is_moved_by_its_own_shift(data: source.Source, codec: Code
         shown = [seen[view, "rgb"] for view in range(len(CAMERAS))]
         tokens = codec.encode(shown, "rgb", made.shifts[1, number].tolist()).half()
         assert torch.equal(made.rgb[1, rows], tokens)
+
+
+def test_tokens_have_the_name_of_all_that_decides_what_they_are(data: source.Source, codec: Codec) -> None:
+    other = make_codec(CONFIG)
+    with torch.no_grad():
+        other.analysis[0, 0, 0, 0] += 1e-3
+    episodes = data.episodes
+    names = [
+        latents.identity(codec, episodes, MOVING),
+        latents.identity(other, episodes, MOVING),
+        latents.identity(codec, episodes[:-1], MOVING),
+        latents.identity(codec, episodes[::-1], MOVING),
+        latents.identity(codec, episodes, DataConfig(shift_augmentations=2, max_shift_px=4)),
+        latents.identity(codec, episodes, DataConfig(shift_augmentations=1, max_shift_px=5)),
+    ]
+    assert len(set(names)) == len(names)
+    assert latents.identity(make_codec(CONFIG), tuple(episodes), MOVING) == names[0]

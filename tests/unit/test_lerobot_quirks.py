@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,6 +33,7 @@ from lerobot_set import (
 
 from aim.data import source
 from aim.data.formats.lerobot import LeRobotSet
+from aim.data.formats.lerobot_columns import ImageColumn
 from aim.data.formats.lerobot_layout import READABLE_LEROBOT_VERSIONS
 from aim.data.image_fit import ImageFit
 from aim.data.mapped import MappedReader, read_recorded
@@ -360,3 +362,14 @@ def test_a_wrapping_joint_is_read_the_short_way_once_it_is_declared(tmp_path: Pa
     path = write(tmp_path / "near", [near])
     with pytest.raises(UserError, match=r"'y' is 6\.\d radians from the measured joint at frame 0; list it in"):
         open_set(path)
+
+
+@pytest.mark.parametrize("group", [1, 2, 5])
+def test_images_are_found_in_whatever_row_group_they_lie(tmp_path: Path, group: int) -> None:
+    shades = [10 * row for row in range(7)]
+    cells = [{"bytes": cv2.imencode(".png", np.full((2, 3, 3), shade, np.uint8))[1].tobytes()} for shade in shades]
+    pq.write_table(pa.table({HEAD: cells}), tmp_path / "part.parquet", row_group_size=group)
+    column = ImageColumn(tmp_path, tmp_path / "part.parquet", HEAD)
+    for rows in ([0, 1, 2, 3, 4, 5, 6], [6, 0, 5, 1, 1, 4], [3]):
+        assert column.frames(rows)[:, 0, 0, 0].tolist() == [shades[row] for row in rows]
+    column.close()

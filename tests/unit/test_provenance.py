@@ -153,3 +153,16 @@ def test_an_evaluation_records_its_provenance(tmp_path: Path) -> None:
     assert cli.main([*arguments, "--films", "0", "--out", str(tmp_path / "out")]) == 0
     (made,) = results.read_provenances(tmp_path / "out")
     assert made == provenance.collect_provenance(rendered=False) and made.commit == provenance.describe_commit()
+
+
+def test_what_was_rendered_by_nothing_goes_with_every_renderer_and_those_do_not_mix(tmp_path: Path) -> None:
+    """Whichever comes first; of the two that draw, the second is refused."""
+    identity = results.ResultsIdentity("policy", "digest", "panda", "clean", {})
+    unseen = dataclasses.replace(PROVENANCE, renderer="")
+    for name, order in (("blind", (unseen, PROVENANCE)), ("seeing", (PROVENANCE, unseen))):
+        for made in order:
+            origin = results.ResultsOrigin(results.add_provenance(tmp_path / name, made))
+            results.save_results(tmp_path / name, identity, (), origin)
+        assert results.read_provenances(tmp_path / name) == order
+        with pytest.raises(UserError, match="renderers are not mixed"):
+            results.add_provenance(tmp_path / name, OTHER)

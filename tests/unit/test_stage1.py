@@ -19,18 +19,21 @@ from torch import Tensor, nn
 from toy import CAMERAS, JOINTS
 
 from aim import presets
-from aim.config import Run, TrainConfig
+from aim.config import Precision, Run, TrainConfig
 from aim.data import transforms
 from aim.data.loader import Loader
+from aim.data.mapping_file import MAPPING_FILE
 from aim.data.transforms import Transform
 from aim.model.flow import RowNoise
 from aim.model.image_codec import Codec
 from aim.model.world_action_model import WorldActionModel
 from aim.policy.checkpoint import POLICY_FILES, compute_digest, list_checkpoints
+from aim.policy.precision import ComputePrecision, resolve_precision
 from aim.train import checkpoint, codec_state, stage1
 from aim.train.batches import JITTER_PX, PrefetchedBatches, PreparedBatch, prepare_batch
-from aim.train.checkpoint import TrainingProgress, TrainingState
+from aim.train.checkpoint import TRAINING_FILES, TrainingProgress, TrainingState
 from aim.train.loss_meter import LOSS_NAMES
+from aim.train.run_folder import describe_run_differences
 from aim.train.stage1 import TrainingSession
 
 CPU = torch.device("cpu")
@@ -256,3 +259,45 @@ def test_two_trainings_of_one_seed_begin_alike_and_the_average_is_a_copy() -> No
         for value in one.model.parameters():
             value.add_(1.0)
     assert all(torch.equal(value, one.ema[name]) for name, value in before.items())
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_checkpoint_has_the_mapping_of_its_run_where_there_is_one(tmp_path: Path, recorded: bool) -> None:
+    if recorded:
+        (tmp_path / MAPPING_FILE).write_text("how a robot's numbers became ours")
+    folder = save(tmp_path, begin_training(), 1)
+    assert {path.name for path in folder.iterdir()} == {*TRAINING_FILES, *([MAPPING_FILE] if recorded else [])}
+    if recorded:
+        assert (folder / MAPPING_FILE).read_text() == (tmp_path / MAPPING_FILE).read_text()
+
+
+def test_the_precision_that_is_asked_for_goes_before_that_of_the_session_before() -> None:
+    halves, whole = TrainingProgress(1, 2.0, "bf16"), TrainingProgress(1, 2.0, "fp32")
+    cases: list[tuple[Precision, TrainingProgress | None, ComputePrecision]] = [
+        ("auto", halves, "bf16"), ("auto", whole, "fp32"), ("fp32", halves, "fp32"), ("bf16", whole, "bf16"),
+        ("fp32", None, "fp32"), ("bf16", None, "bf16"), ("auto", None, resolve_precision("auto", CPU)),
+    ]  # fmt: skip
+    for asked, before, found in cases:
+        config = TrainConfig(steps=1, batch_size=1, lr=1.0, precision=asked)
+        assert stage1._resolve_precision(config, before, CPU) == found, (asked, before)
+
+
+def test_every_field_of_a_run_is_a_difference_but_those_that_may_change_when_it_goes_on() -> None:
+    def change(value: Any, **fields: object) -> Any:  # noqa: ANN401
+        """Copy a value with other fields, valid or not."""
+        other = copy.copy(value)
+        for name, field in fields.items():
+            object.__setattr__(other, name, field)
+        return other
+
+    assert describe_run_differences(RUN, RUN) == []
+    for name in ("preset", "robot"):
+        assert describe_run_differences(RUN, change(RUN, **{name: "other"})) == [
+            f"{name} is {getattr(RUN, name)!r}, not 'other'"
+        ]
+    for part in ("codec", "model", "data", "train", "codec_train"):
+        value = vars(RUN)[part]
+        for name in (field.name for field in dataclasses.fields(value)):
+            may_change = part.endswith("train") and name in ("steps", "minutes", "precision", "checkpointing")
+            found = describe_run_differences(RUN, change(RUN, **{part: change(value, **{name: "other"})}))
+            assert found == ([] if may_change else [f"{part}.{name} is {vars(value)[name]!r}, not 'other'"])
