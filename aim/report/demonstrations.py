@@ -95,7 +95,8 @@ def read_recorded_set(folder: Path, name: str) -> DatasetReport:
 
 def choose_evenly(items: Sequence[T], count: int = MAX_EPISODES_SHOWN) -> list[T]:
     """Up to `count` of the items, evenly spread from the first on."""
-    return list(items[:: max(1, len(items) // count)][:count])
+    count = min(count, len(items))
+    return [items[place * len(items) // count] for place in range(count)]
 
 
 def _film_recorded(recorded: RecordedSet, episode: int) -> ReportFigure:

@@ -59,7 +59,7 @@ def describe_run_differences(stored: Run, requested: Run) -> list[str]:
 
 
 def _flatten_run(run: Run) -> dict[str, object]:
-    fields: dict[str, object] = {"preset": run.preset, "robot": run.robot}
+    fields: dict[str, object] = {"preset": run.preset, "robot": run.robot, "weights": run.weights}
     for part in ("codec", "model", "data", "train", "codec_train"):
         value = vars(run)[part]
         free = RESUMABLE_FIELDS if isinstance(value, TrainConfig) else ()

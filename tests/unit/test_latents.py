@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from encoded import encode_directly
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lerobot_set import TOML, toy_part, write
@@ -24,7 +25,7 @@ from aim.data.formats.lerobot import LeRobotSet
 from aim.data.mapped import read_recorded
 from aim.data.mapping_file import parse_mapping
 from aim.data.view_pictures import read_view_pictures
-from aim.model.image_codec import STREAM_KINDS, Codec
+from aim.model.image_codec import Codec
 from sim.types import UserError
 
 CONFIG = presets.tiny("aloha", CAMERAS, JOINTS, JOINTS).codec
@@ -57,20 +58,6 @@ def codec() -> Codec:
 def same(a: latents.Latents, b: latents.Latents) -> bool:
     """Tell whether two sets of tokens are the same."""
     return all(torch.equal(vars(a)[name], vars(b)[name]) for name in ("rgb", "map", "starts", "shifts"))
-
-
-def encode_directly(codec: Codec, data: source.Source, config: DataConfig | None = None) -> latents.Latents:
-    """Return the tokens of a dataset, each episode of each version coded on its own, in memory."""
-    plan = latents.plan_latents(codec, data, config or DataConfig())
-    kept = {"map": latents.black_tokens(codec).half()[None].expand(plan.shape)}
-    shown = [read_view_pictures(data, ref, codec.config, range(ref.pictures)) for ref in data.episodes]
-    for kind in STREAM_KINDS if data.has_maps else STREAM_KINDS[:1]:
-        versions = []
-        for shifts in plan.shifts.tolist():
-            views = [[each[view, kind] for view in range(len(codec.config.views))] for each in shown]
-            versions.append([codec.encode(some, kind, by) for some, by in zip(views, shifts, strict=True)])
-        kept[kind] = torch.stack([torch.cat(version).half() for version in versions])
-    return latents.Latents(kept["rgb"], kept["map"], plan.starts, plan.shifts)
 
 
 @pytest.mark.parametrize("block", [1, 5, 8, 1000])

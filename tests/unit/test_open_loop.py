@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from encoded import encode_directly
 from models import randomised
 from torch import Tensor
 from toy import CAMERAS, JOINTS, dataset, episode
 
 from aim import presets
 from aim.config import Run
-from aim.data import latents, loader, source
+from aim.data import loader, source
 from aim.data.action_space import CHANNEL_KINDS, MEASURED_KINDS, ChannelKind
 from aim.data.loader import Loader, Windows
 from aim.data.source import Source
@@ -246,7 +247,7 @@ def test_evaluation_cuts_the_samples_of_training(data: Source) -> None:
     chosen = Windows(every.episode[rows], every.picture[rows])
     few, seen = open_loop.encode_windows(policy.codec, data, policy.run, chosen)
     words = loader.read_words(moves.instructions)
-    whole = latents.encode(policy.codec, data)
+    whole = encode_directly(policy.codec, data)
     ours, theirs = (Loader(policy.run, t, moves, every, words, policy.transform).batch(rows) for t in (few, whole))
     assert torch.equal(few.starts, whole.starts)
     for name in ("rgb", "map", "action"):

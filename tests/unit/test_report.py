@@ -485,3 +485,12 @@ def test_several_tasks_together_count_by_episode() -> None:
         assert cell.progress == pytest.approx(expected[2])
     (cell,) = compare_success([report(None)])[-1].cells
     assert cell is not None and cell.episodes == 4 and cell.progress is None, "what is not known of one is not told"
+
+
+@pytest.mark.parametrize("count", [1, 3, 4])
+@pytest.mark.parametrize("length", [0, 1, 2, 5, 7, 300])
+def test_chosen_items_are_spread_over_all(length: int, count: int) -> None:
+    chosen = demonstrations.choose_evenly(range(length), count)
+    assert len(chosen) == min(length, count) and chosen[:1] == [0][:length]
+    gaps = np.diff([*chosen, length])
+    assert len(gaps) == 0 or gaps.max() - gaps.min() <= 1

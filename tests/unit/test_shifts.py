@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from encoded import encode_directly
 from models import CONFIGS, S_ACTION, S_VIDEO, inputs, randomised
 from models import context as context_of
 from toy import CAMERAS, JOINTS, dataset, episode
@@ -18,7 +19,6 @@ from aim.data import latents, loader, patch_points, source
 from aim.data.loader import Loader, Words
 from aim.model.image_codec import Codec, compute_principal_axes, extract_patches, set_linear_code, shift_pictures
 from aim.model.world_action_model import WorldActionModel
-from aim.util import machine
 from sim.types import UserError
 
 torch.set_num_threads(1)
@@ -74,13 +74,13 @@ def test_versions_follow_from_the_episode_alone(tmp_path: Path) -> None:
     codec = linear_codec()
     data = source.of(dataset(tmp_path / "all", [episode(seed, pictures=5) for seed in range(3)]))
     few = source.of(dataset(tmp_path / "few", [episode(seed, pictures=5) for seed in range(2)]))
-    made = latents.encode(codec, data, MOVING)
-    plain = latents.encode(codec, data)
+    made = encode_directly(codec, data, MOVING)
+    plain = encode_directly(codec, data)
     assert made.rgb.shape == (3, 15, *plain.rgb.shape[2:]) and made.shifts.shape == (3, 3, 3, 2)
     assert torch.equal(made.rgb[0], plain.rgb[0]) and torch.equal(made.map[0], plain.map[0])
     assert not made.shifts[0].any() and made.shifts[1:].abs().max() <= MOVING.max_shift_px
     assert len(made.shifts[1:].flatten(0, 2).unique(dim=0)) > 10
-    again = latents.encode(codec, few, MOVING)
+    again = encode_directly(codec, few, MOVING)
     assert torch.equal(again.shifts, made.shifts[:, :2]) and torch.equal(again.rgb, made.rgb[:, :10])
     kept = latents.cached(tmp_path / "kept", codec, data, MOVING)
     read = latents.cached(tmp_path / "kept", codec, data, MOVING)
@@ -88,16 +88,9 @@ def test_versions_follow_from_the_episode_alone(tmp_path: Path) -> None:
     assert torch.equal(latents.cached(tmp_path / "kept", codec, data, DataConfig()).rgb, plain.rgb)
 
 
-def test_more_tokens_than_memory_are_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = source.of(dataset(tmp_path / "toy", [episode(0, pictures=5)]))
-    monkeypatch.setattr(machine, "get_total_memory", lambda: 10)
-    with pytest.raises(UserError, match=r"5 pictures, each coded 3 times, take .* smaller --shifts"):
-        latents.encode(linear_codec(), data, MOVING)
-
-
 def test_the_loader_gives_the_version_and_its_shift(tmp_path: Path) -> None:
     run, data = tiny(), source.of(dataset(tmp_path / "toy", [episode(seed, pictures=9) for seed in range(2)]))
-    tokens = latents.encode(linear_codec(), data, MOVING)
+    tokens = encode_directly(linear_codec(), data, MOVING)
     moves, every = loader.motions(data), loader.windows(data)
     words = Words((torch.zeros(3, 384),), torch.zeros(2, dtype=torch.int64))
     batches = Loader(run, tokens, moves, every, words, loader.fit_transform(run, moves, every, data))

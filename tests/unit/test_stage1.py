@@ -291,7 +291,7 @@ def test_every_field_of_a_run_is_a_difference_but_those_that_may_change_when_it_
         return other
 
     assert describe_run_differences(RUN, RUN) == []
-    for name in ("preset", "robot"):
+    for name in ("preset", "robot", "weights"):
         assert describe_run_differences(RUN, change(RUN, **{name: "other"})) == [
             f"{name} is {getattr(RUN, name)!r}, not 'other'"
         ]
