@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from aim.util import atomic_file
 from aim.util.decode import decode_document
+from aim.util.horizons import check_horizon
 from sim.task.values import Bound, list_values
 from sim.types import STEPS_PER_IMAGE, UserError
 
@@ -194,10 +196,15 @@ class Run:
             f"chunk must be {whole}: {model.num_future_frames} frames, {steps} control steps apart",
         )
         _require(model.layers > 0, "layers must be at least 1")
-        _require(0 < self.data.execution_horizon <= model.chunk, f"execution_horizon must lie in 1 to {model.chunk}")
+        check_horizon(steps, self.data.execution_horizon, model.chunk, model.past_frames)
         for name, length in (("chunk", model.chunk), ("past_actions", model.past_actions)):
             _require(length % model.action_patch == 0, f"{name} must be a multiple of action_patch")
         _require(model.past_actions % model.actions_per_frame == 0, f"past_actions must be a multiple of {steps}")
+        fits = model.past_actions == 0 or steps % model.action_patch == 0
+        said = f"action_patch must divide {steps}, the control steps of a latent frame, as past actions have it"
+        _require(fits, said)
+        said = "adapters stand beside pretrained weights, which the preset wan5b has; give --model.lora-rank 0"
+        _require(not model.lora_rank or bool(self.weights), said)
         _require(max(self.train.steps, self.train.minutes) > 0, "a training needs an end: steps or minutes above 0")
         _require(
             model.shift_conditioning == (self.data.shift_augmentations > 0),
@@ -251,7 +258,7 @@ def decode_run(text: str) -> Run:
 
 def save_run(run: Run, folder: Path) -> None:
     """Write `run.json` into `folder`."""
-    (folder / RUN_FILE).write_text(encode_run(run))
+    atomic_file.write_text(folder / RUN_FILE, encode_run(run))
 
 
 def load_run(folder: Path) -> Run:
@@ -259,9 +266,11 @@ def load_run(folder: Path) -> Run:
     path = folder / RUN_FILE
     _require(path.is_file(), f"no run.json in {folder}")
     try:
-        return decode_run(path.read_text())
+        return decode_run(path.read_text(encoding="utf-8"))
     except UserError as error:
         raise UserError(f"{folder}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is no text: {error}") from error
 
 
 def _check_stage_widths(dim_mult: tuple[int, ...]) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sim.task.spec import Task
 
 ALL_TASKS = "all"
+MAX_SEED = 2**63 - 1  # what torch, NumPy and MuJoCo's scenes take alike
 SETTING_TYPE_NAMES = {
     tuple: "a list of texts", str: "a text", int: "a whole number", float: "a number", bool: "true or false",
 }  # fmt: skip
@@ -29,9 +30,9 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def check_seed(number: int) -> int:
-    """The seed, if it is not negative; else `UserError`."""
-    if number < 0:
-        raise UserError(f"seeds start at 0, {number} is none")
+    """The seed, if it is one that every generator of random numbers takes; else `UserError`."""
+    if not 0 <= number <= MAX_SEED:
+        raise UserError(f"seeds are 0 to {MAX_SEED}, {number} is none")
     return number
 
 

@@ -30,6 +30,8 @@ from aim.model.batch import Context, Fovea, Sample
 from aim.model.text import pad_embeddings
 from sim.types import IMAGE_HZ, STEPS_PER_IMAGE, UserError
 
+MAX_FITTED_WINDOWS = 100_000  # half a gigabyte of chunks of 16 channels
+
 
 @dataclass(frozen=True)
 class Motions:
@@ -73,9 +75,13 @@ def windows(data: Data) -> Windows:
 
 
 def fit_transform(run: Run, moves: Motions, every: Windows, data: Data) -> Transform:
-    """Return the transform that a dataset's actions, relative to the state each chunk starts at, ask for."""
+    """Return the transform that a dataset's actions, relative to the state each chunk starts at, ask for.
+
+    Of large datasets `MAX_FITTED_WINDOWS` samples are measured, spread evenly.
+    """
     there = source.of(data)
-    chunks, present = _chunks(run, moves, every.episode, every.picture)
+    chosen = np.linspace(0, len(every) - 1, min(len(every), MAX_FITTED_WINDOWS)).round().astype(np.int64)
+    chunks, present = _chunks(run, moves, every.episode[chosen], every.picture[chosen])
     present = transforms.measured(present, there.references)
     apart = transforms.relative(chunks, present, there.relative).reshape(-1, chunks.shape[-1])
     fraction = np.where(there.info.action.is_delta, 1.0 / run.model.chunk, 1.0)
@@ -139,6 +145,7 @@ class Loader:
         past = self._past_actions(episode, picture)
         ahead = stride * np.arange(1, config.num_future_frames + 1)
         behind = stride * np.arange(-config.past_frames, 0)
+        steps_of_history = max(STEPS_PER_IMAGE * stride * config.past_frames, config.past_actions)
         words = self.words
         longest = max(len(tokens) for tokens in words.said)
         said = [words.said[i] for i in words.sentence[torch.from_numpy(episode)]]
@@ -146,7 +153,7 @@ class Loader:
         context = Context(
             past_rgb=self._tokens(self.latents.rgb, version, episode, picture, behind),
             past_action=torch.from_numpy(self.transform.action_in(past, present)),
-            past_valid=torch.from_numpy(picture >= stride * config.past_frames),
+            past_valid=torch.from_numpy(STEPS_PER_IMAGE * picture >= steps_of_history),
             rgb=self._tokens(self.latents.rgb, version, episode, picture, np.zeros(1, int))[:, 0],
             state=torch.from_numpy(self.transform.state_in(present)),
             text=tokens,

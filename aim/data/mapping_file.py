@@ -26,6 +26,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from aim.data.action_space import ChannelKind, is_delta
+from aim.data.damage import report_damage
 from aim.data.image_fit import ImageFit
 from aim.data.mapping import CameraMapping, ChannelRange, Pair, RobotMapping
 from aim.util import toml
@@ -221,15 +222,20 @@ def mapping_to_json(mapping: RobotMapping) -> str:
 def mapping_from_json(text: str) -> RobotMapping:
     """Mapping that `mapping_to_json` wrote; `UserError` where it is damaged."""
     try:
-        return parse_mapping(json.loads(text), MAPPING_FILE)
+        raw = json.loads(text)
     except json.JSONDecodeError as error:
         raise UserError(f"{MAPPING_FILE} is not JSON: {error}") from error
+    _require(isinstance(raw, dict), f"{MAPPING_FILE} is no object; bring it back from a copy")
+    return parse_mapping(raw, MAPPING_FILE)
 
 
 def recall_mapping(folder: Path) -> RobotMapping | None:
     """Mapping that the run or checkpoint in `folder` was trained with, None where its data needed none."""
     stored = folder / MAPPING_FILE
-    return mapping_from_json(stored.read_text()) if stored.is_file() else None
+    if not stored.is_file():
+        return None
+    with report_damage(stored, "bring it back from a copy"):
+        return mapping_from_json(stored.read_text(encoding="utf-8"))
 
 
 def compare_mappings(there: RobotMapping, asked: RobotMapping) -> list[str]:

@@ -197,7 +197,7 @@ def select_episodes(source: Source, only: Sequence[int], without: Sequence[int])
     for number in (*only, *without):
         if not 0 <= number < count:
             raise UserError(f"{source.path} has no episode {number}; it has 0 to {count - 1}")
-    chosen = [i for i in range(count) if (not only or i in only) and i not in without]
+    chosen = sorted((set(only) or set(range(count))) - set(without))
     if count and not chosen:
         raise UserError(f"{source.path}: no episode is left to read")
     return Source(source.reader, [source.episodes[i] for i in chosen])

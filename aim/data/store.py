@@ -160,8 +160,8 @@ def open_dataset(path: Path | str) -> Dataset:
     path = Path(path)
     recipe = read_recipe(path)
     shards = [shard.read_shard(file) for file in list_shard_files(path, recipe)]
-    for mixed in find_mixed_renderers(path, shards):
-        raise UserError(mixed)
+    for problem in (*find_misnamed_shards(shards), *find_mixed_renderers(path, shards)):
+        raise UserError(problem)
     return Dataset(path, recipe, shards)
 
 
@@ -171,6 +171,14 @@ def count_episodes(path: Path) -> int:
         return len(open_dataset(path).episodes)
     except UserError:
         return 0
+
+
+def find_misnamed_shards(shards: Sequence[Shard]) -> Iterator[str]:
+    """Error lines of shards that hold another task, or other seeds, than their file's name says."""
+    for piece in shards:
+        name = shard.format_file_name(piece.task, piece.first_seed)
+        if piece.path.name != name:
+            yield f"{piece.path} holds {name}; give it that name"
 
 
 def find_mixed_renderers(path: Path, shards: Sequence[Shard]) -> Iterator[str]:

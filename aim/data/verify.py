@@ -85,7 +85,8 @@ def survey_dataset(path: Path) -> Survey:
         except UserError as damage:
             problems.append(str(damage))
     problems += _check_shard_order(recipe, shards)
-    problems += store.find_mixed_renderers(path, shards)
+    problems += (*store.find_misnamed_shards(shards), *store.find_mixed_renderers(path, shards))
+    shards = [piece for piece in shards if piece.task in recipe.tasks]
     return Survey(recipe, Dataset(path, recipe, shards), tuple(problems))
 
 
@@ -120,9 +121,6 @@ def _check_shard_order(recipe: Recipe, shards: list[Shard]) -> Iterator[str]:
         for first in range(recipe.seed, max(first_seeds, default=recipe.seed), recipe.block):
             if first not in present:
                 yield f"{shard.format_file_name(task, first)} is missing; the same `aim generate` again makes it"
-    for piece in shards:
-        if piece.path.name != shard.format_file_name(piece.task, piece.first_seed):
-            yield f"{piece.path.name} holds {shard.format_file_name(piece.task, piece.first_seed)}; give it that name"
 
 
 def _read_and_check(dataset: Dataset, ref: EpisodeRef) -> tuple[Episode | None, list[str]]:

@@ -53,14 +53,15 @@ def sample(
     """Sample actions from `noise` along the levels of `schedule` (t + 1), which fall from 1 to 0.
 
     `noise_scale` is one number, or one for each step (as when a single random step explores). Stochastic steps take
-    their noise from `draws`. Only what is `counted` gets noise and enters the likelihood; all, if left out.
+    their noise from `draws`. Only what is `counted` gets noise and enters the likelihood, the rest takes the ODE;
+    all is counted if left out.
     """
     scales = _expand_scale(noise_scale, len(schedule) - 1)
     if counted is None:
         counted = torch.ones(noise.shape[-2:], dtype=torch.bool, device=noise.device)
     z, chain, log_probs = noise, [noise], []
     for (level, following), scale in zip(pairwise(schedule), scales, strict=True):
-        mean, std = _step(velocity(z, level), z, level, following, scale)
+        mean, std = _step(velocity(z, level), z, level, following, scale, counted)
         z = mean
         if scale:
             assert draws is not None, "stochastic steps need draws"
@@ -79,22 +80,25 @@ def log_prob(velocity: Velocity, chain: ActionChain) -> Float[Tensor, "b t"]:
     steps = zip(pairwise(chain.chain), pairwise(chain.levels), chain.noise_scale, strict=True)
     for (z, next_z), (level, following), scale in steps:
         if scale:
-            mean, std = _step(velocity(z, level), z, level, following, scale)
+            mean, std = _step(velocity(z, level), z, level, following, scale, chain.counted)
             found.append(_gaussian_log_prob(next_z, mean, std, chain.counted))
         else:
             found.append(z.new_zeros(len(z)))
     return torch.stack(found, 1)
 
 
-def _step(v: Actions, z: Actions, level: float, following: float, scale: float) -> tuple[Actions, float]:
-    """Mean and standard deviation of the actions at the following level."""
+def _step(
+    v: Actions, z: Actions, level: float, following: float, scale: float, counted: Bool[Tensor, "#k d"]
+) -> tuple[Actions, float]:
+    """Mean of the actions at the following level, and standard deviation of what is counted; the rest takes the ODE."""
+    euler = z + (following - level) * v
     if scale == 0.0:
-        return z + (following - level) * v, 0.0
+        return euler, 0.0
     length = level - following
     variance = scale**2 * level / (1.0 - (level if level < 1.0 else following))
     data, noise = z - level * v, z + (1.0 - level) * v
     mean = (1.0 - following) * data + (following - variance * length / (2.0 * level)) * noise
-    return mean, sqrt(variance * length)
+    return torch.where(counted, mean, euler), sqrt(variance * length)
 
 
 def _gaussian_log_prob(z: Actions, mean: Actions, std: float, counted: Bool[Tensor, "#k d"]) -> Float[Tensor, " b"]:

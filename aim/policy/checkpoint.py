@@ -26,7 +26,8 @@ CHECKPOINT_PREFIX = "step-"
 def list_checkpoints(out: Path) -> list[Path]:
     """Checkpoints in `out`, oldest first."""
     found = (folder for folder in out.glob(f"{CHECKPOINT_PREFIX}*") if folder.is_dir())
-    return sorted(folder for folder in found if folder.name.removeprefix(CHECKPOINT_PREFIX).isdecimal())
+    named = (folder for folder in found if folder.name.removeprefix(CHECKPOINT_PREFIX).isdecimal())
+    return sorted(named, key=parse_step)  # after a million steps names are longer
 
 
 def format_name(step: int) -> str:

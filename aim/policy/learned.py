@@ -39,9 +39,7 @@ from aim.model.image_codec import Kind, PictureCodec
 from aim.model.world_action_model import WorldActionModel
 from aim.policy.checkpoint import CODEC_FILE, EMA_FILE, load_module, load_trained, resolve_checkpoint
 from aim.policy.history import (
-    HISTORY_TOLERANCE_STEPS,
     History,
-    check_horizon,
     forget_worlds,
     make_history,
     recall_actions,
@@ -52,6 +50,7 @@ from aim.policy.history import (
 from aim.policy.observation import check_observation
 from aim.policy.precision import ComputePrecision, autocast, cast_linear_weights, resolve_precision
 from aim.policy.pretrained import build_codec, build_for_loading, check_fingerprint
+from aim.util.horizons import HISTORY_TOLERANCE_STEPS, check_horizon
 from aim.util.seeds import make_generator
 from sim.types import CONTROL_HZ, ActionChunk, Observation, UserError
 

@@ -20,9 +20,10 @@ from aim.data.conversion import TURN_RAD, nearest_turn
 from aim.data.mapping import RobotMapping
 from aim.data.recorded import Rows
 from aim.data.resample import resample_chunk, resample_executed
-from aim.policy.history import History, check_horizon, forget_worlds, list_horizons
+from aim.policy.history import History, forget_worlds
 from aim.policy.learned import LearnedPolicy
 from aim.policy.observation import check_observation
+from aim.util.horizons import check_horizon, list_horizons
 from sim.types import CONTROL_HZ, ActionChunk, Observation, UserError
 
 

@@ -30,11 +30,14 @@ def autocast(precision: ComputePrecision, device: torch.device) -> torch.autocas
 
 
 def cast_linear_weights(model: nn.Module, precision: ComputePrecision) -> None:
-    """Store the weights of linear layers in the compute precision, in place; autocast gives the same results."""
-    if precision == "bf16":
-        for part in model.modules():
-            if isinstance(part, nn.Linear):
-                part.to(torch.bfloat16)
+    """Store the weights of linear layers in the compute precision, in place; autocast gives the same results.
+
+    A model that was trained beside weights of half precision has them in single precision then, where that computes.
+    """
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    for part in model.modules():
+        if isinstance(part, nn.Linear):
+            part.to(dtype)
 
 
 def has_native_bf16() -> bool:

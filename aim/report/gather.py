@@ -6,6 +6,7 @@ What cannot be read is one line of `Findings.problems`, and the rest is shown.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import platform
@@ -112,7 +113,7 @@ def label_imagined(imagined: Sequence[ImaginationReport], root: Path) -> list[Im
 
 def read_training(folder: Path, name: str) -> TrainingReport:
     """Training in `folder`; of a step that was logged again after a restart, only the last row."""
-    rows = list(_read_log_rows(folder / LOG_FILE))
+    rows = _read_log_rows(folder / LOG_FILE)
     log: dict[str, list[Row]] = {}
     for part in dict.fromkeys(row["part"] for row in rows):
         by_step = {row["step"]: row for row in rows if row["part"] == part and "step" in row}
@@ -232,15 +233,20 @@ def _find_step(folder: Path, log: dict[str, list[Row]]) -> int:
 
 def _read_samples(folder: Path) -> ReportFigure | None:
     """Last film of what was imagined while training."""
-    films = sorted((folder / samples.FOLDER).glob(f"{CHECKPOINT_PREFIX}*.webp"))
+    films = {int(film.stem.removeprefix(CHECKPOINT_PREFIX)): film for film in _list_films(folder)}
     if not films:
         return None
-    step = int(films[-1].stem.removeprefix(CHECKPOINT_PREFIX))
+    step = max(films)
     caption = (
         f"samples of the training data after {step} training steps, each panel named in the film; what came is shown "
         "as the codec gives it back"
     )
-    return ReportFigure(films[-1].read_bytes(), caption, wide=True)
+    return ReportFigure(films[step].read_bytes(), caption, wide=True)
+
+
+def _list_films(folder: Path) -> list[Path]:
+    found = (folder / samples.FOLDER).glob(f"{CHECKPOINT_PREFIX}*.webp")
+    return [film for film in found if film.stem.removeprefix(CHECKPOINT_PREFIX).isdecimal()]
 
 
 def _sort_key(report: EvaluationReport) -> tuple[int, str, str]:
@@ -249,15 +255,15 @@ def _sort_key(report: EvaluationReport) -> tuple[int, str, str]:
     return reference, name, report.folder
 
 
-def _read_log_rows(path: Path) -> Iterator[Row]:
-    """Rows of a log; a truncated last line is skipped."""
-    lines = path.read_text().splitlines()
-    for number, line in enumerate(lines, 1):
-        try:
-            yield json.loads(line)
-        except json.JSONDecodeError as error:
-            if number < len(lines):
-                raise UserError(f"line {number} is not JSON: {error}") from error
+def _read_log_rows(path: Path) -> list[Row]:
+    """Rows of a log; lines that a crash or a full disk cut short are skipped. `UserError` where no line is one."""
+    lines, rows = path.read_text(errors="replace").splitlines(), []
+    for line in lines:
+        with contextlib.suppress(json.JSONDecodeError):
+            rows.append(json.loads(line))
+    if lines and not rows:
+        raise UserError("it holds no line of JSON")
+    return rows
 
 
 def _count_parameters(folder: Path) -> int:

@@ -42,6 +42,7 @@ from aim.policy.checkpoint import (
     first_line,
     format_name,
     list_checkpoints,
+    parse_step,
     read_tensors,
 )
 from aim.policy.precision import ComputePrecision
@@ -92,7 +93,8 @@ def save_checkpoint(
             _write_tensors(part / f"{kind}.safetensors", gather_tensors(tensors))
     if distributed.is_main():
         kept = list_checkpoints(out)
-        before = [folder for folder in kept if folder.name < final.name and not find_damage(folder, TRAINING_FILES)]
+        earlier = [folder for folder in kept if parse_step(folder) < progress.step]
+        before = [folder for folder in earlier if not find_damage(folder, TRAINING_FILES)]
         _commit_checkpoint(part, final, [folder for folder in kept if folder not in before[-1:]])
     return final
 

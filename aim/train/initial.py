@@ -20,6 +20,7 @@ from typing import Any
 
 from aim import config
 from aim.config import ModelConfig, Run, View
+from aim.data.damage import report_damage
 from aim.policy.checkpoint import CODEC_FILE, EMA_FILE, compute_digest, resolve_checkpoint
 from aim.train import checkpoint
 from aim.train.checkpoint import TrainingState
@@ -71,11 +72,15 @@ def take_over(initial: InitialPolicy, out: Path) -> None:
     link_or_copy(initial.folder / EMA_FILE, target / EMA_FILE)
     link_or_copy(initial.folder / CODEC_FILE, out / "codec" / CODEC_FILE)
     progress = initial.folder / "progress.json"
+    step = None
+    if progress.is_file():
+        with report_damage(progress, "choose another checkpoint"):
+            step = int(json.loads(progress.read_text(encoding="utf-8"))["step"])
     record = {
-        "run": str(initial.path),
+        "run": str(initial.path.resolve()),
         "checkpoint": initial.folder.name,
         "digest": compute_digest(initial.folder),
-        "step": json.loads(progress.read_text())["step"] if progress.is_file() else None,
+        "step": step,
     }
     (target / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n")
 
@@ -85,7 +90,7 @@ def check_same_start(path: Path, out: Path) -> None:
     record = out / INITIAL_FOLDER / RECORD_FILE
     if not record.is_file():
         raise UserError(f"the run in {out} did not start from other weights; leave --init out, or choose another --out")
-    started = Path(json.loads(record.read_text())["run"])
+    started = Path(_read_record(out)["run"])
     if started.resolve() != path.resolve():
         raise UserError(f"the run in {out} started from {started}, not from {path}; leave --init out")
 
@@ -96,12 +101,19 @@ def load_initial(out: Path, training: TrainingState) -> None:
     if not path.is_file():
         return
     fresh = checkpoint.load_fitting(path, training)
-    started = json.loads((path.parent / RECORD_FILE).read_text())
+    started = _read_record(out)
     names = ", ".join(fresh[:MAX_NAMES_TOLD]) + (
         f" and {len(fresh) - MAX_NAMES_TOLD} more" if len(fresh) > MAX_NAMES_TOLD else ""
     )
     said = f"; parameters whose width differs start fresh: {names}" if fresh else "; all parameters are taken over"
     console.print_note(f"starts from {started['run']} ({started['checkpoint']}){said}")
+
+
+def _read_record(out: Path) -> dict[str, str]:
+    path = out / INITIAL_FOLDER / RECORD_FILE
+    with report_damage(path, "bring it back from a copy, or train into a new folder"):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return {name: str(record[name]) for name in ("run", "checkpoint")}
 
 
 def _describe_views(views: Sequence[View]) -> str:

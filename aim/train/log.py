@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -72,7 +73,9 @@ class _JsonLinesSink:
     """Sink to `log.jsonl`, held open while training."""
 
     def __init__(self, path: Path) -> None:
-        self.file = path.open("a")
+        self.file = path.open("a+")
+        if self.file.tell() and not _ends_with_newline(path):
+            self.file.write("\n")  # a line that a crash or a full disk cut short
 
     def write(self, part: str, values: Mapping[str, object]) -> None:
         self.file.write(json.dumps({"part": part, **values}) + "\n")
@@ -83,6 +86,12 @@ class _JsonLinesSink:
 
     def close(self) -> None:
         self.file.close()
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
 
 
 class _TensorBoardSink:

@@ -18,6 +18,7 @@ from typing import Any
 from torch import Tensor
 
 from aim.config import Run
+from aim.data.damage import report_damage
 from aim.data.transforms import Transform
 from aim.model.image_codec import PictureCodec
 from aim.policy.checkpoint import format_name
@@ -89,7 +90,10 @@ class PeriodicEvaluation:
 def read_best_success_rate(out: Path) -> float:
     """Success rate of the best policy in `out`, -1 if there is none."""
     path = out / BEST_FOLDER / BEST_RECORD_FILE
-    return float(json.loads(path.read_text())["success_rate"]) if path.is_file() else -1.0
+    if not path.is_file():
+        return -1.0
+    with report_damage(path, f"remove {path.parent}, and the best policy is found anew"):
+        return float(json.loads(path.read_text(encoding="utf-8"))["success_rate"])
 
 
 def _replace_folder(policy: Path, best: Path) -> None:

@@ -10,31 +10,40 @@ commands.txt   the command lines, one a line, each once
 from __future__ import annotations
 
 import json
-import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from aim.data import mapping_file
+from aim.data.damage import report_damage
 from aim.data.mapping_file import MAPPING_FILE
 from aim.data.source import Source
+from aim.util import atomic_file
+from aim.util.decode import decode_json
 
 EPISODES_FILE, COMMANDS_FILE = "data.json", "commands.txt"
+
+
+@dataclass(frozen=True)
+class TrainedEpisodes:
+    """Contents of data.json: where a dataset lay, and the identities of its episodes."""
+
+    path: str
+    episodes: tuple[str, ...]
 
 
 def save_provenance(source: Source, out: Path) -> None:
     """Write the episodes and the mapping that the run in `out` is trained on."""
     if source.own:
-        (out / MAPPING_FILE).write_text(mapping_file.mapping_to_json(source.own))
+        atomic_file.write_text(out / MAPPING_FILE, mapping_file.mapping_to_json(source.own))
     record = {"path": str(source.path), "episodes": [ref.identity for ref in source.episodes]}
-    part = out / f".{EPISODES_FILE}.part"  # other processes of the training may be reading
-    part.write_text(json.dumps(record, indent=0) + "\n")
-    os.replace(part, out / EPISODES_FILE)
+    atomic_file.write_text(out / EPISODES_FILE, json.dumps(record, indent=0) + "\n")
 
 
 def add_command(out: Path, command: str) -> None:
     """Add a command line ("": none) to those that trained the run in `out`, unless it is among them."""
     commands = read_commands(out)
     if command and command not in commands:
-        (out / COMMANDS_FILE).write_text("\n".join((*commands, command)) + "\n")
+        atomic_file.write_text(out / COMMANDS_FILE, "\n".join((*commands, command)) + "\n")
 
 
 def read_commands(out: Path) -> tuple[str, ...]:
@@ -85,7 +94,10 @@ def describe_mapping_differences(source: Source, out: Path) -> list[str]:
 
 def _read_episodes(out: Path) -> list[str] | None:
     path = out / EPISODES_FILE
-    return json.loads(path.read_text())["episodes"] if path.is_file() else None
+    if not path.is_file():
+        return None
+    with report_damage(path, "bring it back from a copy, or train into a new folder"):
+        return list(decode_json(TrainedEpisodes, path.read_text(encoding="utf-8"), str(path)).episodes)
 
 
 def _describe_episode_differences(source: Source, out: Path) -> list[str]:

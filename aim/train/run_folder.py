@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import filecmp
 import functools
 import shutil
 from collections.abc import Callable
@@ -81,6 +82,9 @@ def prepare_folder(
         raise UserError(f"there is no codec in {codec_run}; give the folder of a run, or leave --codec out")
     if codec_run and config.load_run(codec_run).codec != run.codec:
         raise UserError(f"the codec in {codec_run} is of another shape than preset {run.preset!r} wants")
+    ours = out / "codec" / CODEC_FILE
+    if codec_run and ours.is_file() and not filecmp.cmp(codec_run / "codec" / CODEC_FILE, ours, shallow=False):
+        raise UserError(f"the run in {out} has another codec than that in {codec_run}; leave --codec out")
     if init_run and not start:
         initial.check_same_start(init_run, out)
     fill = functools.partial(initial.take_over, start, out) if start else lambda: None

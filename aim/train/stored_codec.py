@@ -20,7 +20,7 @@ from aim.train import checkpoint, codec_quality, codec_state
 from aim.train import codec as codec_training
 from aim.train.codec_quality import CodecQuality
 from aim.train.log import Log
-from aim.util import console
+from aim.util import atomic_file, console
 from aim.util.decode import decode_json
 from sim.types import UserError
 
@@ -74,9 +74,8 @@ def _judge_codec(run: Run, source: Source, codec: PictureCodec, folder: Path, lo
         codec, sample_view_pictures(source, refs, run.codec, NUM_QUALITY_INSTANTS, seed)
     )
     log.write("codec", dataclasses.asdict(quality))
-    part = folder / f".{QUALITY_FILE}.part"  # replaced, not written over: another run may share the file
-    part.write_text(json.dumps(dataclasses.asdict(quality), indent=1) + "\n")
-    os.replace(part, folder / QUALITY_FILE)
+    # replaced, not written over: another run may share the file
+    atomic_file.write_text(folder / QUALITY_FILE, json.dumps(dataclasses.asdict(quality), indent=1) + "\n")
     warnings = codec_quality.list_warnings(quality)
     if warnings:
         cure = CODEC_CURE if (folder / codec_state.STATE_FILE).is_file() else "it was not trained on this data"
@@ -97,5 +96,5 @@ def split_episodes(source: Source) -> tuple[list[Ref], list[Ref]]:
     refs = list(source.episodes)
     if len(refs) < HELD_OUT_PERIOD:
         return refs, refs
-    held_out = refs[HELD_OUT_PERIOD - 1 :: HELD_OUT_PERIOD]
-    return [ref for ref in refs if ref not in held_out], held_out
+    held_out = range(HELD_OUT_PERIOD - 1, len(refs), HELD_OUT_PERIOD)
+    return [ref for place, ref in enumerate(refs) if place not in held_out], [refs[place] for place in held_out]

@@ -88,7 +88,7 @@ def test_a_family_is_shown_with_parameters(tmp_path: Path, capsys: pytest.Captur
         (["block", "--params", "size=[0.06,0.1,-1]"], "its sizes are not all lengths above 0"),
         (["block", "--params", "size=big"], "size of family 'block' is 'big'; valid: a tuple of 3, "),
         (["ball", "--params", "radius=5"], "its largest length is 5 m; valid: 0.001 to 2"),
-        (["mug", "--seed", "-1"], "seeds start at 0"),
+        (["mug", "--seed", "-1"], "seeds are 0 to"),
         (["mug", "--png", "/no/such/folder/mug.png"], "cannot write /no/such/folder/mug.png: No such file"),
     ],
 )

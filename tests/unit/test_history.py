@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 from aim.policy import history as histories
 from aim.policy.history import (
     History,
-    check_horizon,
     forget_worlds,
-    list_horizons,
     make_history,
     recall_actions,
     recall_frames,
 )
 from aim.policy.observation import check_observation
+from aim.util.horizons import check_horizon, list_horizons
 from sim.types import Observation, UserError
 
 STRIDE, DIM = 16, 3

@@ -220,3 +220,27 @@ def test_rows_come_in_another_order_in_each_epoch_and_stream() -> None:
     orders = [schedule.select_rows(5, "x", epoch, 21, 21).tolist() for epoch in range(3)]
     orders.append(schedule.select_rows(5, "y", 0, 21, 21).tolist())
     assert len({tuple(order) for order in orders}) == 4
+
+
+@pytest.mark.parametrize(("past_frames", "past_actions"), [(0, 16), (0, 32), (1, 0), (1, 16), (1, 32), (2, 16)])
+def test_a_history_counts_once_all_of_it_was_recorded(clock: Loader, past_frames: int, past_actions: int) -> None:
+    model = dataclasses.replace(RUN.model, past_frames=past_frames, past_actions=past_actions)
+    clock.run = dataclasses.replace(RUN, model=model)
+    first = clock.batch(np.arange(10)).context
+    known = 4 * np.arange(10) >= max(16 * past_frames, past_actions)
+    assert first.past_valid.tolist() == known.tolist()
+    for row in np.flatnonzero(known):  # control steps, each once: none stands in for another
+        times = first.past_action[row, :, 0].numpy()
+        assert times.tolist() == (4 * row + np.arange(-past_actions, 0)).tolist()
+
+
+def test_many_samples_are_measured_by_some_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = dataset(tmp_path / "toy", [episode(seed, side=32, pictures=9) for seed in range(3)], side=32)
+    moves, every = loader.motions(data), loader.windows(data)
+    whole = loader.fit_transform(RUN, moves, every, data).action
+    monkeypatch.setattr(loader, "MAX_FITTED_WINDOWS", 8)
+    chosen = np.linspace(0, len(every) - 1, 8).round().astype(int)
+    few = Windows(every.episode[chosen], every.picture[chosen])
+    some = loader.fit_transform(RUN, moves, every, data).action
+    monkeypatch.setattr(loader, "MAX_FITTED_WINDOWS", 1000)
+    assert some == loader.fit_transform(RUN, moves, few, data).action != whole

@@ -89,7 +89,7 @@ def test_weights_are_counted_exactly() -> None:
     rows = plan_memory(run, "fp32").rows
     assert rows["weights"] == rows["gradients"] == rows["average"] == 4 * count
     assert rows["moments"] == 8 * count
-    adapted = replace(run, model=replace(run.model, lora_rank=2))
+    adapted = replace(run, model=replace(run.model, lora_rank=2), weights="wan")
     model = lora.add_adapters(WorldActionModel(run.model), 2, 16.0)
     assert plan_memory(adapted, "fp32").rows["gradients"] == 4 * sum(
         z.numel() for z in lora.list_trained(model).values()

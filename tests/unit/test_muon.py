@@ -134,4 +134,4 @@ def test_what_muon_cannot_do_is_refused() -> None:
     with pytest.raises(UserError, match="the codec is trained with adamw"):
         replace(run, codec_train=replace(run.codec_train, optimizer="muon"))
     with pytest.raises(UserError, match="train as a whole"):
-        replace(run, model=replace(run.model, lora_rank=4), train=replace(run.train, optimizer="muon"))
+        replace(run, weights="wan", model=replace(run.model, lora_rank=4), train=replace(run.train, optimizer="muon"))

@@ -151,9 +151,9 @@ def test_a_log_taken_up_again_counts_each_step_once(folder: Path) -> None:
 
 
 def damage_log(folder: Path) -> None:
-    """Break the first line of the training's log."""
+    """Cut every line of the training's log short."""
     log = folder / "training" / "log.jsonl"
-    log.write_text("{\n" + log.read_text())
+    log.write_text("".join(line[: len(line) // 2] + "\n" for line in log.read_text().splitlines()))
 
 
 def damage_run(folder: Path) -> None:
@@ -191,7 +191,7 @@ def damage_identity(folder: Path) -> None:
         (damage_quality, "training/log.jsonl: it lacks psnr_map, peak_error_px"),
         (damage_rows, "training/log.jsonl: it lacks seconds"),
         (damage_identity, "random/results.json: it lacks robot"),
-        (damage_log, "training/log.jsonl: line 1 is not JSON: "),
+        (damage_log, "training/log.jsonl: it holds no line of JSON"),
         (damage_run, "training/log.jsonl: training: run.json has schema None"),
         (damage_results, "random/results.json is damaged: TypeError "),
     ],
@@ -210,7 +210,7 @@ def test_what_cannot_be_read_is_one_line_and_the_rest_is_shown(
 
 def test_where_nothing_can_be_read_there_is_no_page(folder: Path) -> None:
     damage_log(folder)
-    with pytest.raises(UserError, match=r"nothing in .*training can be read: log\.jsonl: line 1 is not JSON"):
+    with pytest.raises(UserError, match=r"nothing in .*training can be read: log\.jsonl: it holds no line of JSON"):
         write_report(folder / "training")
 
 
@@ -494,3 +494,11 @@ def test_chosen_items_are_spread_over_all(length: int, count: int) -> None:
     assert len(chosen) == min(length, count) and chosen[:1] == [0][:length]
     gaps = np.diff([*chosen, length])
     assert len(gaps) == 0 or gaps.max() - gaps.min() <= 1
+
+
+def test_lines_of_a_log_that_were_cut_short_are_left_out(folder: Path) -> None:
+    log = folder / "training" / "log.jsonl"
+    whole = gather_findings(folder).trainings[0].log
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text("".join((*lines[:1], lines[0][:20] + "\n", *lines[1:], lines[-1][:9])))
+    assert gather_findings(folder).trainings[0].log == whole

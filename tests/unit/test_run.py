@@ -34,7 +34,11 @@ def test_a_run_survives_json(name: str) -> None:
         ('"precision": "auto"', '"precision": "fp8"', r"'fp8'; valid are 'auto', 'fp32', 'bf16'"),
         ("aim.run/6", "aim.run/0", r"schema 'aim\.run/0'; this version reads 'aim\.run/6'"),
         ('"chunk": 32', '"chunk": 24', r"chunk"),
-        ('"execution_horizon": 16', '"execution_horizon": 64', r"execution_horizon must lie in 1 to 32"),
+        (
+            '"execution_horizon": 16',
+            '"execution_horizon": 64',
+            r"horizon 64 does not fit: .* valid are 1, 2, 3",
+        ),
         ('"execution_horizon": 16', '"execution_horizon": true', r"execution_horizon must be int"),
         ("{", "[", r"not JSON"),
     ],
@@ -101,3 +105,23 @@ def test_codec_and_model_of_a_preset_can_be_built(name: str) -> None:
         build_wan_autoencoder(whole.codec)
         model = WorldActionModel(whole.model)
     assert sum(value.numel() for value in model.parameters()) > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"past_actions": 32, "action_patch": 32}, "action_patch must divide 16"),
+        ({"lora_rank": 4}, "adapters stand beside pretrained weights"),
+    ],
+)
+def test_a_model_that_cannot_be_trained_is_refused(change: dict[str, int], said: str) -> None:
+    whole = run("tiny")
+    with pytest.raises(UserError, match=said):
+        replace(whole, model=replace(whole.model, **change))
+
+
+@pytest.mark.parametrize("horizon", [0, 10, 32])
+def test_an_execution_horizon_that_no_policy_acts_by_is_refused_before_training(horizon: int) -> None:
+    whole = run("tiny")
+    with pytest.raises(UserError, match=f"execution_?\\s?horizon.* {horizon}"):
+        replace(whole, data=replace(whole.data, execution_horizon=horizon))

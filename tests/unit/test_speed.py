@@ -72,6 +72,9 @@ def test_weights_held_in_bfloat16_change_nothing() -> None:
     precision.cast_linear_weights(model, "bf16")
     assert {p.dtype for p in model.parameters()} == {torch.float32, torch.bfloat16}
     assert torch.equal(speed.time_chunk(model, codec, what, STEPS, "bf16")[1], before)
+    precision.cast_linear_weights(model, "fp32")  # as a model that was trained beside weights of half precision
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert speed.time_chunk(model, codec, what, STEPS, "fp32")[1].isfinite().all()
 
 
 def test_a_sentence_is_read_by_the_encoder_for_every_copy() -> None:

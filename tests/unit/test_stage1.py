@@ -27,7 +27,7 @@ from aim.data.transforms import Transform
 from aim.model.flow import RowNoise
 from aim.model.image_codec import Codec
 from aim.model.world_action_model import WorldActionModel
-from aim.policy.checkpoint import POLICY_FILES, compute_digest, list_checkpoints
+from aim.policy.checkpoint import POLICY_FILES, compute_digest, find_newest, list_checkpoints
 from aim.policy.precision import ComputePrecision, resolve_precision
 from aim.train import checkpoint, codec_state, stage1
 from aim.train.batches import JITTER_PX, PrefetchedBatches, PreparedBatch, prepare_batch
@@ -137,6 +137,14 @@ def test_the_two_newest_checkpoints_stay_and_the_former_until_the_new_one_has_it
     with pytest.raises(OSError, match="no rename"):
         save(tmp_path, state, 4)
     assert [folder.name for folder in list_checkpoints(tmp_path)] == ["step-000002", "step-000003"]
+
+
+def test_after_a_million_steps_the_newest_checkpoint_is_still_that_of_the_last_step(tmp_path: Path) -> None:
+    state = begin_training()
+    for step in (999_998, 999_999, 1_000_000, 1_000_001):
+        newest = save(tmp_path, state, step)
+        assert list_checkpoints(tmp_path)[-1] == newest == find_newest(tmp_path, POLICY_FILES)
+    assert [folder.name for folder in list_checkpoints(tmp_path)] == ["step-1000000", "step-1000001"]
 
 
 def test_weights_of_another_run_are_those_of_the_average_too(tmp_path: Path) -> None:

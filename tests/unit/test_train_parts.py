@@ -152,6 +152,17 @@ def test_tensors_that_do_not_fit_are_named_with_both_shapes(tmp_path: Path) -> N
         load_module(path, module)
 
 
+def test_a_line_that_was_cut_short_does_not_swallow_the_next(tmp_path: Path) -> None:
+    path = tmp_path / log.LOG_FILE
+    path.write_text('{"part": "stage1", "st')
+    for step in (1, 2):
+        told = log.open_log(tmp_path)
+        told.write("stage1", {"step": step})
+        told.close()
+    lines = path.read_text().splitlines()
+    assert len(lines) == 3 and [json.loads(line)["step"] for line in lines[1:]] == [1, 2]
+
+
 def test_a_log_is_read_back_as_lines_and_by_tensorboard(tmp_path: Path) -> None:
     told = log.open_log(tmp_path)
     for step in (20, 40):
