@@ -34,7 +34,7 @@ WORDS = ("pick", "up", "the", "red", "cup", "and", "put", "it", "on", "a", "plat
 
 def run(weights: Path | str = "", rank: int = 0) -> Run:
     """Return `wan5b` made small: the same recipe, other sizes."""
-    whole = presets.wan5b("panda", ("head", "wrist"), 5, 6, weights=str(weights))
+    whole = presets.wan5b("panda", ("head", "wrist"), 5, 6)
     views = (View("head", 64, 96), View("wrist", 32, 64))
     codec = dataclasses.replace(whole.codec, views=views, latent_channels=8, base_dim=8)
     model = dataclasses.replace(
@@ -51,7 +51,7 @@ def run(weights: Path | str = "", rank: int = 0) -> Run:
         action_ffn_dim=32,
         lora_rank=rank,
     )
-    return dataclasses.replace(whole, codec=codec, model=model)
+    return dataclasses.replace(whole, codec=codec, model=model, weights=str(weights))
 
 
 @pytest.fixture(scope="module")
