@@ -39,7 +39,7 @@ def narrow(config: ModelConfig) -> ModelConfig:
 CONFIGS = {
     **{f"tiny-{name}": replace(run("tiny").model, variant=name) for name in VARIANTS},
     **{f"nano-{name}": replace(run("nano").model, variant=name) for name in VARIANTS},
-    **{f"small-{name}": replace(run("small").model, variant=name, layers=3) for name in VARIANTS},
+    **{f"small-{name}": replace(narrow(run("small").model), variant=name) for name in VARIANTS},
     **{f"wan5b-{name}": replace(narrow(run("wan5b").model), variant=name) for name in VARIANTS},
     "no-history": history("tiny", 0, 0),
     "long-history": history("tiny", 3, 32),
