@@ -83,6 +83,32 @@ def test_pictures_come_in_any_order(tmp_path: Path, gop: int, codec: str) -> Non
     assert told(data.frames(data.episodes[1], "head", [0])) == [(1, 0)]
 
 
+@pytest.mark.parametrize("version", READABLE_LEROBOT_VERSIONS)
+@pytest.mark.parametrize("rate", [Fraction(249, 10), Fraction(30000, 1201), Fraction(253, 10)])
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_a_video_of_a_slightly_other_rate_is_counted(tmp_path: Path, version: str, rate: Fraction, codec: str) -> None:
+    """By their times half of the frames would be others."""
+    part = counted_part(0, 249)
+    path = write(tmp_path / "set", [part], version, gop=12)
+    for video in (path / "videos").rglob("*.mp4"):
+        film(video, part.pictures[HEAD if HEAD in str(video) else WRIST], rate, 12, codec)
+    data = open_set(path, OWN)
+    pictures = list(range(0, data.episodes[0].pictures, 3))
+    for asked in (pictures, pictures[::-1]):
+        assert told(data.frames(data.episodes[0], "head", asked)) == [(0, 2 * picture) for picture in asked]
+
+
+@pytest.mark.parametrize("rate", [Fraction(249, 10), Fraction(30000, 1201), Fraction(2502, 100)])
+def test_a_shared_video_keeps_to_the_rate_to_the_frame(tmp_path: Path, rate: Fraction) -> None:
+    parts = [counted_part(e, length) for e, length in enumerate((90, 700))]
+    path = write(tmp_path / "set", parts)
+    assert len(open_set(path, OWN).episodes) == 2
+    shown = np.concatenate([part.pictures[HEAD] for part in parts])
+    film(next((path / f"videos/{HEAD}").rglob("*.mp4")), shown, rate, 12)
+    with pytest.raises(UserError, match="does not keep to 25 frames a second: its last frame is number 789, by its"):
+        open_set(path, OWN)
+
+
 def test_all_versions_hold_the_same(tmp_path: Path) -> None:
     parts = [toy_part(seed) for seed in range(3)]
     a, b, c = (open_set(write(tmp_path / version, parts, version), OWN) for version in READABLE_LEROBOT_VERSIONS)
@@ -205,7 +231,7 @@ def test_a_set_that_is_not_whole_is_refused(tmp_path: Path, version: str) -> Non
 def test_a_video_that_ends_early_says_so_when_read(tmp_path: Path) -> None:
     film(tmp_path / "a.mp4", counted_part(0, 20).pictures[HEAD], 25, 2)
     opened = VideoReader(tmp_path / "a.mp4", 25.0)
-    assert summarize_video(tmp_path / "a.mp4") == (20, 25.0)
+    assert summarize_video(tmp_path / "a.mp4") == (20, 25.0, 0.76)
     with pytest.raises(UserError, match="has no frame 20"):
         opened.frames([3, 20])
     assert told(opened.frames([4])) == [(0, 4)]  # and goes on serving what is there
