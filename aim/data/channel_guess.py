@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from aim.data.action_space import OTHER_KINDS, ChannelKind, is_delta
+from aim.data.conversion import TURN_RAD
 from aim.data.mapping import UNITS
 from aim.data.motion_checks import CLEAR_DIFFERENCE, MAX_GAIN_ERROR, Following, measure_following
 from aim.data.recorded import EpisodeRows, RecordedSet, Rows
@@ -147,8 +148,17 @@ def guess_scale(channel: GuessedChannel) -> str:
 
 
 def guess_unit(channel: GuessedChannel, units: str) -> float:
-    """Radians that one of a joint's numbers is."""
+    """Radians that one of a joint's numbers is; a pose is in metres and radians."""
+    if not channel.kind.startswith("joint"):
+        return 1.0
     return 2 * np.pi / SERVO_COUNTS if _counts_servo_steps(channel) else UNITS[units]
+
+
+def guess_wrap(channel: GuessedChannel, units: str) -> bool:
+    """Whether a channel is an angle that jumps by a turn."""
+    is_joint = channel.kind.startswith("joint")
+    may_turn = is_joint or float(np.abs(channel.state_rows).max(initial=0.0)) <= TURN_RAD
+    return may_turn and channel.largest_step * guess_unit(channel, units) > MIN_WRAP_RAD
 
 
 def _counts_servo_steps(channel: GuessedChannel) -> bool:

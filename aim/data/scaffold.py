@@ -10,12 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from aim.data.channel_guess import (
-    MIN_WRAP_RAD,
     GuessedChannel,
     guess_channels,
     guess_scale,
     guess_stroke,
-    guess_unit,
+    guess_wrap,
     name_channels,
     sample_rows,
 )
@@ -101,7 +100,7 @@ def _write_kinds(channels: Sequence[GuessedChannel]) -> Iterator[str]:
     most = max((float(np.abs(part).max()) for c in joints for part in (c.state_rows, c.action_rows)), default=0.0)
     units = "degrees" if most > MAX_REACH else "radians"
     yield f'units = "{units}"  # GUESS: joints reach {most:.3g}'
-    wrapped = [c.label for c in joints if c.largest_step * guess_unit(c, units) > MIN_WRAP_RAD]
+    wrapped = [c.label for c in driven if guess_wrap(c, units)]
     if wrapped:
         yield f"wrap = {_list(wrapped)}  # GUESS: angles that jump by a turn"
     kinds = [c.kind for c in driven]

@@ -155,8 +155,31 @@ def test_a_joint_that_jumps_by_a_turn_is_named() -> None:
     assert find_angle_jump(turned * [1.0, 0.1, 9.0], joints, names) == "", "a gripper is no angle"
     assert (
         find_far_target(turned[1:], turned[:-1], joints, names)
-        == "'y' is 6.1 radians from the measured joint at frame 0"
+        == "'y' is 6.1 radians from the measured angle at frame 0"
     )
+
+
+@pytest.mark.parametrize("kind", ["ee_pose", "joint_position"])
+@pytest.mark.parametrize("part", ["state", "action", "both", "apart", "action alone"])
+@pytest.mark.parametrize("centre", [0.0, np.pi])
+def test_whatever_angle_jumps_by_a_turn_is_refused_unless_it_wraps(kind: str, part: str, centre: float) -> None:
+    """A joint, or a roll of a pose; beside it metres, quaternions that turn over, and millimetres are let pass."""
+    smooth = np.pi - centre + 0.3 * np.sin(np.arange(60) / 5)
+    jumps = wrap(smooth - centre) + centre
+    state, action = jumps if part in ("state", "both") else smooth, jumps if part in ("action", "both") else smooth
+    if part == "apart":
+        state, action = np.full(60, centre - 3.1), np.full(60, centre + 3.1)
+    beside = np.stack([np.where(np.arange(60) < 30, 1.0, -1.0), 200.0 + 5.5 * (np.arange(60) % 2)], 1)
+    rows = tuple(np.column_stack([each, beside]) for each in (state, action if part != "action alone" else jumps))
+    joints = {"kind": "ee_pose", "state": [] if part == "action alone" else "state"}
+    mapping = dataclasses.replace(map_joints("abc", **joints), kinds={"a": kind})
+    recorded = MemorySet([(rows[0], rows[1])], "abc", "abc")
+    ((number, found),) = recorded.read_rows([0], ("state", "action"))
+    assert isinstance(found, EpisodeRows)
+    with pytest.raises(UserError, match=r"'a' (jumps by|is) 6\.\d radians .*; list it in \[joints\] wrap"):
+        convert_rows(recorded, mapping, number, found)
+    followed = convert_rows(recorded, dataclasses.replace(mapping, wrap=("a",)), number, found)
+    assert np.abs(np.diff(followed.action[:, 0])).max() < 0.1
 
 
 def test_numbers_that_cannot_be_are_named() -> None:

@@ -234,6 +234,21 @@ def test_angles_jump_within_an_episode_alone(turn: float, wraps: bool) -> None:
     assert mapping.wrap == (("a",) if wraps else ())
 
 
+@pytest.mark.parametrize("names", [("roll", "x"), ("joint", "other")])
+@pytest.mark.parametrize("start", [0.0, np.pi])
+@pytest.mark.parametrize("deltas", [False, True])
+def test_what_turns_over_is_listed_whatever_its_kind(names: tuple[str, str], start: float, deltas: bool) -> None:
+    """An angle of a joint or of a pose; a position in millimetres jumps as far and is no angle."""
+    true = np.pi + swing(0)[:, :2]
+    true[:, 1] = 200.0 + 9.0 * (np.arange(FRAMES + 1) % 30 == 0) if names[1] == "x" else true[:, 1] - np.pi
+    state = true.copy()
+    state[:, 0] = (true[:, 0] - start) % (2 * np.pi) + start - np.pi
+    action = np.diff(true, axis=0) if deltas else state[1:]
+    mapping = parse_mapping(tomllib.loads(write_scaffold(MemorySet([(state[:-1], action)], names, names))), "scaffold")
+    assert mapping.kind.startswith("ee" if names[0] == "roll" else "joint")
+    assert mapping.wrap == ((names[0],) if np.abs(np.diff(state[:, 0])).max() > 5 else ())
+
+
 @pytest.mark.parametrize(
     ("low", "high", "stroke"),
     [(0, 0.039, (0, 0.04)), (0, 0.07, (0, 0.08)), (0, 0.96, (0, 1)), (2, 97, (0, 100)), (0, 250, (0, 255)),
