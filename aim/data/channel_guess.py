@@ -12,7 +12,7 @@ import numpy as np
 from aim.data.action_space import OTHER_KINDS, ChannelKind, is_delta
 from aim.data.conversion import TURN_RAD
 from aim.data.mapping import UNITS
-from aim.data.motion_checks import CLEAR_DIFFERENCE, MAX_GAIN_ERROR, Following, measure_following
+from aim.data.motion_checks import CLEAR_DIFFERENCE, MAX_GAIN_ERROR, Following, correlate, measure_following
 from aim.data.recorded import EpisodeRows, RecordedSet, Rows
 from sim.types import UserError
 
@@ -176,3 +176,11 @@ def guess_stroke(rows: Rows) -> tuple[float, float]:
         if low < 0 and max(-low, high) <= 1.05 * stroke and max(-low, high) >= 0.5 * stroke:
             return -stroke, stroke
     return (low, high) if high > low else (low, low + max(1e-6 * abs(low), 1.0))
+
+
+def guess_turned(channel: GuessedChannel, seen: tuple[float, float], asked: tuple[float, float]) -> bool:
+    """Whether a gripper is asked the other way round than it is measured, where both move by a share of a stroke."""
+    pairs = ((channel.state_rows, seen), (channel.action_rows, asked))
+    if any(np.ptp(rows) <= MIN_MOVED_SHARE * (stroke[1] - stroke[0]) for rows, stroke in pairs):
+        return False
+    return correlate(channel.state_rows, channel.action_rows) < -MIN_PAIRING

@@ -14,6 +14,7 @@ from aim.data.channel_guess import (
     guess_channels,
     guess_scale,
     guess_stroke,
+    guess_turned,
     guess_wrap,
     name_channels,
     sample_rows,
@@ -130,12 +131,11 @@ def _write_ranges(channels: Sequence[GuessedChannel]) -> Iterator[str]:
         seen = guess_stroke(np.concatenate([c.state_rows for c in alike]))
         asked = guess_stroke(np.concatenate([c.action_rows for c in alike]))
         name = _quote(channel.label)
-        fit = channel.following
+        if channel.state and guess_turned(channel, seen, asked):
+            asked = asked[::-1]
         if not channel.state or seen == asked:
             yield f"{name} = {list(asked)}"
             continue
-        if fit is not None and fit.correlation < 0:
-            asked = asked[::-1]
         yield f"{name} = {{state = {list(seen)}, action = {list(asked)}}}"
 
 

@@ -258,6 +258,19 @@ def test_strokes_are_usual_ones_or_the_extremes(low: float, high: float, stroke:
     assert guess_stroke(np.array([low, high, low])) == stroke
 
 
+@pytest.mark.parametrize("state", [(0.0, 1.0), (0.0, 0.08), (-1.0, 1.0)])
+@pytest.mark.parametrize("action", [(0.0, 1.0), (1.0, 0.0), (0.0, 100.0), (100.0, 0.0), (-1.0, 1.0), (1.0, -1.0)])
+def test_a_gripper_that_is_asked_the_other_way_has_its_action_turned(
+    state: tuple[float, float], action: tuple[float, float]
+) -> None:
+    """Whether or not both have the same range; what is asked and what is measured are alike then."""
+    opening = swing(0)[:, 3:]
+    rows = [low + (high - low) * opening for low, high in (state, action)]
+    recorded = MemorySet([(rows[0][:-1], rows[1][1:])], ["gripper"], ["gripper"])
+    mapping = parse_mapping(tomllib.loads(write_scaffold(recorded)), "scaffold")
+    assert (mapping.gripper["gripper"].state, mapping.gripper["gripper"].action) == (state, action)
+
+
 def test_a_set_without_actions_is_a_line(tmp_path: Path) -> None:
     path = write_set(tmp_path / "set", lambda r: r[:-1], lambda r: r[1:])
     features = json.loads((path / "meta/info.json").read_text())["features"]
