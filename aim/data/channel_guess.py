@@ -137,11 +137,11 @@ def _vote_kinds(channels: Sequence[GuessedChannel]) -> list[GuessedChannel]:
     return found
 
 
-def guess_scale(channel: GuessedChannel) -> str:
+def guess_scale(channel: GuessedChannel, units: str) -> str:
     """Scale of a delta that is a fraction of what it moves, or of servo counts; "" where units say it all."""
-    kind, fit = channel.kind, channel.following
+    kind, fit, unit = channel.kind, channel.following, guess_unit(channel, units)
     if is_delta(kind) and fit is not None and fit.as_delta > MIN_PAIRING and abs(fit.gain - 1.0) > MAX_GAIN_ERROR:
-        return f"{{state = [1.0, 0.0], action = [{fit.gain:.4g}, 0.0]}}"
+        return f"{{state = [{unit:.8g}, 0.0], action = [{fit.gain * unit:.4g}, 0.0]}}"
     if _counts_servo_steps(channel):
         return f"[{2 * np.pi / SERVO_COUNTS:.8g}, {-np.pi:.8g}]  # counts of a servo, {SERVO_COUNTS} a turn"
     return ""

@@ -90,16 +90,23 @@ def test_units_kinds_and_strokes_follow_from_the_numbers(
     np.testing.assert_allclose(data.motion(data.episodes[0]).state[::4], true[: FRAMES - 2 : 2][: 60 - 1], atol=1e-4)
 
 
-def test_displacements_that_are_a_fraction_get_their_scale(tmp_path: Path) -> None:
-    path = write_set(tmp_path / "set", lambda r: r[:-1], lambda r: differences(r) * [20, 20, 20, 1])
-    _, mapping = scaffold(path)
-    assert mapping.kind == "joint_delta"
-    assert all(mapping.scale[name].action == (pytest.approx(0.05, rel=0.02), 0.0) for name in JOINTS[:3])
-    data = read_recorded(LeRobotSet(path), mapping)
-    moved = data.motion(data.episodes[1]).action[:, :3].sum(0)
-    steps = len(data.motion(data.episodes[1]).action)
-    true = swing(1)
-    np.testing.assert_allclose(moved, (true[steps // 2] - true[0])[:3], rtol=0.02, atol=2e-3)
+@pytest.mark.parametrize("unit", [1.0, 180 / np.pi])
+@pytest.mark.parametrize("gain", [0.01, 0.05, 3.0])
+@pytest.mark.parametrize("names", [("shoulder", "elbow", "wrist"), ("x", "y", "yaw")])
+def test_displacements_that_are_a_fraction_get_their_scale(
+    unit: float, gain: float, names: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the state in whatever unit, whatever the numbers of the action; a pose is in metres and radians."""
+    unit = 1.0 if names[0] == "x" else unit
+    swings = [unit * swing(e)[:, :3] for e in range(2)]
+    recorded = MemorySet([(rows[:-1], np.diff(rows, axis=0) / gain) for rows in swings], names, names)
+    mapping = parse_mapping(tomllib.loads(write_scaffold(recorded)), "scaffold")
+    assert mapping.kind == ("ee_delta" if names[0] == "x" else "joint_delta")
+    data = read_recorded(recorded, mapping)
+    assert "times its action" not in capsys.readouterr().err
+    move, true = data.motion(data.episodes[1]), swing(1)[:, :3]
+    np.testing.assert_allclose(move.state[::4], true[: FRAMES - 2 : 2][: len(move.state[::4])], atol=1e-4)
+    np.testing.assert_allclose(move.action.sum(0), true[len(move.action) // 2] - true[0], rtol=0.02, atol=2e-3)
 
 
 def test_counts_of_servos_get_their_scale(tmp_path: Path) -> None:
