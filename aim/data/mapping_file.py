@@ -266,9 +266,16 @@ def _check_channels(mapping: RobotMapping, where: str) -> None:
 
 
 def _check_scales(mapping: RobotMapping, where: str) -> None:
-    """Raise `UserError` where a channel has two conversions, or a displacement an offset."""
+    """Raise `UserError` where a channel has two conversions or two kinds, or a displacement an offset."""
+    kinds = dict(zip(mapping.state_channels, mapping.state_kinds, strict=True))
+    kinds |= dict(zip(mapping.action_labels, mapping.action_kinds, strict=True))
+    for name in mapping.gripper:
+        kind = mapping.kinds.get(name, "gripper")
+        _require(kind == "gripper", f"{where}: {name!r} is a {kind} in [kinds] and stands in [gripper]; leave one out")
     for name, pair in mapping.scale.items():
         _require(name not in mapping.gripper, f"{where}: {name!r} stands in [scale] and in [gripper]")
+        said = f"{where}: {name!r} is a gripper and stands in [scale]; give its range in [gripper] instead"
+        _require(kinds[name] != "gripper", said)
         _require(0.0 not in (pair.state[0], pair.action[0]), f"{where}: [scale] {name} must not be 0")
     for name, kind in zip(mapping.action_labels, mapping.action_kinds, strict=True):
         offset = mapping.scale[name].action[1] if name in mapping.scale else 0.0

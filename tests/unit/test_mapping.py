@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from lerobot_set import TOML
 from memory_set import MemorySet, map_joints
 
 from aim.data import mapping_file
+from aim.data.action_space import ChannelKind
 from aim.data.conversion import convert_rows, find_angle_jump, find_far_target, nearest_turn, unwrap_angles
 from aim.data.mapping import CameraMapping, ChannelRange, RobotMapping
 from aim.data.mapping_file import parse_mapping
@@ -255,6 +257,28 @@ def test_a_mistake_is_one_line(there: str, instead: str, said: str) -> None:
     with pytest.raises(UserError, match=said) as told:
         parse_mapping(tomllib.loads(TOML.replace(there, instead, 1)), "toy.toml")
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("kind", get_args(ChannelKind))
+@pytest.mark.parametrize("channel", ["x", "grip", "force"])
+@pytest.mark.parametrize("how", ["kinds", "kind"])
+@pytest.mark.parametrize("table", ["scale", "gripper"])
+def test_what_would_be_ignored_is_refused(kind: ChannelKind, channel: str, how: str, table: str) -> None:
+    """A kind beside a range in [gripper], a scale of a gripper: whatever is accepted decides how a channel is read."""
+    raw = tomllib.loads(TOML.split("[gripper]")[0])
+    raw["joints"] |= {"state_only": ["force"]} | ({"kind": kind} if how == "kind" else {})
+    raw |= {"kinds": {channel: kind} if how == "kinds" else {}, table: {channel: [2.0, 0.0]}}
+    said = how == "kinds" or (channel != "force" and table == "scale")  # usual kinds give way to [gripper]
+    if said and (kind == "gripper") != (table == "gripper"):
+        with pytest.raises(UserError, match=rf"toy.toml: '{channel}' is a {kind} .*stands in \[{table}\]"):
+            parse_mapping(raw, "toy.toml")
+        return
+    mapping = parse_mapping(raw, "toy.toml")
+    place = mapping.state_channels.index(channel)
+    assert (mapping.state_kinds[place] == "gripper") == (table == "gripper")
+    rows = np.zeros(len(mapping.state_channels))
+    rows[place] = 2.0
+    assert mapping.state_from_set(rows)[place] == (4.0 if table == "scale" else 0.0)
 
 
 def test_a_file_that_is_none_is_the_users_error(tmp_path: Path) -> None:
