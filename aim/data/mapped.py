@@ -5,7 +5,7 @@ integrated, so that they add up to the same total. A picture is the set's newest
 future. An episode's first frame is control step 0; what lies after the last whole picture is left out.
 
 An episode that cannot be used stops the reading with one line that says how to leave it out. The identity of an episode
-is taken of its numbers and of its pictures' files by their contents, not by their names or times.
+is taken of its numbers and of its pictures as they are encoded, not of the names or times of files.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ each begins at a time, and frames are found by time.
 from __future__ import annotations
 
 import bisect
+import hashlib
 import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -95,9 +96,33 @@ class VideoReader:
         last = max(self._read_times(self.stream.duration or 0), default=self.start)
         return float((last - self.start) * self.stream.time_base)
 
+    def digest_frames(self, numbers: Sequence[int]) -> str:
+        """Digest of what frames are decoded from, each with all since its keyframe, whatever else the file holds."""
+        sha = hashlib.sha256()
+        for number in numbers:
+            packets = self._read_packets(number, number) or self._read_packets(0, number)
+            if not packets:
+                raise self._report_missing(number)
+            for packet in packets:
+                sha.update(f"{len(packet)} ".encode() + packet)
+        self._rewind(self.start)
+        return sha.hexdigest()
+
     def close(self) -> None:
         """Close the file."""
         self.container.close()
+
+    def _read_packets(self, to: int, number: int) -> list[bytes]:
+        """Packets from the last keyframe before frame `number` on, up to its own; none if it is not behind `to`."""
+        self._rewind(self._find_time(to))
+        packets: list[bytes] = []
+        for packet in self.container.demux(self.stream):
+            if packet.is_keyframe:
+                packets.clear()
+            packets.append(bytes(packet))
+            if packet.size and self._find_number(packet.pts) == number:
+                return packets
+        return []
 
     def _read_times(self, begin: int) -> list[int]:
         """Times at which frames are shown, from the keyframe before `begin` on, without decoding them."""
@@ -109,21 +134,25 @@ class VideoReader:
     def _read_frame(self, number: int) -> NDArray[np.uint8]:
         near = self.position <= number <= self.position + MAX_FORWARD_FRAMES
         if not ((near and self._decode_to(number)) or any(self._seek(to, number) for to in (number, 0))):
-            rate = f"; it has {len(self.times)}" if self.fps is None else f" at {self.fps:g} frames a second"
-            raise UserError(f"{self.path} has no frame {number}{rate}")
+            raise self._report_missing(number)
         assert self.current is not None
         return np.asarray(self.current.to_ndarray(format="rgb24"), np.uint8)
 
     def _seek(self, to: int, number: int) -> bool:
         """Go to the keyframe before frame `to`, then on to `number`; whether it was found."""
-        assert self.stream.time_base is not None
-        if self.fps is None:
-            time = next(reversed(self.times[: to + 1]), self.start)
-        else:
-            time = self.start + int(to / self.fps / self.stream.time_base)
+        self._rewind(self._find_time(to))
+        return self._decode_to(number)
+
+    def _rewind(self, time: int) -> None:
+        """Stand at the keyframe before a time."""
         self.container.seek(time, stream=self.stream)
         self.decoded, self.current, self.position = self.container.decode(self.stream), None, -1
-        return self._decode_to(number)
+
+    def _find_time(self, number: int) -> int:
+        if self.fps is None:
+            return next(reversed(self.times[: number + 1]), self.start)
+        assert self.stream.time_base is not None
+        return self.start + int(number / self.fps / self.stream.time_base)
 
     def _decode_to(self, number: int) -> bool:
         """Decode up to frame `number`; whether it was found."""
@@ -132,11 +161,11 @@ class VideoReader:
             if self.current is None:
                 self.position = -1
                 return False
-            self.position = self._find_number(self.current)
+            self.position = self._find_number(self.current.pts)
         return self.position == number
 
-    def _find_number(self, frame: VideoFrame) -> int:
-        time = self._demand_time(frame.pts)
+    def _find_number(self, shown: int | None) -> int:
+        time = self._demand_time(shown)
         if self.fps is None:
             return bisect.bisect_left(self.times, time)
         assert self.stream.time_base is not None
@@ -146,3 +175,7 @@ class VideoReader:
         if time is None:
             raise UserError(f"{self.path} has frames without a time; write it anew as MP4")
         return time
+
+    def _report_missing(self, number: int) -> UserError:
+        there = f"; it has {len(self.times)}" if self.fps is None else f" at {self.fps:g} frames a second"
+        return UserError(f"{self.path} has no frame {number}{there}")

@@ -8,13 +8,29 @@ import os
 import shutil
 import sys
 import tomllib
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from lerobot_set import ACTION, HEAD, NAMES, STATE, TOML, WRIST, Part, counted_part, film, told, toy_part, write
+from lerobot_set import (
+    ACTION,
+    HEAD,
+    NAMES,
+    STATE,
+    TOML,
+    WRIST,
+    Part,
+    counted_part,
+    embed_images,
+    film,
+    told,
+    toy_part,
+    write,
+)
 
 from aim.data import source
 from aim.data.formats.lerobot import LeRobotSet
@@ -152,13 +168,68 @@ def test_the_identity_is_that_of_numbers_and_videos(tmp_path: Path) -> None:
     assert names() == first  # known by contents, not by times
     shutil.copytree(path, tmp_path / "copy")
     assert [ref.identity for ref in open_set(tmp_path / "copy", OWN).episodes] == first
-    video.write_bytes(video.read_bytes() + b"\0\0\0\x09free.")
+    film(video, parts[1].pictures[HEAD], 25, 2)
     assert [a == b for a, b in zip(names(), first, strict=True)] == [True, True, False]
+    shutil.copy(tmp_path / "copy" / video.relative_to(path), video)
     pair = (0.0, 110.0)
     calmer = dataclasses.replace(OWN, gripper={"grip": ChannelRange(pair, pair)})
     cropped = dataclasses.replace(OWN, cameras={n: CameraMapping(c.feature, "crop") for n, c in OWN.cameras.items()})
     for changed in (calmer, cropped):
         assert all(ref.identity not in first for ref in open_set(path, changed).episodes)
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v2.0"])
+def test_the_identity_of_an_episodes_own_file_is_that_of_all_of_it(tmp_path: Path, version: str) -> None:
+    path = write(tmp_path / "set", [toy_part(seed) for seed in range(2)], version)
+    first = [ref.identity for ref in open_set(path, OWN).episodes]
+    video = sorted((path / "videos").rglob("*.mp4"))[-1]
+    video.write_bytes(video.read_bytes() + b"\0\0\0\x09free.")
+    assert [ref.identity == old for ref, old in zip(open_set(path, OWN).episodes, first, strict=True)] == [True, False]
+
+
+def write_growing(path: Path, parts: Sequence[Part], images: bool, gop: int) -> Path:
+    """Write a set whose episodes share one file, into which each was put as it had been encoded by itself."""
+    write(path, parts, per_file=len(parts), gop=gop)
+    if images:
+        return embed_images(path, parts)
+    for key in parts[0].pictures:
+        with av.open(str(next((path / f"videos/{key}").rglob("*.mp4"))), "w") as whole:
+            stream, frames = None, 0
+            for part in parts:
+                film(path / "part.mp4", part.pictures[key], 25, gop)
+                with av.open(str(path / "part.mp4")) as own:
+                    stream = stream or whole.add_stream_from_template(own.streams.video[0])
+                    for packet in own.demux(own.streams.video[0]):
+                        if packet.dts is not None and packet.pts is not None:
+                            shift = round(frames / 25 / packet.time_base)
+                            packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, stream
+                            whole.mux(packet)
+                frames += len(part.state)
+    return path
+
+
+@pytest.mark.parametrize(("images", "gop"), [(True, 2), (False, 2), (False, 12)])
+def test_a_shared_file_may_grow_and_its_episodes_stay_what_they_were(tmp_path: Path, images: bool, gop: int) -> None:
+    parts = [counted_part(e, length) for e, length in enumerate((31, 20, 27, 12))]
+
+    def names(count: int, changed: int | None = None, frame: int = 0) -> list[str]:
+        taken = list(parts[:count])
+        if changed is not None:
+            shown = {key: pictures.copy() for key, pictures in taken[changed].pictures.items()}
+            shown[HEAD][frame] = 255 - shown[HEAD][frame]
+            taken[changed] = dataclasses.replace(taken[changed], pictures=shown)
+        path = tmp_path / f"{count} {changed} {frame}"
+        data = open_set(write_growing(path, taken, images, gop), OWN)
+        assert told(data.frames(data.episodes[-1], "head", [2])) == [(count - 1, 4)]
+        found = [ref.identity for ref in data.episodes]
+        assert told(data.frames(data.episodes[0], "head", [1])) == [(0, 2)] and len({*found}) == count
+        return found
+
+    whole = names(4)
+    assert names(1) == whole[:1] and names(3) == whole[:3]
+    for frame in (0, 10, 19):  # the first, the middle and the last
+        same = [a == b for a, b in zip(names(4, 1, frame), whole, strict=True)]
+        assert same == [True, False, True, True]
 
 
 def test_words_are_the_sets_or_else_the_mappings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

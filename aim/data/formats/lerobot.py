@@ -41,7 +41,7 @@ MAX_SPAN_ERROR_FRAMES = 1.25  # of a span, against the episode's length: some se
 MAX_SURPLUS_FRAMES = 2  # that a video of one episode may hold beyond it
 MAX_RATE_ERROR = 0.02  # of a video's frame rate, against the set's, as a fraction
 MAX_DRIFT_FRAMES = 0.5  # of a shared video's last frame, found by its time, against the number of frames before it
-DIGEST_BLOCK_BYTES = 2**16  # at the beginning and the end of a video, of which its identity is taken
+DIGEST_BLOCK_BYTES = 2**16  # at the beginning and the end of an episode's own file, of which its identity is taken
 STATS_TOLERANCE = 1e-3  # of a feature's range: how far a set's statistics may be from its rows
 
 
@@ -113,10 +113,16 @@ class LeRobotSet:
             return self._open(camera, file).frames([first + frame for frame in frames])
 
     def identify_frames(self, episode: int, camera: str) -> str:
-        """Digest of which frames of which file the pictures are: its size, first and last blocks."""
+        """Digest of an episode's first, middle and last picture as they are encoded; of a file of its own, the ends.
+
+        More episodes may be added to a shared file, and those that are there stay what they were.
+        """
         file, first = self._locate(episode, camera)
         with report_damage(file):
-            return json.dumps([self._digest(file), first])
+            if self.info.version != SHARED_FILES_VERSION:
+                return json.dumps([self._digest(file), first])
+            length = self.episodes[episode]
+            return self._open(camera, file).digest_frames([first, first + length // 2, first + length - 1])
 
     def close(self) -> None:
         """Close all files; reading opens them again."""
