@@ -155,9 +155,13 @@ def check_mapping(recorded: RecordedSet, mapping: RobotMapping) -> None:
 def choose_episodes(
     recorded: RecordedSet, mapping: RobotMapping, only: Iterable[int] = (), without: Iterable[int] = ()
 ) -> list[int]:
-    """Numbers of the episodes to read, less those without frames; `UserError` where one is none of the set's."""
-    there = recorded.episodes
-    wanted, left_out = set(only) or set(mapping.only) or set(there), {*without, *mapping.without}
+    """Numbers of the episodes to read, less those without frames; `UserError` where one is none of the set's.
+
+    Where it is said which are read, `only`, the lists of the mapping do not count.
+    """
+    there, named = recorded.episodes, set(only)
+    wanted = named or set(mapping.only) or set(there)
+    left_out = {*without} if named else {*without, *mapping.without}
     for number in sorted(wanted | left_out):
         if number not in there:
             raise UserError(f"{recorded.path} has no episode {number}; it has {describe_numbers(list(there))}")

@@ -16,6 +16,7 @@ robot = "so101"
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -230,6 +231,12 @@ def recall_mapping(folder: Path) -> RobotMapping | None:
     """Mapping that the run or checkpoint in `folder` was trained with, None where its data needed none."""
     stored = folder / MAPPING_FILE
     return mapping_from_json(stored.read_text()) if stored.is_file() else None
+
+
+def recall_reading(folder: Path) -> RobotMapping | None:
+    """Mapping of a run or checkpoint to read any data with: which episodes were read of its own does not count."""
+    mapping = recall_mapping(folder)
+    return dataclasses.replace(mapping, only=(), without=()) if mapping else None
 
 
 def compare_mappings(there: RobotMapping, asked: RobotMapping) -> list[str]:
