@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
@@ -287,6 +288,22 @@ def test_a_file_that_is_none_is_the_users_error(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("robot = ")
     with pytest.raises(UserError, match="is not TOML"):
         mapping_file.read_mapping(tmp_path / "bad.toml")
+
+
+@pytest.mark.parametrize("size", [1, 100, 200, 4301])
+@pytest.mark.parametrize("text", [
+    lambda size: "1" * size, lambda size: "0x" + "f" * size, lambda size: "0." + "1" * size,
+    lambda size: "9e" + "9" * size,
+    lambda size: "[" * size + "]" * size, lambda size: "{a = " * size + "1" + "}" * size, lambda size: '"' + "x" * size,
+    lambda size: "1\na" + ".a" * size + " = 1",
+])  # fmt: skip
+def test_whatever_a_file_holds_is_a_mapping_or_one_line(tmp_path: Path, text: Callable[[int], str], size: int) -> None:
+    """However long its numbers, however deep its tables."""
+    file = tmp_path / "big.toml"
+    file.write_text(TOML.split("[cameras]")[0] + "joints = " + text(size))
+    with pytest.raises(UserError) as error:
+        mapping_file.read_mapping(file)
+    assert "\n" not in str(error.value) and "big.toml" in str(error.value)
 
 
 @pytest.mark.parametrize("units", ["degrees", "radians"])
