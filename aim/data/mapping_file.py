@@ -22,7 +22,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import AfterValidator, Field
 
@@ -151,7 +151,8 @@ def read_mapping(path: Path) -> RobotMapping:
 
 def parse_mapping(raw: Mapping[str, Any], where: str) -> RobotMapping:
     """Mapping that TOML or JSON holds; `UserError` beginning with `where`."""
-    tables = decode_json(MappingTables, json.dumps(_expand_short_forms(raw), default=str), f"{where}:")
+    text = json.dumps(_expand_short_forms(raw, where), default=lambda date: {"date": str(date)})  # which no field takes
+    tables = decode_json(MappingTables, text, f"{where}:")
     joints = tables.joints
     mapping = RobotMapping(
         robot=tables.robot,
@@ -170,25 +171,40 @@ def parse_mapping(raw: Mapping[str, Any], where: str) -> RobotMapping:
     return mapping
 
 
-def _expand_short_forms(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Mapping of which every short form is written out; what is of no known form stays as it is."""
+def _expand_short_forms(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Mapping of which every short form is written out; `UserError` where a value is neither short nor long."""
     expanded = dict(raw)
 
     def replace_values(table: str, convert: Callable[[str, object], object]) -> None:
         if isinstance(expanded.get(table), dict):
             expanded[table] = {name: convert(name, value) for name, value in expanded[table].items()}
 
+    def refuse(place: str, forms: str, value: object) -> NoReturn:
+        raise UserError(f"{where}: {place} must be {forms}, not {value!r}")
+
+    def expand_camera(name: str, value: object) -> object:
+        if not isinstance(value, str | dict):
+            refuse(f"cameras.{name}", "the name of a feature, or {from = NAME, fit = ...}", value)
+        return {"from": value} if isinstance(value, str) else value
+
     def expand_joints(name: str, value: object) -> object:
-        if name in ("state", "action") and isinstance(value, str):
-            return [value]
+        if name in ("state", "action"):
+            if not isinstance(value, str | list):
+                refuse(f"joints.{name}", "the name of a feature, or a list of such", value)
+            return [value] if isinstance(value, str) else value
         if isinstance(value, list):  # numbers of channels in a vector
             return [str(each) if type(each) is int else each for each in value]
         return value
 
-    replace_values("cameras", lambda _, value: {"from": value} if isinstance(value, str) else value)
+    def expand_pair(place: str, pair: object, short: str) -> object:
+        if not isinstance(pair, dict) and not (isinstance(pair, list) and len(pair) == 2):
+            refuse(place, f"{short}, or {{state = [...], action = [...]}}", pair)
+        return {"state": pair, "action": pair} if isinstance(pair, list) else pair
+
+    replace_values("cameras", expand_camera)
     replace_values("joints", expand_joints)
-    for table in ("scale", "gripper"):
-        replace_values(table, lambda _, pair: {"state": pair, "action": pair} if isinstance(pair, list) else pair)
+    for table, short in (("scale", "[scale, offset]"), ("gripper", "[value where closed, value where open]")):
+        replace_values(table, lambda name, pair, place=table, short=short: expand_pair(f"{place}.{name}", pair, short))
     return expanded
 
 
@@ -259,6 +275,7 @@ def _check_channels(mapping: RobotMapping, where: str) -> None:
     """Raise `UserError` where channels are missing, named twice, or named in a table and not in [joints]."""
     labels = (*mapping.names, *mapping.state_only, *mapping.action_only)
     _require(bool(mapping.cameras), f"{where}: [cameras] names no camera")
+    _require(all(map(str.strip, mapping.cameras)), f"{where}: [cameras] has a camera without a name")
     _require(bool(mapping.action), f"{where}: joints.action names no feature")
     _require(bool(mapping.action_labels), f"{where}: [joints] lacks names, the channels of state and action")
     _require(bool(mapping.state) or not mapping.state_only, f"{where}: [joints] has state_only, but no state")
