@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 import sys
 import tomllib
@@ -142,10 +143,16 @@ def test_all_versions_hold_the_same(tmp_path: Path) -> None:
         assert np.abs(data.frames(data.episodes[2], "left_wrist", range(7)) - true).mean() < 6.0
 
 
-@pytest.mark.parametrize("names", [[list(NAMES)], {"motors": list(NAMES)}, None, ["state"]])
+PLACES = {name: place for place, name in enumerate(NAMES)}
+
+
+@pytest.mark.parametrize("names", [
+    [list(NAMES)], {"motors": list(NAMES)}, None, ["state"], PLACES, dict(reversed(PLACES.items())), {"motors": PLACES},
+    {"left": dict(list(PLACES.items())[:2]), "right": [*NAMES[2:]]}, {"a": 0}, PLACES | {"x": True}, {},
+])  # fmt: skip
 def test_names_are_found_however_nested_and_numbered_where_there_are_none(tmp_path: Path, names: object) -> None:
     path = write(tmp_path / "set", [toy_part(0)], names=names)
-    plain = isinstance(names, dict) or (isinstance(names, list) and isinstance(names[0], list))
+    plain = set(NAMES) <= set(re.findall(r"\w+", str(names))) and "True" not in str(names)
     gripper = {"0": ChannelRange((5.0, 105.0), (5.0, 105.0))}
     numbered = dataclasses.replace(OWN, names=("3", "2", "0"), action_names=("3", "2", "0"), gripper=gripper)
     own = OWN if plain else numbered
