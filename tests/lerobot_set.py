@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ def features(part: Part, names: object, action_names: object) -> dict[str, Any]:
     return {**vectors, **videos, **numbers, "timestamp": {"dtype": "float32", "shape": [1], "names": None}}
 
 
-def film(path: Path, pictures: NDArray[np.uint8], fps: int, gop: int, codec: str = "libx264") -> None:
+def film(path: Path, pictures: NDArray[np.uint8], fps: int | Fraction, gop: int, codec: str = "libx264") -> None:
     """Write a video, a keyframe at least every `gop` frames."""
     quality = {"libx264": {"crf": "18"}, "libsvtav1": {"crf": "25", "preset": "12"}, "mpeg4": {"qscale": "2"}}[codec]
     path.parent.mkdir(parents=True, exist_ok=True)

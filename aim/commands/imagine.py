@@ -46,7 +46,7 @@ def imagine_futures(
     import json
 
     from aim.commands import parse
-    from aim.data.mapping_file import recall_mapping
+    from aim.data.mapping_file import recall_reading
     from aim.data.source import open_source
     from aim.evaluate import open_loop, prediction_figures
     from aim.evaluate.prediction_summary import FIGURES_FILE, FUTURES_FILE, MISSES_FILE, summarize_figures
@@ -62,7 +62,7 @@ def imagine_futures(
     if min(num_video_steps, num_action_steps, windows) < 1 or seed < 0:
         raise UserError("windows, video_steps and action_steps start at 1, seed at 0")
     parse.check_writable(out)
-    known = recall_mapping(policy) if mapping is None else mapping
+    known = recall_reading(policy) if mapping is None else mapping
     source = open_source(data, known, parse.parse_episode_numbers(episodes), parse.parse_episode_numbers(without))
     learned = load_policy(
         policy, video_steps=num_video_steps, action_steps=num_action_steps, device=str(machine.resolve_device(device))

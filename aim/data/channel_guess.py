@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from aim.data.action_space import OTHER_KINDS, ChannelKind, is_delta
+from aim.data.conversion import TURN_RAD
 from aim.data.mapping import UNITS
-from aim.data.motion_checks import CLEAR_DIFFERENCE, MAX_GAIN_ERROR, Following, measure_following
+from aim.data.motion_checks import CLEAR_DIFFERENCE, MAX_GAIN_ERROR, Following, correlate, measure_following
 from aim.data.recorded import EpisodeRows, RecordedSet, Rows
 from sim.types import UserError
 
@@ -136,19 +137,28 @@ def _vote_kinds(channels: Sequence[GuessedChannel]) -> list[GuessedChannel]:
     return found
 
 
-def guess_scale(channel: GuessedChannel) -> str:
+def guess_scale(channel: GuessedChannel, units: str) -> str:
     """Scale of a delta that is a fraction of what it moves, or of servo counts; "" where units say it all."""
-    kind, fit = channel.kind, channel.following
+    kind, fit, unit = channel.kind, channel.following, guess_unit(channel, units)
     if is_delta(kind) and fit is not None and fit.as_delta > MIN_PAIRING and abs(fit.gain - 1.0) > MAX_GAIN_ERROR:
-        return f"{{state = [1.0, 0.0], action = [{fit.gain:.4g}, 0.0]}}"
+        return f"{{state = [{unit:.8g}, 0.0], action = [{fit.gain * unit:.4g}, 0.0]}}"
     if _counts_servo_steps(channel):
         return f"[{2 * np.pi / SERVO_COUNTS:.8g}, {-np.pi:.8g}]  # counts of a servo, {SERVO_COUNTS} a turn"
     return ""
 
 
 def guess_unit(channel: GuessedChannel, units: str) -> float:
-    """Radians that one of a joint's numbers is."""
+    """Radians that one of a joint's numbers is; a pose is in metres and radians."""
+    if not channel.kind.startswith("joint"):
+        return 1.0
     return 2 * np.pi / SERVO_COUNTS if _counts_servo_steps(channel) else UNITS[units]
+
+
+def guess_wrap(channel: GuessedChannel, units: str) -> bool:
+    """Whether a channel is an angle that jumps by a turn."""
+    is_joint = channel.kind.startswith("joint")
+    may_turn = is_joint or float(np.abs(channel.state_rows).max(initial=0.0)) <= TURN_RAD
+    return may_turn and channel.largest_step * guess_unit(channel, units) > MIN_WRAP_RAD
 
 
 def _counts_servo_steps(channel: GuessedChannel) -> bool:
@@ -166,3 +176,11 @@ def guess_stroke(rows: Rows) -> tuple[float, float]:
         if low < 0 and max(-low, high) <= 1.05 * stroke and max(-low, high) >= 0.5 * stroke:
             return -stroke, stroke
     return (low, high) if high > low else (low, low + max(1e-6 * abs(low), 1.0))
+
+
+def guess_turned(channel: GuessedChannel, seen: tuple[float, float], asked: tuple[float, float]) -> bool:
+    """Whether a gripper is asked the other way round than it is measured, where both move by a share of a stroke."""
+    pairs = ((channel.state_rows, seen), (channel.action_rows, asked))
+    if any(np.ptp(rows) <= MIN_MOVED_SHARE * (stroke[1] - stroke[0]) for rows, stroke in pairs):
+        return False
+    return correlate(channel.state_rows, channel.action_rows) < -MIN_PAIRING

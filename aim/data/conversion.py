@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aim.data.action_space import mark_deltas
+from aim.data.action_space import ChannelKind, mark_deltas
 from aim.data.mapping import RobotMapping
 from aim.data.recorded import EpisodeRows, RecordedSet, Rows, find_channels
 from sim.types import UserError
@@ -43,20 +43,27 @@ def convert_rows(recorded: RecordedSet, mapping: RobotMapping, number: int, rows
         ],
         axis=1,
     )
-    is_joint = np.array([kind == "joint_position" for kind in mapping.state_kinds[:paired]], bool)
-    is_target = np.array([kind == "joint_position" for kind in kinds], bool)
+    measured = state[:, :paired]
+    is_angle, is_target = mark_angles(mapping.state_kinds[:paired], measured), mark_angles(kinds, action)
     advice = "list it in [joints] wrap"
-    jump = find_angle_jump(state[:, :paired], is_joint, mapping.names)
+    jump = find_angle_jump(measured, is_angle, mapping.names)
     if jump:
         raise UserError(f"{where}: {' and '.join(mapping.state)} {jump}; {advice}")
     jump = find_angle_jump(action, is_target, mapping.action_labels)
-    jump = jump or find_far_target(action[:, :paired], state[:, :paired], is_target[:paired], mapping.names)
-    if jump and np.abs(state[:, :paired][:, is_joint]).max(initial=0.0) < 2 * np.pi:
+    jump = jump or find_far_target(action[:, :paired], measured, is_target[:paired], mapping.names)
+    if jump and np.abs(measured[:, is_angle]).max(initial=0.0) < 2 * np.pi:
         raise UserError(f"{where}: {' and '.join(mapping.action)} {jump}; {advice}")
     words = rows.tasks[0] if rows.tasks else mapping.text
     if not words:
         raise UserError(f'{where} names no task; give the mapping [text] default = "..."')
     return EpisodeNumbers(number, state, action, words)
+
+
+def mark_angles(kinds: Sequence[ChannelKind], rows: Rows) -> NDArray[np.bool_]:
+    """Channels (d,) that may be angles: joints, and what of a pose stays within a turn, as no millimetres do."""
+    near = np.abs(rows).max(axis=0, initial=0.0) <= TURN_RAD
+    is_pose = np.array([kind == "ee_pose" for kind in kinds], bool)
+    return np.array([kind == "joint_position" for kind in kinds], bool) | (is_pose & near)
 
 
 def unwrap_angles(rows: Rows, wraps: NDArray[np.bool_]) -> Rows:
@@ -70,7 +77,7 @@ def nearest_turn(targets: Rows, measured: Rows, wraps: NDArray[np.bool_]) -> Row
 
 
 def find_angle_jump(rows: Rows, is_angle: NDArray[np.bool_], names: Sequence[str]) -> str:
-    """Where a joint turns by over half a turn from a row (frames d) to the next, in words; "" if nowhere."""
+    """Where an angle turns by over half a turn from a row (frames d) to the next, in words; "" if nowhere."""
     jumps = (np.abs(np.diff(rows, axis=0)) > math.pi) & is_angle
     if not jumps.any():
         return ""
@@ -80,13 +87,13 @@ def find_angle_jump(rows: Rows, is_angle: NDArray[np.bool_], names: Sequence[str
 
 
 def find_far_target(action: Rows, state: Rows, is_angle: NDArray[np.bool_], names: Sequence[str]) -> str:
-    """Where a target lies over half a turn from the measured joint, in words; "" if nowhere."""
+    """Where a target lies over half a turn from the measured angle, in words; "" if nowhere."""
     far = (np.abs(action - state) > math.pi) & is_angle
     if not far.any():
         return ""
     row, channel = np.argwhere(far)[0]
     turn = abs(action[row, channel] - state[row, channel])
-    return f"{names[channel]!r} is {turn:.1f} radians from the measured joint at frame {row}"
+    return f"{names[channel]!r} is {turn:.1f} radians from the measured angle at frame {row}"
 
 
 def _pick_channels(

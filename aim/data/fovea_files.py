@@ -70,6 +70,7 @@ def _write_crops(pictures: Path, centers: Path, source: Source, run: Run) -> Non
             file.write(crops.tobytes())
             found.append(center)
             bar.step()
+    centers.unlink(missing_ok=True)  # another run may share the file
     np.save(centers, np.concatenate(found))
     os.replace(part, pictures)
     for other in pictures.parent.glob("fovea-*"):  # of fewer episodes, or of another size of crop

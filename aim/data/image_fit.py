@@ -14,7 +14,7 @@ IMAGE_FITS: tuple[ImageFit, ...] = get_args(ImageFit)
 def fit_images(images: NDArray[np.uint8], fit: ImageFit, ratio: float) -> NDArray[np.uint8]:
     """Pictures (... h w 3) at the ratio width / height, to the pixel; a squeezed one is left to the later resizing."""
     height, width = images.shape[-3:-1]
-    wide, high = round(height * ratio), round(width / ratio)
+    wide, high = max(round(height * ratio), 1), max(round(width / ratio), 1)
     if fit == "squeeze" or wide == width or high == height:
         return images
     if fit == "crop":

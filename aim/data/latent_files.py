@@ -47,18 +47,24 @@ def read_progress(folder: Path) -> tuple[int, int]:
         raise UserError(f"{path} is damaged; remove {folder}, and it is made anew") from error
 
 
-def reserve(folder: Path, shape: Shape, kinds: Iterable[str]) -> None:
-    """Make the files of tokens that are missing, at full size; `UserError` where the disk has no room for them.
+def is_coded(folder: Path) -> bool:
+    """Whether a folder holds the tokens of all its episodes; `UserError` where it does not say."""
+    done, total = read_progress(folder)
+    return done == total > 0
 
-    Where one is missing, what the others hold no longer counts: all episodes are coded again.
+
+def reserve(folder: Path, shape: Shape, kinds: Sequence[str]) -> None:
+    """Make the files of tokens, at full size, unless all are there; `UserError` where the disk has no room for them.
+
+    Where one is missing, the others go: all episodes are coded again, and another run may have a link to those files.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [kind for kind in kinds if not _path(folder, kind).is_file()]
-    if not missing:
+    if all(_path(folder, kind).is_file() for kind in kinds):
         return
-    (folder / PROGRESS_FILE).unlink(missing_ok=True)
-    check_disk_room(folder, shape, len(missing))
-    for kind in missing:
+    for path in (folder / PROGRESS_FILE, *(_path(folder, kind) for kind in kinds)):
+        path.unlink(missing_ok=True)
+    check_disk_room(folder, shape, len(kinds))
+    for kind in kinds:
         part = folder / f".{kind}.part"
         with part.open("wb") as file:
             file.truncate(_count_bytes(shape))

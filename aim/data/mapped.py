@@ -5,7 +5,7 @@ integrated, so that they add up to the same total. A picture is the set's newest
 future. An episode's first frame is control step 0; what lies after the last whole picture is left out.
 
 An episode that cannot be used stops the reading with one line that says how to leave it out. The identity of an episode
-is taken of its numbers and of its pictures' files by their contents, not by their names or times.
+is taken of its numbers and of its pictures as they are encoded, not of the names or times of files.
 """
 
 from __future__ import annotations
@@ -155,9 +155,13 @@ def check_mapping(recorded: RecordedSet, mapping: RobotMapping) -> None:
 def choose_episodes(
     recorded: RecordedSet, mapping: RobotMapping, only: Iterable[int] = (), without: Iterable[int] = ()
 ) -> list[int]:
-    """Numbers of the episodes to read, less those without frames; `UserError` where one is none of the set's."""
-    there = recorded.episodes
-    wanted, left_out = set(only) or set(mapping.only) or set(there), {*without, *mapping.without}
+    """Numbers of the episodes to read, less those without frames; `UserError` where one is none of the set's.
+
+    Where it is said which are read, `only`, the lists of the mapping do not count.
+    """
+    there, named = recorded.episodes, set(only)
+    wanted = named or set(mapping.only) or set(there)
+    left_out = {*without} if named else {*without, *mapping.without}
     for number in sorted(wanted | left_out):
         if number not in there:
             raise UserError(f"{recorded.path} has no episode {number}; it has {describe_numbers(list(there))}")

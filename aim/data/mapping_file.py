@@ -16,12 +16,13 @@ robot = "so101"
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import AfterValidator, Field
 
@@ -151,7 +152,8 @@ def read_mapping(path: Path) -> RobotMapping:
 
 def parse_mapping(raw: Mapping[str, Any], where: str) -> RobotMapping:
     """Mapping that TOML or JSON holds; `UserError` beginning with `where`."""
-    tables = decode_json(MappingTables, json.dumps(_expand_short_forms(raw), default=str), f"{where}:")
+    text = json.dumps(_expand_short_forms(raw, where), default=lambda date: {"date": str(date)})  # which no field takes
+    tables = decode_json(MappingTables, text, f"{where}:")
     joints = tables.joints
     mapping = RobotMapping(
         robot=tables.robot,
@@ -170,25 +172,40 @@ def parse_mapping(raw: Mapping[str, Any], where: str) -> RobotMapping:
     return mapping
 
 
-def _expand_short_forms(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Mapping of which every short form is written out; what is of no known form stays as it is."""
+def _expand_short_forms(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Mapping of which every short form is written out; `UserError` where a value is neither short nor long."""
     expanded = dict(raw)
 
     def replace_values(table: str, convert: Callable[[str, object], object]) -> None:
         if isinstance(expanded.get(table), dict):
             expanded[table] = {name: convert(name, value) for name, value in expanded[table].items()}
 
+    def refuse(place: str, forms: str, value: object) -> NoReturn:
+        raise UserError(f"{where}: {place} must be {forms}, not {value!r}")
+
+    def expand_camera(name: str, value: object) -> object:
+        if not isinstance(value, str | dict):
+            refuse(f"cameras.{name}", "the name of a feature, or {from = NAME, fit = ...}", value)
+        return {"from": value} if isinstance(value, str) else value
+
     def expand_joints(name: str, value: object) -> object:
-        if name in ("state", "action") and isinstance(value, str):
-            return [value]
+        if name in ("state", "action"):
+            if not isinstance(value, str | list):
+                refuse(f"joints.{name}", "the name of a feature, or a list of such", value)
+            return [value] if isinstance(value, str) else value
         if isinstance(value, list):  # numbers of channels in a vector
             return [str(each) if type(each) is int else each for each in value]
         return value
 
-    replace_values("cameras", lambda _, value: {"from": value} if isinstance(value, str) else value)
+    def expand_pair(place: str, pair: object, short: str) -> object:
+        if not isinstance(pair, dict) and not (isinstance(pair, list) and len(pair) == 2):
+            refuse(place, f"{short}, or {{state = [...], action = [...]}}", pair)
+        return {"state": pair, "action": pair} if isinstance(pair, list) else pair
+
+    replace_values("cameras", expand_camera)
     replace_values("joints", expand_joints)
-    for table in ("scale", "gripper"):
-        replace_values(table, lambda _, pair: {"state": pair, "action": pair} if isinstance(pair, list) else pair)
+    for table, short in (("scale", "[scale, offset]"), ("gripper", "[value where closed, value where open]")):
+        replace_values(table, lambda name, pair, place=table, short=short: expand_pair(f"{place}.{name}", pair, short))
     return expanded
 
 
@@ -238,6 +255,12 @@ def recall_mapping(folder: Path) -> RobotMapping | None:
         return mapping_from_json(stored.read_text(encoding="utf-8"))
 
 
+def recall_reading(folder: Path) -> RobotMapping | None:
+    """Mapping of a run or checkpoint to read any data with: which episodes were read of its own does not count."""
+    mapping = recall_mapping(folder)
+    return dataclasses.replace(mapping, only=(), without=()) if mapping else None
+
+
 def compare_mappings(there: RobotMapping, asked: RobotMapping) -> list[str]:
     """Differences between two mappings in how numbers and pictures are read, one line a field.
 
@@ -258,6 +281,7 @@ def _check_channels(mapping: RobotMapping, where: str) -> None:
     """Raise `UserError` where channels are missing, named twice, or named in a table and not in [joints]."""
     labels = (*mapping.names, *mapping.state_only, *mapping.action_only)
     _require(bool(mapping.cameras), f"{where}: [cameras] names no camera")
+    _require(all(map(str.strip, mapping.cameras)), f"{where}: [cameras] has a camera without a name")
     _require(bool(mapping.action), f"{where}: joints.action names no feature")
     _require(bool(mapping.action_labels), f"{where}: [joints] lacks names, the channels of state and action")
     _require(bool(mapping.state) or not mapping.state_only, f"{where}: [joints] has state_only, but no state")
@@ -272,9 +296,16 @@ def _check_channels(mapping: RobotMapping, where: str) -> None:
 
 
 def _check_scales(mapping: RobotMapping, where: str) -> None:
-    """Raise `UserError` where a channel has two conversions, or a displacement an offset."""
+    """Raise `UserError` where a channel has two conversions or two kinds, or a displacement an offset."""
+    kinds = dict(zip(mapping.state_channels, mapping.state_kinds, strict=True))
+    kinds |= dict(zip(mapping.action_labels, mapping.action_kinds, strict=True))
+    for name in mapping.gripper:
+        kind = mapping.kinds.get(name, "gripper")
+        _require(kind == "gripper", f"{where}: {name!r} is a {kind} in [kinds] and stands in [gripper]; leave one out")
     for name, pair in mapping.scale.items():
         _require(name not in mapping.gripper, f"{where}: {name!r} stands in [scale] and in [gripper]")
+        said = f"{where}: {name!r} is a gripper and stands in [scale]; give its range in [gripper] instead"
+        _require(kinds[name] != "gripper", said)
         _require(0.0 not in (pair.state[0], pair.action[0]), f"{where}: [scale] {name} must not be 0")
     for name, kind in zip(mapping.action_labels, mapping.action_kinds, strict=True):
         offset = mapping.scale[name].action[1] if name in mapping.scale else 0.0

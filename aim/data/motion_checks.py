@@ -83,19 +83,20 @@ def measure_following(
     residuals = [np.concatenate([s[k:] - a[: len(a) - k] for s, a in pairs]) for k in (1, lag)]
     as_target = max(1.0 - float(residual.var() / later.var()) for residual in residuals)
     gain = float(total @ moved) / max(float(total @ total), 1e-12)
-    return Following(as_target, _correlate(asked, later), _correlate(total, moved), gain)
+    return Following(as_target, correlate(asked, later), correlate(total, moved), gain)
+
+
+def correlate(a: Rows, b: Rows) -> float:
+    """Correlation of two series (frames,), 0 where one stands still."""
+    a, b = a - a.mean(), b - b.mean()
+    scale = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / scale if scale > 1e-12 else 0.0
 
 
 def _sum_windows(action: Rows, lag: int) -> Rows:
     """Sums of `lag` rows from every row on that has so many after it."""
     total = np.concatenate([[0.0], np.cumsum(action)])
     return (total[lag:] - total[:-lag])[: len(action) - lag]
-
-
-def _correlate(a: Rows, b: Rows) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    scale = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / scale if scale > 1e-12 else 0.0
 
 
 def _refuse_wrong_kind(mapping: RobotMapping, moving: dict[int, Following], path: Path) -> None:

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from aim.data.action_space import is_delta
 from aim.data.channel_guess import (
-    MIN_WRAP_RAD,
     GuessedChannel,
     guess_channels,
     guess_scale,
     guess_stroke,
-    guess_unit,
+    guess_turned,
+    guess_wrap,
     name_channels,
     sample_rows,
 )
@@ -98,10 +99,11 @@ def _write_lines(
 def _write_kinds(channels: Sequence[GuessedChannel]) -> Iterator[str]:
     driven = [c for c in channels if c.kind != "gripper"]
     joints = [c for c in driven if c.kind.startswith("joint")]
-    most = max((float(np.abs(part).max()) for c in joints for part in (c.state_rows, c.action_rows)), default=0.0)
+    reached = [c.state_rows for c in joints] + [c.action_rows for c in joints if not is_delta(c.kind)]
+    most = max((float(np.abs(rows).max()) for rows in reached), default=0.0)
     units = "degrees" if most > MAX_REACH else "radians"
     yield f'units = "{units}"  # GUESS: joints reach {most:.3g}'
-    wrapped = [c.label for c in joints if c.largest_step * guess_unit(c, units) > MIN_WRAP_RAD]
+    wrapped = [c.label for c in driven if guess_wrap(c, units)]
     if wrapped:
         yield f"wrap = {_list(wrapped)}  # GUESS: angles that jump by a turn"
     kinds = [c.kind for c in driven]
@@ -112,7 +114,7 @@ def _write_kinds(channels: Sequence[GuessedChannel]) -> Iterator[str]:
         yield ""
         yield "[kinds]  # GUESS"
         yield from (f"{_quote(c.label)} = {_quote(c.kind)}" for c in others)
-    scaled = {c.label: pair for c in driven for pair in [guess_scale(c)] if pair}
+    scaled = {c.label: pair for c in driven for pair in [guess_scale(c, units)] if pair}
     if scaled:
         yield ""
         yield "[scale]  # GUESS: [scale, offset], ours = scale * theirs + offset"
@@ -131,12 +133,11 @@ def _write_ranges(channels: Sequence[GuessedChannel]) -> Iterator[str]:
         seen = guess_stroke(np.concatenate([c.state_rows for c in alike]))
         asked = guess_stroke(np.concatenate([c.action_rows for c in alike]))
         name = _quote(channel.label)
-        fit = channel.following
+        if channel.state and guess_turned(channel, seen, asked):
+            asked = asked[::-1]
         if not channel.state or seen == asked:
             yield f"{name} = {list(asked)}"
             continue
-        if fit is not None and fit.correlation < 0:
-            asked = asked[::-1]
         yield f"{name} = {{state = {list(seen)}, action = {list(asked)}}}"
 
 

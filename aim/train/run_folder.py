@@ -6,11 +6,12 @@ import dataclasses
 import filecmp
 import functools
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from aim import config
 from aim.config import RUN_FILE, Run, TrainConfig
+from aim.data import latent_files
 from aim.data.source import Source
 from aim.policy.checkpoint import CODEC_FILE, demand_newest, find_newest, list_checkpoints
 from aim.train import checkpoint, codec_state, initial, provenance
@@ -92,8 +93,14 @@ def prepare_folder(
     provenance.add_command(out, command)
     for part in ("codec", "latents") if codec_run else ():
         if codec_run and (codec_run / part).exists() and not (out / part).exists():
-            ignored = shutil.ignore_patterns(codec_state.STATE_FILE)  # a codec is trained further where it was begun
-            shutil.copytree(codec_run / part, out / part, ignore=ignored, copy_function=initial.link_or_copy)
+            shutil.copytree(codec_run / part, out / part, ignore=_list_unfinished, copy_function=initial.link_or_copy)
+
+
+def _list_unfinished(folder: str, names: Sequence[str]) -> set[str]:
+    """What of another run is not linked, as it is written on: its codec's training, and what is not whole yet."""
+    tokens = [name for name in names if (Path(folder) / name).is_dir()]
+    coding = [name for name in tokens if not latent_files.is_coded(Path(folder) / name)]
+    return {codec_state.STATE_FILE, *coding, *(name for name in names if name.endswith(".part"))}
 
 
 def describe_kept(out: Path) -> str:

@@ -78,6 +78,8 @@ def _describe_first(kind: type, errors: list[ErrorDetails], where: str) -> str:
         near = get_close_matches(name, fields, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(fields)}"
         return f"{_join(where, place)} has no field {name!r}; {hint}"
+    if error["type"] == "too_long":
+        return f"{_join(where, error['loc'])} has too many values: {error['input']!r}"
     if error["type"] == "missing" and isinstance(error["loc"][-1], int):
         return f"{_join(where, place)} has too few values: {error['input']!r}"
     if error["type"] == "missing":

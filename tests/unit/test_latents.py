@@ -19,13 +19,14 @@ from lerobot_set import TOML, toy_part, write
 from toy import CAMERAS, JOINTS, dataset, episode
 
 from aim import presets
-from aim.config import CodecConfig, DataConfig, build_token_grid, compute_token_channels
+from aim.config import CodecConfig, DataConfig, build_token_grid, compute_token_channels, save_run
 from aim.data import latent_files, latents, source
 from aim.data.formats.lerobot import LeRobotSet
 from aim.data.mapped import read_recorded
 from aim.data.mapping_file import parse_mapping
 from aim.data.view_pictures import read_view_pictures
 from aim.model.image_codec import Codec
+from aim.train.run_folder import prepare_folder
 from sim.types import UserError
 
 CONFIG = presets.tiny("aloha", CAMERAS, JOINTS, JOINTS).codec
@@ -173,6 +174,37 @@ def test_a_file_that_is_lost_is_coded_again(
         patch.setattr(latent_files, "write_block", stop)
         latents.cached(tmp_path, codec, data, MOVING)
     assert same(latents.cached(tmp_path, codec, data, MOVING), encode_directly(codec, data, MOVING))
+
+
+@pytest.mark.parametrize("done", [0, 3, 5])
+@pytest.mark.parametrize("lost", [(), ("rgb",)])
+def test_what_is_taken_over_from_another_run_is_not_written_over(
+    data: source.Source, codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: int, lost: tuple[str, ...]
+) -> None:
+    """However much of its tokens is coded, and whatever is lost in between; what is whole is not coded again."""
+    run, one, other = presets.tiny("aloha", CAMERAS, JOINTS, JOINTS), tmp_path / "one", tmp_path / "other"
+    (one / "codec").mkdir(parents=True)
+    save_run(run, one)
+    for name in ("codec/codec.safetensors", "codec/training.safetensors", "latents/fovea-1.u8", "latents/fovea-1.part"):
+        (one / name).parent.mkdir(exist_ok=True)
+        (one / name).write_text(name)
+    latents.cached(one / "latents", codec, data, MOVING)
+    folder = latents.identity(codec, data.episodes, MOVING)
+    (one / "latents" / folder / "progress.json").write_text(f'{{"episodes": {done}, "total": 5}}')
+    prepare_folder(run, data, other, False, one, None, None, "")
+    there = {path.name for path in other.rglob("*") if path.is_file()}
+    assert {"codec.safetensors", "fovea-1.u8"} <= there and not {"training.safetensors", "fovea-1.part"} & there
+    for kind in lost:
+        (other / "latents" / folder / f"{kind}.f16").unlink(missing_ok=True)
+    before = {path: path.read_bytes() for path in one.rglob("*") if path.is_file()}
+    written, write = [], latent_files.write_block
+    monkeypatch.setattr(latent_files, "write_block", lambda *words: (written.append(words), write(*words)))
+    assert same(latents.cached(other / "latents", codec, data, MOVING), encode_directly(codec, data, MOVING))
+    assert bool(written) == (done < 5 or bool(lost))
+    if written:
+        with (other / "latents" / folder / "rgb.f16").open("r+b") as file:
+            file.write(b"mine")
+    assert {path: path.read_bytes() for path in one.rglob("*") if path.is_file()} == before
 
 
 def test_a_full_disk_is_known_before_the_work(

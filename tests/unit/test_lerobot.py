@@ -5,16 +5,33 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 import sys
 import tomllib
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from lerobot_set import ACTION, HEAD, NAMES, STATE, TOML, WRIST, Part, counted_part, film, told, toy_part, write
+from lerobot_set import (
+    ACTION,
+    HEAD,
+    NAMES,
+    STATE,
+    TOML,
+    WRIST,
+    Part,
+    counted_part,
+    embed_images,
+    film,
+    told,
+    toy_part,
+    write,
+)
 
 from aim.data import source
 from aim.data.formats.lerobot import LeRobotSet
@@ -83,6 +100,32 @@ def test_pictures_come_in_any_order(tmp_path: Path, gop: int, codec: str) -> Non
     assert told(data.frames(data.episodes[1], "head", [0])) == [(1, 0)]
 
 
+@pytest.mark.parametrize("version", READABLE_LEROBOT_VERSIONS)
+@pytest.mark.parametrize("rate", [Fraction(249, 10), Fraction(30000, 1201), Fraction(253, 10)])
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_a_video_of_a_slightly_other_rate_is_counted(tmp_path: Path, version: str, rate: Fraction, codec: str) -> None:
+    """By their times half of the frames would be others."""
+    part = counted_part(0, 249)
+    path = write(tmp_path / "set", [part], version, gop=12)
+    for video in (path / "videos").rglob("*.mp4"):
+        film(video, part.pictures[HEAD if HEAD in str(video) else WRIST], rate, 12, codec)
+    data = open_set(path, OWN)
+    pictures = list(range(0, data.episodes[0].pictures, 3))
+    for asked in (pictures, pictures[::-1]):
+        assert told(data.frames(data.episodes[0], "head", asked)) == [(0, 2 * picture) for picture in asked]
+
+
+@pytest.mark.parametrize("rate", [Fraction(249, 10), Fraction(30000, 1201), Fraction(2502, 100)])
+def test_a_shared_video_keeps_to_the_rate_to_the_frame(tmp_path: Path, rate: Fraction) -> None:
+    parts = [counted_part(e, length) for e, length in enumerate((90, 700))]
+    path = write(tmp_path / "set", parts)
+    assert len(open_set(path, OWN).episodes) == 2
+    shown = np.concatenate([part.pictures[HEAD] for part in parts])
+    film(next((path / f"videos/{HEAD}").rglob("*.mp4")), shown, rate, 12)
+    with pytest.raises(UserError, match="does not keep to 25 frames a second: its last frame is number 789, by its"):
+        open_set(path, OWN)
+
+
 def test_all_versions_hold_the_same(tmp_path: Path) -> None:
     parts = [toy_part(seed) for seed in range(3)]
     a, b, c = (open_set(write(tmp_path / version, parts, version), OWN) for version in READABLE_LEROBOT_VERSIONS)
@@ -100,10 +143,16 @@ def test_all_versions_hold_the_same(tmp_path: Path) -> None:
         assert np.abs(data.frames(data.episodes[2], "left_wrist", range(7)) - true).mean() < 6.0
 
 
-@pytest.mark.parametrize("names", [[list(NAMES)], {"motors": list(NAMES)}, None, ["state"]])
+PLACES = {name: place for place, name in enumerate(NAMES)}
+
+
+@pytest.mark.parametrize("names", [
+    [list(NAMES)], {"motors": list(NAMES)}, None, ["state"], PLACES, dict(reversed(PLACES.items())), {"motors": PLACES},
+    {"left": dict(list(PLACES.items())[:2]), "right": [*NAMES[2:]]}, {"a": 0}, PLACES | {"x": True}, {},
+])  # fmt: skip
 def test_names_are_found_however_nested_and_numbered_where_there_are_none(tmp_path: Path, names: object) -> None:
     path = write(tmp_path / "set", [toy_part(0)], names=names)
-    plain = isinstance(names, dict) or (isinstance(names, list) and isinstance(names[0], list))
+    plain = set(NAMES) <= set(re.findall(r"\w+", str(names))) and "True" not in str(names)
     gripper = {"0": ChannelRange((5.0, 105.0), (5.0, 105.0))}
     numbered = dataclasses.replace(OWN, names=("3", "2", "0"), action_names=("3", "2", "0"), gripper=gripper)
     own = OWN if plain else numbered
@@ -126,13 +175,68 @@ def test_the_identity_is_that_of_numbers_and_videos(tmp_path: Path) -> None:
     assert names() == first  # known by contents, not by times
     shutil.copytree(path, tmp_path / "copy")
     assert [ref.identity for ref in open_set(tmp_path / "copy", OWN).episodes] == first
-    video.write_bytes(video.read_bytes() + b"\0\0\0\x09free.")
+    film(video, parts[1].pictures[HEAD], 25, 2)
     assert [a == b for a, b in zip(names(), first, strict=True)] == [True, True, False]
+    shutil.copy(tmp_path / "copy" / video.relative_to(path), video)
     pair = (0.0, 110.0)
     calmer = dataclasses.replace(OWN, gripper={"grip": ChannelRange(pair, pair)})
     cropped = dataclasses.replace(OWN, cameras={n: CameraMapping(c.feature, "crop") for n, c in OWN.cameras.items()})
     for changed in (calmer, cropped):
         assert all(ref.identity not in first for ref in open_set(path, changed).episodes)
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v2.0"])
+def test_the_identity_of_an_episodes_own_file_is_that_of_all_of_it(tmp_path: Path, version: str) -> None:
+    path = write(tmp_path / "set", [toy_part(seed) for seed in range(2)], version)
+    first = [ref.identity for ref in open_set(path, OWN).episodes]
+    video = sorted((path / "videos").rglob("*.mp4"))[-1]
+    video.write_bytes(video.read_bytes() + b"\0\0\0\x09free.")
+    assert [ref.identity == old for ref, old in zip(open_set(path, OWN).episodes, first, strict=True)] == [True, False]
+
+
+def write_growing(path: Path, parts: Sequence[Part], images: bool, gop: int) -> Path:
+    """Write a set whose episodes share one file, into which each was put as it had been encoded by itself."""
+    write(path, parts, per_file=len(parts), gop=gop)
+    if images:
+        return embed_images(path, parts)
+    for key in parts[0].pictures:
+        with av.open(str(next((path / f"videos/{key}").rglob("*.mp4"))), "w") as whole:
+            stream, frames = None, 0
+            for part in parts:
+                film(path / "part.mp4", part.pictures[key], 25, gop)
+                with av.open(str(path / "part.mp4")) as own:
+                    stream = stream or whole.add_stream_from_template(own.streams.video[0])
+                    for packet in own.demux(own.streams.video[0]):
+                        if packet.dts is not None and packet.pts is not None:
+                            shift = round(frames / 25 / packet.time_base)
+                            packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, stream
+                            whole.mux(packet)
+                frames += len(part.state)
+    return path
+
+
+@pytest.mark.parametrize(("images", "gop"), [(True, 2), (False, 2), (False, 12)])
+def test_a_shared_file_may_grow_and_its_episodes_stay_what_they_were(tmp_path: Path, images: bool, gop: int) -> None:
+    parts = [counted_part(e, length) for e, length in enumerate((31, 20, 27, 12))]
+
+    def names(count: int, changed: int | None = None, frame: int = 0) -> list[str]:
+        taken = list(parts[:count])
+        if changed is not None:
+            shown = {key: pictures.copy() for key, pictures in taken[changed].pictures.items()}
+            shown[HEAD][frame] = 255 - shown[HEAD][frame]
+            taken[changed] = dataclasses.replace(taken[changed], pictures=shown)
+        path = tmp_path / f"{count} {changed} {frame}"
+        data = open_set(write_growing(path, taken, images, gop), OWN)
+        assert told(data.frames(data.episodes[-1], "head", [2])) == [(count - 1, 4)]
+        found = [ref.identity for ref in data.episodes]
+        assert told(data.frames(data.episodes[0], "head", [1])) == [(0, 2)] and len({*found}) == count
+        return found
+
+    whole = names(4)
+    assert names(1) == whole[:1] and names(3) == whole[:3]
+    for frame in (0, 10, 19):  # the first, the middle and the last
+        same = [a == b for a, b in zip(names(4, 1, frame), whole, strict=True)]
+        assert same == [True, False, True, True]
 
 
 def test_words_are_the_sets_or_else_the_mappings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -205,7 +309,7 @@ def test_a_set_that_is_not_whole_is_refused(tmp_path: Path, version: str) -> Non
 def test_a_video_that_ends_early_says_so_when_read(tmp_path: Path) -> None:
     film(tmp_path / "a.mp4", counted_part(0, 20).pictures[HEAD], 25, 2)
     opened = VideoReader(tmp_path / "a.mp4", 25.0)
-    assert summarize_video(tmp_path / "a.mp4") == (20, 25.0)
+    assert summarize_video(tmp_path / "a.mp4") == (20, 25.0, 0.76)
     with pytest.raises(UserError, match="has no frame 20"):
         opened.frames([3, 20])
     assert told(opened.frames([4])) == [(0, 4)]  # and goes on serving what is there

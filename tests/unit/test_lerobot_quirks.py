@@ -360,7 +360,7 @@ def test_a_wrapping_joint_is_read_the_short_way_once_it_is_declared(tmp_path: Pa
     still = np.tile(np.float32([50, 0, 179, 0]), (10, 1))
     near = Part(still, still * np.float32([1, 1, -1, 1]), {key: p[:10] for key, p in part.pictures.items()})
     path = write(tmp_path / "near", [near])
-    with pytest.raises(UserError, match=r"'y' is 6\.\d radians from the measured joint at frame 0; list it in"):
+    with pytest.raises(UserError, match=r"'y' is 6\.\d radians from the measured angle at frame 0; list it in"):
         open_set(path)
 
 

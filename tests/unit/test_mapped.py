@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any, NoReturn
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from memory_set import MemorySet, map_joints
 
-from aim.data.mapped import MAX_FILE_NOTES, measure_space, read_recorded
+from aim.commands.imagine import imagine_futures
+from aim.data.mapped import MAX_FILE_NOTES, choose_episodes, measure_space, read_recorded
+from aim.data.mapping_file import MAPPING_FILE, mapping_to_json
 from sim.types import UserError
 
 FRAMES, FPS = 61, 25
@@ -27,6 +36,43 @@ def test_notes_on_files_hide_no_others(count: int, capsys: pytest.CaptureFixture
     assert heard.count(" is odd") == min(count, MAX_FILE_NOTES)
     assert (f"{count - MAX_FILE_NOTES} more such notes on files" in heard) == (count > MAX_FILE_NOTES)
     assert "the state of 'a' stands still while its action moves, in 60 of 60 episodes" in heard
+
+
+NUMBERS = st.sets(st.integers(0, 5)).map(lambda numbers: tuple(sorted(numbers)))
+
+
+@given(only=NUMBERS, without=NUMBERS, own_only=NUMBERS, own_without=NUMBERS)
+def test_what_is_asked_for_is_read_whatever_the_mapping_lists(
+    only: tuple[int, ...], without: tuple[int, ...], own_only: tuple[int, ...], own_without: tuple[int, ...]
+) -> None:
+    recorded = MemorySet([(swing(e), swing(e)) for e in range(6)], "ab", "ab")
+    mapping = dataclasses.replace(map_joints("ab"), only=own_only, without=own_without)
+    usual = set(own_only or range(6)) - set(own_without)
+    wanted = sorted((set(only) or usual) - set(without))
+    if wanted:
+        assert choose_episodes(recorded, mapping, only, without) == wanted
+        return
+    with pytest.raises(UserError, match="no episode is left to read"):
+        choose_episodes(recorded, mapping, only, without)
+
+
+@pytest.mark.parametrize("lists", [{"only": (7,)}, {"without": (7,)}, {"only": (1, 9), "without": (1,)}, {}])
+@pytest.mark.parametrize("asked", ["", "1", "1,4"])
+def test_the_mapping_that_a_run_keeps_chooses_no_episodes_of_other_data(
+    tmp_path: Path, lists: dict[str, tuple[int, ...]], asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapping = dataclasses.replace(map_joints("ab"), **lists)
+    (tmp_path / MAPPING_FILE).write_text(mapping_to_json(mapping))
+    recorded = MemorySet([(swing(e), swing(e)) for e in range(5)], "ab", "ab")
+
+    def read(*told: Any) -> NoReturn:  # noqa: ANN401
+        """Say which episodes are read, in place of reading them."""
+        raise UserError(f"reads {choose_episodes(recorded, *told[1:])}")
+
+    monkeypatch.setattr("aim.data.source.open_source", read)
+    wanted = [int(number) for number in asked.split(",") if asked] or [0, 1, 2, 3, 4]
+    with pytest.raises(UserError, match=re.escape(f"reads {wanted}")):
+        imagine_futures(policy=tmp_path, data=tmp_path, out=tmp_path / "out", episodes=asked)
 
 
 @pytest.mark.parametrize("turns", [-7.5, -1.0, 0.4, 3.0, 9.0])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from lerobot_set import TOML
 from memory_set import MemorySet, map_joints
 
 from aim.data import mapping_file
+from aim.data.action_space import ChannelKind
 from aim.data.conversion import convert_rows, find_angle_jump, find_far_target, nearest_turn, unwrap_angles
 from aim.data.mapping import CameraMapping, ChannelRange, RobotMapping
 from aim.data.mapping_file import parse_mapping
@@ -155,8 +158,31 @@ def test_a_joint_that_jumps_by_a_turn_is_named() -> None:
     assert find_angle_jump(turned * [1.0, 0.1, 9.0], joints, names) == "", "a gripper is no angle"
     assert (
         find_far_target(turned[1:], turned[:-1], joints, names)
-        == "'y' is 6.1 radians from the measured joint at frame 0"
+        == "'y' is 6.1 radians from the measured angle at frame 0"
     )
+
+
+@pytest.mark.parametrize("kind", ["ee_pose", "joint_position"])
+@pytest.mark.parametrize("part", ["state", "action", "both", "apart", "action alone"])
+@pytest.mark.parametrize("centre", [0.0, np.pi])
+def test_whatever_angle_jumps_by_a_turn_is_refused_unless_it_wraps(kind: str, part: str, centre: float) -> None:
+    """A joint, or a roll of a pose; beside it metres, quaternions that turn over, and millimetres are let pass."""
+    smooth = np.pi - centre + 0.3 * np.sin(np.arange(60) / 5)
+    jumps = wrap(smooth - centre) + centre
+    state, action = jumps if part in ("state", "both") else smooth, jumps if part in ("action", "both") else smooth
+    if part == "apart":
+        state, action = np.full(60, centre - 3.1), np.full(60, centre + 3.1)
+    beside = np.stack([np.where(np.arange(60) < 30, 1.0, -1.0), 200.0 + 5.5 * (np.arange(60) % 2)], 1)
+    rows = tuple(np.column_stack([each, beside]) for each in (state, action if part != "action alone" else jumps))
+    joints = {"kind": "ee_pose", "state": [] if part == "action alone" else "state"}
+    mapping = dataclasses.replace(map_joints("abc", **joints), kinds={"a": kind})
+    recorded = MemorySet([(rows[0], rows[1])], "abc", "abc")
+    ((number, found),) = recorded.read_rows([0], ("state", "action"))
+    assert isinstance(found, EpisodeRows)
+    with pytest.raises(UserError, match=r"'a' (jumps by|is) 6\.\d radians .*; list it in \[joints\] wrap"):
+        convert_rows(recorded, mapping, number, found)
+    followed = convert_rows(recorded, dataclasses.replace(mapping, wrap=("a",)), number, found)
+    assert np.abs(np.diff(followed.action[:, 0])).max() < 0.1
 
 
 def test_numbers_that_cannot_be_are_named() -> None:
@@ -187,7 +213,9 @@ def test_numbers_that_cannot_be_are_named() -> None:
         ('names = ["x", "y", "grip"]', 'names = ["x", "x", "grip"]', "names a channel twice"),
         ('names = ["x", "y", "grip"]', 'names = "x"', "joints.names must be a list, not 'x'"),
         ('names = ["x", "y", "grip"]', 'names = ["x"]', r"\[gripper\] has 'grip', which is none of the names x"),
-        ("grip = [5.0, 105.0]", "grip = [5.0]", r"gripper.grip.state has too few values: \[5.0\]"),
+        ("grip = [5.0, 105.0]", "grip = [5.0]", r"gripper.grip must be \[value .*action = \[...\]}, not \[5.0\]$"),
+        ("grip = [5.0, 105.0]", "grip = 3", r"gripper.grip must be \[value where closed, value .*}, not 3$"),
+        ("grip = [5.0, 105.0]", "grip = {state = [5.0], action = 3}", r"grip.state has too few values: \[5.0\]"),
         ("grip = [5.0, 105.0]", "grip = [5.0, 5.0]", r"must be \[value where closed, value where open\]"),
         ("[text]", "[words]", "has no field 'words'; it has robot, cameras, joints"),
         ('default = "do it"', "default = 1", "text.default must be str"),
@@ -223,8 +251,27 @@ def test_numbers_that_cannot_be_are_named() -> None:
         ),
         ('head = "observation.images.top"', 'head = {form = "a"}', "has no field 'form'; did you mean 'from'"),
         ("grip = [5.0, 105.0]", "grip = [0.0, inf]", "must be two finite numbers"),
-        ("grip = [5.0, 105.0]", "grip = [0.0, 1.0, 2.0]", "gripper.grip.state .*at most 2 items"),
-        ('head = "observation.images.top"', "head = 1", "cameras.head must be an object, not 1"),
+        ("grip = [5.0, 105.0]", "grip = [0, 1, 2]", r"gripper.grip must be \[value .*not \[0, 1, 2\]$"),
+        ("grip = [5.0, 105.0]", "grip = {state = [0, 1, 2]}", r"gripper.grip.state has too many values: \[0, 1, 2\]$"),
+        ("[gripper]", "[scale]\nx = 3\n[gripper]", r"scale.x must be \[scale, offset\], or {state = \[...\], .*not 3"),
+        ("[gripper]", "[scale]\nx = 2024-01-01\n[gripper]", r"scale.x must be \[scale, offset\]"),
+        ('robot = "toyarm"', "robot = 2024-01-01", "robot must be str, not {'date': '2024-01-01'}"),
+        ('default = "do it"', "default = 07:32:00", "text.default must be str, not {'date': '07:32:00'}"),
+        ('names = ["x", "y", "grip"]', 'names = ["x", "y", 2024-01-01, "grip"]', r"joints.names\[2\] must be str"),
+        ('head = "observation.images.top"', '"" = "observation.images.top"', "has a camera without a name"),
+        ('head = "observation.images.top"', '" " = "observation.images.top"', "has a camera without a name"),
+        (
+            'head = "observation.images.top"',
+            "head = 2024-01-01",
+            "cameras.head must be the name of a feature, or {from",
+        ),
+        ('action = "action"', "action = 3", "joints.action must be the name of a feature, or a list of such, not 3"),
+        ('action = "action"', "action = {a = 1}", "joints.action must be the name of a feature, or a list of such"),
+        (
+            'head = "observation.images.top"',
+            "head = 1",
+            "cameras.head must be the name of a feature, or {from = NAME, .*}, not 1$",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(there: str, instead: str, said: str) -> None:
@@ -234,12 +281,50 @@ def test_a_mistake_is_one_line(there: str, instead: str, said: str) -> None:
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.parametrize("kind", get_args(ChannelKind))
+@pytest.mark.parametrize("channel", ["x", "grip", "force"])
+@pytest.mark.parametrize("how", ["kinds", "kind"])
+@pytest.mark.parametrize("table", ["scale", "gripper"])
+def test_what_would_be_ignored_is_refused(kind: ChannelKind, channel: str, how: str, table: str) -> None:
+    """A kind beside a range in [gripper], a scale of a gripper: whatever is accepted decides how a channel is read."""
+    raw = tomllib.loads(TOML.split("[gripper]")[0])
+    raw["joints"] |= {"state_only": ["force"]} | ({"kind": kind} if how == "kind" else {})
+    raw |= {"kinds": {channel: kind} if how == "kinds" else {}, table: {channel: [2.0, 0.0]}}
+    said = how == "kinds" or (channel != "force" and table == "scale")  # usual kinds give way to [gripper]
+    if said and (kind == "gripper") != (table == "gripper"):
+        with pytest.raises(UserError, match=rf"toy.toml: '{channel}' is a {kind} .*stands in \[{table}\]"):
+            parse_mapping(raw, "toy.toml")
+        return
+    mapping = parse_mapping(raw, "toy.toml")
+    place = mapping.state_channels.index(channel)
+    assert (mapping.state_kinds[place] == "gripper") == (table == "gripper")
+    rows = np.zeros(len(mapping.state_channels))
+    rows[place] = 2.0
+    assert mapping.state_from_set(rows)[place] == (4.0 if table == "scale" else 0.0)
+
+
 def test_a_file_that_is_none_is_the_users_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot read the mapping"):
         mapping_file.read_mapping(tmp_path / "none.toml")
     (tmp_path / "bad.toml").write_text("robot = ")
     with pytest.raises(UserError, match="is not TOML"):
         mapping_file.read_mapping(tmp_path / "bad.toml")
+
+
+@pytest.mark.parametrize("size", [1, 100, 200, 4301])
+@pytest.mark.parametrize("text", [
+    lambda size: "1" * size, lambda size: "0x" + "f" * size, lambda size: "0." + "1" * size,
+    lambda size: "9e" + "9" * size,
+    lambda size: "[" * size + "]" * size, lambda size: "{a = " * size + "1" + "}" * size, lambda size: '"' + "x" * size,
+    lambda size: "1\na" + ".a" * size + " = 1",
+])  # fmt: skip
+def test_whatever_a_file_holds_is_a_mapping_or_one_line(tmp_path: Path, text: Callable[[int], str], size: int) -> None:
+    """However long its numbers, however deep its tables."""
+    file = tmp_path / "big.toml"
+    file.write_text(TOML.split("[cameras]")[0] + "joints = " + text(size))
+    with pytest.raises(UserError) as error:
+        mapping_file.read_mapping(file)
+    assert "\n" not in str(error.value) and "big.toml" in str(error.value)
 
 
 @pytest.mark.parametrize("units", ["degrees", "radians"])

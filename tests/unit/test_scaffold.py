@@ -90,16 +90,23 @@ def test_units_kinds_and_strokes_follow_from_the_numbers(
     np.testing.assert_allclose(data.motion(data.episodes[0]).state[::4], true[: FRAMES - 2 : 2][: 60 - 1], atol=1e-4)
 
 
-def test_displacements_that_are_a_fraction_get_their_scale(tmp_path: Path) -> None:
-    path = write_set(tmp_path / "set", lambda r: r[:-1], lambda r: differences(r) * [20, 20, 20, 1])
-    _, mapping = scaffold(path)
-    assert mapping.kind == "joint_delta"
-    assert all(mapping.scale[name].action == (pytest.approx(0.05, rel=0.02), 0.0) for name in JOINTS[:3])
-    data = read_recorded(LeRobotSet(path), mapping)
-    moved = data.motion(data.episodes[1]).action[:, :3].sum(0)
-    steps = len(data.motion(data.episodes[1]).action)
-    true = swing(1)
-    np.testing.assert_allclose(moved, (true[steps // 2] - true[0])[:3], rtol=0.02, atol=2e-3)
+@pytest.mark.parametrize("unit", [1.0, 180 / np.pi])
+@pytest.mark.parametrize("gain", [0.01, 0.05, 3.0])
+@pytest.mark.parametrize("names", [("shoulder", "elbow", "wrist"), ("x", "y", "yaw")])
+def test_displacements_that_are_a_fraction_get_their_scale(
+    unit: float, gain: float, names: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the state in whatever unit, whatever the numbers of the action; a pose is in metres and radians."""
+    unit = 1.0 if names[0] == "x" else unit
+    swings = [unit * swing(e)[:, :3] for e in range(2)]
+    recorded = MemorySet([(rows[:-1], np.diff(rows, axis=0) / gain) for rows in swings], names, names)
+    mapping = parse_mapping(tomllib.loads(write_scaffold(recorded)), "scaffold")
+    assert mapping.kind == ("ee_delta" if names[0] == "x" else "joint_delta")
+    data = read_recorded(recorded, mapping)
+    assert "times its action" not in capsys.readouterr().err
+    move, true = data.motion(data.episodes[1]), swing(1)[:, :3]
+    np.testing.assert_allclose(move.state[::4], true[: FRAMES - 2 : 2][: len(move.state[::4])], atol=1e-4)
+    np.testing.assert_allclose(move.action.sum(0), true[len(move.action) // 2] - true[0], rtol=0.02, atol=2e-3)
 
 
 def test_counts_of_servos_get_their_scale(tmp_path: Path) -> None:
@@ -234,6 +241,21 @@ def test_angles_jump_within_an_episode_alone(turn: float, wraps: bool) -> None:
     assert mapping.wrap == (("a",) if wraps else ())
 
 
+@pytest.mark.parametrize("names", [("roll", "x"), ("joint", "other")])
+@pytest.mark.parametrize("start", [0.0, np.pi])
+@pytest.mark.parametrize("deltas", [False, True])
+def test_what_turns_over_is_listed_whatever_its_kind(names: tuple[str, str], start: float, deltas: bool) -> None:
+    """An angle of a joint or of a pose; a position in millimetres jumps as far and is no angle."""
+    true = np.pi + swing(0)[:, :2]
+    true[:, 1] = 200.0 + 9.0 * (np.arange(FRAMES + 1) % 30 == 0) if names[1] == "x" else true[:, 1] - np.pi
+    state = true.copy()
+    state[:, 0] = (true[:, 0] - start) % (2 * np.pi) + start - np.pi
+    action = np.diff(true, axis=0) if deltas else state[1:]
+    mapping = parse_mapping(tomllib.loads(write_scaffold(MemorySet([(state[:-1], action)], names, names))), "scaffold")
+    assert mapping.kind.startswith("ee" if names[0] == "roll" else "joint")
+    assert mapping.wrap == ((names[0],) if np.abs(np.diff(state[:, 0])).max() > 5 else ())
+
+
 @pytest.mark.parametrize(
     ("low", "high", "stroke"),
     [(0, 0.039, (0, 0.04)), (0, 0.07, (0, 0.08)), (0, 0.96, (0, 1)), (2, 97, (0, 100)), (0, 250, (0, 255)),
@@ -241,6 +263,19 @@ def test_angles_jump_within_an_episode_alone(turn: float, wraps: bool) -> None:
 )  # fmt: skip
 def test_strokes_are_usual_ones_or_the_extremes(low: float, high: float, stroke: tuple[float, float]) -> None:
     assert guess_stroke(np.array([low, high, low])) == stroke
+
+
+@pytest.mark.parametrize("state", [(0.0, 1.0), (0.0, 0.08), (-1.0, 1.0)])
+@pytest.mark.parametrize("action", [(0.0, 1.0), (1.0, 0.0), (0.0, 100.0), (100.0, 0.0), (-1.0, 1.0), (1.0, -1.0)])
+def test_a_gripper_that_is_asked_the_other_way_has_its_action_turned(
+    state: tuple[float, float], action: tuple[float, float]
+) -> None:
+    """Whether or not both have the same range; what is asked and what is measured are alike then."""
+    opening = swing(0)[:, 3:]
+    rows = [low + (high - low) * opening for low, high in (state, action)]
+    recorded = MemorySet([(rows[0][:-1], rows[1][1:])], ["gripper"], ["gripper"])
+    mapping = parse_mapping(tomllib.loads(write_scaffold(recorded)), "scaffold")
+    assert (mapping.gripper["gripper"].state, mapping.gripper["gripper"].action) == (state, action)
 
 
 def test_a_set_without_actions_is_a_line(tmp_path: Path) -> None:

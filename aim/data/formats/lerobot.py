@@ -1,8 +1,8 @@
 """A LeRobot set, v3.0, v2.1 or v2.0: numbers from its parquet files, pictures from its videos or parquet files.
 
 Frames are found by number, not by the clock of a player: every episode must have as many rows and as many frames of
-video as the set says, and the span that the set gives for an episode in a shared video must be as long as the episode
-and apart from all others.
+video as the set says. In a video of its own they are counted. The span that the set gives for an episode in a shared
+video must be as long as the episode and apart from all others, and the video must keep to the set's rate to the frame.
 
 All episodes are read, whatever the set's `splits` say.
 """
@@ -40,7 +40,8 @@ MAX_OVERLAP_FRAMES = 0.5  # of the spans of two episodes in a shared video
 MAX_SPAN_ERROR_FRAMES = 1.25  # of a span, against the episode's length: some sets name the time of the last frame
 MAX_SURPLUS_FRAMES = 2  # that a video of one episode may hold beyond it
 MAX_RATE_ERROR = 0.02  # of a video's frame rate, against the set's, as a fraction
-DIGEST_BLOCK_BYTES = 2**16  # at the beginning and the end of a video, of which its identity is taken
+MAX_DRIFT_FRAMES = 0.5  # of a shared video's last frame, found by its time, against the number of frames before it
+DIGEST_BLOCK_BYTES = 2**16  # at the beginning and the end of an episode's own file, of which its identity is taken
 STATS_TOLERANCE = 1e-3  # of a feature's range: how far a set's statistics may be from its rows
 
 
@@ -62,6 +63,7 @@ class LeRobotSet:
         with report_damage(path / "meta/tasks"):
             self.task_table = read_task_table(self.info)
         self.episodes: Mapping[int, int] = {index: entry.length for index, entry in self.entries.items()}
+        self._shared_videos = set(_find_shared_videos(self.entries))
         self._row_ranges: dict[int, RowRange] = {}
         self._opened: dict[str, VideoReader | ImageColumn] = {}  # by camera, the one read last
         self._summaries: dict[Path, VideoSummary] = {}
@@ -111,10 +113,16 @@ class LeRobotSet:
             return self._open(camera, file).frames([first + frame for frame in frames])
 
     def identify_frames(self, episode: int, camera: str) -> str:
-        """Digest of which frames of which file the pictures are: its size, first and last blocks."""
+        """Digest of an episode's first, middle and last picture as they are encoded; of a file of its own, the ends.
+
+        More episodes may be added to a shared file, and those that are there stay what they were.
+        """
         file, first = self._locate(episode, camera)
         with report_damage(file):
-            return json.dumps([self._digest(file), first])
+            if self.info.version != SHARED_FILES_VERSION:
+                return json.dumps([self._digest(file), first])
+            length = self.episodes[episode]
+            return self._open(camera, file).digest_frames([first, first + length // 2, first + length - 1])
 
     def close(self) -> None:
         """Close all files; reading opens them again."""
@@ -139,9 +147,12 @@ class LeRobotSet:
         where = f"{span.file} of episode {entry.index}"
         if span.file not in self._summaries:
             self._summaries[span.file] = summarize_video(span.file)
-        frames, rate = self._summaries[span.file]
+        frames, rate, last_s = self._summaries[span.file]
         if rate and abs(rate / self.fps - 1.0) > MAX_RATE_ERROR:
             raise UserError(f"{where} runs at {rate:g} frames a second, info.json says {self.fps:g}")
+        if span.file in self._shared_videos and frames and abs(last_s * self.fps - frames + 1) > MAX_DRIFT_FRAMES:
+            said = f"its last frame is number {frames - 1}, by its time number {last_s * self.fps:.1f}"
+            raise UserError(f"{where} does not keep to {self.fps:g} frames a second: {said}")
         first = span.start_s * self.fps
         if not math.isfinite(first) or abs(first - round(first)) > MAX_START_ERROR_FRAMES or first < 0:
             raise UserError(f"{where}: from_timestamp {span.start_s:g} s is not at a frame")
@@ -225,8 +236,9 @@ class LeRobotSet:
         if camera in self._opened and self._opened[camera].path != file:
             self._opened.pop(camera).close()
         if camera not in self._opened:
+            fps = self.fps if file in self._shared_videos else None
             is_video = self.info.is_video(camera)
-            self._opened[camera] = VideoReader(file, self.fps) if is_video else ImageColumn(self.path, file, camera)
+            self._opened[camera] = VideoReader(file, fps) if is_video else ImageColumn(self.path, file, camera)
         return self._opened[camera]
 
     def _digest(self, file: Path) -> str:
@@ -238,6 +250,16 @@ class LeRobotSet:
                 sha = hashlib.sha256(f"{size}".encode() + head + opened.read(DIGEST_BLOCK_BYTES))
             self._digests[file] = sha.hexdigest()
         return self._digests[file]
+
+
+def _find_shared_videos(entries: Mapping[int, EpisodeEntry]) -> Iterator[Path]:
+    """Yield videos that hold more than one episode, or one that begins later than the video."""
+    holders: dict[Path, int] = {}
+    for entry in entries.values():
+        for span in entry.spans.values():
+            holders[span.file] = holders.get(span.file, 0) + 1
+            if holders[span.file] > 1 or span.start_s != 0.0:
+                yield span.file
 
 
 def _find_overlaps(entries: Mapping[int, EpisodeEntry], fps: float) -> Iterator[tuple[tuple[int, str], str]]:

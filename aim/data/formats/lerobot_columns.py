@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,6 +16,9 @@ from sim.types import UserError
 
 if TYPE_CHECKING:
     import pyarrow
+
+
+ImageCell = Mapping[str, object] | bytes | None  # encoded bytes, or a table of bytes and a path
 
 
 class RowRange(NamedTuple):
@@ -90,30 +94,46 @@ class ImageColumn:
         """Pictures (k h w 3) of rows of the file; `UserError` where one is missing or damaged."""
         return np.stack([self._read_image(row) for row in rows])
 
+    def digest_frames(self, rows: Sequence[int]) -> str:
+        """Digest of the images in rows of the file as they are encoded; `UserError` where one is missing."""
+        sha = hashlib.sha256()
+        for row in rows:
+            data = find_encoded(self.root, self._read_cell(row), f"{self.path} row {row}")
+            sha.update(f"{len(data)} ".encode() + data)
+        return sha.hexdigest()
+
     def close(self) -> None:
         """Close the file."""
         self.table.close()
 
     def _read_image(self, row: int) -> NDArray[np.uint8]:
+        return decode_image(self.root, self._read_cell(row), f"{self.path} row {row}")
+
+    def _read_cell(self, row: int) -> ImageCell:
         group = int(np.searchsorted(self.starts, row, "right")) - 1
         if group != self.group:
             self.cells = self.table.read_row_group(group, columns=[self.camera])[self.camera]
             self.group = group
-        return decode_image(self.root, self.cells[row - int(self.starts[group])].as_py(), f"{self.path} row {row}")
+        return self.cells[row - int(self.starts[group])].as_py()
 
 
-def decode_image(root: Path, cell: Mapping[str, object] | bytes | None, where: str) -> NDArray[np.uint8]:
-    """Picture (h w 3) of a cell: encoded bytes, or a table of bytes and a path below `root`; `UserError` if none."""
+def decode_image(root: Path, cell: ImageCell, where: str) -> NDArray[np.uint8]:
+    """Picture (h w 3) of a cell; `UserError` if it has none."""
+    image = cv2.imdecode(np.frombuffer(find_encoded(root, cell, where), np.uint8), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise UserError(f"{where}: the image is damaged")
+    return np.asarray(image, np.uint8)
+
+
+def find_encoded(root: Path, cell: ImageCell, where: str) -> bytes:
+    """Encoded image of a cell, which may name a file below `root`; `UserError` if there is none."""
     data = cell.get("bytes") if isinstance(cell, Mapping) else cell
     path = cell.get("path") if isinstance(cell, Mapping) else None
     if data is None and isinstance(path, str) and (root / path).is_file():
         data = (root / path).read_bytes()
     if not isinstance(data, bytes) or not data:
         raise UserError(f"{where} has no image")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    if image is None:
-        raise UserError(f"{where}: the image is damaged")
-    return np.asarray(image, np.uint8)
+    return data
 
 
 def iterate_groups(entries: Mapping[int, Path], episodes: Sequence[int]) -> Iterator[tuple[Path, list[int]]]:

@@ -236,9 +236,11 @@ def _is_depth(feature: Mapping[str, Any]) -> bool:
 
 
 def _leaf_names(names: object) -> Iterator[str]:
-    """Texts in nested lists and tables: sets write names as [a, b], [[a, b]] or {motors: [a, b]}."""
+    """Texts in nested lists and tables: sets write names as [a, b], [[a, b]], {motors: [a, b]} or {a: 0, b: 1}."""
     if isinstance(names, str):
         yield names
+    elif isinstance(names, dict) and all(type(place) is int for place in names.values()):
+        yield from sorted(names, key=lambda name: names[name])
     elif isinstance(names, dict):
         for inner in names.values():
             yield from _leaf_names(inner)
