@@ -21,6 +21,7 @@ from served import SIZE, make_simulated_policy, write_checkpoint
 
 from aim.evaluate.policy_spec import parse_policy
 from aim.policy import load_policy
+from aim.serve import client
 from aim.serve.client import RemotePolicy, is_address
 from aim.serve.description import parse_description
 from aim.serve.learned import serve_learned
@@ -38,7 +39,7 @@ from aim.serve.messages import (
 )
 from aim.serve.server import PolicyServer, ServedPolicy
 from sim import robots
-from sim.types import Observation, UserError
+from sim.types import ActionChunk, Observation, UserError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROBOT = "panda"
@@ -181,10 +182,51 @@ def test_where_there_is_no_server_is_said(served: ServedPolicy, monkeypatch: pyt
     policy.close()
     with pytest.raises(UserError, match=r"no policy server at .*; `aim serve RUN --port PORT` starts one"):
         RemotePolicy(address)
-    with pytest.raises(UserError, match="is lost"):
+    with pytest.raises(UserError, match=r"the connection to the policy server at .* is closed; connect anew"):
         policy.act(observe(1, 0))
     with pytest.raises(UserError, match="is no HOST:PORT"):
         RemotePolicy("localhost:99999")
+
+
+class Slow:
+    """Plans the time that it is asked at, once `goes_on` is set."""
+
+    def __init__(self) -> None:
+        """Wait."""
+        self.goes_on = threading.Event()
+
+    def reset(self, mask: np.ndarray) -> None:
+        """Nothing is remembered."""
+
+    def act(self, observation: Observation) -> ActionChunk:
+        """Wait, then tell the time."""
+        assert self.goes_on.wait(10)
+        return ActionChunk(np.broadcast_to(observation.time[:, None, None], (1, 4, 1)).astype(np.float32))
+
+
+@pytest.mark.parametrize("stop", [socket.timeout, KeyboardInterrupt, MalformedMessage])
+def test_an_answer_that_comes_late_is_never_taken_for_the_next(
+    served: ServedPolicy, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
+) -> None:
+    """A client that stopped waiting for an answer, for whatever reason, says from then on that it is closed."""
+    slow = Slow()
+    with serve(dataclasses.replace(served, make_policy=lambda session: slow)) as address:
+        policy = RemotePolicy(address)
+
+        def stop_waiting(connection: socket.socket) -> SocketMessage | None:
+            raise stop("no longer")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(client, "receive_message", stop_waiting)
+            with pytest.raises((UserError, KeyboardInterrupt), match="no longer"):
+                policy.act(observe(1, 100))
+        slow.goes_on.set()
+        for _ in range(2):
+            with pytest.raises(UserError, match="is closed; connect anew"):
+                policy.act(observe(1, 150))
+        with pytest.raises(UserError, match="is closed; connect anew"):
+            policy.reset(np.array([True]))
+        assert RemotePolicy(address).act(observe(1, 150)).actions[0, 0, 0] == 3.0
 
 
 def test_an_address_is_told_from_a_class() -> None:
