@@ -152,6 +152,37 @@ def test_a_reset_begins_anew(policy: Watched) -> None:
     assert policy.histories[-1].count.tolist() == [0]
 
 
+@pytest.mark.parametrize("begin", ["executed", "waiting", "back in time"])
+def test_no_row_of_an_attempt_comes_into_the_next(source: Source, begin: str) -> None:
+    """Whatever was carried out before the first look of an attempt is no part of it, in the world that begins anew."""
+    policy, state = watch(source), make_rows(0)[0][5]
+    own = OwnUnitsPolicy(policy, rate_hz=60.0, execution_horizon=1)
+
+    def look(times: tuple[float, float], values: tuple[float, float]) -> None:
+        rows = np.float32(values)[:, None, None] * np.ones((2, 1, 7), np.float32)
+        images = {"head": np.full((2, *SIZE, 3), 200, np.uint8)}
+        states = state[None].repeat(2, 0).astype(np.float32)
+        own.act(Observation(images, states, ("wave",) * 2, np.array(times), executed=rows))
+
+    look((0.0, 5.0), (0.0, 0.0))
+    if begin == "waiting":
+        look((0.005, 5.005), (0.9, 0.1))  # no control step has passed: the rows wait
+        own.reset(np.array([True, False]))
+        look((0.0, 5.005), (0.0, 0.1))
+    elif begin == "executed":
+        own.reset(np.array([True, False]))
+        look((0.0, 5.005), (0.9, 0.1))
+    else:
+        look((0.04, 5.0), (0.0, 0.0))
+        look((0.0, 5.005), (0.9, 0.1))
+    look((0.04, 5.04), (0.2, 0.1))
+    shown = policy.shown[-1].executed
+    assert shown is not None
+    moved = np.abs(shown[:, :, :6].sum(1)) / STEP
+    np.testing.assert_allclose(moved[0], 0.2, atol=1e-5)
+    np.testing.assert_allclose(moved[1], 0.3 if begin == "waiting" else 0.2, atol=1e-5)
+
+
 def test_angles_are_followed_over_their_turns_and_asked_for_near_where_they_are() -> None:
     true = np.linspace(2.6, 4.4, 61)[:, None] * [1.0, 0.0] + [0.0, 0.3]
     seen = (true + np.pi) % (2 * np.pi) - np.pi
