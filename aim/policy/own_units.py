@@ -165,7 +165,9 @@ def _demand_mapping(policy: LearnedPolicy) -> RobotMapping:
 
 def _demand_rate(rate_hz: float | None) -> float:
     if rate_hz is None:
-        raise UserError("the policy learned from sets of several rates; give rate_hz, the robot's rows a second")
+        raise UserError(
+            "the policy learned from sets of several rates; give rate_hz (--rate-hz), the robot's rows a second"
+        )
     if not (math.isfinite(rate_hz) and rate_hz > 0):
         raise UserError(f"rate_hz must be the robot's rows a second, above 0, not {rate_hz!r}")
     return float(rate_hz)

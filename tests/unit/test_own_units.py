@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 from delta_arm import ACTION_NAMES, DELTA_TOML, RATE, STATE_NAMES, STEP, make_policy, make_rows
 from memory_set import MemorySet, map_joints
+from served import write_checkpoint
 
+from aim.commands.serve import serve_policy
 from aim.data.mapped import read_recorded
 from aim.data.mapping_file import parse_mapping
 from aim.data.source import Source
 from aim.policy import LearnedPolicy, OwnUnitsPolicy
 from aim.policy.history import History
+from aim.serve.server import PolicyServer
 from sim.types import ActionChunk, Observation, UserError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -223,3 +226,26 @@ def test_what_cannot_act_in_own_units_says_why(source: Source, policy: Watched, 
         own.act(observe(np.zeros(7), 0.0))
     with pytest.raises(UserError, match=r"observation\.executed must be an array of floating, 1 x any x 7"):
         own.act(observe(np.zeros(8), 0.0, np.zeros((2, 6))))
+
+
+@pytest.mark.parametrize(("flags", "rate"), [
+    ({"own_units": True, "rate_hz": 30.0}, 30.0),
+    ({"own_units": True}, r"several rates; give rate_hz \(--rate-hz\)"),
+    ({"own_units": True, "rate_hz": -1.0}, "rate_hz must be the robot's rows a second"),
+    ({"rate_hz": 30.0}, "--rate-hz goes with --own-units"),
+    ({}, 50.0),
+])  # fmt: skip
+def test_what_learned_from_several_rates_is_served_at_the_rate_that_is_given(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: dict, rate: float | str
+) -> None:
+    policy, told = make_policy(source), []
+    policy.transform = dataclasses.replace(policy.transform, recorded_hz=None)
+    folder = write_checkpoint(policy, tmp_path)
+    monkeypatch.setattr(PolicyServer, "serve_forever", lambda server: told.append(server.served.description))
+    if isinstance(rate, str):
+        with pytest.raises(UserError, match=rate) as error:
+            serve_policy(folder, port=0, device="cpu", **flags)
+        assert "\n" not in str(error.value)
+        return
+    serve_policy(folder, port=0, device="cpu", **flags)
+    assert [(found.action_space.rate_hz, found.own_units) for found in told] == [(rate, "own_units" in flags)]
