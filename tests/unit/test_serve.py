@@ -8,6 +8,7 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from served import SIZE, make_simulated_policy, write_checkpoint
 
 from aim.evaluate.policy_spec import parse_policy
 from aim.policy import load_policy
-from aim.serve import client
+from aim.serve import client, server
 from aim.serve.client import RemotePolicy, is_address
 from aim.serve.description import parse_description
 from aim.serve.learned import serve_learned
@@ -54,13 +55,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextlib.contextmanager
 def serve(served: ServedPolicy) -> Iterator[str]:
     """Serve a policy in a thread; its address."""
-    with PolicyServer(served, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    with PolicyServer(served, "127.0.0.1", 0) as serving:
+        thread = threading.Thread(target=serving.serve_forever, args=(0.02,))
         thread.start()
         try:
-            yield server.address
+            yield serving.address
         finally:
-            server.shutdown()
+            serving.shutdown()
             thread.join()
 
 
@@ -170,6 +171,8 @@ def test_only_who_has_the_token_connects(served: ServedPolicy, monkeypatch: pyte
             RemotePolicy(address)
         monkeypatch.setenv(TOKEN_VARIABLE, "s3cret")
         assert RemotePolicy(address).description.robot == ROBOT
+    with serve(served) as address, pytest.raises(UserError, match=f"the server has none: unset {TOKEN_VARIABLE}"):
+        RemotePolicy(address)
     with pytest.raises(UserError, match=r"others can connect to 0\.0\.0\.0: set a token"):
         PolicyServer(served, "0.0.0.0", 0)
 
@@ -251,6 +254,32 @@ def test_what_is_no_message_ends_the_connection_with_its_reason(address: str) ->
             assert re.search(said, answer.fields["reason"])
             with contextlib.suppress(ConnectionResetError):  # where it did not read all that was sent
                 assert receive_message(connection) is None
+
+
+def test_who_is_not_accepted_yet_sends_no_arrays_and_is_not_waited_for(
+    served: ServedPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever part of the first message does not come: an accepted client may be silent for as long as it likes."""
+    monkeypatch.setattr(server, "HELLO_TIMEOUT_S", 0.1)
+    header = {"kind": "hello", "fields": {}, "arrays": [{"name": "a", "dtype": "|u1", "shape": [2**20]}]}
+    large = json.dumps(header).encode()
+    with serve(dataclasses.replace(served, token="s3cret")) as address:
+        host, _, port = address.rpartition(":")
+        for sent, said in (
+            (LENGTH.pack(len(large)) + large, "arrays of 1048576 bytes; at most 0 are read"),
+            (LENGTH.pack(100) + b"{", "no hello came within 0.1 s"),
+            (b"\0", "no hello came within 0.1 s"),
+            (b"", "no hello came within 0.1 s"),
+        ):
+            with socket.create_connection((host, int(port)), 10) as connection:
+                connection.sendall(sent)
+                answer = receive_message(connection)
+                assert answer is not None and said in answer.fields["reason"]
+                assert receive_message(connection) is None
+        monkeypatch.setenv(TOKEN_VARIABLE, "s3cret")
+        policy = RemotePolicy(address)
+        time.sleep(0.3)
+        policy.reset(np.array([True]))
 
 
 some = st.sampled_from(MESSAGE_DTYPES).flatmap(
