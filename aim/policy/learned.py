@@ -43,6 +43,7 @@ from aim.policy.history import (
     History,
     check_horizon,
     forget_worlds,
+    hold_last_action,
     make_history,
     recall_actions,
     recall_frames,
@@ -154,8 +155,9 @@ class LearnedPolicy:
         extras = self._decode_future(future) if self.imagine else {}
         reach = self.run.model.past_frames * self._stride + HISTORY_TOLERANCE_STEPS
         self._warn_without_history(context, history)
+        handed_out = hold_last_action(planned[:, : self.execution_horizon], self.action_space.is_delta)
         return ActionChunk(planned, extras, self.execution_horizon), replace(
-            record_frame(history, now, tokens, reach), planned=planned
+            record_frame(history, now, tokens, reach), planned=handed_out
         )
 
     def _warn_without_history(self, context: Context, history: History) -> None:

@@ -20,7 +20,7 @@ from aim.data.conversion import TURN_RAD, nearest_turn
 from aim.data.mapping import RobotMapping
 from aim.data.recorded import Rows
 from aim.data.resample import resample_chunk, resample_executed
-from aim.policy.history import History, check_horizon, forget_worlds, list_horizons
+from aim.policy.history import ROUNDING_ROWS, History, check_horizon, forget_worlds, list_horizons
 from aim.policy.learned import LearnedPolicy
 from aim.policy.observation import check_observation
 from sim.types import CONTROL_HZ, ActionChunk, Observation, UserError
@@ -105,11 +105,23 @@ class OwnUnitsPolicy:
         chunk, history = policy.step(seen, history)
         space = policy.action_space
         planned = np.clip(chunk.actions, np.array(space.low, np.float32), np.array(space.high, np.float32))
-        self._history, self._measured = replace(history, planned=planned), state - turns
-        self._pending = [] if steps or rows is None else _choose_rows(rows, is_known)
         moved = [resample_chunk(each.astype(np.float64), self._is_delta, self.rate_hz) for each in planned]
+        self._history = replace(history, planned=self._choose_handed_out(planned, np.stack(moved)))
+        self._measured = state - turns
+        self._pending = [] if steps or rows is None else _choose_rows(rows, is_known)
         ahead = np.stack(moved) + self._pick_channels(turns)[:, None]
         return ActionChunk(mapping.action_to_set(ahead).astype(np.float32), chunk.extras, self.execution_horizon)
+
+    def _choose_handed_out(self, planned: NDArray[np.float32], rows: Rows) -> NDArray[np.float32]:
+        """Actions (n j d) at control steps of what is to be carried out of a plan (n k d), whose last row is held then.
+
+        `rows` (n m d) are those of the plan at the robot's rate.
+        """
+        end = self.execution_horizon * CONTROL_HZ / self.rate_hz  # in control steps, the last of which may end early
+        begun = np.arange(math.ceil(end - ROUNDING_ROWS))
+        share = np.where(self._is_delta, np.minimum(end - begun, 1.0)[:, None], 1.0)
+        held = np.where(self._is_delta, 0.0, rows[:, self.execution_horizon - 1, None])
+        return np.concatenate([planned[:, begun] * share, held], axis=1).astype(np.float32)
 
     def _read_executed(self, executed: NDArray | None, before: Rows, is_known: NDArray[np.bool_]) -> list[Rows] | None:
         """Rows (j d) of every world in our units, carried out since its last control step, angles near the state."""

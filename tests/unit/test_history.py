@@ -86,6 +86,22 @@ def test_what_was_carried_out_instead_is_believed() -> None:
     assert known.all() and (actions == 7.0).all()
 
 
+@pytest.mark.parametrize("late", [0, 1, 3, 40, 10**6])
+@pytest.mark.parametrize("horizon", [1, 3, 16])
+def test_what_was_not_handed_out_was_not_carried_out(horizon: int, late: int) -> None:
+    """Until a robot has more to do it holds the last target, and nothing is displaced."""
+    chunk = np.arange(1, 33, dtype=np.float32)[None, :, None].repeat(DIM, 2)
+    handed_out = histories.hold_last_action(chunk[:, :horizon], np.array([False, True, False]))
+    history = replace(histories.record_step(make_history(1, STRIDE, DIM), np.array([0])), planned=handed_out)
+    actions, known = recall_actions(histories.record_step(history, np.array([horizon + late])))
+    done = np.arange(horizon + min(late, 2 * STRIDE)) + 1
+    if known[0]:
+        target, moved = (each[-STRIDE:] for each in (np.minimum(done, horizon), np.where(done > horizon, 0, done)))
+        assert actions[0, -len(target) :, 0].tolist() == actions[0, -len(target) :, 2].tolist() == target.tolist()
+        assert actions[0, -len(moved) :, 1].tolist() == moved.tolist()
+    assert known[0] == (horizon + late >= STRIDE - histories.HISTORY_TOLERANCE_STEPS)
+
+
 def test_each_world_did_what_it_says() -> None:
     history = histories.record_step(make_history(2, 4, DIM), np.array([0, 0]))
     done = np.stack([np.full((2, DIM), 7.0), np.full((2, DIM), 8.0)]).astype(np.float32)

@@ -90,6 +90,18 @@ def test_a_policy_is_told_what_was_seen_and_done_one_frame_ago_whatever_its_hori
             np.testing.assert_allclose(context.past_action, carried_out, atol=1e-6)
 
 
+@pytest.mark.parametrize("late", [0, 3, 9])
+def test_a_policy_that_is_asked_late_is_told_that_the_last_action_was_held(
+    monkeypatch: pytest.MonkeyPatch, late: int
+) -> None:
+    policy = make_policy()
+    told = Told(policy, monkeypatch)
+    done = policy.act(seen(0)).executable
+    policy.act(seen(16 + late))
+    held = np.concatenate([done, done[:, -1:].repeat(late, 1)], 1)[:, -16:]
+    np.testing.assert_allclose(told.contexts[-1].past_action, held, atol=1e-6)
+
+
 def test_a_history_counts_only_where_the_actions_are_known_too(monkeypatch: pytest.MonkeyPatch) -> None:
     policy = make_policy()
     told = Told(policy, monkeypatch)

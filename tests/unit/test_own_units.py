@@ -146,6 +146,29 @@ def test_what_is_not_said_to_be_executed_is_the_plan_within_its_bounds(policy: W
     np.testing.assert_array_equal(policy.histories[-1].executed[0, 1:], planned[:15])
 
 
+@pytest.mark.parametrize(("rate", "horizon"), [(10.0, 1), (20.0, 3), (30.0, 5), (50.0, 8), (60.0, 2)])
+def test_rows_that_were_not_handed_out_were_not_carried_out(policy: Watched, rate: float, horizon: int) -> None:
+    """Asked late, the robot has moved as far as the rows it was given, and holds the gripper of the last."""
+    own, state = OwnUnitsPolicy(policy, rate_hz=rate, execution_horizon=horizon), make_rows(0)[0][5]
+    rows = own.act(observe(state, 0.0)).executable[0]
+    own.act(observe(state, 0.32))
+    executed = policy.histories[-1].executed[0]
+    assert policy.histories[-1].count.tolist() == [16]
+    np.testing.assert_allclose(executed[:, :6].sum(0), STEP * rows[:, :6].sum(0), atol=1e-6)
+    steps = int(np.ceil(horizon * 50 / rate))
+    assert (executed[steps:, :6] == 0.0).all() and len(executed[steps:]) >= 3
+    np.testing.assert_allclose(1.0 - 2.0 * executed[steps:, 6], rows[-1, 6], atol=1e-6)
+
+
+def test_a_learned_policy_of_displacements_that_is_asked_late_has_stood_still(policy: Watched) -> None:
+    seen = observe(np.zeros(8), 0.0)
+    done = policy.act(seen).executable[0]
+    policy.act(dataclasses.replace(seen, time=np.array([0.38])))
+    assert policy.history is not None
+    held = np.array([0.0] * 6 + [done[-1, 6]], np.float32)
+    np.testing.assert_array_equal(policy.history.executed[0], [*done[3:], held, held, held])
+
+
 def test_a_reset_begins_anew(policy: Watched) -> None:
     own, state = OwnUnitsPolicy(policy), make_rows(0)[0][5]
     first = own.act(observe(state, 0.0)).actions
