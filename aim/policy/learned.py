@@ -127,7 +127,8 @@ class LearnedPolicy:
 
     def act(self, observation: Observation) -> ActionChunk:
         """Chunk of actions for all worlds; `UserError` for an invalid observation, of which nothing is remembered."""
-        check_observation(observation, self.cameras, self.run.model.state_dim, self.run.model.action_dim)
+        model = self.run.model
+        check_observation(observation, self.cameras, model.state_dim, model.action_dim, model.geometry)
         known = self.history
         if known is None or len(known.step) != len(observation.state):
             known = self.begin_history(len(observation.state))

@@ -87,7 +87,8 @@ class OwnUnitsPolicy:
     def act(self, observation: Observation) -> ActionChunk:
         """Chunk of actions for all worlds; `UserError` for an invalid observation, of which nothing is remembered."""
         policy, mapping = self.policy, self._mapping
-        check_observation(observation, self.cameras, len(policy.state_space), len(policy.action_space))
+        widths = len(policy.state_space), len(policy.action_space)
+        check_observation(observation, self.cameras, *widths, policy.run.model.geometry)
         history, before = self._history, self._measured
         if history is None or len(history.step) != len(observation.state):
             history = policy.begin_history(len(observation.state))

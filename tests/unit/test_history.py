@@ -212,6 +212,8 @@ GOOD = Observation(
         ({"images": {"head": np.zeros((2, 8, 8), np.uint8)}}, r"images\['head'\] must be an array of uint8, 2 x any"),
         ({"images": {"head": np.zeros((2, 8, 8, 4), np.uint8)}}, r"images\['head'\]"),
         ({"images": {"head": np.zeros((1, 8, 8, 3), np.uint8)}}, r"images\['head'\]"),
+        ({"images": {"head": np.zeros((2, 0, 8, 3), np.uint8)}}, r"images\['head'\] must be .* 2 x 0 x 8 x 3"),
+        ({"images": {"head": np.zeros((2, 8, 0, 3), np.uint8)}}, r"images\['head'\] must be .* 2 x 8 x 0 x 3"),
         ({"executed": np.full((2, 4, DIM), np.nan)}, "executed has numbers that are not finite"),
         ({"executed": np.zeros((2, DIM))}, "executed must be"),
         ({"executed": np.zeros((2, 4, DIM + 1))}, "executed must be an array of floating, 2 x any x 3"),
@@ -221,3 +223,30 @@ def test_an_observation_that_is_not_valid_is_refused_by_field(change: dict[str, 
     check_observation(GOOD, ("head",), DIM, DIM)
     with pytest.raises(UserError, match=named):
         check_observation(replace(GOOD, **change), ("head",), DIM, DIM)
+
+
+DEEP = replace(
+    GOOD, depth={"head": np.full((2, 8, 8), np.nan, np.float32)}, intrinsics={"head": np.eye(3)},
+    extrinsics={"head": np.tile(np.eye(4), (2, 1, 1))},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("part", "value", "named"), [
+    *((part, None, f"there is no {part} of head") for part in ("depth", "intrinsics", "extrinsics")),
+    ("depth", np.zeros((2, 8, 8, 1), np.float32), r"depth\['head'\] must be an array of floating, 2 x any x any"),
+    ("depth", np.zeros((2, 0, 8), np.float32), r"depth\['head'\] must be"),
+    ("depth", np.zeros((2, 8, 8), np.uint16), r"depth\['head'\] must be .* it is of uint16"),
+    ("intrinsics", np.eye(4), r"intrinsics\['head'\] must be an array of floating, 3 x 3"),
+    ("intrinsics", np.zeros((3, 3)), r"intrinsics\['head'\] must be the matrix of a camera; it has no inverse"),
+    ("intrinsics", np.full((3, 3), np.nan), r"intrinsics\['head'\] has numbers that are not finite"),
+    ("extrinsics", np.eye(4), r"extrinsics\['head'\] must be an array of floating, 2 x 4 x 4"),
+    ("extrinsics", [np.eye(4)] * 2, r"extrinsics\['head'\] must be .* it is list"),
+])  # fmt: skip
+def test_depth_that_cannot_be_read_is_refused_by_field_and_camera(part: str, value: object, named: str) -> None:
+    """Pixels without a reading are no fault; a policy that needs no depth does not ask for it."""
+    given = replace(DEEP, **{part: {} if value is None else {"head": value}})
+    check_observation(DEEP, ("head",), DIM, DIM, depth=True)
+    check_observation(given, ("head",), DIM, DIM)
+    with pytest.raises(UserError, match=named) as error:
+        check_observation(given, ("head",), DIM, DIM, depth=True)
+    assert "\n" not in str(error.value)
