@@ -201,9 +201,14 @@ class LearnedPolicy:
             text_valid=words_valid.to(self.device), points=points,
         )  # fmt: skip
 
+    @property
+    def predicts_maps(self) -> bool:
+        """Whether future maps, where the model has any, are imagined; else they are given, and are no prediction."""
+        return self.transform.mapped
+
     def known_maps(self, rows: int) -> Tensor | None:
         """Return the future maps (n f t c) that are known beforehand: black ones, where none were learned from."""
-        if self.transform.mapped:
+        if self.predicts_maps:
             return None
         return self._black[:, None].expand(rows, self.run.model.num_future_frames, -1, -1)
 
@@ -242,7 +247,7 @@ class LearnedPolicy:
     def _decode_future(self, future: PredictedFuture) -> dict[str, NDArray[np.uint8]]:
         """Predicted pictures "images/head" and maps "maps/head" (n f h w 3) of every view, as far as there are any."""
         streams: tuple[tuple[str, Kind, Tensor | None], ...] = (
-            ("images", "rgb", future.rgb), ("maps", "map", future.map),
+            ("images", "rgb", future.rgb), ("maps", "map", future.map if self.predicts_maps else None),
         )  # fmt: skip
         return {
             f"{name}/{camera}": pictures.numpy()

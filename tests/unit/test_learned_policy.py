@@ -184,3 +184,11 @@ def test_a_policy_with_geometry_asks_for_all_it_takes_to_read_depth(part: str) -
     with pytest.raises(UserError, match=f"there is no {part} of {last}$"):
         policy.act(replace(deep, **{part: lacking}))
     make_policy().act(seen(0))
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_what_a_policy_that_learned_without_maps_imagines_has_none(mapped: bool) -> None:
+    policy = make_policy(imagine=True)
+    policy.transform = replace(policy.transform, mapped=mapped)
+    kinds = ("images", "maps") if mapped else ("images",)
+    assert set(policy.act(seen(0)).extras) == {f"{kind}/{camera}" for kind in kinds for camera in CAMERAS}
