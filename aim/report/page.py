@@ -224,7 +224,7 @@ def _list_training_facts(training: TrainingReport) -> dict[str, str]:
         rows["preset"] = f"{run.preset}, for the robot {run.robot}"
         rows["model"] = f"{model.layers} layers, pictures {model.width} and actions {model.action_width} wide"
         if training.parameters:
-            rows["parameters"] = f"{training.parameters:,}"
+            rows["trained parameters" if model.lora_rank else "parameters"] = f"{training.parameters:,}"
         rows["attention"] = f"variant {model.full_variant!r}"
         rows["pictures"] = ", ".join(f"{view.name} {view.height} by {view.width}" for view in run.codec.views)
         optimiser = {"adamw": "AdamW", "muon": "Muon"}[config.optimizer]

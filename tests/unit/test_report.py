@@ -18,6 +18,7 @@ import pytest
 import toy
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from aim import config, presets
 from aim.commands.report import write_report
@@ -25,6 +26,9 @@ from aim.evaluate import results
 from aim.evaluate.prediction_metrics import MAP_METRICS
 from aim.evaluate.prediction_summary import ACTION_ERROR_WORDS
 from aim.evaluate.results import EpisodeResult, ResultsIdentity, ResultsOrigin
+from aim.model import lora
+from aim.model.world_action_model import WorldActionModel
+from aim.policy.checkpoint import EMA_FILE
 from aim.report import demonstrations, plots
 from aim.report.comparison import compare_success
 from aim.report.findings import EvaluationReport
@@ -294,6 +298,27 @@ def test_demonstrations_have_a_heading_facts_and_films_of_their_own(
         assert "reach 4 of 4" in words and "aim generate --task reach --robot aloha --num 4 --seed 0" in words
     else:
         assert "toy_follower" in words and "at 25 a second" in words and f"episode 0: {toy.SAY}" in words
+
+
+@pytest.mark.parametrize(("rank", "said"), [(0, "parameters"), (4, "trained parameters")])
+def test_parameters_are_the_models_or_called_trained(tmp_path: Path, rank: int, said: str) -> None:
+    trained(tmp_path / "training")
+    run = config.load_run(tmp_path / "training")
+    run = dataclasses.replace(run, model=dataclasses.replace(run.model, lora_rank=rank))
+    config.save_run(run, tmp_path / "training")
+    model = WorldActionModel(run.model)
+    if rank:
+        lora.add_adapters(model, rank, 1.0)
+    kept, total = lora.list_trained(model), sum(value.numel() for value in model.parameters())
+    checkpoint = tmp_path / "training" / "step-000080"
+    checkpoint.mkdir()
+    save_file({name: value.detach().contiguous() for name, value in kept.items()}, checkpoint / EMA_FILE)
+    (training,) = gather_findings(tmp_path).trainings
+    assert training.parameters == sum(value.numel() for value in kept.values()) and (
+        training.parameters < total
+    ) == bool(rank)
+    told = re.findall(r"([a-z ]*parameters)</td><td>([0-9,]+)", render_page(gather_findings(tmp_path)))
+    assert told == [(said, f"{training.parameters:,}")]
 
 
 def test_policies_stand_side_by_side_on_the_seeds_that_all_ran(folder: Path) -> None:
