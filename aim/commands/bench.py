@@ -28,6 +28,7 @@ def benchmark_physics(
     from aim.commands import parse
     from sim.envs import benchmark
 
+    _check_seconds(seconds)
     chosen, embodiment = parse.load_one_task(task), sim.robots.load_robot(robot)
     return _report_samples(
         "physics steps/s a thread", samples, lambda _: benchmark.measure_physics(chosen, embodiment, seconds, variation)
@@ -56,6 +57,7 @@ def benchmark_rendering(
     from aim.commands import parse
     from sim.envs import benchmark
 
+    _check_seconds(seconds)
     os.environ["LP_NUM_THREADS"] = "1"  # the software renderer would take every core
     chosen, embodiment, shape = parse.load_one_task(task), sim.robots.load_robot(robot), parse.parse_size(size)
     return _report_samples(
@@ -100,6 +102,13 @@ def benchmark_generation(
         return 3600 * summary.added / summary.seconds
 
     return _report_samples(f"episodes/h with {workers} workers", samples, measure_sample)
+
+
+def _check_seconds(seconds: float) -> None:
+    from sim.types import UserError
+
+    if not 0 < seconds < float("inf"):
+        raise UserError(f"seconds must be above 0, not {seconds:g}")
 
 
 def _report_samples(unit: str, samples: int, sample: Callable[[int], float]) -> dict[str, object]:

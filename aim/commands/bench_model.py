@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aim.config import Run
 
 MODEL_BENCH_ROBOT = "panda"
+MAX_THREADS = 1024
 
 
 def benchmark_inference(
@@ -69,6 +70,7 @@ def benchmark_inference(
         VIDEO_STEPS if video_steps is None else video_steps, ACTION_STEPS if action_steps is None else action_steps
     )
     _check_positive(batch=batch, samples=samples, video_steps=steps.video, action_steps=steps.action)
+    _check_threads(threads)
     if compile and attention == "flex":
         raise UserError("--compile makes its graphs of attention by segments or mask; leave --attention out")
     run, torch_device = _resolve_run(preset, policy, robot), machine.resolve_device(device)
@@ -156,6 +158,7 @@ def benchmark_training(
     run = _resolve_run(preset, None, robot)
     run = replace(run, train=replace(run.train, batch_size=run.train.batch_size if batch is None else batch))
     _check_positive(batch=run.train.batch_size, steps=steps)
+    _check_threads(threads)
     torch_device, checkpointing = machine.resolve_device(device), checkpointing or run.train.checkpointing
     device_timing.reset_peak_memory(torch_device)
     with device_timing.limit_threads(threads):
@@ -235,3 +238,10 @@ def _check_positive(**counts: int) -> None:
     low = [name for name, count in counts.items() if count < 1]
     if low:
         raise UserError(f"{', '.join(low)} must be at least 1")
+
+
+def _check_threads(count: int) -> None:
+    from sim.types import UserError
+
+    if not 0 <= count <= MAX_THREADS:
+        raise UserError(f"threads must lie in 1 to {MAX_THREADS}, or be 0 for torch's own choice, not {count}")

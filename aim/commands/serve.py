@@ -14,6 +14,7 @@ def serve_policy(
     port: int = 8765,
     host: str = "127.0.0.1",
     own_units: bool = False,
+    rate_hz: float | None = None,
     execution_horizon: int = 0,
     device: str = "auto",
     compiled: bool = False,
@@ -25,6 +26,7 @@ def serve_policy(
         port: of the server; 0 takes a free one
         host: address to serve at; where others can connect, AIM_POLICY_TOKEN must hold a token, as for the client
         own_units: speak the units, names and rate of the recordings that it learned from
+        rate_hz: rows a second of the robot, with --own-units; the recordings' if left out, where they have one rate
         execution_horizon: rows of a chunk to carry out before the next; what the run says if left out
         device: cpu, cuda, or auto
         compiled: compile the model first, which pays on a GPU
@@ -41,10 +43,14 @@ def serve_policy(
 
     if not 0 <= port < 65536:
         raise UserError(f"port must lie in 0 to 65535, not {port}")
+    if rate_hz is not None and not own_units:
+        raise UserError("--rate-hz goes with --own-units: in our units a policy acts at 50 Hz")
     folder, ours = resolve_checkpoint(run), 0 if own_units else execution_horizon
     place = str(machine.resolve_device(device))
     policy = load_policy(folder, execution_horizon=ours, device=place, compiled=compiled)
-    held = OwnUnitsPolicy(policy, execution_horizon=execution_horizon) if own_units else policy
+    held = policy
+    if own_units:
+        held = OwnUnitsPolicy(policy, execution_horizon=execution_horizon, rate_hz=rate_hz)
     served = serve_learned(held, folder, os.environ.get(TOKEN_VARIABLE, ""))
     with PolicyServer(served, host, port) as server:
         name, rate = served.description.name, served.description.action_space.rate_hz

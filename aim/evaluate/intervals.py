@@ -1,4 +1,4 @@
-"""Wilson score intervals of success rates, for trials that are independent or clustered.
+"""Wilson score intervals of success rates, for trials that are independent or clustered; McNemar's test of two rates.
 
 The plain interval p ± z·sqrt(p(1-p)/n) has no width at 0 of n and n of n, which is where robots often
 are. Wilson's inverts the score test instead: it keeps every rate that n trials could not reject.
@@ -7,7 +7,7 @@ are. Wilson's inverts the score test instead: it keeps every rate that n trials 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
+from math import comb, sqrt
 
 import numpy as np
 
@@ -48,3 +48,14 @@ def clustered_wilson_interval(successes: Sequence[bool], groups: Sequence[int]) 
     variance = num_groups / (num_groups - 1) * np.square(successes_by_group - rate * counts).sum() / trials**2
     effective = trials if variance == 0 else min(float(trials), rate * (1 - rate) / variance)
     return wilson_interval(rate * effective, effective)
+
+
+def mcnemar_p_value(only_first: int, only_second: int) -> float:
+    """Exact two-sided p-value of McNemar's test (1947): whether two policies succeed alike on the same trials.
+
+    Only trials where one of the two alone succeeds tell them apart: if they are alike, each is a toss of a fair coin.
+    """
+    assert min(only_first, only_second) >= 0, (only_first, only_second)
+    apart = only_first + only_second
+    tail = sum(comb(apart, count) for count in range(min(only_first, only_second) + 1))
+    return min(1.0, 2 * tail / 2**apart)

@@ -52,7 +52,7 @@ class GroundTruth:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Predictions for the same windows; None for streams that the model's variant does not predict."""
+    """Predictions for the same windows; None for what the policy does not predict."""
 
     rgb: Views | None
     map: Views | None
@@ -209,7 +209,7 @@ def _predict_batch(
         )  # fmt: skip
     return Prediction(
         rgb=None if future.rgb is None else policy.decode_views(future.rgb, "rgb"),
-        map=None if future.map is None else policy.decode_views(future.map, "map"),
+        map=policy.decode_views(future.map, "map") if policy.predicts_maps and future.map is not None else None,
         codec=policy.decode_views(sample.rgb, "rgb"),
         action=action.float().cpu(),
     )

@@ -68,10 +68,10 @@ def parse_policy(
     if is_address(policy):
         return _parse_address(policy, size, policy_seed)
     if is_plugin_reference(policy):
-        body = robots.load_robot(robot or DEFAULT_ROBOT)
+        body, shown = robots.load_robot(robot or DEFAULT_ROBOT), size or (128, 128)
         return PolicySpec(
             policy, functools.partial(_make_plugin, policy), compute_source_digest(policy), body.name,
-            list_cameras(policy, body), size or (128, 128),
+            list_cameras(policy, body), shown, settings={"size": list(shown)},
         )  # fmt: skip
     if not Path(policy).is_dir():
         raise UserError(

@@ -41,6 +41,7 @@ from aim.policy.checkpoint import CODEC_FILE, EMA_FILE, load_module, load_traine
 from aim.policy.history import (
     History,
     forget_worlds,
+    hold_last_action,
     make_history,
     recall_actions,
     recall_frames,
@@ -125,7 +126,8 @@ class LearnedPolicy:
 
     def act(self, observation: Observation) -> ActionChunk:
         """Chunk of actions for all worlds; `UserError` for an invalid observation, of which nothing is remembered."""
-        check_observation(observation, self.cameras, self.run.model.state_dim, self.run.model.action_dim)
+        model = self.run.model
+        check_observation(observation, self.cameras, model.state_dim, model.action_dim, model.geometry)
         known = self.history
         if known is None or len(known.step) != len(observation.state):
             known = self.begin_history(len(observation.state))
@@ -153,8 +155,9 @@ class LearnedPolicy:
         extras = self._decode_future(future) if self.imagine else {}
         reach = self.run.model.past_frames * self._stride + HISTORY_TOLERANCE_STEPS
         self._warn_without_history(context, history)
+        handed_out = hold_last_action(planned[:, : self.execution_horizon], self.action_space.is_delta)
         return ActionChunk(planned, extras, self.execution_horizon), replace(
-            record_frame(history, now, tokens, reach), planned=planned
+            record_frame(history, now, tokens, reach), planned=handed_out
         )
 
     def _warn_without_history(self, context: Context, history: History) -> None:
@@ -197,9 +200,14 @@ class LearnedPolicy:
             text_valid=words_valid.to(self.device), points=points,
         )  # fmt: skip
 
+    @property
+    def predicts_maps(self) -> bool:
+        """Whether future maps, where the model has any, are imagined; else they are given, and are no prediction."""
+        return self.transform.mapped
+
     def known_maps(self, rows: int) -> Tensor | None:
         """Return the future maps (n f t c) that are known beforehand: black ones, where none were learned from."""
-        if self.transform.mapped:
+        if self.predicts_maps:
             return None
         return self._black[:, None].expand(rows, self.run.model.num_future_frames, -1, -1)
 
@@ -238,7 +246,7 @@ class LearnedPolicy:
     def _decode_future(self, future: PredictedFuture) -> dict[str, NDArray[np.uint8]]:
         """Predicted pictures "images/head" and maps "maps/head" (n f h w 3) of every view, as far as there are any."""
         streams: tuple[tuple[str, Kind, Tensor | None], ...] = (
-            ("images", "rgb", future.rgb), ("maps", "map", future.map),
+            ("images", "rgb", future.rgb), ("maps", "map", future.map if self.predicts_maps else None),
         )  # fmt: skip
         return {
             f"{name}/{camera}": pictures.numpy()

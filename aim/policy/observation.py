@@ -9,8 +9,13 @@ import numpy as np
 from sim.types import Observation, UserError
 
 
-def check_observation(observation: Observation, cameras: Sequence[str], state_dim: int, action_dim: int) -> None:
-    """Raise `UserError` naming the field that is missing, not a number, or of another type or shape than is valid."""
+def check_observation(
+    observation: Observation, cameras: Sequence[str], state_dim: int, action_dim: int, depth: bool = False
+) -> None:
+    """Raise `UserError` naming the field that is missing, not a number, or of another type or shape than is valid.
+
+    `depth` asks for depth of every camera, and what it takes to read it.
+    """
     state = observation.state
     _check_array("state", state, np.floating, (None, state_dim))
     worlds = len(state)
@@ -25,17 +30,37 @@ def check_observation(observation: Observation, cameras: Sequence[str], state_di
         raise UserError(f"the policy needs cameras {', '.join(cameras)}; there is no {', '.join(lacking)}")
     for name in cameras:
         _check_array(f"images[{name!r}]", observation.images[name], np.uint8, (worlds, None, None, 3))
+    if depth:
+        _check_depth(observation, cameras, worlds)
     if observation.executed is not None:
-        _check_array("executed", observation.executed, np.floating, (worlds, None, action_dim))
+        _check_array("executed", observation.executed, np.floating, (worlds, None, action_dim), may_be_empty=True)
 
 
-def _check_array(field: str, value: object, kind: type[np.generic], shape: tuple[int | None, ...]) -> None:
+def _check_depth(observation: Observation, cameras: Sequence[str], worlds: int) -> None:
+    shapes = {"depth": (worlds, None, None), "intrinsics": (3, 3), "extrinsics": (worlds, 4, 4)}
+    for part, shape in shapes.items():
+        given = vars(observation)[part]
+        lacking = [name for name in cameras if name not in given]
+        if lacking:
+            names = ", ".join(lacking)
+            raise UserError(f"the policy needs depth, intrinsics and extrinsics; there is no {part} of {names}")
+        for name in cameras:
+            _check_array(f"{part}[{name!r}]", given[name], np.floating, shape, may_be_infinite=part == "depth")
+    for name in cameras:
+        if np.linalg.matrix_rank(observation.intrinsics[name]) < 3:
+            raise UserError(f"observation.intrinsics[{name!r}] must be the matrix of a camera; it has no inverse")
+
+
+def _check_array(
+    field: str, value: object, kind: type[np.generic], shape: tuple[int | None, ...], *, may_be_empty: bool = False,
+    may_be_infinite: bool = False,
+) -> None:  # fmt: skip
     dimensions = " x ".join("any" if size is None else str(size) for size in shape)
     expected = f"observation.{field} must be an array of {kind.__name__}, {dimensions}"
     if not isinstance(value, np.ndarray):
         raise UserError(f"{expected}; it is {type(value).__name__}")
     fits = value.ndim == len(shape) and all(want in (None, size) for want, size in zip(shape, value.shape, strict=True))
-    if not fits or not np.issubdtype(value.dtype, kind) or 0 in value.shape[:1]:
+    if not fits or not np.issubdtype(value.dtype, kind) or (0 in value.shape and not may_be_empty):
         raise UserError(f"{expected}; it is of {value.dtype}, {' x '.join(map(str, value.shape))}")
-    if np.issubdtype(kind, np.floating) and not np.isfinite(value).all():
+    if np.issubdtype(kind, np.floating) and not may_be_infinite and not np.isfinite(value).all():
         raise UserError(f"observation.{field} has numbers that are not finite")

@@ -23,7 +23,7 @@ from aim.data.resample import resample_chunk, resample_executed
 from aim.policy.history import History, forget_worlds
 from aim.policy.learned import LearnedPolicy
 from aim.policy.observation import check_observation
-from aim.util.horizons import check_horizon, list_horizons
+from aim.util.horizons import ROUNDING_ROWS, check_horizon, list_horizons
 from sim.types import CONTROL_HZ, ActionChunk, Observation, UserError
 
 
@@ -49,7 +49,7 @@ class OwnUnitsPolicy:
         self.execution_horizon = self._choose_horizon(execution_horizon)
         self._history: History | None = None
         self._measured = np.zeros((0, 0))  # (n s) the last states in our units, angles followed over their turns
-        self._pending: Rows | None = None  # (n j d) executed rows that are shorter than a control step
+        self._pending: list[Rows] = []  # of every world the executed rows (j d) that are shorter than a control step
         references = np.array(policy.transform.references)
         self._is_delta = policy.action_space.is_delta
         self._turning = self._mapping.wraps_action & ~self._is_delta & (references >= 0)
@@ -80,12 +80,16 @@ class OwnUnitsPolicy:
     def reset(self, mask: NDArray[np.bool_]) -> None:
         """Forget the history of the worlds where `mask` (n,) is true."""
         known = self._history
-        self._history = forget_worlds(known, mask) if known is not None and len(mask) == len(known.step) else None
+        if known is None or len(mask) != len(known.step):
+            self._history, self._pending = None, []
+        else:
+            self._history, self._pending = forget_worlds(known, mask), _choose_rows(self._pending, np.logical_not(mask))
 
     def act(self, observation: Observation) -> ActionChunk:
         """Chunk of actions for all worlds; `UserError` for an invalid observation, of which nothing is remembered."""
         policy, mapping = self.policy, self._mapping
-        check_observation(observation, self.cameras, len(policy.state_space), len(policy.action_space))
+        widths = len(policy.state_space), len(policy.action_space)
+        check_observation(observation, self.cameras, *widths, policy.run.model.geometry)
         history, before = self._history, self._measured
         if history is None or len(history.step) != len(observation.state):
             history = policy.begin_history(len(observation.state))
@@ -103,30 +107,42 @@ class OwnUnitsPolicy:
         chunk, history = policy.step(seen, history)
         space = policy.action_space
         planned = np.clip(chunk.actions, np.array(space.low, np.float32), np.array(space.high, np.float32))
-        self._history, self._measured = replace(history, planned=planned), state - turns
-        self._pending = rows if steps == 0 else None
         moved = [resample_chunk(each.astype(np.float64), self._is_delta, self.rate_hz) for each in planned]
+        self._history = replace(history, planned=self._choose_handed_out(planned, np.stack(moved)))
+        self._measured = state - turns
+        self._pending = [] if steps or rows is None else _choose_rows(rows, is_known)
         ahead = np.stack(moved) + self._pick_channels(turns)[:, None]
         return ActionChunk(mapping.action_to_set(ahead).astype(np.float32), chunk.extras, self.execution_horizon)
 
-    def _read_executed(self, executed: NDArray | None, before: Rows, is_known: NDArray[np.bool_]) -> Rows | None:
-        """Rows (n j d) in our units that were carried out since the last control step, angles near the state."""
+    def _choose_handed_out(self, planned: NDArray[np.float32], rows: Rows) -> NDArray[np.float32]:
+        """Actions (n j d) at control steps of what is to be carried out of a plan (n k d), whose last row is held then.
+
+        `rows` (n m d) are those of the plan at the robot's rate.
+        """
+        end = self.execution_horizon * CONTROL_HZ / self.rate_hz  # in control steps, the last of which may end early
+        begun = np.arange(math.ceil(end - ROUNDING_ROWS))
+        share = np.where(self._is_delta, np.minimum(end - begun, 1.0)[:, None], 1.0)
+        held = np.where(self._is_delta, 0.0, rows[:, self.execution_horizon - 1, None])
+        return np.concatenate([planned[:, begun] * share, held], axis=1).astype(np.float32)
+
+    def _read_executed(self, executed: NDArray | None, before: Rows, is_known: NDArray[np.bool_]) -> list[Rows] | None:
+        """Rows (j d) of every world in our units, carried out since its last control step, angles near the state."""
         if executed is None:
             return None
         rows = self._mapping.action_from_set(executed.astype(np.float64))
         measured = self._pick_channels(before)[:, None]
         rows = nearest_turn(rows, measured, self._turning)
-        pending = self._pending
-        if pending is None or len(pending) != len(rows) or not is_known.any():
-            return rows
-        return np.concatenate([pending, rows], axis=1)
+        if len(self._pending) != len(rows):
+            return list(rows)
+        pending = _choose_rows(self._pending, is_known)
+        return [np.concatenate(parts) for parts in zip(pending, rows, strict=True)]
 
-    def _resample_rows(self, rows: Rows | None, steps: int) -> NDArray[np.float32] | None:
+    def _resample_rows(self, rows: list[Rows] | None, steps: int) -> NDArray[np.float32] | None:
         """Actions (n steps d) of executed rows, none of none; None where it is not said what was carried out."""
         if rows is None:
             return None
-        if not rows.shape[1] or not steps:
-            return np.zeros((len(rows), 0, rows.shape[2]), np.float32)
+        if not steps or not all(map(len, rows)):
+            return np.zeros((len(rows), 0, rows[0].shape[1]), np.float32)
         parts = [resample_executed(each, self._is_delta, self.rate_hz, steps) for each in rows]
         return np.stack(parts).astype(np.float32)
 
@@ -146,6 +162,11 @@ class OwnUnitsPolicy:
         return horizon
 
 
+def _choose_rows(rows: Sequence[Rows], chosen: NDArray[np.bool_]) -> list[Rows]:
+    """Rows (j d) of the worlds where `chosen` (n,) is true, none of the others."""
+    return [each if taken else each[:0] for each, taken in zip(rows, chosen, strict=False)]
+
+
 def _demand_mapping(policy: LearnedPolicy) -> RobotMapping:
     mapping = policy.mapping
     if mapping is None:
@@ -158,7 +179,9 @@ def _demand_mapping(policy: LearnedPolicy) -> RobotMapping:
 
 def _demand_rate(rate_hz: float | None) -> float:
     if rate_hz is None:
-        raise UserError("the policy learned from sets of several rates; give rate_hz, the robot's rows a second")
+        raise UserError(
+            "the policy learned from sets of several rates; give rate_hz (--rate-hz), the robot's rows a second"
+        )
     if not (math.isfinite(rate_hz) and rate_hz > 0):
         raise UserError(f"rate_hz must be the robot's rows a second, above 0, not {rate_hz!r}")
     return float(rate_hz)

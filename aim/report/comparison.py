@@ -1,12 +1,13 @@
-"""Success of several policies side by side: task by task, on the seeds that all of them ran."""
+"""Success of several policies side by side: task by task, on the seeds that all of them ran, and pair by pair."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aim.evaluate.intervals import wilson_interval
+from aim.evaluate.intervals import mcnemar_p_value, wilson_interval
 from aim.report.findings import EvaluationReport, Row
 
 
@@ -44,6 +45,39 @@ class SuccessRow:
     cells: tuple[SuccessCell | None, ...]
     shared: bool = True
     is_sum: bool = False  # over several tasks
+
+
+@dataclass(frozen=True)
+class SuccessPair:
+    """Two policies, by their numbers, on the seeds that both ran, and how many of these only one succeeded on."""
+
+    first: int
+    second: int
+    cells: tuple[SuccessCell, SuccessCell]
+    only_first: int
+    only_second: int
+    num_tasks: int
+
+    @property
+    def p_value(self) -> float:
+        """Exact two-sided p-value of McNemar's test."""
+        return mcnemar_p_value(self.only_first, self.only_second)
+
+
+def compare_pairs(evaluations: Sequence[EvaluationReport]) -> list[SuccessPair]:
+    """Every two policies that have seeds of a task in common, over all of these."""
+    records = [one.record["episodes"] for one in evaluations]
+    found = [{(row["task"], row["seed"]): bool(row["success"]) for row in rows} for rows in records]
+    pairs = []
+    for first, second in itertools.combinations(range(len(found)), 2):
+        shared = [key for key in found[first] if key in found[second]]
+        if shared:
+            both = [(found[first][key], found[second][key]) for key in shared]
+            cells = tuple(SuccessCell(sum(side), len(both)) for side in zip(*both, strict=True))
+            num_tasks = len({task for task, _ in shared})
+            only = both.count((True, False)), both.count((False, True))
+            pairs.append(SuccessPair(first, second, (cells[0], cells[1]), *only, num_tasks))
+    return pairs
 
 
 def compare_success(evaluations: Sequence[EvaluationReport]) -> list[SuccessRow]:

@@ -25,8 +25,9 @@ class ReportFigure:
 class TrainingReport:
     """One training: folder, configuration, log rows by stage, and reconstruction quality of the codec.
 
-    `run` is None and `quality` empty where the training has not come that far; `parameters` counts the model's. `step`
-    is that of the newest checkpoint, which may be past the last one logged.
+    `run` is None and `quality` empty where the training has not come that far; `parameters` counts the model's, of
+    which only those that train where it has adapters. `step` is that of the newest checkpoint, which may be past the
+    last one logged.
     """
 
     folder: str

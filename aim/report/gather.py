@@ -267,7 +267,7 @@ def _read_log_rows(path: Path) -> list[Row]:
 
 
 def _count_parameters(folder: Path) -> int:
-    """Number of parameters of the newest checkpoint's model, 0 if there is none."""
+    """Number of parameters that the newest checkpoint holds, which are those that train; 0 if there is none."""
     from math import prod
 
     from safetensors import safe_open

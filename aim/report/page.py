@@ -12,7 +12,7 @@ from typing import Any
 from aim.data.peaks import describe_peaks
 from aim.evaluate.prediction_summary import summarize_figures
 from aim.report import plots
-from aim.report.comparison import SuccessCell, SuccessRow, compare_success, count_success
+from aim.report.comparison import SuccessCell, SuccessPair, SuccessRow, compare_pairs, compare_success, count_success
 from aim.report.findings import (
     DatasetReport,
     EvaluationReport,
@@ -33,6 +33,12 @@ SHARED_NOTE = (
 )
 UNSHARED_NOTE = "Rows marked * have no seed that all of their policies ran: other scenes stand side by side."
 PROGRESS_NOTE = "Stages: how much of the task's plan an episode passed, on the mean."
+PAIRS_NOTE = (
+    "p: McNemar's exact test, two-sided, of the seeds on which only one of the two succeeded; each pair by itself, not "
+    "corrected for how many there are."
+)
+MAX_PAIRED_POLICIES = 6  # more make too many pairs
+SMALLEST_P = 0.001  # that is told as a number
 CAMERA_CAPTION = "Left, what the camera saw."
 PREDICTION_CAPTIONS = {  # what a film shows of what a policy predicted
     "pictures": "Beside it, the picture that the policy predicted before it acted, shown until its time has come.",
@@ -121,9 +127,24 @@ def _render_results(evaluations: Sequence[EvaluationReport]) -> str:
     notes += [UNSHARED_NOTE] if any(not row.shared for row in rows) else []
     notes += [PROGRESS_NOTE] if any(cell.progress is not None for cell in cells) else []
     return (
-        f'<section><h2>Closed-loop success</h2><div class="scroll">{table}</div>'
+        f'<section><h2>Closed-loop success</h2><div class="scroll">{table}</div>{_render_pairs(evaluations)}'
         f"<figure>{plot}<figcaption>{' '.join(notes)}</figcaption></figure></section>"
     )
+
+
+def _render_pairs(evaluations: Sequence[EvaluationReport]) -> str:
+    """A line for every two policies that ran the same seeds; none where there are many policies."""
+    pairs = compare_pairs(evaluations) if len(evaluations) <= MAX_PAIRED_POLICIES else []
+    lines = [escape(_format_pair(pair, [e.policy_label for e in evaluations])) for pair in pairs]
+    return f'<p class="note">{"<br>".join([*lines, PAIRS_NOTE])}</p>' if lines else ""
+
+
+def _format_pair(pair: SuccessPair, labels: Sequence[str]) -> str:
+    first, second = pair.cells
+    rates = f"{labels[pair.first]} {_format_percent(first)}, {labels[pair.second]} {_format_percent(second)}"
+    tasks = f" of {pair.num_tasks} tasks" if pair.num_tasks > 1 else ""
+    p = f"p = {pair.p_value:.3f}" if pair.p_value >= SMALLEST_P else f"p < {SMALLEST_P}"
+    return f"{rates} on the same {first.episodes} seeds{tasks}: {p}"
 
 
 def _render_row(row: SuccessRow) -> str:
@@ -224,7 +245,7 @@ def _list_training_facts(training: TrainingReport) -> dict[str, str]:
         rows["preset"] = f"{run.preset}, for the robot {run.robot}"
         rows["model"] = f"{model.layers} layers, pictures {model.width} and actions {model.action_width} wide"
         if training.parameters:
-            rows["parameters"] = f"{training.parameters:,}"
+            rows["trained parameters" if model.lora_rank else "parameters"] = f"{training.parameters:,}"
         rows["attention"] = f"variant {model.full_variant!r}"
         rows["pictures"] = ", ".join(f"{view.name} {view.height} by {view.width}" for view in run.codec.views)
         optimiser = {"adamw": "AdamW", "muon": "Muon"}[config.optimizer]

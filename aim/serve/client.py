@@ -66,17 +66,28 @@ class RemotePolicy:
         return ActionChunk(answer.arrays["actions"], extras, answer.fields["execution_horizon"])
 
     def _ask(self, message: SocketMessage, expected: str) -> SocketMessage:
-        """Answer to a message; `UserError` where it is an error, or there is none."""
+        """Answer to a message; `UserError` where it is an error, or there is none.
+
+        Where no answer came the connection is closed: one that came later would be taken for that to the next message.
+        """
+        if not self.close.alive:
+            raise UserError(f"the connection to the policy server at {self.address} is closed; connect anew")
         try:
             send_message(self._connection, message)
             answer = receive_message(self._connection)
         except (OSError, MalformedMessage) as error:
+            self.close()
             raise UserError(f"the policy server at {self.address} is lost: {error}") from error
+        except BaseException:  # Ctrl-C, while it waits
+            self.close()
+            raise
         if answer is None:
+            self.close()
             raise UserError(f"the policy server at {self.address} closed the connection")
         if answer.kind == "error":
             raise UserError(f"the policy server at {self.address}: {answer.fields.get('reason')}")
         if answer.kind != expected:
+            self.close()
             raise UserError(f"the policy server at {self.address} answers {answer.kind!r}, not {expected!r}")
         return answer
 

@@ -54,7 +54,7 @@ def send_message(connection: socket.socket, message: SocketMessage) -> None:
     connection.sendall(b"".join([LENGTH.pack(len(header)), header, *(each.tobytes() for each in arrays.values())]))
 
 
-def receive_message(connection: socket.socket) -> SocketMessage | None:
+def receive_message(connection: socket.socket, max_array_bytes: int = MAX_ARRAY_BYTES) -> SocketMessage | None:
     """Next message, None where the other side has closed the connection; `MalformedMessage` where it is none."""
     start = _receive_bytes(connection, LENGTH.size, may_end=True)
     if not start:
@@ -74,8 +74,8 @@ def receive_message(connection: socket.socket) -> SocketMessage | None:
         if dtype not in MESSAGE_DTYPES or not all(type(side) is int and side >= 0 for side in shape):
             raise MalformedMessage(f"array {name!r} has dtype {dtype!r} and shape {shape}; dtypes are {MESSAGE_DTYPES}")
     sizes = [math.prod(shape) * np.dtype(dtype).itemsize for _, dtype, shape in layouts]
-    if sum(sizes) > MAX_ARRAY_BYTES:
-        raise MalformedMessage(f"arrays of {sum(sizes)} bytes; at most {MAX_ARRAY_BYTES} are read")
+    if sum(sizes) > max_array_bytes:
+        raise MalformedMessage(f"arrays of {sum(sizes)} bytes; at most {max_array_bytes} are read")
     arrays = {
         name: np.frombuffer(_receive_bytes(connection, size), dtype).reshape(shape)
         for (name, dtype, shape), size in zip(layouts, sizes, strict=True)

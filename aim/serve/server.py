@@ -31,6 +31,8 @@ from aim.serve.messages import (
 from aim.util import console
 from sim.types import Policy, UserError
 
+HELLO_TIMEOUT_S = 10.0  # for every part of the first message; nothing is known of who sends it
+
 
 @dataclass(frozen=True)
 class Session:
@@ -96,7 +98,7 @@ class _Client(socketserver.BaseRequestHandler):
         """Answer messages until the client is gone; what cannot be understood ends the connection."""
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            hello = receive_message(self.request)
+            hello = self._receive_hello()
             if hello is None or not self._accept(hello):
                 return
             policy = self.served.make_policy(Session())
@@ -114,6 +116,16 @@ class _Client(socketserver.BaseRequestHandler):
             send_message(self.request, make_error(f"a fault of the server: {type(fault).__name__}: {fault}"))
             raise
 
+    def _receive_hello(self) -> SocketMessage | None:
+        """First message, without arrays; `MalformedMessage` where it does not come in time."""
+        self.request.settimeout(HELLO_TIMEOUT_S)
+        try:
+            return receive_message(self.request, max_array_bytes=0)
+        except TimeoutError as error:
+            raise MalformedMessage(f"no hello came within {HELLO_TIMEOUT_S:g} s") from error
+        finally:
+            self.request.settimeout(None)
+
     def _accept(self, hello: SocketMessage) -> bool:
         """Whether the client may connect; it is told what is served, or why it may not."""
         served, fields = self.served, hello.fields
@@ -122,7 +134,8 @@ class _Client(socketserver.BaseRequestHandler):
             send_message(self.request, make_error(said))
             return False
         if not hmac.compare_digest(str(fields.get("token", "")).encode(), served.token.encode()):
-            send_message(self.request, make_error(f"wrong token; set the server's in {TOKEN_VARIABLE}"))
+            mend = "set the server's in" if served.token else "the server has none: unset"
+            send_message(self.request, make_error(f"wrong token; {mend} {TOKEN_VARIABLE}"))
             return False
         send_message(self.request, SocketMessage("policy", {"protocol": PROTOCOL, **served.description.make_fields()}))
         return True

@@ -1,8 +1,8 @@
 """Films while training: what the model imagines beside what came, for a few samples that stay the same.
 
 A sample is a row of panels: the picture that came and the one imagined, the value map that came and the one imagined,
-both over the picture that came. What came is shown as the codec gives it back, so that the codec's faults are not taken
-for the model's.
+both over the picture that came; no maps where none are learned from. What came is shown as the codec gives it back, so
+that the codec's faults are not taken for the model's.
 """
 
 from __future__ import annotations
@@ -80,14 +80,14 @@ def render_samples(model: WorldActionModel, run: Run, codec: PictureCodec, loade
     """Return the film (1 + f, H, W, 3), which begins with the present, of a few samples one under another."""
     sample = move_batch(loader.batch(choose_samples(len(loader))), next(model.parameters()).device)
     with precision.autocast(precision.resolve_precision(run.train.precision, sample.rgb.device), sample.rgb.device):
-        maps = None if bool(sample.map_valid.all()) else sample.map  # black, where there are none to learn from
-        imagined = model.predict_future(sample.context, STEPS, seed_rows(SEED, len(sample.rgb)), maps)
+        black = None if bool(sample.map_valid.all()) else sample.map  # where there are none to learn from
+        imagined = model.predict_future(sample.context, STEPS, seed_rows(SEED, len(sample.rgb)), black)
     now = sample.context.rgb[:, None]
     came = _decoded(codec, torch.cat([now, sample.rgb], 1), "rgb")
     columns = [("what came", came)]
     if imagined.rgb is not None:
         columns.append(("imagined", _decoded(codec, torch.cat([now, imagined.rgb], 1), "rgb")))
-    if imagined.map is not None:
+    if imagined.map is not None and black is None:
         for caption, maps in (("map that came", sample.map), ("imagined map", imagined.map)):
             columns.append((caption, _over(came, _decoded(codec, maps, "map"))))
     rows = [

@@ -27,6 +27,7 @@ PANEL_CAPTION_PX = 26  # pixels of caption above a panel
 FOOTER_ROW_PX, FOOTER_FONT_PX = 15, 12  # pixels of a row of text under a film, and of its letters
 PANEL_GAP_PX = 6  # pixels between panels
 TEXT_COLOUR, BACKGROUND_COLOUR = (222, 226, 230), (24, 27, 31)
+STILL_S = 1.0  # seconds that a film of one frame is shown
 H264_CRF = "18"  # constant rate factor: no loss that an eye sees
 
 
@@ -166,18 +167,22 @@ def write_mp4(path: Path, frames: Frames, hz: float = IMAGE_HZ, hold_s: float = 
     part.replace(path)
 
 
-def copy_as_mp4(path: Path) -> Path:
-    """Write the animated WebP at `path` again as an MP4 beside it, and return the path of that."""
+def copy_as_mp4(path: Path, hz: float = IMAGE_HZ) -> Path:
+    """Write the animated WebP of frames at `hz` again as an MP4 beside it, and return the path of that.
+
+    A WebP holds equal frames as one that is shown for longer; of frames that are all equal it is a still, which has
+    lost its length and becomes a second.
+    """
     import cv2
 
     ok, animation = cv2.imreadanimation(str(path))
     if not ok:
         raise UserError(f"{path} is no film that can be read")
-    durations_ms = list(animation.durations)
-    period_ms = durations_ms[0] if len(durations_ms) > 1 else 1000 / IMAGE_HZ
-    frames = np.stack([np.asarray(frame, np.uint8)[..., 2::-1] for frame in animation.frames])
+    stored = np.stack([np.asarray(frame, np.uint8)[..., 2::-1] for frame in animation.frames])
+    durations_ms = np.array(animation.durations if len(stored) > 1 else [STILL_S * 1000], float)
+    counts = np.ceil(durations_ms * hz / 1000 - 0.5).astype(np.int64)  # half a frame is left out, as by `write_mp4`
     target = path.with_suffix(".mp4")
-    write_mp4(target, frames, 1000 / period_ms, (durations_ms[-1] - period_ms) / 1000)
+    write_mp4(target, np.repeat(stored, np.maximum(counts, 1), axis=0), hz, hold_s=0.0)
     return target
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from aim.evaluate.closed_loop import _split_chunk, roll_out
 from aim.evaluate.rollout_video import select_predicted_frame
 from sim.envs.env import Env
-from sim.types import ActionChunk, Observation
+from sim.types import ActionChunk, Observation, UserError
 
 
 class Countdown:
@@ -60,6 +60,33 @@ def test_only_what_is_to_be_carried_out_of_a_chunk_is() -> None:
     assert roll_out(cast(Env, env), policy) == []
     assert policy.asked == [0, 3, 6, 9] and policy.reset_worlds == [[True, True]]
     assert env.taken == list(range(12))
+
+
+@pytest.mark.parametrize(("answer", "said"), [
+    (ActionChunk(np.zeros((1, 0, 1), np.float32)), r"actions of shape \(1, 0, 1\); valid: \(worlds, 1 or more steps"),
+    (ActionChunk(np.zeros((1, 0, 1), np.float32), {}, 3), r"actions of shape \(1, 0, 1\)"),
+    (ActionChunk(np.zeros(3, np.float32)), r"actions of shape \(3,\)"),
+    (ActionChunk(np.zeros((8, 1), np.float32)), r"actions of shape \(8, 1\)"),
+    (ActionChunk(np.zeros((1, 8, 1), np.float32), {}, -8), "execution_horizon -8; valid: 0, for all"),
+    (ActionChunk(np.zeros((1, 8, 1), np.float32), {}, cast(int, 2.0)), "execution_horizon 2.0; valid"),
+    (np.zeros((1, 8, 1), np.float32), r"answers with a sim\.types\.ActionChunk, not with ndarray"),
+    (None, "not with NoneType"),
+])  # fmt: skip
+@pytest.mark.parametrize("film", [None, (2, 2)])
+def test_an_answer_that_would_not_move_the_world_on_ends_the_attempt(
+    answer: object, said: str, film: tuple[int, int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env, policy = Countdown(12), Plan(3)
+
+    def act(observation: Observation) -> object:
+        policy.asked.append(0)
+        assert len(policy.asked) < 5, "it is asked for ever"
+        return answer
+
+    monkeypatch.setattr(policy, "act", act)
+    with pytest.raises(UserError, match=said) as error:
+        roll_out(cast(Env, env), policy, film=film)
+    assert "\n" not in str(error.value) and len(policy.asked) == 1 and not env.taken
 
 
 @pytest.mark.parametrize("horizon", [3, 8])

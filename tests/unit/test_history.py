@@ -85,6 +85,22 @@ def test_what_was_carried_out_instead_is_believed() -> None:
     assert known.all() and (actions == 7.0).all()
 
 
+@pytest.mark.parametrize("late", [0, 1, 3, 40, 10**6])
+@pytest.mark.parametrize("horizon", [1, 3, 16])
+def test_what_was_not_handed_out_was_not_carried_out(horizon: int, late: int) -> None:
+    """Until a robot has more to do it holds the last target, and nothing is displaced."""
+    chunk = np.arange(1, 33, dtype=np.float32)[None, :, None].repeat(DIM, 2)
+    handed_out = histories.hold_last_action(chunk[:, :horizon], np.array([False, True, False]))
+    history = replace(histories.record_step(make_history(1, STRIDE, DIM), np.array([0])), planned=handed_out)
+    actions, known = recall_actions(histories.record_step(history, np.array([horizon + late])))
+    done = np.arange(horizon + min(late, 2 * STRIDE)) + 1
+    if known[0]:
+        target, moved = (each[-STRIDE:] for each in (np.minimum(done, horizon), np.where(done > horizon, 0, done)))
+        assert actions[0, -len(target) :, 0].tolist() == actions[0, -len(target) :, 2].tolist() == target.tolist()
+        assert actions[0, -len(moved) :, 1].tolist() == moved.tolist()
+    assert known[0] == (horizon + late >= STRIDE - histories.HISTORY_TOLERANCE_STEPS)
+
+
 def test_each_world_did_what_it_says() -> None:
     history = histories.record_step(make_history(2, 4, DIM), np.array([0, 0]))
     done = np.stack([np.full((2, DIM), 7.0), np.full((2, DIM), 8.0)]).astype(np.float32)
@@ -195,6 +211,8 @@ GOOD = Observation(
         ({"images": {"head": np.zeros((2, 8, 8), np.uint8)}}, r"images\['head'\] must be an array of uint8, 2 x any"),
         ({"images": {"head": np.zeros((2, 8, 8, 4), np.uint8)}}, r"images\['head'\]"),
         ({"images": {"head": np.zeros((1, 8, 8, 3), np.uint8)}}, r"images\['head'\]"),
+        ({"images": {"head": np.zeros((2, 0, 8, 3), np.uint8)}}, r"images\['head'\] must be .* 2 x 0 x 8 x 3"),
+        ({"images": {"head": np.zeros((2, 8, 0, 3), np.uint8)}}, r"images\['head'\] must be .* 2 x 8 x 0 x 3"),
         ({"executed": np.full((2, 4, DIM), np.nan)}, "executed has numbers that are not finite"),
         ({"executed": np.zeros((2, DIM))}, "executed must be"),
         ({"executed": np.zeros((2, 4, DIM + 1))}, "executed must be an array of floating, 2 x any x 3"),
@@ -204,3 +222,30 @@ def test_an_observation_that_is_not_valid_is_refused_by_field(change: dict[str, 
     check_observation(GOOD, ("head",), DIM, DIM)
     with pytest.raises(UserError, match=named):
         check_observation(replace(GOOD, **change), ("head",), DIM, DIM)
+
+
+DEEP = replace(
+    GOOD, depth={"head": np.full((2, 8, 8), np.nan, np.float32)}, intrinsics={"head": np.eye(3)},
+    extrinsics={"head": np.tile(np.eye(4), (2, 1, 1))},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("part", "value", "named"), [
+    *((part, None, f"there is no {part} of head") for part in ("depth", "intrinsics", "extrinsics")),
+    ("depth", np.zeros((2, 8, 8, 1), np.float32), r"depth\['head'\] must be an array of floating, 2 x any x any"),
+    ("depth", np.zeros((2, 0, 8), np.float32), r"depth\['head'\] must be"),
+    ("depth", np.zeros((2, 8, 8), np.uint16), r"depth\['head'\] must be .* it is of uint16"),
+    ("intrinsics", np.eye(4), r"intrinsics\['head'\] must be an array of floating, 3 x 3"),
+    ("intrinsics", np.zeros((3, 3)), r"intrinsics\['head'\] must be the matrix of a camera; it has no inverse"),
+    ("intrinsics", np.full((3, 3), np.nan), r"intrinsics\['head'\] has numbers that are not finite"),
+    ("extrinsics", np.eye(4), r"extrinsics\['head'\] must be an array of floating, 2 x 4 x 4"),
+    ("extrinsics", [np.eye(4)] * 2, r"extrinsics\['head'\] must be .* it is list"),
+])  # fmt: skip
+def test_depth_that_cannot_be_read_is_refused_by_field_and_camera(part: str, value: object, named: str) -> None:
+    """Pixels without a reading are no fault; a policy that needs no depth does not ask for it."""
+    given = replace(DEEP, **{part: {} if value is None else {"head": value}})
+    check_observation(DEEP, ("head",), DIM, DIM, depth=True)
+    check_observation(given, ("head",), DIM, DIM)
+    with pytest.raises(UserError, match=named) as error:
+        check_observation(given, ("head",), DIM, DIM, depth=True)
+    assert "\n" not in str(error.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -45,6 +46,15 @@ def test_finding_a_verb_loads_no_model_and_no_physics() -> None:
 def test_a_policy_is_imported_without_training_and_without_diffusers() -> None:
     code = "import aim.policy, sys; assert not [name for name in sys.modules if name.startswith('aim.train')]"
     assert loaded_by(code) & {"diffusers", "transformers", "mujoco"} == set()
+
+
+def test_the_page_names_what_a_client_of_a_server_loads() -> None:
+    """Beside what these load themselves."""
+    page = (ROOT / "docs" / "policy_server.md").read_text()
+    named = re.search(r"`aim\.serve\.client`, which loads (\w+) and (\w+), not torch", page)
+    assert named is not None
+    known = loaded_by(f"import {named[1]}, {named[2]}") | sys.stdlib_module_names
+    assert {name for name in loaded_by("import aim.serve.client") - known if not name.startswith("_")} == {"aim", "sim"}
 
 
 def test_help_takes_less_than_three_tenths_of_a_second() -> None:

@@ -1,12 +1,12 @@
 """The Wilson interval obeys its laws and agrees with published values and with its own definition."""
 
-from math import sqrt
+from math import comb, sqrt
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aim.evaluate.intervals import NORMAL_QUANTILE_975, clustered_wilson_interval, wilson_interval
+from aim.evaluate.intervals import NORMAL_QUANTILE_975, clustered_wilson_interval, mcnemar_p_value, wilson_interval
 
 counts = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -86,3 +86,32 @@ def test_trials_that_vary_less_than_chance_count_no_more_than_they_are() -> None
     hits, groups = [True, False] * 3 + [True, True], [0, 0, 1, 1, 2, 2, 3, 3]
     assert clustered_wilson_interval(hits, groups) == pytest.approx(wilson_interval(5, 8))
     assert clustered_wilson_interval([True, False] * 4, groups) == pytest.approx(wilson_interval(4, 8))
+
+
+@pytest.mark.parametrize(("first", "second", "expected"), [
+    (0, 0, 1.0), (1, 0, 1.0), (3, 3, 1.0),
+    (5, 0, 2 / 32), (10, 0, 2 / 1024),
+    (8, 2, 2 * (1 + 10 + 45) / 1024),
+    (4, 6, 2 * (1 + 10 + 45 + 120 + 210) / 1024),
+    (12, 3, 2 * (1 + 15 + 105 + 455) / 2**15),
+])  # fmt: skip
+def test_mcnemars_p_values_by_hand(first: int, second: int, expected: float) -> None:
+    assert mcnemar_p_value(first, second) == pytest.approx(expected, rel=1e-12)
+    assert mcnemar_p_value(second, first) == mcnemar_p_value(first, second)
+
+
+@given(st.integers(0, 300), st.integers(0, 300))
+def test_mcnemars_p_value_falls_with_what_sets_two_policies_apart(first: int, second: int) -> None:
+    p = mcnemar_p_value(first, second)
+    assert 0.0 <= p <= 1.0
+    if first > second:
+        assert mcnemar_p_value(first + 1, second) <= p
+
+
+@pytest.mark.parametrize("apart", [1, 2, 7, 12])
+def test_policies_that_are_alike_are_told_apart_no_more_often_than_the_p_value_says(apart: int) -> None:
+    """Over all tosses of a fair coin, the share with a p-value of at most p is at most p."""
+    tosses = [mcnemar_p_value(heads, apart - heads) for heads in range(apart + 1)]
+    for p in tosses:
+        share = sum(comb(apart, heads) for heads, other in enumerate(tosses) if other <= p) / 2**apart
+        assert share == pytest.approx(p)

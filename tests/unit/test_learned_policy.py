@@ -21,7 +21,7 @@ from aim.model.image_codec import Codec
 from aim.model.world_action_model import WorldActionModel
 from aim.policy import LearnedPolicy
 from aim.util.seeds import make_generator
-from sim.types import Observation
+from sim.types import Observation, UserError
 
 PLAIN = Scale((0.0,) * JOINTS, (1.0,) * JOINTS, (True,) * JOINTS)
 torch.set_num_threads(1)
@@ -35,9 +35,11 @@ def no_words(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def make_policy(fovea: int = 0, relative: bool = False, **options: Any) -> LearnedPolicy:  # noqa: ANN401
+def make_policy(
+    fovea: int = 0, relative: bool = False, geometry: bool = False, **options: Any  # noqa: ANN401
+) -> LearnedPolicy:  # fmt: skip
     run = presets.tiny("aloha", CAMERAS, JOINTS, JOINTS)
-    run = replace(run, model=replace(run.model, fovea=fovea))
+    run = replace(run, model=replace(run.model, fovea=fovea, geometry=geometry))
     torch.manual_seed(0)
     space = make_arm(JOINTS) if relative else make_arm(0, JOINTS)
     transform = Transform(space, space, PLAIN, PLAIN, robot="aloha", size=(64, 64))
@@ -88,6 +90,18 @@ def test_a_policy_is_told_what_was_seen_and_done_one_frame_ago_whatever_its_hori
             assert torch.equal(context.past_rgb[:, 0], shown[(step - 16) // horizon])
             carried_out = np.concatenate(done, 1)[:, step - 16 : step]
             np.testing.assert_allclose(context.past_action, carried_out, atol=1e-6)
+
+
+@pytest.mark.parametrize("late", [0, 3, 9])
+def test_a_policy_that_is_asked_late_is_told_that_the_last_action_was_held(
+    monkeypatch: pytest.MonkeyPatch, late: int
+) -> None:
+    policy = make_policy()
+    told = Told(policy, monkeypatch)
+    done = policy.act(seen(0)).executable
+    policy.act(seen(16 + late))
+    held = np.concatenate([done, done[:, -1:].repeat(late, 1)], 1)[:, -16:]
+    np.testing.assert_allclose(told.contexts[-1].past_action, held, atol=1e-6)
 
 
 def test_a_history_counts_only_where_the_actions_are_known_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,3 +169,26 @@ def test_the_crop_follows_the_map_of_the_first_future_frame(monkeypatch: pytest.
     found = crop(maps)
     assert found.picture[:, 8, 8, :2].tolist() == [[30, 36], [30, 36]]
     assert make_policy().make_crop(pictures) is None
+
+
+@pytest.mark.parametrize("part", ["depth", "intrinsics", "extrinsics"])
+def test_a_policy_with_geometry_asks_for_all_it_takes_to_read_depth(part: str) -> None:
+    deep = replace(
+        seen(0), depth={name: np.ones((2, 64, 64), np.float32) for name in CAMERAS},
+        intrinsics={name: np.eye(3) for name in CAMERAS},
+        extrinsics={name: np.tile(np.eye(4), (2, 1, 1)) for name in CAMERAS},
+    )  # fmt: skip
+    policy, last = make_policy(geometry=True), CAMERAS[-1]
+    assert np.isfinite(policy.act(deep).actions).all()
+    lacking = {name: value for name, value in vars(deep)[part].items() if name != last}
+    with pytest.raises(UserError, match=f"there is no {part} of {last}$"):
+        policy.act(replace(deep, **{part: lacking}))
+    make_policy().act(seen(0))
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_what_a_policy_that_learned_without_maps_imagines_has_none(mapped: bool) -> None:
+    policy = make_policy(imagine=True)
+    policy.transform = replace(policy.transform, mapped=mapped)
+    kinds = ("images", "maps") if mapped else ("images",)
+    assert set(policy.act(seen(0)).extras) == {f"{kind}/{camera}" for kind in kinds for camera in CAMERAS}

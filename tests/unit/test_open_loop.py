@@ -27,13 +27,15 @@ from aim.evaluate.intervals import wilson_interval
 from aim.evaluate.open_loop import GroundTruth, Prediction
 from aim.evaluate.prediction_metrics import ACTION_ERRORS, MAP_METRICS, PeakError
 from aim.evaluate.prediction_summary import ACTION_ERROR_WORDS, summarize_figures
+from aim.model import text
 from aim.model.batch import Context
 from aim.model.flow import RowNoise
 from aim.model.image_codec import Codec
 from aim.model.world_action_model import WorldActionModel
 from aim.policy import LearnedPolicy
+from aim.train import samples
 from aim.util.seeds import make_generator
-from aim.viz import pictures
+from aim.viz import pictures, videos
 from sim.types import UserError
 
 SIDE = 64
@@ -68,6 +70,28 @@ def policy_of(data: Source, variant: str) -> LearnedPolicy:
         codec.synthesis.copy_(codec.analysis)
     transform = loader.fit_transform(config, loader.motions(data), loader.windows(data), data)
     return LearnedPolicy(config, transform, codec, model, video_steps=2, action_steps=2)
+
+
+def test_maps_that_were_given_are_shown_and_scored_nowhere(data: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A policy that learned without maps predicts none, whatever the data has; films of its training show none."""
+    monkeypatch.setattr(text, "embed_sentence", lambda words, weights: torch.zeros(1, 384))  # loading it takes seconds
+    policy, tiles = policy_of(data, "paper"), []
+    moves, tokens = loader.motions(data), encode_directly(policy.codec, data)
+    words = loader.read_words(moves.instructions)
+    monkeypatch.setattr(samples, "STEPS", 1)
+    for mapped in (True, False):
+        policy.transform = replace(policy.transform, mapped=mapped)
+        truth, guess = open_loop.predict_windows(policy, data, 3, seed=1)
+        assert truth.map is not None and (guess.map is not None) == mapped
+        assert (figures(truth, guess, policy)["peaks"] is not None) == mapped
+        captions = [panel.caption for panel in prediction_figures.collect_panels(truth, guess)]
+        assert ("imagined map" in captions) == mapped and "imagined future" in captions
+        fed = Loader(policy.run, tokens, moves, loader.windows(data), words, policy.transform)
+        with monkeypatch.context() as patch:
+            patch.setattr(videos, "tile_panels", lambda panels, height: tiles.append(panels) or np.zeros((1, 1, 1, 3)))
+            samples.render_samples(policy.model, policy.run, policy.codec, fed)
+        expected = ["what came", "imagined", "map that came", "imagined map"]
+        assert [panel.caption for panel in tiles[-1]] == expected[: 4 if mapped else 2]
 
 
 def test_data_of_other_channels_is_refused_by_the_first(data: Source) -> None:

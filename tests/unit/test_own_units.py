@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 from delta_arm import ACTION_NAMES, DELTA_TOML, RATE, STATE_NAMES, STEP, make_policy, make_rows
 from memory_set import MemorySet, map_joints
+from served import write_checkpoint
 
+from aim.commands.serve import serve_policy
 from aim.data.mapped import read_recorded
 from aim.data.mapping_file import parse_mapping
 from aim.data.source import Source
 from aim.policy import LearnedPolicy, OwnUnitsPolicy
 from aim.policy.history import History
+from aim.serve.server import PolicyServer
 from sim.types import ActionChunk, Observation, UserError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -143,6 +146,29 @@ def test_what_is_not_said_to_be_executed_is_the_plan_within_its_bounds(policy: W
     np.testing.assert_array_equal(policy.histories[-1].executed[0, 1:], planned[:15])
 
 
+@pytest.mark.parametrize(("rate", "horizon"), [(10.0, 1), (20.0, 3), (30.0, 5), (50.0, 8), (60.0, 2)])
+def test_rows_that_were_not_handed_out_were_not_carried_out(policy: Watched, rate: float, horizon: int) -> None:
+    """Asked late, the robot has moved as far as the rows it was given, and holds the gripper of the last."""
+    own, state = OwnUnitsPolicy(policy, rate_hz=rate, execution_horizon=horizon), make_rows(0)[0][5]
+    rows = own.act(observe(state, 0.0)).executable[0]
+    own.act(observe(state, 0.32))
+    executed = policy.histories[-1].executed[0]
+    assert policy.histories[-1].count.tolist() == [16]
+    np.testing.assert_allclose(executed[:, :6].sum(0), STEP * rows[:, :6].sum(0), atol=1e-6)
+    steps = int(np.ceil(horizon * 50 / rate))
+    assert (executed[steps:, :6] == 0.0).all() and len(executed[steps:]) >= 3
+    np.testing.assert_allclose(1.0 - 2.0 * executed[steps:, 6], rows[-1, 6], atol=1e-6)
+
+
+def test_a_learned_policy_of_displacements_that_is_asked_late_has_stood_still(policy: Watched) -> None:
+    seen = observe(np.zeros(8), 0.0)
+    done = policy.act(seen).executable[0]
+    policy.act(dataclasses.replace(seen, time=np.array([0.38])))
+    assert policy.history is not None
+    held = np.array([0.0] * 6 + [done[-1, 6]], np.float32)
+    np.testing.assert_array_equal(policy.history.executed[0], [*done[3:], held, held, held])
+
+
 def test_a_reset_begins_anew(policy: Watched) -> None:
     own, state = OwnUnitsPolicy(policy), make_rows(0)[0][5]
     first = own.act(observe(state, 0.0)).actions
@@ -150,6 +176,37 @@ def test_a_reset_begins_anew(policy: Watched) -> None:
     own.reset(np.array([True]))
     np.testing.assert_array_equal(own.act(observe(state, 0.0)).actions, first)
     assert policy.histories[-1].count.tolist() == [0]
+
+
+@pytest.mark.parametrize("begin", ["executed", "waiting", "back in time"])
+def test_no_row_of_an_attempt_comes_into_the_next(source: Source, begin: str) -> None:
+    """Whatever was carried out before the first look of an attempt is no part of it, in the world that begins anew."""
+    policy, state = watch(source), make_rows(0)[0][5]
+    own = OwnUnitsPolicy(policy, rate_hz=60.0, execution_horizon=1)
+
+    def look(times: tuple[float, float], values: tuple[float, float]) -> None:
+        rows = np.float32(values)[:, None, None] * np.ones((2, 1, 7), np.float32)
+        images = {"head": np.full((2, *SIZE, 3), 200, np.uint8)}
+        states = state[None].repeat(2, 0).astype(np.float32)
+        own.act(Observation(images, states, ("wave",) * 2, np.array(times), executed=rows))
+
+    look((0.0, 5.0), (0.0, 0.0))
+    if begin == "waiting":
+        look((0.005, 5.005), (0.9, 0.1))  # no control step has passed: the rows wait
+        own.reset(np.array([True, False]))
+        look((0.0, 5.005), (0.0, 0.1))
+    elif begin == "executed":
+        own.reset(np.array([True, False]))
+        look((0.0, 5.005), (0.9, 0.1))
+    else:
+        look((0.04, 5.0), (0.0, 0.0))
+        look((0.0, 5.005), (0.9, 0.1))
+    look((0.04, 5.04), (0.2, 0.1))
+    shown = policy.shown[-1].executed
+    assert shown is not None
+    moved = np.abs(shown[:, :, :6].sum(1)) / STEP
+    np.testing.assert_allclose(moved[0], 0.2, atol=1e-5)
+    np.testing.assert_allclose(moved[1], 0.3 if begin == "waiting" else 0.2, atol=1e-5)
 
 
 def test_angles_are_followed_over_their_turns_and_asked_for_near_where_they_are() -> None:
@@ -192,3 +249,26 @@ def test_what_cannot_act_in_own_units_says_why(source: Source, policy: Watched, 
         own.act(observe(np.zeros(7), 0.0))
     with pytest.raises(UserError, match=r"observation\.executed must be an array of floating, 1 x any x 7"):
         own.act(observe(np.zeros(8), 0.0, np.zeros((2, 6))))
+
+
+@pytest.mark.parametrize(("flags", "rate"), [
+    ({"own_units": True, "rate_hz": 30.0}, 30.0),
+    ({"own_units": True}, r"several rates; give rate_hz \(--rate-hz\)"),
+    ({"own_units": True, "rate_hz": -1.0}, "rate_hz must be the robot's rows a second"),
+    ({"rate_hz": 30.0}, "--rate-hz goes with --own-units"),
+    ({}, 50.0),
+])  # fmt: skip
+def test_what_learned_from_several_rates_is_served_at_the_rate_that_is_given(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: dict, rate: float | str
+) -> None:
+    policy, told = make_policy(source), []
+    policy.transform = dataclasses.replace(policy.transform, recorded_hz=None)
+    folder = write_checkpoint(policy, tmp_path)
+    monkeypatch.setattr(PolicyServer, "serve_forever", lambda server: told.append(server.served.description))
+    if isinstance(rate, str):
+        with pytest.raises(UserError, match=rate) as error:
+            serve_policy(folder, port=0, device="cpu", **flags)
+        assert "\n" not in str(error.value)
+        return
+    serve_policy(folder, port=0, device="cpu", **flags)
+    assert [(found.action_space.rate_hz, found.own_units) for found in told] == [(rate, "own_units" in flags)]

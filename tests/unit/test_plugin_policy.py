@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from aim.evaluate.plan import EvaluationPlan
 from aim.evaluate.plugin_policy import (
     compute_source_digest,
     is_plugin_reference,
@@ -13,6 +14,8 @@ from aim.evaluate.plugin_policy import (
     load_policy_class,
     make_plugin_policy,
 )
+from aim.evaluate.policy_spec import parse_policy
+from aim.evaluate.results import ResultsIdentity
 from sim import robots
 from sim.types import UserError
 
@@ -90,6 +93,19 @@ def test_a_digest_is_of_what_stands_in_the_file_not_of_where_it_lies(source: Pat
     assert one == two != three
     source.write_text(SOURCE + "# another\n")
     assert compute_source_digest(f"{source}:Good") == three, "the file as it is now"
+
+
+def test_results_of_another_version_robot_or_size_of_pictures_are_anothers(source: Path) -> None:
+    def identify(size: tuple[int, int] | None, robot: str = "panda") -> ResultsIdentity:
+        spec = parse_policy(f"{source}:Good", size, robot=robot)
+        return spec.make_identity(EvaluationPlan(("click_bell",), spec.robot, 100, 2))
+
+    usual = identify(None)
+    assert usual == identify((128, 128))
+    others = [identify((64, 64)), identify((128, 64)), identify(None, "aloha")]
+    source.write_text(SOURCE + "# another\n")
+    others.append(identify(None))
+    assert usual not in others and len({str(other) for other in others}) == len(others)
 
 
 def test_a_camera_that_the_robot_lacks_is_named(source: Path) -> None:

@@ -18,6 +18,7 @@ import pytest
 import toy
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from aim import config, presets
 from aim.commands.report import write_report
@@ -25,12 +26,15 @@ from aim.evaluate import results
 from aim.evaluate.prediction_metrics import MAP_METRICS
 from aim.evaluate.prediction_summary import ACTION_ERROR_WORDS
 from aim.evaluate.results import EpisodeResult, ResultsIdentity, ResultsOrigin
+from aim.model import lora
+from aim.model.world_action_model import WorldActionModel
+from aim.policy.checkpoint import EMA_FILE
 from aim.report import demonstrations, plots
-from aim.report.comparison import compare_success
+from aim.report.comparison import compare_pairs, compare_success
 from aim.report.findings import EvaluationReport
 from aim.report.gather import gather_findings
 from aim.report.labels import make_distinct_labels
-from aim.report.page import ABOUT_TEXT, PROGRESS_NOTE, SHARED_NOTE, UNSHARED_NOTE, render_page
+from aim.report.page import ABOUT_TEXT, PAIRS_NOTE, PROGRESS_NOTE, SHARED_NOTE, UNSHARED_NOTE, render_page
 from aim.viz import pictures, videos
 from sim.types import UserError
 
@@ -296,6 +300,27 @@ def test_demonstrations_have_a_heading_facts_and_films_of_their_own(
         assert "toy_follower" in words and "at 25 a second" in words and f"episode 0: {toy.SAY}" in words
 
 
+@pytest.mark.parametrize(("rank", "said"), [(0, "parameters"), (4, "trained parameters")])
+def test_parameters_are_the_models_or_called_trained(tmp_path: Path, rank: int, said: str) -> None:
+    trained(tmp_path / "training")
+    run = config.load_run(tmp_path / "training")
+    run = dataclasses.replace(run, model=dataclasses.replace(run.model, lora_rank=rank))
+    config.save_run(run, tmp_path / "training")
+    model = WorldActionModel(run.model)
+    if rank:
+        lora.add_adapters(model, rank, 1.0)
+    kept, total = lora.list_trained(model), sum(value.numel() for value in model.parameters())
+    checkpoint = tmp_path / "training" / "step-000080"
+    checkpoint.mkdir()
+    save_file({name: value.detach().contiguous() for name, value in kept.items()}, checkpoint / EMA_FILE)
+    (training,) = gather_findings(tmp_path).trainings
+    assert training.parameters == sum(value.numel() for value in kept.values()) and (
+        training.parameters < total
+    ) == bool(rank)
+    told = re.findall(r"([a-z ]*parameters)</td><td>([0-9,]+)", render_page(gather_findings(tmp_path)))
+    assert told == [(said, f"{training.parameters:,}")]
+
+
 def test_policies_stand_side_by_side_on_the_seeds_that_all_ran(folder: Path) -> None:
     evaluated(folder / "expert", "expert", [True] * 6, film=False)
     rows = compare_success(gather_findings(folder).evaluations)
@@ -311,11 +336,47 @@ def test_policies_stand_side_by_side_on_the_seeds_that_all_ran(folder: Path) -> 
     assert chance.progress is None and "stages" not in words
 
 
+def report_of(name: str, hits: dict[tuple[str, int], bool]) -> EvaluationReport:
+    """Return the report of a policy's success by task and seed."""
+    rows = [{"task": task, "seed": seed, "success": success} for (task, seed), success in hits.items()]
+    return EvaluationReport(name, {"episodes": rows}, (), policy_label=name)
+
+
+def test_pairs_of_policies_are_counted_on_the_seeds_that_both_ran() -> None:
+    """Seed by seed: A alone succeeds on ten, B alone on one; others' seeds and tasks do not count."""
+    first = {("ring", seed): seed < 15 for seed in range(20)} | {("push", 0): True}
+    second = {("ring", seed): 10 <= seed < 16 for seed in reversed(range(25))}
+    third = {("fold", 0): True, ("push", 0): True}
+    pair, other = compare_pairs([report_of("A", first), report_of("B", second), report_of("C", third)])
+    assert (pair.first, pair.second, pair.only_first, pair.only_second, pair.num_tasks) == (0, 1, 10, 1, 1)
+    assert [(cell.successes, cell.episodes) for cell in pair.cells] == [(15, 20), (6, 20)]
+    assert pair.p_value == pytest.approx(2 * (1 + 11) / 2**11)
+    assert (other.first, other.second, other.p_value, other.cells[0].episodes) == (0, 2, 1.0, 1)
+    seeds = [("ring", seed) for seed in range(200)] + [("push", seed) for seed in range(8)]
+    both = compare_pairs([report_of(name, dict.fromkeys(seeds, name == "A")) for name in "AB"])
+    assert [(one.num_tasks, one.cells[0].episodes, one.p_value < 1e-60) for one in both] == [(2, 208, True)]
+
+
+@pytest.mark.parametrize("policies", [1, 2, 3, 6, 7])
+def test_a_line_for_each_of_few_pairs_stands_under_the_table(tmp_path: Path, policies: int) -> None:
+    for number in range(policies):
+        rows = [EpisodeResult("ring", seed, number == 0 or seed == 0, 50, "push") for seed in range(16)]
+        identity = ResultsIdentity(f"<policy{number}>", "abc", "panda", "clean", {})
+        results.save_results(tmp_path / f"e{number}", identity, rows, ResultsOrigin())
+    words = read_words(render_page(gather_findings(tmp_path)))
+    told = re.findall(r"<policy0> 100 %, <policy[1-9]> 6.25 % on the same 16 seeds: p < 0.001", words)
+    alike = re.findall(r"<policy[1-9]> 6.25 %, <policy[1-9]> 6.25 % on the same 16 seeds: p = 1.000", words)
+    few = 2 <= policies <= 6
+    assert len(told) == (policies - 1) * few and len(alike) == (policies - 1) * (policies - 2) // 2 * few
+    assert (PAIRS_NOTE in words) == few
+
+
 def test_policies_without_a_seed_in_common_are_marked(tmp_path: Path) -> None:
     evaluated(tmp_path / "a", "expert", [True] * 3, film=False)
     evaluated(tmp_path / "b", "random", [False] * 2, film=False, first_seed=50)
     words = read_words(render_page(gather_findings(tmp_path)))
     assert "ring *100 %" in words and UNSHARED_NOTE in words and "all tasks" not in words
+    assert "on the same" not in words and PAIRS_NOTE not in words
 
 
 def test_partial_success_is_told_where_it_is_known(tmp_path: Path) -> None:

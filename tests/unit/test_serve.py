@@ -8,6 +8,7 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from served import SIZE, make_simulated_policy, write_checkpoint
 
 from aim.evaluate.policy_spec import parse_policy
 from aim.policy import load_policy
+from aim.serve import client, server
 from aim.serve.client import RemotePolicy, is_address
 from aim.serve.description import parse_description
 from aim.serve.learned import serve_learned
@@ -38,7 +40,7 @@ from aim.serve.messages import (
 )
 from aim.serve.server import PolicyServer, ServedPolicy
 from sim import robots
-from sim.types import Observation, UserError
+from sim.types import ActionChunk, Observation, UserError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROBOT = "panda"
@@ -53,13 +55,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextlib.contextmanager
 def serve(served: ServedPolicy) -> Iterator[str]:
     """Serve a policy in a thread; its address."""
-    with PolicyServer(served, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    with PolicyServer(served, "127.0.0.1", 0) as serving:
+        thread = threading.Thread(target=serving.serve_forever, args=(0.02,))
         thread.start()
         try:
-            yield server.address
+            yield serving.address
         finally:
-            server.shutdown()
+            serving.shutdown()
             thread.join()
 
 
@@ -169,6 +171,8 @@ def test_only_who_has_the_token_connects(served: ServedPolicy, monkeypatch: pyte
             RemotePolicy(address)
         monkeypatch.setenv(TOKEN_VARIABLE, "s3cret")
         assert RemotePolicy(address).description.robot == ROBOT
+    with serve(served) as address, pytest.raises(UserError, match=f"the server has none: unset {TOKEN_VARIABLE}"):
+        RemotePolicy(address)
     with pytest.raises(UserError, match=r"others can connect to 0\.0\.0\.0: set a token"):
         PolicyServer(served, "0.0.0.0", 0)
 
@@ -181,10 +185,51 @@ def test_where_there_is_no_server_is_said(served: ServedPolicy, monkeypatch: pyt
     policy.close()
     with pytest.raises(UserError, match=r"no policy server at .*; `aim serve RUN --port PORT` starts one"):
         RemotePolicy(address)
-    with pytest.raises(UserError, match="is lost"):
+    with pytest.raises(UserError, match=r"the connection to the policy server at .* is closed; connect anew"):
         policy.act(observe(1, 0))
     with pytest.raises(UserError, match="is no HOST:PORT"):
         RemotePolicy("localhost:99999")
+
+
+class Slow:
+    """Plans the time that it is asked at, once `goes_on` is set."""
+
+    def __init__(self) -> None:
+        """Wait."""
+        self.goes_on = threading.Event()
+
+    def reset(self, mask: np.ndarray) -> None:
+        """Nothing is remembered."""
+
+    def act(self, observation: Observation) -> ActionChunk:
+        """Wait, then tell the time."""
+        assert self.goes_on.wait(10)
+        return ActionChunk(np.broadcast_to(observation.time[:, None, None], (1, 4, 1)).astype(np.float32))
+
+
+@pytest.mark.parametrize("stop", [socket.timeout, KeyboardInterrupt, MalformedMessage])
+def test_an_answer_that_comes_late_is_never_taken_for_the_next(
+    served: ServedPolicy, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
+) -> None:
+    """A client that stopped waiting for an answer, for whatever reason, says from then on that it is closed."""
+    slow = Slow()
+    with serve(dataclasses.replace(served, make_policy=lambda session: slow)) as address:
+        policy = RemotePolicy(address)
+
+        def stop_waiting(connection: socket.socket) -> SocketMessage | None:
+            raise stop("no longer")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(client, "receive_message", stop_waiting)
+            with pytest.raises((UserError, KeyboardInterrupt), match="no longer"):
+                policy.act(observe(1, 100))
+        slow.goes_on.set()
+        for _ in range(2):
+            with pytest.raises(UserError, match="is closed; connect anew"):
+                policy.act(observe(1, 150))
+        with pytest.raises(UserError, match="is closed; connect anew"):
+            policy.reset(np.array([True]))
+        assert RemotePolicy(address).act(observe(1, 150)).actions[0, 0, 0] == 3.0
 
 
 def test_an_address_is_told_from_a_class() -> None:
@@ -209,6 +254,32 @@ def test_what_is_no_message_ends_the_connection_with_its_reason(address: str) ->
             assert re.search(said, answer.fields["reason"])
             with contextlib.suppress(ConnectionResetError):  # where it did not read all that was sent
                 assert receive_message(connection) is None
+
+
+def test_who_is_not_accepted_yet_sends_no_arrays_and_is_not_waited_for(
+    served: ServedPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever part of the first message does not come: an accepted client may be silent for as long as it likes."""
+    monkeypatch.setattr(server, "HELLO_TIMEOUT_S", 0.1)
+    header = {"kind": "hello", "fields": {}, "arrays": [{"name": "a", "dtype": "|u1", "shape": [2**20]}]}
+    large = json.dumps(header).encode()
+    with serve(dataclasses.replace(served, token="s3cret")) as address:
+        host, _, port = address.rpartition(":")
+        for sent, said in (
+            (LENGTH.pack(len(large)) + large, "arrays of 1048576 bytes; at most 0 are read"),
+            (LENGTH.pack(100) + b"{", "no hello came within 0.1 s"),
+            (b"\0", "no hello came within 0.1 s"),
+            (b"", "no hello came within 0.1 s"),
+        ):
+            with socket.create_connection((host, int(port)), 10) as connection:
+                connection.sendall(sent)
+                answer = receive_message(connection)
+                assert answer is not None and said in answer.fields["reason"]
+                assert receive_message(connection) is None
+        monkeypatch.setenv(TOKEN_VARIABLE, "s3cret")
+        policy = RemotePolicy(address)
+        time.sleep(0.3)
+        policy.reset(np.array([True]))
 
 
 some = st.sampled_from(MESSAGE_DTYPES).flatmap(

@@ -75,7 +75,7 @@ def test_an_mp4_comes_back_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyP
     path = tmp_path / "new" / "film.webp"
     videos.write_webp(path, frames, hz=hz, hold_s=1.0, quality=100)
     videos.write_mp4(tmp_path / "direct.mp4", frames, hz=hz, hold_s=1.0)
-    for film in (tmp_path / "direct.mp4", videos.copy_as_mp4(path)):
+    for film in (tmp_path / "direct.mp4", videos.copy_as_mp4(path, hz)):
         capture = cv2.VideoCapture(str(film))
         assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(hz)
         back = []
@@ -87,6 +87,29 @@ def test_an_mp4_comes_back_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert shifted.mean() > 7.0, "a film one frame late would pass"
         assert difference.mean() < 4.5, "frames, colours or their order changed"
     assert sorted(p.name for p in path.parent.iterdir()) == ["film.mp4", "film.webp"]
+
+
+@pytest.mark.parametrize(("numbers", "length"), [
+    ([0, 0, 0, 0, 1, 2, 3, 4], 8 + 12),
+    ([0, 1, 1, 1, 2], 5 + 12),
+    ([0, 1, 2, 2, 2], 5 + 12),
+    ([0, 0, 1, 1], 4 + 12),
+    ([3] * 60, 12),  # a still: its length is not in the file
+    ([3], 12),
+])  # fmt: skip
+def test_a_film_in_which_nothing_moves_for_a_while_keeps_its_length_and_order(
+    tmp_path: Path, numbers: list[int], length: int
+) -> None:
+    path = tmp_path / "film.webp"
+    videos.write_webp(path, draw_moving_disc()[numbers])
+    capture = cv2.VideoCapture(str(videos.copy_as_mp4(path)))
+    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(12.5)
+    back = []
+    while (got := capture.read())[0]:
+        back.append(got[1][:49, :65, ::-1].astype(float))
+    assert len(back) == length
+    held = draw_moving_disc()[[*numbers, *[numbers[-1]] * 12][:length]]
+    assert np.abs(np.stack(back) - held).mean() < 4.5
 
 
 def draw_moving_disc() -> NDArray[np.uint8]:
