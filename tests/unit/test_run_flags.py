@@ -68,8 +68,8 @@ def test_short_names_stand_for_long_ones(run: Run) -> None:
 def test_what_follows_from_other_fields_is_no_flag_and_follows(run: Run) -> None:
     flags = list_run_flags()
     assert "--model.layout" not in flags and "--codec.views" not in flags and "--train.lr" in flags
-    changed = apply_run_flags(run, split_run_flags(["--codec.latent-channels", "16", "--codec.dim-mult", "1", "2"])[1])
-    assert changed.model.token_channels == 64 and changed.codec.dim_mult == (1, 2)
+    changed = apply_run_flags(run, split_run_flags(["--codec.latent-channels", "16", "--codec.dim-mult", "2", "2"])[1])
+    assert changed.model.token_channels == 64 and changed.codec.dim_mult == (2, 2)
 
 
 @pytest.mark.parametrize(
