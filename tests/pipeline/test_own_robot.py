@@ -259,7 +259,7 @@ def test_mistakes_of_the_command_are_one_line(place: Path, tmp_path: Path, capsy
     mistakes = {
         "say with --mapping FILE.toml": ["--data", str(place / "set")],
         "--mapping is for LeRobot sets": ["--data", str(toy), "--mapping", str(place / "own.toml")],
-        "unknown key 'unit'": ["--data", str(place / "set"), "--mapping", str(tmp_path / "bad.toml")],
+        "joints has no field 'unit'": ["--data", str(place / "set"), "--mapping", str(tmp_path / "bad.toml")],
     }
     for told, flags in mistakes.items():
         assert cli.main(["train", "tiny", *flags, "--out", str(tmp_path / "run"), "--json"]) == 2

@@ -81,7 +81,7 @@ def test_acting_crops_as_training_does_where_maps_are_the_true_ones(toy: Source,
 
 def test_crops_of_another_fovea_or_dataset_take_the_place_of_the_former(toy: Source, tmp_path: Path) -> None:
     wide = replace(RUN, model=replace(RUN.model, fovea=32))
-    near = replace(RUN, model=replace(RUN.model, chunk=16), data=replace(RUN.data, frame_stride=2))
+    near = replace(RUN, model=replace(RUN.model, chunk=16), data=replace(RUN.data, frame_stride=2, execution_horizon=8))
     names = set()
     for run, chosen in ((RUN, toy), (wide, toy), (RUN, source.select_episodes(toy, [0], [])), (near, toy)):
         read_crops(tmp_path, chosen, run)
@@ -177,7 +177,8 @@ def test_every_crop_is_centred_on_the_map_of_the_first_future_frame(
     toy: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stride: int
 ) -> None:
     """The peak lies four rows lower in each map; of seven pictures the map of the last stands for those after it."""
-    run = replace(RUN, model=replace(RUN.model, chunk=8 * stride), data=replace(RUN.data, frame_stride=stride))
+    shown = replace(RUN.data, frame_stride=stride, execution_horizon=4 * stride)
+    run = replace(RUN, model=replace(RUN.model, chunk=8 * stride), data=shown)
 
     def show(_: Source, ref: object, camera: str, frames: list[int]) -> NDArray[np.uint8]:
         return np.stack([make_map(20 + 4 * frame, 30, size=64) for frame in frames])

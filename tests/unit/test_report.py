@@ -304,7 +304,7 @@ def test_demonstrations_have_a_heading_facts_and_films_of_their_own(
 def test_parameters_are_the_models_or_called_trained(tmp_path: Path, rank: int, said: str) -> None:
     trained(tmp_path / "training")
     run = config.load_run(tmp_path / "training")
-    run = dataclasses.replace(run, model=dataclasses.replace(run.model, lora_rank=rank))
+    run = dataclasses.replace(run, model=dataclasses.replace(run.model, lora_rank=rank), weights="wan" if rank else "")
     config.save_run(run, tmp_path / "training")
     model = WorldActionModel(run.model)
     if rank:
