@@ -97,7 +97,8 @@ def evaluate_policy(
         rows = closed_loop.evaluate(
             policy_spec, plan, out, lambda row: bar.step(detail=row.task), min(workers, max(num_missing, 1)), command
         )
-        for film in [out / row.film for row in rows if mp4 and row.film and (out / row.film).is_file()]:
+        filmed = [out / row.film for row in rows if row.film and (out / row.film).is_file()]
+        for film in filmed if mp4 else []:
             videos.copy_as_mp4(film)
     summary = results.summarize_results(rows)
     width = max(len(name) for name in names)

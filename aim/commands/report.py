@@ -18,7 +18,7 @@ def write_report(folder: Annotated[Path, tyro.conf.Positional], *, out: Path | N
     from aim.commands import parse
     from aim.report.gather import gather_findings
     from aim.report.page import render_page
-    from aim.util import console
+    from aim.util import atomic_file, console
     from sim.types import UserError
 
     path = out or folder / "report.html"
@@ -27,9 +27,7 @@ def write_report(folder: Annotated[Path, tyro.conf.Positional], *, out: Path | N
     if path.is_dir():
         raise UserError(f"{path} is a folder; --out names the file of the page")
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(render_page(findings), encoding="utf-8")
-    part.replace(path)
+    atomic_file.write_text(path, render_page(findings))
     for line in findings.problems:
         console.print_note(f"note: could not be read: {line}")
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")

@@ -76,6 +76,7 @@ def _fill_gaps(rows: Rows) -> Rows:
 def guess_channels(
     recorded: RecordedSet, state: str | None, action: str, sampled: Sequence[EpisodeRows]
 ) -> list[GuessedChannel]:
+    """Channels of the feature `action`, each with that of the feature `state` it belongs to, and their kinds."""
     wanted = name_channels(recorded.vectors[action].labels)
     measured = name_channels(recorded.vectors[state].labels) if state else []
     channels = []

@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from aim.util import atomic_file
 from aim.util.full_disk import describe_disk
 from sim.types import UserError
 
@@ -121,9 +122,7 @@ def take_over_rows(
 
 
 def _write_progress(folder: Path, done: int, total: int) -> None:
-    part = folder / f".{PROGRESS_FILE}.part"
-    part.write_text(json.dumps({"episodes": done, "total": total}) + "\n")
-    os.replace(part, folder / PROGRESS_FILE)
+    atomic_file.write_text(folder / PROGRESS_FILE, json.dumps({"episodes": done, "total": total}) + "\n")
 
 
 def check_tokens(folder: Path, shape: Shape, kinds: Iterable[str]) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from aim.evaluate.intervals import wilson_interval
+from aim.util import atomic_file
 from sim.envs.failure import count_reasons
 from sim.types import AttemptFailure, Provenance, UserError
 
@@ -144,12 +145,7 @@ def save_results(
         "episodes": [dataclasses.asdict(row) for row in rows],
     }
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / (RESULTS_FILE + ".part")
-    try:
-        part.write_text(json.dumps(record, indent=1) + "\n")
-        part.replace(folder / RESULTS_FILE)
-    finally:
-        part.unlink(missing_ok=True)
+    atomic_file.write_text(folder / RESULTS_FILE, json.dumps(record, indent=1) + "\n")
 
 
 def summarize_results(results: Sequence[EpisodeResult]) -> dict[str, Any]:

@@ -145,4 +145,5 @@ def _fill_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def first_line(error: Exception) -> str:
+    """First line of what a library says of an error."""
     return str(error).partition("\n")[0]

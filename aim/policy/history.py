@@ -30,7 +30,7 @@ class History:
     ]  # control steps (n,) and rgb tokens (n t c) of past observations, oldest first
     executed: NDArray[np.float32]  # (n q d) the last actions that were carried out, oldest first
     count: Steps  # (n,) how many actions have been carried out
-    planned: NDArray[np.float32]  # (n k d) what was handed out last, and then what is done until there is more
+    handed_out: NDArray[np.float32]  # (n k d) what was handed out last, and then what is done until there is more
 
 
 def make_history(worlds: int, past_actions: int, action_dim: int) -> History:
@@ -57,26 +57,26 @@ def hold_last_action(handed_out: NDArray[np.float32], is_delta: NDArray[np.bool_
 def record_step(history: History, now: Steps, executed: NDArray[np.float32] | None = None) -> History:
     """History once control step `now` (n,) is reached.
 
-    `executed` (n j d) are the actions that were carried out since the last observation; if left out, as many of the
-    planned ones as control steps have passed, the last of them again and again where they are more. A world whose time
+    `executed` (n j d) are the actions that were carried out since the last observation; if left out, as many of those
+    handed out as control steps have passed, the last of them again and again where they are more. A world whose time
     ran backwards begins anew.
     """
     history = forget_worlds(history, now < history.step)
     actions, count, length = history.executed.copy(), history.count.copy(), history.executed.shape[1]
     for world, (before, step) in enumerate(zip(history.step, now, strict=True)):
         if before >= 0:
-            planned = history.planned[world]
-            new = _follow_plan(planned, step - before, length) if executed is None else executed[world]
+            given = history.handed_out[world]
+            new = _follow_actions(given, step - before, length) if executed is None else executed[world]
             actions[world] = np.concatenate([actions[world], new])[len(new) :]
             count[world] += len(new)
     began = np.where(history.step < 0, now, history.began)
     return replace(history, step=now, began=began, executed=actions, count=count)
 
 
-def _follow_plan(planned: NDArray[np.float32], steps: int, length: int) -> NDArray[np.float32]:
-    """Actions of `steps` control steps of planned ones (k d); the last is repeated, up to `length` times."""
-    missing = min(max(steps - len(planned), 0), length)
-    return np.concatenate([planned[:steps], np.repeat(planned[-1:], missing, axis=0)])
+def _follow_actions(given: NDArray[np.float32], steps: int, length: int) -> NDArray[np.float32]:
+    """First `steps` of actions (k d); the last is repeated, up to `length` times."""
+    missing = min(max(steps - len(given), 0), length)
+    return np.concatenate([given[:steps], np.repeat(given[-1:], missing, axis=0)])
 
 
 def record_frame(history: History, now: Steps, tokens: Tensor, reach: int) -> History:

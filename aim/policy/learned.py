@@ -157,7 +157,7 @@ class LearnedPolicy:
         self._warn_without_history(context, history)
         handed_out = hold_last_action(planned[:, : self.execution_horizon], self.action_space.is_delta)
         return ActionChunk(planned, extras, self.execution_horizon), replace(
-            record_frame(history, now, tokens, reach), planned=handed_out
+            record_frame(history, now, tokens, reach), handed_out=handed_out
         )
 
     def _warn_without_history(self, context: Context, history: History) -> None:

@@ -108,7 +108,7 @@ class OwnUnitsPolicy:
         space = policy.action_space
         planned = np.clip(chunk.actions, np.array(space.low, np.float32), np.array(space.high, np.float32))
         moved = [resample_chunk(each.astype(np.float64), self._is_delta, self.rate_hz) for each in planned]
-        self._history = replace(history, planned=self._choose_handed_out(planned, np.stack(moved)))
+        self._history = replace(history, handed_out=self._choose_handed_out(planned, np.stack(moved)))
         self._measured = state - turns
         self._pending = [] if steps or rows is None else _choose_rows(rows, is_known)
         ahead = np.stack(moved) + self._pick_channels(turns)[:, None]

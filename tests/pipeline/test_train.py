@@ -320,7 +320,7 @@ def test_the_policy_tells_the_model_what_the_loader_told_it(
         return Observation(images, made.state[step][None], (made.instruction,), np.array([step / 50]))
 
     _, memory = policy.step(shown(0), policy.begin_history(1))
-    memory = record_step(dataclasses.replace(memory, planned=made.action[None, :16]), np.array([16]))
+    memory = record_step(dataclasses.replace(memory, handed_out=made.action[None, :16]), np.array([16]))
     now = policy.codec.encode([torch.from_numpy(shown(16).images[c]) for c in CAMERAS], "rgb")
     context = policy.build_context(shown(16), memory, now)
     assert bool(context.past_valid[0]) and bool(sample.context.past_valid[0])

@@ -34,7 +34,7 @@ def look(history: History, step: int) -> History:
     now = np.array([step])
     history = histories.record_step(history, now)
     planned = np.full((1, 32, DIM), float(step), np.float32) + np.arange(32, dtype=np.float32)[None, :, None] / 100
-    return replace(history, seen=(*history.seen, (now, make_tokens(step))), planned=planned)
+    return replace(history, seen=(*history.seen, (now, make_tokens(step))), handed_out=planned)
 
 
 @pytest.mark.parametrize(("step", "known"), [(12, False), (13, True), (16, True), (19, True), (20, False)])
@@ -91,7 +91,7 @@ def test_what_was_not_handed_out_was_not_carried_out(horizon: int, late: int) ->
     """Until a robot has more to do it holds the last target, and nothing is displaced."""
     chunk = np.arange(1, 33, dtype=np.float32)[None, :, None].repeat(DIM, 2)
     handed_out = histories.hold_last_action(chunk[:, :horizon], np.array([False, True, False]))
-    history = replace(histories.record_step(make_history(1, STRIDE, DIM), np.array([0])), planned=handed_out)
+    history = replace(histories.record_step(make_history(1, STRIDE, DIM), np.array([0])), handed_out=handed_out)
     actions, known = recall_actions(histories.record_step(history, np.array([horizon + late])))
     done = np.arange(horizon + min(late, 2 * STRIDE)) + 1
     if known[0]:
@@ -106,7 +106,7 @@ def test_each_world_did_what_it_says() -> None:
     done = np.stack([np.full((2, DIM), 7.0), np.full((2, DIM), 8.0)]).astype(np.float32)
     history = histories.record_step(history, np.array([2, 2]), done)
     assert history.executed[:, :, 0].tolist() == [[0, 0, 7, 7], [0, 0, 8, 8]]
-    history = replace(history, planned=done * 10)
+    history = replace(history, handed_out=done * 10)
     history = histories.record_step(history, np.array([4, 3]))
     assert history.executed[:, :, 0].tolist() == [[7, 7, 70, 70], [0, 8, 8, 80]]
 
