@@ -12,7 +12,7 @@ from typing import Any
 from aim.data.peaks import describe_peaks
 from aim.evaluate.prediction_summary import summarize_figures
 from aim.report import plots
-from aim.report.comparison import SuccessCell, SuccessPair, SuccessRow, compare_pairs, compare_success, count_success
+from aim.report.comparison import count_success
 from aim.report.findings import (
     DatasetReport,
     EvaluationReport,
@@ -21,24 +21,13 @@ from aim.report.findings import (
     ReportFigure,
     TrainingReport,
 )
+from aim.report.results_section import format_interval, format_percent, render_results
 from aim.report.style import STYLE_SHEET
 
 ABOUT_TEXT = (
     "An intent-aware world action model: from pictures and an instruction it predicts the coming pictures, the value "
     "maps that say where contact is meant, and from these the actions."
 )
-RESULTS_NOTE = "Success rate with Wilson 95 % intervals. Every seed was run once; none was skipped or repeated."
-SHARED_NOTE = (
-    "Side by side are the seeds that all policies of a row ran; what a policy ran besides does not count here."
-)
-UNSHARED_NOTE = "Rows marked * have no seed that all of their policies ran: other scenes stand side by side."
-PROGRESS_NOTE = "Stages: how much of the task's plan an episode passed, on the mean."
-PAIRS_NOTE = (
-    "p: McNemar's exact test, two-sided, of the seeds on which only one of the two succeeded; each pair by itself, not "
-    "corrected for how many there are."
-)
-MAX_PAIRED_POLICIES = 6  # more make too many pairs
-SMALLEST_P = 0.001  # that is told as a number
 CAMERA_CAPTION = "Left, what the camera saw."
 PREDICTION_CAPTIONS = {  # what a film shows of what a policy predicted
     "pictures": "Beside it, the picture that the policy predicted before it acted, shown until its time has come.",
@@ -60,7 +49,7 @@ def render_page(findings: Findings) -> str:
     parts = [
         _render_head(findings),
         _render_problems(findings.problems),
-        _render_results(findings.evaluations),
+        render_results(findings.evaluations),
         *(_render_rollouts(evaluation) for evaluation in findings.evaluations),
         *(_render_training(training, len(findings.trainings) > 1) for training in findings.trainings),
         _render_imagined(findings.imagined),
@@ -80,7 +69,7 @@ def render_page(findings: Findings) -> str:
 def _render_head(findings: Findings) -> str:
     totals = [(e, count_success(e.record["episodes"])) for e in findings.evaluations]
     tiles = [
-        _render_tile(_format_percent(cell), f"{e.policy_label} succeeds", _format_interval(cell))
+        _render_tile(format_percent(cell), f"{e.policy_label} succeeds", format_interval(cell))
         for e, cell in totals
         if cell.episodes
     ]
@@ -110,61 +99,6 @@ def _render_training_tiles(training: TrainingReport, several: bool) -> Iterable[
 
 def _render_tile(figure: str, label: str, detail: str) -> str:
     return f"<div><b>{escape(figure)}</b>{escape(label)}<span>{escape(detail)}</span></div>"
-
-
-def _render_results(evaluations: Sequence[EvaluationReport]) -> str:
-    rows = compare_success(evaluations)
-    if not rows:
-        return ""
-    head = "".join(f"<th>{escape(name)}</th>" for name in ["task", *(e.policy_label for e in evaluations)])
-    body = "".join(_render_row(row) for row in rows)
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    marks = [(row.task, [_make_interval(cell) for cell in row.cells]) for row in rows if not row.is_sum]
-    plot = plots.plot_intervals(marks, [e.policy_label for e in evaluations])
-    cells = [cell for row in rows for cell in row.cells if cell]
-    notes = [RESULTS_NOTE]
-    notes += [SHARED_NOTE] if any(cell.num_other for cell in cells) else []
-    notes += [UNSHARED_NOTE] if any(not row.shared for row in rows) else []
-    notes += [PROGRESS_NOTE] if any(cell.progress is not None for cell in cells) else []
-    return (
-        f'<section><h2>Closed-loop success</h2><div class="scroll">{table}</div>{_render_pairs(evaluations)}'
-        f"<figure>{plot}<figcaption>{' '.join(notes)}</figcaption></figure></section>"
-    )
-
-
-def _render_pairs(evaluations: Sequence[EvaluationReport]) -> str:
-    """A line for every two policies that ran the same seeds; none where there are many policies."""
-    pairs = compare_pairs(evaluations) if len(evaluations) <= MAX_PAIRED_POLICIES else []
-    lines = [escape(_format_pair(pair, [e.policy_label for e in evaluations])) for pair in pairs]
-    return f'<p class="note">{"<br>".join([*lines, PAIRS_NOTE])}</p>' if lines else ""
-
-
-def _format_pair(pair: SuccessPair, labels: Sequence[str]) -> str:
-    first, second = pair.cells
-    rates = f"{labels[pair.first]} {_format_percent(first)}, {labels[pair.second]} {_format_percent(second)}"
-    tasks = f" of {pair.num_tasks} tasks" if pair.num_tasks > 1 else ""
-    p = f"p = {pair.p_value:.3f}" if pair.p_value >= SMALLEST_P else f"p < {SMALLEST_P}"
-    return f"{rates} on the same {first.episodes} seeds{tasks}: {p}"
-
-
-def _render_row(row: SuccessRow) -> str:
-    name = escape(row.task) + ("" if row.shared else " *")
-    kind = ' class="all"' if row.is_sum else ""
-    return f"<tr{kind}><td>{name}</td>{''.join(map(_render_cell, row.cells))}</tr>"
-
-
-def _render_cell(cell: SuccessCell | None) -> str:
-    if cell is None:
-        return '<td class="note">not run</td>'
-    lines = [f"{_format_interval(cell)}, n = {cell.episodes}"]
-    lines += [] if cell.progress is None else [f"stages {100 * cell.progress:.0f} %"]
-    lines += [f"{cell.num_other} other seeds left out"] if cell.num_other else []
-    told = "".join(f'<span class="ci">{line}</span>' for line in lines)
-    return f"<td>{_format_percent(cell)} {told}</td>"
-
-
-def _make_interval(cell: SuccessCell | None) -> plots.RateInterval | None:
-    return None if cell is None else plots.RateInterval(cell.rate, *cell.interval)
 
 
 def _render_rollouts(evaluation: EvaluationReport) -> str:
@@ -347,15 +281,6 @@ def flatten_tree(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
             text = json.dumps(value)
             rows[prefix + name] = text if len(text) <= 200 else f"{text[:60]} … ({len(value)} entries)"
     return rows
-
-
-def _format_percent(cell: SuccessCell) -> str:
-    return f"{100 * cell.rate:.3g} %"
-
-
-def _format_interval(cell: SuccessCell) -> str:
-    low, high = cell.interval
-    return f"{100 * low:.0f} to {100 * high:.0f} %"
 
 
 def _format_duration(seconds: float) -> str:

@@ -18,7 +18,8 @@ from aim.report.comparison import compare_pairs, compare_success
 from aim.report.findings import EvaluationReport
 from aim.report.gather import gather_findings
 from aim.report.labels import make_distinct_labels
-from aim.report.page import PAIRS_NOTE, PROGRESS_NOTE, SHARED_NOTE, UNSHARED_NOTE, render_page
+from aim.report.page import render_page
+from aim.report.results_section import PAIRS_NOTE, PROGRESS_NOTE, SHARED_NOTE, UNSHARED_NOTE
 
 
 @pytest.fixture
