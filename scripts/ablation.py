@@ -6,7 +6,7 @@
 A row is a variant: a table of `aim/model/intent.py`, with `+geometry` for tokens that carry the 3-D position of their
 patch. On `place_empty_cup` there is one thing to take; on `place_named_cup` two, and only the words tell which. All
 variants of a task share demonstrations, codec and tokens. What is finished is kept: the same command again goes on,
-and other variants, tasks or seeds may be added.
+and other variants, tasks or seeds may be added. Flags that are not listed here go to aim train (--codec-minutes 6).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--compile", default="auto", help="as of aim train: 'on' is 1.4 times faster on a CPU, too")
-    args = parser.parse_args()
+    args, args.training = parser.parse_known_args()
     rows = {
         (task, variant): [run(args, task, variant, int(seed)) for seed in args.seeds.split(",")]
         for task in args.tasks.split(",")
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace, task: str, variant: str, seed: int) -> dict:
     out, first = home / f"{variant}-{seed}", home / "codec"
     training = ("train", args.preset, "--data", home / "train", "--device", args.device,
                 "--compile", args.compile, "--film-every", 0, "--resume",
-                *(["--shifts", args.shifts] if args.shifts is not None else []))  # fmt: skip
+                *(["--shifts", args.shifts] if args.shifts is not None else []), *args.training)  # fmt: skip
     aim(*training, "--out", first, "--steps", 1)  # one codec for all variants
     aim(*training, "--out", out, "--codec", first, "--variant", table, *(["--geometry"] if geometry else []),
         "--seed", seed, "--steps", args.steps)  # fmt: skip

@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from aim import cli
 from sim import robots, tasks
-from sim.embodiment.model import Embodiment
 from sim.envs.env import Env
 from sim.episodes.record import record_episodes
 from sim.expert.policy import ExpertPolicy
@@ -26,6 +25,7 @@ from sim.scene.compile import compile_model
 from sim.scene.instructions import find_slots
 from sim.scene.randomize import VARIATIONS
 from sim.scene.sample import SceneSample, sample_scene
+from sim.task.rewards import RewardTerm
 from sim.task.spec import SpecError, Task, TaskObject, from_json, to_json
 from sim.task.validate import validate_task
 from sim.types import Episode, UserError
@@ -37,6 +37,7 @@ ARMS = {name: len(robots.load_robot(name).arms) for name in ("aloha", "panda")}
 PAIRS = [pair for pair in product(NAMES, ARMS) if tasks.load_unvalidated_task(pair[0]).arms_needed <= ARMS[pair[1]]]
 WHOLE = ("click_bell", "place_empty_cup", "stack_blocks_two")  # whole episodes are compared
 STEPS = 60  # control steps that are compared of every task
+MAX_DIP = 0.1  # by how much the potential may fall below what it was before: shaking leads away and back again
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -61,17 +62,60 @@ def test_every_instruction_can_be_said(name: str) -> None:
                 assert said and not set("{}") & set(said)
 
 
+@dataclasses.dataclass(frozen=True)
+class Rollout:
+    """What the expert did with seeds 0 and 1 in one vector: the one roll-out that several tests look at."""
+
+    solved_at_rest: bool  # success of any world after a control step in which the robot stood still
+    success: NDArray[np.bool_]  # (n)
+    potential: NDArray[np.float64]  # (t, n) sum of the changes of potential
+    progress: NDArray[np.float64]  # (t, n) share of the plan's stages
+    states: NDArray[np.float64]  # (STEPS + 1, s) physics states of seed 1 from that step on
+
+
+def begin(name: str, robot: str, seeds: list[int]) -> tuple[Env, bool]:
+    """Return worlds after a control step in which the robot stood still, and whether any is solved."""
+    env = Env(tasks.load_task(name), robots.load_robot(robot), len(seeds), reward=(RewardTerm("potential"),))
+    env.reset(seeds)
+    return env, bool(env.step(np.tile(np.array(env.robot.home_action), (env.n, 1, 1))).success.any())
+
+
+def save_states(env: Env) -> list[NDArray[np.float64]]:
+    """Return the physics state of every world."""
+    return [snapshot.physics for snapshot in env.world.save().values()]
+
+
+@cache
+def roll_out_expert(name: str, robot: str) -> Rollout:
+    """Return the expert's roll-out of a task on a robot."""
+    env, solved_at_rest = begin(name, robot, [0, 1])
+    expert, states = ExpertPolicy(env), [save_states(env)[1]]
+    gains, progress = [np.zeros(2)], [np.zeros(2)]
+    while not (env.done | expert.finished).all():
+        result = env.step(expert.act().actions)
+        gains.append(result.reward.sum(axis=1))
+        progress.append(result.info["progress"].copy())
+        if len(states) <= STEPS:
+            states.append(save_states(env)[1])
+    env.close()
+    return Rollout(solved_at_rest, env.success, np.cumsum(gains, axis=0), np.stack(progress), np.stack(states))
+
+
 @pytest.mark.parametrize(("name", "robot"), PAIRS)
 def test_solved_by_its_plan_and_not_before(name: str, robot: str) -> None:
-    env = Env(tasks.load_task(name), robots.load_robot(robot), n=2)
-    env.reset([0, 1])
-    still = np.tile(np.array(env.robot.home_action), (2, 1, 1))
-    assert not env.step(still).success.any()
-    expert = ExpertPolicy(env)
-    while not (env.done | expert.finished).all():
-        env.step(expert.act().actions)
-    assert env.success.all(), f"seeds {np.flatnonzero(~env.success)} are not solved"
-    env.close()
+    rollout = roll_out_expert(name, robot)
+    assert not rollout.solved_at_rest
+    assert rollout.success.all(), f"seeds {np.flatnonzero(~rollout.success)} are not solved"
+
+
+@pytest.mark.parametrize(("name", "robot"), PAIRS)
+def test_the_potential_climbs_along_the_solution(name: str, robot: str) -> None:
+    rollout = roll_out_expert(name, robot)
+    potential = rollout.potential
+    assert np.isfinite(potential).all() and potential.min() > -MAX_DIP and potential.max() <= 1.0
+    assert (np.maximum.accumulate(potential) - potential).max() < MAX_DIP
+    assert (1.0 + potential[-1] > 1.5).all(), "with the success that reward 'dense' adds"
+    assert (np.diff(rollout.progress, axis=0) >= 0).all() and (rollout.progress[-1] == 1.0).all()
 
 
 @pytest.mark.slow
@@ -82,26 +126,16 @@ def test_a_whole_recording_ends_well_and_carries_maps(name: str) -> None:
     assert episode.maps["head"].any()
 
 
-def course(task: Task, robot: Embodiment, seeds: list[int]) -> dict[int, NDArray[np.float64]]:
-    """Return the states (STEPS + 1, s) that the expert's first steps lead through, by seed."""
-    env = Env(task, robot, len(seeds), stop_at_success=False)
-    env.reset(seeds)
-    expert = ExpertPolicy(env)
-    rows = [[snapshot.physics] for snapshot in env.world.save().values()]
-    for _ in range(STEPS):
-        env.step(expert.act().actions)
-        for row, snapshot in zip(rows, env.world.save().values(), strict=True):
-            row.append(snapshot.physics)
-    env.close()
-    return {seed: np.stack(row) for seed, row in zip(seeds, rows, strict=True)}
-
-
 @pytest.mark.parametrize(("name", "robot"), PAIRS)
 def test_a_seed_begins_alike_whatever_the_batch(name: str, robot: str) -> None:
-    task, body = tasks.load_task(name), robots.load_robot(robot)
-    together, alone = course(task, body, [3, 4]), course(task, body, [4])
-    np.testing.assert_array_equal(together[4], alone[4])
-    assert not np.array_equal(together[3], together[4])
+    together = roll_out_expert(name, robot).states
+    env, _ = begin(name, robot, [1])
+    expert, alone = ExpertPolicy(env), save_states(env)
+    for _ in together[1:]:
+        env.step(expert.act().actions)
+        alone += save_states(env)
+    env.close()
+    np.testing.assert_array_equal(together, np.stack(alone))
 
 
 @pytest.mark.parametrize(("name", "robot"), [pair for pair in PAIRS if pair[0] in WHOLE])

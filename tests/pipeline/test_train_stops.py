@@ -6,14 +6,12 @@ import dataclasses
 import json
 import os
 import signal
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from stops import signal_at_step
 from toy import dataset, episode
 
 from aim import cli, config
@@ -21,10 +19,11 @@ from aim.data import latent_files
 from aim.data.store import Dataset
 from aim.policy import load_policy, precision
 from aim.train import codec as codec_training
-from aim.train import codec_quality, codec_state
+from aim.train import codec_quality, codec_state, schedule
 from aim.train.codec_state import STATE_FILE
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+CODEC_STEPS = 12
 SHORT = ["--steps", "2", "--precision", "fp32", "--codec-train.precision", "fp32", "--film-every", "0", "--json"]
 
 
@@ -39,37 +38,30 @@ def train(data: Dataset, out: Path, *more: str) -> int:
     return cli.main(["train", "tiny", "--data", str(data.path), "--out", str(out), *SHORT, *more])
 
 
-def stop_when(is_time: Callable[[], bool], number: int) -> threading.Thread:
-    """Start a thread that sends this process a signal once it is time."""
-
-    def watch() -> None:
-        while not is_time():
-            time.sleep(0.002)
-        os.kill(os.getpid(), number)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    return thread
+@pytest.fixture(scope="module")
+def undisturbed(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a training whose codec took CODEC_STEPS without a stop."""
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    assert train(data, out, "--codec-train.steps", str(CODEC_STEPS)) == 0
+    return out
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
 def test_a_stop_while_the_codec_is_trained_costs_nothing(
-    data: Dataset, tmp_path: Path, number: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    more = ("--codec-train.steps", "120")
-    whole, halves = tmp_path / "whole", tmp_path / "halves"
-    assert train(data, whole, *more) == 0
-    log = halves / "log.jsonl"
-    watcher = stop_when(lambda: log.is_file() and '"step": 50' in log.read_text(), number)
-    assert train(data, halves, *more) == 130
-    watcher.join()
+    data: Dataset, undisturbed: Path, tmp_path: Path, number: int, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    out, more = tmp_path / "halves", ("--codec-train.steps", str(CODEC_STEPS))
+    with monkeypatch.context() as patch:
+        patch.setattr(schedule, "compute_learning_rate", signal_at_step(5, number))
+        assert train(data, out, *more) == 130
     kept = json.loads(capsys.readouterr().out.splitlines()[-1])["kept"]
-    progress = codec_state.read_codec_progress(halves / "codec" / STATE_FILE)
-    assert progress and 50 <= progress.step < 120
-    assert kept == f"kept the codec at step {progress.step} in {halves / 'codec' / STATE_FILE}; --resume goes on"
-    assert train(data, halves, *more, "--resume") == 0
+    progress = codec_state.read_codec_progress(out / "codec" / STATE_FILE)
+    assert progress and progress.step == 6
+    assert kept == f"kept the codec at step 6 in {out / 'codec' / STATE_FILE}; --resume goes on"
+    assert train(data, out, *more, "--resume") == 0
     for name in ("codec/codec", "step-000002/ema"):
-        a, b = (load_file(folder / f"{name}.safetensors") for folder in (whole, halves))
+        a, b = (load_file(folder / f"{name}.safetensors") for folder in (undisturbed, out))
         assert a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a), name
 
 

@@ -56,6 +56,20 @@ def codec() -> Codec:
     return make_codec(CONFIG)
 
 
+@pytest.fixture(scope="module")
+def direct(data: source.Source, codec: Codec) -> latents.Latents:
+    """Return the tokens of the five episodes, each coded on its own."""
+    return encode_directly(codec, data, MOVING)
+
+
+@pytest.fixture(scope="module")
+def coded(data: source.Source, codec: Codec, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the tokens of the five episodes; tests change copies of it."""
+    folder = tmp_path_factory.mktemp("coded") / "latents"
+    latents.cached(folder, codec, data, MOVING)
+    return folder
+
+
 def same(a: latents.Latents, b: latents.Latents) -> bool:
     """Tell whether two sets of tokens are the same."""
     return all(torch.equal(vars(a)[name], vars(b)[name]) for name in ("rgb", "map", "starts", "shifts"))
@@ -63,15 +77,25 @@ def same(a: latents.Latents, b: latents.Latents) -> bool:
 
 @pytest.mark.parametrize("block", [1, 5, 8, 1000])
 def test_files_hold_what_memory_would(
-    data: source.Source, codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+    data: source.Source,
+    codec: Codec,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    block: int,
+    direct: latents.Latents,
 ) -> None:
     monkeypatch.setattr(latents, "BLOCK_PICTURES", block)
-    assert same(latents.cached(tmp_path, codec, data, MOVING), encode_directly(codec, data, MOVING))
+    assert same(latents.cached(tmp_path, codec, data, MOVING), direct)
 
 
 @pytest.mark.parametrize("stopped_after", range(5))
 def test_what_stops_a_coding_costs_one_block(
-    data: source.Source, codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_after: int
+    data: source.Source,
+    codec: Codec,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stopped_after: int,
+    direct: latents.Latents,
 ) -> None:
     monkeypatch.setattr(latents, "BLOCK_PICTURES", 1)  # an episode a block
     read, true = [], data.reader.frames
@@ -97,7 +121,7 @@ def test_what_stops_a_coding_costs_one_block(
     read.clear()
     found = latents.cached(tmp_path, codec, data, MOVING)
     assert sorted(set(read)) == list(range(done, 5)), "what was kept is not coded again"
-    assert same(found, encode_directly(codec, data, MOVING))
+    assert same(found, direct)
 
 
 def test_another_codec_is_another_folder_and_the_old_one_goes(
@@ -143,8 +167,8 @@ def test_of_a_dataset_that_grew_only_the_new_episodes_are_coded(
 
 
 @pytest.mark.parametrize("change", ["short", "progress"])
-def test_damaged_files_are_a_line(data: source.Source, codec: Codec, tmp_path: Path, change: str) -> None:
-    latents.cached(tmp_path, codec, data, MOVING)
+def test_damaged_files_are_a_line(data: source.Source, codec: Codec, coded: Path, tmp_path: Path, change: str) -> None:
+    tmp_path = Path(shutil.copytree(coded, tmp_path / "latents"))
     folder = tmp_path / latents.identity(codec, data.episodes, MOVING)
     for whole in (True, False):
         if not whole:
@@ -158,10 +182,17 @@ def test_damaged_files_are_a_line(data: source.Source, codec: Codec, tmp_path: P
 @pytest.mark.parametrize("lost", [["rgb"], ["map"], ["rgb", "map"]])
 @pytest.mark.parametrize("done", [1, 4, 5])
 def test_a_file_that_is_lost_is_coded_again(
-    data: source.Source, codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: list[str], done: int
+    data: source.Source,
+    codec: Codec,
+    coded: Path,
+    direct: latents.Latents,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lost: list[str],
+    done: int,
 ) -> None:
     """However many episodes were whole, and even where the coding is stopped before its first block is written."""
-    latents.cached(tmp_path, codec, data, MOVING)
+    tmp_path = Path(shutil.copytree(coded, tmp_path / "latents"))
     folder = tmp_path / latents.identity(codec, data.episodes, MOVING)
     (folder / "progress.json").write_text(f'{{"episodes": {done}}}')
     for kind in lost:
@@ -173,13 +204,20 @@ def test_a_file_that_is_lost_is_coded_again(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(latent_files, "write_block", stop)
         latents.cached(tmp_path, codec, data, MOVING)
-    assert same(latents.cached(tmp_path, codec, data, MOVING), encode_directly(codec, data, MOVING))
+    assert same(latents.cached(tmp_path, codec, data, MOVING), direct)
 
 
 @pytest.mark.parametrize("done", [0, 3, 5])
 @pytest.mark.parametrize("lost", [(), ("rgb",)])
 def test_what_is_taken_over_from_another_run_is_not_written_over(
-    data: source.Source, codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: int, lost: tuple[str, ...]
+    data: source.Source,
+    codec: Codec,
+    coded: Path,
+    direct: latents.Latents,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    done: int,
+    lost: tuple[str, ...],
 ) -> None:
     """However much of its tokens is coded, and whatever is lost in between; what is whole is not coded again."""
     run, one, other = presets.tiny("aloha", CAMERAS, JOINTS, JOINTS), tmp_path / "one", tmp_path / "other"
@@ -188,7 +226,7 @@ def test_what_is_taken_over_from_another_run_is_not_written_over(
     for name in ("codec/codec.safetensors", "codec/training.safetensors", "latents/fovea-1.u8", "latents/fovea-1.part"):
         (one / name).parent.mkdir(exist_ok=True)
         (one / name).write_text(name)
-    latents.cached(one / "latents", codec, data, MOVING)
+    shutil.copytree(coded, one / "latents", dirs_exist_ok=True)
     folder = latents.identity(codec, data.episodes, MOVING)
     (one / "latents" / folder / "progress.json").write_text(f'{{"episodes": {done}, "total": 5}}')
     prepare_folder(run, data, other, False, one, None, None, "")
@@ -199,7 +237,7 @@ def test_what_is_taken_over_from_another_run_is_not_written_over(
     before = {path: path.read_bytes() for path in one.rglob("*") if path.is_file()}
     written, write = [], latent_files.write_block
     monkeypatch.setattr(latent_files, "write_block", lambda *words: (written.append(words), write(*words)))
-    assert same(latents.cached(other / "latents", codec, data, MOVING), encode_directly(codec, data, MOVING))
+    assert same(latents.cached(other / "latents", codec, data, MOVING), direct)
     assert bool(written) == (done < 5 or bool(lost))
     if written:
         with (other / "latents" / folder / "rgb.f16").open("r+b") as file:
@@ -280,8 +318,8 @@ def test_pictures_are_moved_up_to_the_most_both_ways_and_otherwise_in_each_versi
     assert len(shifts[1:].transpose(0, 1).flatten(1).unique(dim=0)) == 5, "no episode is moved as another one"
 
 
-def test_each_episode_is_moved_by_its_own_shift(data: source.Source, codec: Codec) -> None:
-    made = encode_directly(codec, data, MOVING)
+def test_each_episode_is_moved_by_its_own_shift(data: source.Source, codec: Codec, direct: latents.Latents) -> None:
+    made = direct
     for number, ref in enumerate(data.episodes[:2]):
         rows = slice(int(made.starts[number]), int(made.starts[number + 1]))
         seen = read_view_pictures(data, ref, codec.config, range(ref.pictures))
