@@ -70,6 +70,20 @@ class KvCache:
     text_seen: Bool[Tensor, "b 1 1 l"] | None = None
     state: Float[Tensor, "b s"] | None = None  # normalised proprioception, which noisy action tokens are told of
 
+    def repeat_rows(self, times: int) -> KvCache:
+        """Cache of `times` copies of every row, those of a row side by side: several chunks share one future."""
+
+        def repeat(pairs: tuple[KeyValue, ...]) -> tuple[KeyValue, ...]:
+            return tuple((k.repeat_interleave(times, 0), v.repeat_interleave(times, 0)) for k, v in pairs)
+
+        rows = (self.text_tokens, self.text_seen, self.state)
+        text_tokens, text_seen, state = (z if z is None else z.repeat_interleave(times, 0) for z in rows)
+        return KvCache(
+            {segment: repeat(pairs) for segment, pairs in self.segments.items()},
+            {stream: repeat(pairs) for stream, pairs in self.text.items()},
+            text_tokens, text_seen, state,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True)
 class PredictedFuture:

@@ -31,6 +31,7 @@ from aim.model.embed import Embeddings, get_stream_width
 from aim.model.flow import RowNoise
 from aim.model.intent import Segment
 from aim.model.layers import Hidden, Transformer, modulate, split_segments
+from aim.model.sampler import ActionChain
 
 Frames = Float[Tensor, "b f n c"]
 Actions = Float[Tensor, "b k d"]
@@ -192,10 +193,14 @@ class WorldActionModel(nn.Module):
 
     def predict_action_velocity(self, cache: KvCache, action: Actions, s: Levels) -> Actions:
         """Return the velocity of the actions at level s (b,), or (1,) for all rows, after `append_condition`."""
+        return self._to_action_steps(self.run_action_expert(cache, action, s))
+
+    def run_action_expert(self, cache: KvCache, action: Actions, s: Levels) -> Tokens:
+        """Return what the head of the actions says of each of their tokens, at level s, after `append_condition`."""
         chunk = next(segment for segment in self.sequence if segment.kind == "a")
         assert cache.state is not None, "a cache begins with `encode_context`"
         outs, _ = self._run_segments({chunk: self.embed.embed_actions(action, cache.state)}, {chunk: s}, cache)
-        return self._to_action_steps(outs[chunk])
+        return outs[chunk]
 
     @torch.no_grad()
     def predict_future(
@@ -253,15 +258,33 @@ class WorldActionModel(nn.Module):
         every = torch.ones(config.action_dim, dtype=torch.bool, device=context.rgb.device)
         valid = every if action_valid is None else action_valid
         context = replace(context, past_action=context.past_action * valid)
-        noise = draws.gaussian(context.rgb.new_empty(len(context.rgb), config.chunk, config.action_dim)) * valid
+        noise = self.draw_action_noise(len(context.rgb), draws, valid)
         imagined = (self.predict_future if imagine else self.predict_future_if_needed)(
             context, video_steps, draws, maps, crop
         )
+        return self.denoise_actions(imagined.cache, noise, action_steps, valid).actions, imagined
+
+    def draw_action_noise(self, rows: int, draws: RowNoise, action_valid: Bool[Tensor, " d"]) -> Actions:
+        """Return the noise that chunks are denoised from; 0 in channels that are not valid."""
+        like = torch.empty(rows, self.config.chunk, self.config.action_dim, device=action_valid.device)
+        return draws.gaussian(like) * action_valid
+
+    @torch.no_grad()
+    def denoise_actions(
+        self, cache: KvCache, noise: Actions, steps: int, action_valid: Bool[Tensor, " d"],
+        noise_scale: float | Sequence[float] = 0.0, draws: RowNoise | None = None,
+        counted: Bool[Tensor, "#k d"] | None = None,
+    ) -> ActionChain:  # fmt: skip
+        """Return chunks sampled from `noise` after `append_condition`; see `sampler.sample` for an SDE's scale.
+
+        b rows of the cache, or b times r with `KvCache.repeat_rows(r)` for r chunks of each.
+        """
 
         def velocity(z: Tensor, s: float) -> Tensor:
-            return self.predict_action_velocity(imagined.cache, z, z.new_full((1,), s)) * valid
+            return self.predict_action_velocity(cache, z, z.new_full((1,), s)) * action_valid
 
-        return sampler.sample(velocity, noise, flow.build_schedule(action_steps, config.action_shift)).actions, imagined
+        schedule = flow.build_schedule(steps, self.config.action_shift)
+        return sampler.sample(velocity, noise, schedule, noise_scale, draws, counted)
 
     def _run_segments(
         self, tokens: Mapping[Segment, Tokens], levels: Mapping[Segment, Levels], cache: KvCache,

@@ -15,29 +15,25 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aim import config
 from aim.config import Run
-from aim.data import latents, transforms
+from aim.data import latents
 from aim.data.action_space import ActionSpace
 from aim.data.fovea import make_cropper
 from aim.data.mapping import RobotMapping
-from aim.data.mapping_file import recall_mapping
 from aim.data.patch_points import compute_observed_points
 from aim.data.transforms import Transform
-from aim.model import canvas, graphs, lora, text
+from aim.model import canvas, text
 from aim.model.batch import Context, Fovea, PredictedFuture, move_batch
 from aim.model.flow import RowNoise
 from aim.model.image_codec import Kind, PictureCodec
 from aim.model.world_action_model import WorldActionModel
-from aim.policy.checkpoint import CODEC_FILE, EMA_FILE, load_module, load_trained, resolve_checkpoint
 from aim.policy.history import (
     History,
     forget_worlds,
@@ -49,13 +45,24 @@ from aim.policy.history import (
     record_step,
 )
 from aim.policy.observation import check_observation
-from aim.policy.precision import ComputePrecision, autocast, cast_linear_weights, resolve_precision
-from aim.policy.pretrained import build_codec, build_for_loading, check_fingerprint
+from aim.policy.precision import ComputePrecision, autocast
 from aim.util.horizons import HISTORY_TOLERANCE_STEPS, check_horizon
 from aim.util.seeds import make_generator
 from sim.types import CONTROL_HZ, ActionChunk, Observation, UserError
 
 VIDEO_STEPS, ACTION_STEPS = 2, 4  # more of them changed nothing that counts: scripts/steps.sh
+
+
+@dataclass(frozen=True)
+class Foresight:
+    """What a policy makes of n observations before it acts: the future, and all that chunks are sampled from."""
+
+    context: Context
+    future: PredictedFuture
+    noise: Tensor  # (n k d) that the policy's own chunk is denoised from
+    state: NDArray[np.float32]  # (n s) measured
+    worlds: tuple[int, ...]  # (n,) numbers that tell the noise of worlds apart
+    history: History  # with this observation; `handed_out` is still what was handed out before it
 
 
 class LearnedPolicy:
@@ -141,24 +148,52 @@ class LearnedPolicy:
     @torch.inference_mode()
     def step(self, observation: Observation, history: History) -> tuple[ActionChunk, History]:
         """Chunk for an observation, given the history, and the next history."""
+        foresight = self.foresee(observation, history)
+        self._warn_without_history(foresight.context, foresight.history)
+        chunk, history = self.hand_out(foresight, self.sample_chunks(foresight)[:, 0])
+        return replace(chunk, extras=self._decode_future(foresight.future) if self.imagine else {}), history
+
+    @torch.inference_mode()
+    def foresee(self, observation: Observation, history: History, worlds: Sequence[int] = ()) -> Foresight:
+        """Predicted future of an observation, given the history; `worlds` are the policy's own if left out."""
         now = np.round(np.asarray(observation.time) * CONTROL_HZ).astype(np.int64)
+        worlds = self._resolve_worlds(len(now), worlds)
+        draws = RowNoise(tuple(self._make_generator("act", w, int(s)) for w, s in zip(worlds, now, strict=True)))
         history = record_step(history, now, observation.executed)
         tokens = self.codec.encode(self._collect_pictures(observation), "rgb")  # in full, as when the model was trained
+        predict = self.model.predict_future if self.imagine else self.model.predict_future_if_needed
         with autocast(self.precision, self.device):
             context = self.build_context(observation, history, tokens)
-            action, future = self.model.sample_actions(
-                context, self.video_steps, self.action_steps, self._seed_noise(now), self.valid, self.imagine,
-                self.known_maps(len(now)), self.make_crop(observation.images[self.cameras[0]]),
+            context = replace(context, past_action=context.past_action * self.valid)
+            noise = self.model.draw_action_noise(len(now), draws, self.valid)
+            future = predict(
+                context, self.video_steps, draws, self.known_maps(len(now)),
+                self.make_crop(observation.images[self.cameras[0]]),
             )  # fmt: skip
-        state = observation.state.astype(np.float32)
-        planned = self.transform.action_out(action.float().cpu().numpy(), state)
-        extras = self._decode_future(future) if self.imagine else {}
         reach = self.run.model.past_frames * self._stride + HISTORY_TOLERANCE_STEPS
-        self._warn_without_history(context, history)
+        history = record_frame(history, now, tokens, reach)
+        return Foresight(context, future, noise, observation.state.astype(np.float32), worlds, history)
+
+    @torch.inference_mode()
+    def sample_chunks(self, foresight: Foresight, count: int = 1) -> Tensor:
+        """Normalised actions (n r k d) of `count` = r chunks for one future; the first is the policy's own."""
+        noise = [foresight.noise]
+        for number in range(1, count):
+            keys = zip(foresight.worlds, foresight.history.step, strict=True)
+            draws = RowNoise(tuple(self._make_generator("candidate", w, int(s), number) for w, s in keys))
+            noise.append(self.model.draw_action_noise(len(foresight.noise), draws, self.valid))
+        cache = foresight.future.cache if count == 1 else foresight.future.cache.repeat_rows(count)
+        with autocast(self.precision, self.device):
+            chain = self.model.denoise_actions(
+                cache, torch.stack(noise, 1).flatten(0, 1), self.action_steps, self.valid
+            )
+        return chain.actions.float().unflatten(0, (-1, count))
+
+    def hand_out(self, foresight: Foresight, actions: Tensor) -> tuple[ActionChunk, History]:
+        """Chunk of normalised `actions` (n k d) in the units of the action space, and the next history."""
+        planned = self.transform.action_out(actions.cpu().numpy(), foresight.state)
         handed_out = hold_last_action(planned[:, : self.execution_horizon], self.action_space.is_delta)
-        return ActionChunk(planned, extras, self.execution_horizon), replace(
-            record_frame(history, now, tokens, reach), handed_out=handed_out
-        )
+        return ActionChunk(planned, {}, self.execution_horizon), replace(foresight.history, handed_out=handed_out)
 
     def _warn_without_history(self, context: Context, history: History) -> None:
         """Say once that the history cannot be used, if it never could though there was time enough."""
@@ -216,12 +251,15 @@ class LearnedPolicy:
         """The tokens (1 n c) of maps on which nothing is wanted."""
         return latents.black_tokens(self.codec)
 
-    def _seed_noise(self, now: NDArray[np.int64]) -> RowNoise:
-        """Noise of the worlds at their control steps `now` (n,)."""
-        worlds = self.worlds or range(len(now))
-        if len(worlds) != len(now):
-            raise UserError(f"the policy is for {len(worlds)} worlds, and was shown {len(now)}")
-        return RowNoise(tuple(make_generator(self.seed, "act", w, int(s)) for w, s in zip(worlds, now, strict=True)))
+    def _resolve_worlds(self, rows: int, worlds: Sequence[int]) -> tuple[int, ...]:
+        """Return the numbers of `rows` worlds, those given or the policy's own; `UserError` where they do not fit."""
+        chosen = tuple(worlds or self.worlds or range(rows))
+        if len(chosen) != rows:
+            raise UserError(f"the policy is for {len(chosen)} worlds, and was shown {rows}")
+        return chosen
+
+    def _make_generator(self, stream: str, *numbers: int) -> torch.Generator:
+        return make_generator(self.seed, stream, *numbers)
 
     def make_crop(self, pictures: NDArray[np.uint8]) -> Callable[[Tensor], Fovea] | None:
         """Function from predicted map tokens (n f t c) to foveal crops of the first view's present pictures (n h w 3).
@@ -265,33 +303,3 @@ class LearnedPolicy:
 
     def _to_device(self, x: NDArray) -> Tensor:
         return torch.from_numpy(x).to(self.device)
-
-
-def load_policy(
-    path: Path | str, *, execution_horizon: int = 0, seed: int = 0, video_steps: int = VIDEO_STEPS,
-    action_steps: int = ACTION_STEPS, imagine: bool = False, device: str = "cpu", compiled: bool = False,
-    precision: ComputePrecision | None = None, worlds: Sequence[int] = (),
-) -> LearnedPolicy:  # fmt: skip
-    """Return the policy of a checkpoint, or of the newest one in a run's folder; `UserError` where there is none.
-
-    It computes in `precision`, if left out in that of the run; `compiled`, which takes a while once, pays on a GPU.
-    """
-    folder = resolve_checkpoint(Path(path))
-    run = config.load_run(folder)
-    place = torch.device(device)
-    codec, model = build_codec(run, half=place.type == "cuda"), build_for_loading(run)
-    load_module(folder / CODEC_FILE, codec)
-    check_fingerprint(codec, run.weights)
-    load_trained(folder / EMA_FILE, model)
-    transform = transforms.read(folder, run.robot, run.model.action_dim, run.model.state_dim)
-    precision = precision or resolve_precision(run.train.precision, place)
-    if run.model.lora_rank:
-        lora.merge_adapters(model)
-    cast_linear_weights(model, precision)
-    if compiled:
-        graphs.compile_inference(model)
-    return LearnedPolicy(
-        run, transform, codec.to(place), model.to(place), execution_horizon=execution_horizon, seed=seed,
-        video_steps=video_steps, action_steps=action_steps, imagine=imagine, precision=precision, worlds=worlds,
-        mapping=recall_mapping(folder),
-    )  # fmt: skip

@@ -63,14 +63,14 @@ class Told:
     def __init__(self, policy: LearnedPolicy, monkeypatch: pytest.MonkeyPatch) -> None:
         self.contexts: list[Context] = []
         self.seeds: list[list[int]] = []
-        true = policy.model.sample_actions
+        true = policy.model.predict_future_if_needed
 
-        def sample_actions(context: Context, steps: int, action_steps: int, draws: RowNoise, *words: Any) -> Any:  # noqa: ANN401
+        def predict_future(context: Context, steps: int, draws: RowNoise, *words: Any) -> Any:  # noqa: ANN401
             self.contexts.append(context)
             self.seeds.append([generator.initial_seed() for generator in draws.generators])
-            return true(context, steps, action_steps, draws, *words)
+            return true(context, steps, draws, *words)
 
-        monkeypatch.setattr(policy.model, "sample_actions", sample_actions)
+        monkeypatch.setattr(policy.model, "predict_future_if_needed", predict_future)
 
 
 @pytest.mark.parametrize("horizon", [4, 8, 16])
