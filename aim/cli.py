@@ -76,6 +76,12 @@ VERBS = (
         sets_run=True,
     ),
     Verb(
+        "rl",
+        "aim.commands.rl:tune_policy",
+        "improve a policy by trials in the simulator",
+        "aim rl --policy runs/two --task click_bell --out runs/two-rl",
+    ),
+    Verb(
         "eval",
         "aim.commands.evaluate:evaluate_policy",
         "closed-loop success with confidence intervals",

@@ -45,7 +45,7 @@ class View:
 
     def __post_init__(self) -> None:
         """Refuse, with `UserError`, a side without pixels."""
-        _check_ranges(self)
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class CodecConfig:
 
     def __post_init__(self) -> None:
         """Refuse, with `UserError`, a number that is outside its range."""
-        _check_ranges(self)
+        check_ranges(self)
         _require(len(self.dim_mult) > 0, "dim_mult must have at least one entry")
         halved = 2 ** (len(self.dim_mult) - 1)
         said = f"factor must be a multiple of {halved}, as each entry of dim_mult but the last halves a picture's sides"
@@ -111,7 +111,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """Refuse, with `UserError`, a number that is outside its range."""
-        _check_ranges(self)
+        check_ranges(self)
 
     @property
     def tokens(self) -> int:
@@ -147,7 +147,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         """Refuse, with `UserError`, a number that is outside its range."""
-        _check_ranges(self)
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Refuse, with `UserError`, a number that is outside its range."""
-        _check_ranges(self)
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -273,6 +273,16 @@ def load_run(folder: Path) -> Run:
         raise UserError(f"{path} is no text: {error}") from error
 
 
+def check_ranges(section: object) -> None:
+    """Raise `UserError` where a number of a section is not finite or outside the range of its annotation."""
+    for name, hint in typing.get_type_hints(type(section), include_extras=True).items():
+        value = vars(section)[name]
+        for number in list_values(value):
+            for bound in _list_bounds(hint):
+                fits = math.isfinite(number) and bound.allows(number)
+                _require(fits, f"{name} must be a finite number {bound.describe()}, not {number!r}")
+
+
 def _check_stage_widths(dim_mult: tuple[int, ...]) -> None:
     """Raise `UserError` where a stage of Wan's autoencoder has no shortcut.
 
@@ -287,16 +297,6 @@ def _check_stage_widths(dim_mult: tuple[int, ...]) -> None:
     for before, after in itertools.pairwise((dim_mult[-1], *dim_mult[:0:-1])):
         said = f"dim_mult {dim_mult}: {before} must divide 4 times {after}, the width after it in the decoder"
         _require(4 * after % before == 0, said)
-
-
-def _check_ranges(section: object) -> None:
-    """Raise `UserError` where a number of a section is not finite or outside the range of its annotation."""
-    for name, hint in typing.get_type_hints(type(section), include_extras=True).items():
-        value = vars(section)[name]
-        for number in list_values(value):
-            for bound in _list_bounds(hint):
-                fits = math.isfinite(number) and bound.allows(number)
-                _require(fits, f"{name} must be a finite number {bound.describe()}, not {number!r}")
 
 
 def _list_bounds(hint: Any) -> tuple[Bound, ...]:  # noqa: ANN401 - what `typing` makes of a type

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,15 +35,16 @@ def write_checkpoint(policy: LearnedPolicy, out: Path) -> Path:
     return folder
 
 
-def make_simulated_policy(name: str) -> LearnedPolicy:
-    """Policy for a robot of the simulator, as if it had learned from pictures of SIZE."""
+def make_simulated_policy(name: str, fovea: int = 0, variant: str = "paper", **options: Any) -> LearnedPolicy:  # noqa: ANN401
+    """Policy for a robot of the simulator, as if it had learned from pictures of SIZE; `options` are the policy's."""
     robot = robots.load_robot(name)
     space = describe_robot_space(robot)
     run = presets.tiny(name, robot.camera_names, len(space), len(space))
+    run = replace(run, model=replace(run.model, fovea=fovea, variant=variant))
     torch.manual_seed(0)
     codec, model = Codec(run.codec), randomised(WorldActionModel(run.model))
     with torch.no_grad():
         codec.analysis.normal_(std=0.1)
     spread = transforms.measure(np.random.default_rng(0).normal(size=(50, len(space))).astype(np.float32) * 0.1)
     transform = Transform(space, space, spread, spread, robot=name, size=SIZE)
-    return LearnedPolicy(run, transform, codec, model)
+    return LearnedPolicy(run, transform, codec, model, **options)

@@ -19,6 +19,7 @@ def evaluate_policy(
     episodes: int = 25,
     seed: int = 100_000,
     policy_seed: int = 0,
+    candidates: int | None = None,
     batch: int = 16,
     films: int | None = None,
     film_height: int = 240,
@@ -41,6 +42,8 @@ def evaluate_policy(
         episodes: seeds a task
         seed: first seed
         policy_seed: of the noise that a learned policy samples its actions from, world by world
+        candidates: chunks among which a policy with a verifier (aim rl) chooses, 1 for its own alone; as many as the
+            verifier learned from if left out
         batch: copies that run beside each other; it changes the speed, not the results
         films: episodes of each task that are filmed, the first ones; 2, but none of the expert's and of random actions
             on a suite, if left out
@@ -76,7 +79,7 @@ def evaluate_policy(
         raise UserError("episodes, batch, threads and workers start at 1, seeds and films at 0, film_height at 32")
     resolve_name("variation", variation, tuple(VARIATION_OF_EVALUATION))
     parse.check_writable(out)
-    policy_spec = parse_policy(policy, parse.parse_size(size) if size else None, device, policy_seed, robot)
+    policy_spec = parse_policy(policy, parse.parse_size(size) if size else None, device, policy_seed, robot, candidates)
     embodiment = robots.load_robot(
         resolve_name("robot", resolve_robot(policy_spec, robot, DEFAULT_ROBOT), robots.list_robots())
     )

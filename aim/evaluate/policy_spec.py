@@ -55,12 +55,16 @@ class PolicySpec:
 
 
 def parse_policy(
-    policy: str, size: tuple[int, int] | None = None, device: str = "auto", policy_seed: int = 0, robot: str = ""
-) -> PolicySpec:
+    policy: str, size: tuple[int, int] | None = None, device: str = "auto", policy_seed: int = 0, robot: str = "",
+    candidates: int | None = None,
+) -> PolicySpec:  # fmt: skip
     """Policy specification of "expert", "random", MODULE:CLASS, HOST:PORT or a checkpoint's folder; else `UserError`.
 
-    A learned one is shown pictures of the `size` that it learned from, unless another is given.
+    A learned one is shown pictures of the `size` that it learned from, unless another is given; one with a verifier
+    chooses among `candidates` chunks, or among as many as the verifier learned from.
     """
+    if candidates is not None and (policy in (EXPERT, RANDOM) or not Path(policy).is_dir()):
+        raise UserError("--candidates is for the folder of a policy with a verifier")
     if policy == EXPERT:
         return PolicySpec(EXPERT, _make_expert, size=size or (128, 128))
     if policy == RANDOM:
@@ -78,7 +82,7 @@ def parse_policy(
             f"no policy {policy!r}; give {EXPERT}, {RANDOM}, the folder of a training or checkpoint, MODULE:CLASS, or "
             "HOST:PORT of a policy server"
         )
-    return _parse_checkpoint(Path(policy), size, device, policy_seed)
+    return _parse_checkpoint(Path(policy), size, device, policy_seed, candidates)
 
 
 def resolve_robot(spec: PolicySpec, requested: str, default: str) -> str:
@@ -104,15 +108,17 @@ def _make_random_policy(env: Env, batch: SeedBatch) -> Policy:
     return RandomPolicy(env.robot, batch.seeds)
 
 
-def _parse_checkpoint(path: Path, requested_size: tuple[int, int] | None, device: str, policy_seed: int) -> PolicySpec:
+def _parse_checkpoint(
+    path: Path, requested_size: tuple[int, int] | None, device: str, policy_seed: int, candidates: int | None
+) -> PolicySpec:
     from aim.policy.checkpoint import compute_digest, resolve_checkpoint
     from aim.serve.learned import describe_policy
     from aim.util import machine
 
     folder, device_name = resolve_checkpoint(path), str(machine.resolve_device(device))
     digest = compute_digest(folder)
-    described = describe_policy(_load_policy_cached(folder, device_name, digest), folder.name, digest)
-    make_policy = functools.partial(_make_learned_policy, folder, device_name, digest, policy_seed)
+    described = describe_policy(_load_policy_cached(folder, device_name, digest, candidates), folder.name, digest)
+    make_policy = functools.partial(_make_learned_policy, folder, device_name, digest, policy_seed, candidates)
     return _make_spec(str(path), described, make_policy, requested_size, policy_seed)
 
 
@@ -161,9 +167,9 @@ def _check_robot(source: str, described: PolicyDescription) -> None:
 
 
 def _make_learned_policy(
-    folder: Path, device_name: str, digest: str, policy_seed: int, env: Env, batch: SeedBatch
+    folder: Path, device_name: str, digest: str, policy_seed: int, candidates: int | None, env: Env, batch: SeedBatch
 ) -> Policy:
-    loaded = _load_policy_cached(folder, device_name, digest)
+    loaded = _load_policy_cached(folder, device_name, digest, candidates)
     return loaded.fork(policy_seed, batch.seeds, batch.filmed)
 
 
@@ -175,8 +181,8 @@ def _make_remote_policy(address: str, digest: str, policy_seed: int, env: Env, b
 
 
 @functools.lru_cache(maxsize=1)
-def _load_policy_cached(folder: Path, device_name: str, digest: str) -> LearnedPolicy:
+def _load_policy_cached(folder: Path, device_name: str, digest: str, candidates: int | None) -> LearnedPolicy:
     """Policy of a checkpoint, loaded once per process; the digest keeps other weights apart."""
     from aim.policy import load_policy
 
-    return load_policy(folder, device=device_name)
+    return load_policy(folder, device=device_name, candidates=candidates)

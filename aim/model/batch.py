@@ -95,6 +95,8 @@ class PredictedFuture:
     rgb: Float[Tensor, "b f n c"] | None
     map: Float[Tensor, "b f n c"] | None
     cache: KvCache
+    condition: Float[Tensor, "b f n c"] | None = None  # the one of the two that the actions see
+    fovea: Fovea | None = None  # the crop that they see beside it
 
 
 Batch = TypeVar("Batch", bound=Context | Sample | Fovea)

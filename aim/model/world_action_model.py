@@ -232,8 +232,9 @@ class WorldActionModel(nn.Module):
         done |= {} if known is None else {"m": known}  # but for rounding it is
         copied = intent.condition_kind(self.who)
         fovea = crop(done["m"]) if crop else context.fovea
-        against = self.append_condition(cache, done[intent.COPY_OF[copied]], fovea) if copied else cache
-        return PredictedFuture(done.get("x"), done.get("m"), against)
+        condition = done[intent.COPY_OF[copied]] if copied else None
+        against = cache if condition is None else self.append_condition(cache, condition, fovea)
+        return PredictedFuture(done.get("x"), done.get("m"), against, condition, fovea)
 
     def predict_future_if_needed(
         self, context: Context, steps: int, draws: RowNoise, maps: Frames | None = None, crop: Crop | None = None

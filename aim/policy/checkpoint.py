@@ -20,6 +20,8 @@ from sim.types import UserError
 
 EMA_FILE, CODEC_FILE = "ema.safetensors", "codec.safetensors"  # exponential moving average of the weights
 POLICY_FILES = (RUN_FILE, TRANSFORM_FILE, CODEC_FILE, EMA_FILE)  # what a learned policy is made of
+VERIFIER_FILE = "verifier.safetensors"  # beside them where Stage II learned one
+CANDIDATES_KEY = "candidates"  # in its metadata: chunks at a decision that it learned from
 CHECKPOINT_PREFIX = "step-"
 
 
@@ -91,7 +93,7 @@ def resolve_checkpoint(path: Path) -> Path:
 def compute_digest(folder: Path) -> str:
     """SHA-256 over all files that determine a policy's behaviour."""
     total = hashlib.sha256()
-    for name in POLICY_FILES:
+    for name in (*POLICY_FILES, *(VERIFIER_FILE,) * (folder / VERIFIER_FILE).exists()):
         with (folder / name).open("rb") as file:
             total.update(hashlib.file_digest(file, "sha256").digest())
     return total.hexdigest()
@@ -121,6 +123,15 @@ def read_tensors(
             _check_shapes(path, stored, expected)
             for name in expected:
                 yield name, file.get_tensor(name)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} is damaged: {first_line(error)}") from error
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Texts that a file of tensors was saved with; `UserError` if it is damaged."""
+    try:
+        with safe_open(path, "pt") as file:
+            return dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path} is damaged: {first_line(error)}") from error
 

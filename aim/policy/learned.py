@@ -33,6 +33,7 @@ from aim.model import canvas, text
 from aim.model.batch import Context, Fovea, PredictedFuture, move_batch
 from aim.model.flow import RowNoise
 from aim.model.image_codec import Kind, PictureCodec
+from aim.model.verifier import Verifier
 from aim.model.world_action_model import WorldActionModel
 from aim.policy.history import (
     History,
@@ -83,20 +84,26 @@ class LearnedPolicy:
         precision: ComputePrecision = "fp32",
         worlds: Sequence[int] = (),
         mapping: RobotMapping | None = None,
+        verifier: Verifier | None = None,
+        candidates: int = 1,
     ) -> None:
         """Hold the parts; `imagine` asks for predicted pictures and maps.
 
         `execution_horizon` 0 stands for what the run says. `mapping` is how a recorded set's numbers became ours:
         `aim.policy.own_units` acts by it.
 
-        `worlds` are the numbers that tell the noise of n worlds apart; 0 to n - 1 if left out.
+        `worlds` are the numbers that tell the noise of n worlds apart; 0 to n - 1 if left out. Of `candidates` chunks
+        the one is carried out that the `verifier` scores highest.
         """
+        if candidates < 1 or (candidates > 1 and verifier is None):
+            raise UserError(f"candidates is {candidates}; valid: 1, or more for a policy with a verifier (aim rl)")
         self.run, self.transform, self.codec, self.model = run, transform, codec.eval(), model.eval()
         self.execution_horizon = execution_horizon or run.data.execution_horizon
         check_horizon(self._stride, self.execution_horizon, run.model.chunk, run.model.past_frames)
         self.seed, self.video_steps, self.action_steps = seed, video_steps, action_steps
         self.imagine, self.worlds, self.mapping = imagine, tuple(worlds), mapping
         self.precision: ComputePrecision = precision
+        self.verifier, self.candidates = verifier, candidates
         self.device = next(model.parameters()).device
         self.valid = torch.tensor(transform.action.moves, device=self.device)
         self.history: History | None = None
@@ -108,7 +115,7 @@ class LearnedPolicy:
         return LearnedPolicy(
             self.run, self.transform, self.codec, self.model, execution_horizon=self.execution_horizon, seed=seed,
             video_steps=self.video_steps, action_steps=self.action_steps, imagine=imagine, precision=self.precision,
-            worlds=worlds, mapping=self.mapping,
+            worlds=worlds, mapping=self.mapping, verifier=self.verifier, candidates=self.candidates,
         )  # fmt: skip
 
     @property
@@ -150,7 +157,7 @@ class LearnedPolicy:
         """Chunk for an observation, given the history, and the next history."""
         foresight = self.foresee(observation, history)
         self._warn_without_history(foresight.context, foresight.history)
-        chunk, history = self.hand_out(foresight, self.sample_chunks(foresight)[:, 0])
+        chunk, history = self.hand_out(foresight, self.choose_chunk(foresight))
         return replace(chunk, extras=self._decode_future(foresight.future) if self.imagine else {}), history
 
     @torch.inference_mode()
@@ -173,6 +180,16 @@ class LearnedPolicy:
         reach = self.run.model.past_frames * self._stride + HISTORY_TOLERANCE_STEPS
         history = record_frame(history, now, tokens, reach)
         return Foresight(context, future, noise, observation.state.astype(np.float32), worlds, history)
+
+    @torch.inference_mode()
+    def choose_chunk(self, foresight: Foresight) -> Tensor:
+        """Normalised actions (n k d): the policy's own, or the candidate that the verifier scores highest."""
+        chunks = self.sample_chunks(foresight, self.candidates)
+        if self.verifier is None or self.candidates == 1:
+            return chunks[:, 0]
+        with autocast(self.precision, self.device):
+            best = self.verifier.score_candidates(foresight.future.cache, chunks).argmax(1)
+        return chunks[torch.arange(len(chunks), device=best.device), best]
 
     @torch.inference_mode()
     def sample_chunks(self, foresight: Foresight, count: int = 1) -> Tensor:

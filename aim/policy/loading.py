@@ -11,7 +11,19 @@ from aim import config
 from aim.data import transforms
 from aim.data.mapping_file import recall_mapping
 from aim.model import graphs, lora
-from aim.policy.checkpoint import CODEC_FILE, EMA_FILE, load_module, load_trained, resolve_checkpoint
+from aim.model.verifier import Verifier
+from aim.model.world_action_model import WorldActionModel
+from aim.policy.checkpoint import (
+    CANDIDATES_KEY,
+    CODEC_FILE,
+    EMA_FILE,
+    VERIFIER_FILE,
+    load_module,
+    load_trained,
+    read_metadata,
+    read_tensors,
+    resolve_checkpoint,
+)
 from aim.policy.learned import ACTION_STEPS, VIDEO_STEPS, LearnedPolicy
 from aim.policy.precision import ComputePrecision, cast_linear_weights, resolve_precision
 from aim.policy.pretrained import build_codec, build_for_loading, check_fingerprint
@@ -20,11 +32,12 @@ from aim.policy.pretrained import build_codec, build_for_loading, check_fingerpr
 def load_policy(
     path: Path | str, *, execution_horizon: int = 0, seed: int = 0, video_steps: int = VIDEO_STEPS,
     action_steps: int = ACTION_STEPS, imagine: bool = False, device: str = "cpu", compiled: bool = False,
-    precision: ComputePrecision | None = None, worlds: Sequence[int] = (),
+    precision: ComputePrecision | None = None, worlds: Sequence[int] = (), candidates: int | None = None,
 ) -> LearnedPolicy:  # fmt: skip
     """Return the policy of a checkpoint, or of the newest one in a run's folder; `UserError` where there is none.
 
     It computes in `precision`, if left out in that of the run; `compiled`, which takes a while once, pays on a GPU.
+    A policy with a verifier chooses among `candidates` chunks, if left out as many as the verifier learned from.
     """
     folder = resolve_checkpoint(Path(path))
     run = config.load_run(folder)
@@ -38,10 +51,26 @@ def load_policy(
     if run.model.lora_rank:
         lora.merge_adapters(model)
     cast_linear_weights(model, precision)
+    horizon = execution_horizon or run.data.execution_horizon
+    verifier, learned_from = load_verifier(folder / VERIFIER_FILE, model, horizon, place)
     if compiled:
         graphs.compile_inference(model)
     return LearnedPolicy(
         run, transform, codec.to(place), model.to(place), execution_horizon=execution_horizon, seed=seed,
         video_steps=video_steps, action_steps=action_steps, imagine=imagine, precision=precision, worlds=worlds,
-        mapping=recall_mapping(folder),
+        mapping=recall_mapping(folder), verifier=verifier, candidates=candidates or learned_from,
     )  # fmt: skip
+
+
+def load_verifier(
+    path: Path, model: WorldActionModel, execution_horizon: int, device: torch.device
+) -> tuple[Verifier | None, int]:
+    """Return the verifier in a file and how many candidates it learned from; None and 1 where there is no file."""
+    if not path.exists():
+        return None, 1
+    verifier = Verifier(model, execution_horizon)
+    own = verifier.list_own_parameters()
+    with torch.no_grad():
+        for name, value in read_tensors(path, {name: value.shape for name, value in own.items()}):
+            own[name].copy_(value)
+    return verifier.to(device).eval(), int(read_metadata(path)[CANDIDATES_KEY])

@@ -1,0 +1,142 @@
+"""`aim rl`: Stage II, in the simulator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from aim.util.command_line import format_command
+
+
+def tune_policy(
+    *,
+    policy: Path,
+    task: str,
+    out: Path,
+    method: Literal["verifier", "distill", "nft"] = "verifier",
+    iterations: int = 4,
+    episodes: int = 128,
+    candidates: int = 8,
+    minutes: float = 0.0,
+    resume: bool = False,
+    variation: str = "clean",
+    first_seed: int = 200_000,
+    seed: int = 0,
+    steps: int = 200,
+    batch_size: int = 16,
+    lr: float = 3e-4,
+    temperature: float = 0.05,
+    history: int = 4,
+    batch: int = 16,
+    eval_episodes: int = 0,
+    eval_seed: int = 60_000,
+    threads: int = 1,
+    device: str = "auto",
+) -> dict[str, object]:
+    """Improve a policy by trials in the simulator: several chunks are tried from each state, and judged by a critic.
+
+    Args:
+        policy: folder of a training or of a checkpoint
+        task: name or file of the task
+        out: folder of the run; the policy that it makes is in it, as in that of a training
+        method: verifier, which leaves the policy as it is and chooses among its chunks when it acts; distill or nft,
+            which tune the action expert
+        iterations: rounds of roll-outs and learning; the first one only shows the critic how the policy fares
+        episodes: trials of each iteration
+        candidates: chunks that are tried at each decision
+        minutes: begin no iteration after so many minutes; 0 for no limit
+        resume: go on with the run in that folder
+        variation: clean or random
+        first_seed: of the scenes; each iteration takes the next ones
+        seed: of sampling noise and of learning
+        steps: optimizer steps of each iteration
+        batch_size: decisions a step
+        lr: highest learning rate
+        temperature: difference of success probability that makes a chunk e times as likely
+        history: iterations whose trials are learned from
+        batch: worlds that run beside each other
+        eval_episodes: seeds on which the policy is evaluated before and after; 0 for none
+        eval_seed: first of them
+        threads: for physics
+        device: cpu, cuda, or auto
+    """
+    command = format_command("rl", tune_policy, locals())
+
+    import time
+
+    from aim.commands import parse
+    from aim.evaluate.plan import VARIATION_OF_EVALUATION, EvaluationPlan
+    from aim.evaluate.policy_spec import parse_policy
+    from aim.policy import checkpoint, load_policy
+    from aim.rl import storage
+    from aim.rl.loop import StageTwo
+    from aim.rl.paired_evaluation import evaluate_before_and_after
+    from aim.rl.settings import RlConfig
+    from aim.train.log import open_log
+    from aim.util import machine
+    from aim.util.folder_lock import lock_folder
+    from aim.util.full_disk import explain_full_disk
+    from sim import robots, tasks
+    from sim.envs.env import Env
+    from sim.registry import resolve_name
+    from sim.scene.sample import check_arm_count
+    from sim.types import UserError
+
+    started = time.monotonic()
+    if iterations < 2 or min(eval_episodes, eval_seed, minutes) < 0 or threads < 1:
+        raise UserError("iterations start at 2, threads at 1; eval-episodes, eval-seed and minutes at 0")
+    parse.check_writable(out)
+    resolve_name("variation", variation, tuple(VARIATION_OF_EVALUATION))
+    source, place = checkpoint.resolve_checkpoint(policy), str(machine.resolve_device(device))
+    spec = parse_policy(str(source), None, device)  # which refuses a policy of another robot
+    robot = robots.load_robot(resolve_name("robot", spec.robot, robots.list_robots()))
+    definition = parse.load_one_task(task)
+    check_arm_count(definition, robot)
+    label = tasks.label_task(definition)
+    config = RlConfig(
+        policy=spec.digest, task=label, variation=variation, method=method, episodes=episodes, candidates=candidates,
+        batch=batch, first_seed=first_seed, seed=parse.check_seed(seed), steps=steps, batch_size=batch_size, lr=lr,
+        temperature=temperature, history=history,
+    )  # fmt: skip
+    learned = load_policy(source, device=place, precision="fp32", candidates=1)
+    if learned.run.model.lora_rank:
+        raise UserError("aim rl tunes whole weights; this policy has adapters beside frozen ones")
+
+    def make_env(worlds: int) -> Env:
+        return Env(
+            definition, robot, worlds, learned.cameras, learned.transform.size, threads, variation=variation,
+            depth=learned.run.model.geometry,
+        )  # fmt: skip
+
+    with (
+        lock_folder(out),
+        explain_full_disk(out, lambda: f"{storage.describe_kept(out)}; with more room --resume goes on"),
+    ):
+        storage.claim_rl_folder(out, config, resume)
+        log = open_log(out)
+        stage = StageTwo(source, learned, make_env, config, out)
+        try:
+            while len(stage.iterations) < iterations and not (minutes and time.monotonic() - started > 60 * minutes):
+                print(storage.describe_figures(stage.run_iteration(log)))
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(f"{storage.describe_kept(out)}; --resume goes on") from stop
+        finally:
+            log.close()
+        answer: dict[str, object] = {
+            "iterations": len(stage.iterations),
+            "episodes": sum(storage.read_figures(folder).trials for folder in stage.iterations),
+            "seconds": round(time.monotonic() - started, 1),
+        }
+        if len(stage.iterations) < 2:
+            return answer
+        made = checkpoint.resolve_checkpoint(out)
+        answer["checkpoint"] = str(made)
+        if eval_episodes:
+            plan = EvaluationPlan(
+                (label,), robot.name, eval_seed, eval_episodes, batch, 0, threads=threads, variation=variation,
+                definitions=parse.encode_tasks({label: definition}),
+            )  # fmt: skip
+            figures = evaluate_before_and_after(source, made, plan, out, device, command)
+            print(figures.describe())
+            answer |= figures.tabulate()
+    return answer

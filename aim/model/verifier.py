@@ -1,0 +1,52 @@
+# ruff: noqa: F722
+"""The verifier: how likely a chunk of actions is to lead to success, by what the action expert sees.
+
+A copy of the action expert reads a finished chunk against the same cache of keys and values that it was denoised
+against, and says one number. Of several chunks sampled for one imagined future the policy carries out the one with the
+highest score. Weights that are not the expert's are shared with the model, and never change.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from aim.model.batch import KvCache
+from aim.model.world_action_model import Head, WorldActionModel
+
+
+def fork_action_expert(model: WorldActionModel) -> WorldActionModel:
+    """Model whose action expert is a copy; all other weights are those of `model`, not copies of them."""
+    device, expert = next(model.parameters()).device, model.list_action_expert_parameters()
+    with torch.random.fork_rng():
+        fork = WorldActionModel(model.config).to(device)
+    weights = {name: value.detach().clone() if name in expert else value for name, value in model.state_dict().items()}
+    fork.load_state_dict(weights, assign=True)
+    fork.trunk.attention_backend = model.trunk.attention_backend
+    return fork.eval().requires_grad_(False)
+
+
+class Verifier(nn.Module):
+    """Scores of chunks, in differences of the probability of success; it starts with 0 for every chunk."""
+
+    def __init__(self, model: WorldActionModel, execution_horizon: int) -> None:
+        """Copy the action expert of `model`; `execution_horizon` control steps of a chunk are judged."""
+        super().__init__()
+        self.model = fork_action_expert(model)
+        self.model.heads["a"] = Head(model.config.action_width, 1).to(next(model.parameters()).device)
+        self.num_tokens = -(-execution_horizon // model.config.action_patch)
+
+    def list_own_parameters(self) -> dict[str, nn.Parameter]:
+        """Parameters that are the verifier's alone, by name: those that are trained and stored."""
+        return self.model.list_action_expert_parameters()
+
+    def forward(self, cache: KvCache, chunks: Float[Tensor, "b k d"]) -> Float[Tensor, " b"]:
+        """Return the score of each chunk, given the cache of its row."""
+        said = self.model.run_action_expert(cache, chunks, chunks.new_zeros(1))
+        return said[:, : self.num_tokens, 0].mean(1)
+
+    def score_candidates(self, cache: KvCache, chunks: Float[Tensor, "b c k d"]) -> Float[Tensor, "b c"]:
+        """Return the scores of c chunks of each row."""
+        count = chunks.shape[1]
+        return self(cache.repeat_rows(count), chunks.flatten(0, 1)).unflatten(0, (-1, count))

@@ -1,0 +1,167 @@
+"""Learning of Stage II: a verifier or the action expert, from the decisions of trials at which candidates were tried.
+
+The frozen rest of the model makes the cache of keys and values of a batch once; what learns is the small expert, or
+the verifier's copy of it. Decisions at which the choice matters are drawn more often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from aim.model import flow
+from aim.model.batch import KvCache
+from aim.model.verifier import Verifier, fork_action_expert
+from aim.model.world_action_model import WorldActionModel
+from aim.policy.learned import LearnedPolicy
+from aim.policy.precision import autocast
+from aim.rl import objectives
+from aim.rl.features import rebuild_cache
+from aim.rl.objectives import Velocity
+from aim.rl.settings import RlConfig
+from aim.rl.trial import Trial
+from aim.util.seeds import make_generator
+
+BASE_WEIGHT, DECISIVE_GAIN, MAX_WEIGHT = 0.2, 0.05, 3.0  # of a decision: base + min(gain / decisive gain, max)
+GRAD_CLIP = 1.0
+JUDGE_BATCH = 32  # decisions at once where a verifier is judged
+
+Watch = Callable[[int, float], None]  # told each step and its loss
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """b decisions at which c chunks were tried."""
+
+    cache: KvCache
+    chunks: Tensor  # (b c k d)
+    values: Tensor  # (b c)
+
+
+@dataclass(frozen=True)
+class VerifierQuality:
+    """How a verifier's choice compares with the critic's, on decisions that it was not fitted to."""
+
+    correlation: float | None  # of scores and values within a decision, over those at which values differ
+    gain: float  # mean rise of the value by its choice over the policy's own chunk
+    gain_privileged: float  # by the best choice that there is
+
+
+def train_expert(
+    policy: LearnedPolicy, model: WorldActionModel, trials: Sequence[Trial], config: RlConfig, iteration: int,
+    watch: Watch,
+) -> None:  # fmt: skip
+    """Tune the action expert of `model` in place; the rest of it is that of `policy`."""
+    valid, before = policy.valid, fork_action_expert(model)
+
+    def ask(of: WorldActionModel, cache: KvCache) -> Velocity:
+        return lambda z, level: of.predict_action_velocity(cache, z, level) * valid
+
+    def compute_loss(batch: Decisions, generator: torch.Generator) -> Tensor:
+        values, rows = batch.values, torch.arange(len(batch.values), device=valid.device)
+        level = flow.shift_timestep(torch.rand(len(rows), generator=generator), policy.run.model.action_shift)
+        if config.method == "distill":
+            share = objectives.compute_preferences(values, config.temperature)
+        else:
+            share = torch.ones_like(values)
+        number = torch.multinomial(share.cpu(), 1, generator=generator)[:, 0].to(valid.device)
+        chunks, new = batch.chunks[rows, number], ask(model, batch.cache)
+        noise, level = torch.randn(chunks.shape, generator=generator).to(valid.device) * valid, level.to(valid.device)
+        if config.method == "distill":
+            return objectives.compute_distillation_loss(new, chunks, noise, level, valid)
+        old = torch.no_grad()(ask(before, batch.cache))
+        advantage = (values - values.mean(1, keepdim=True))[rows, number]
+        return objectives.compute_nft_loss(new, old, chunks, noise, level, advantage, valid)
+
+    _optimize(policy, model.list_action_expert_parameters(), trials, config, iteration, compute_loss, watch)
+
+
+def train_verifier(
+    policy: LearnedPolicy, verifier: Verifier, trials: Sequence[Trial], config: RlConfig, iteration: int, watch: Watch
+) -> None:
+    """Fit a verifier in place to the values of tried chunks."""
+
+    def compute_loss(batch: Decisions, generator: torch.Generator) -> Tensor:
+        scores = verifier.score_candidates(batch.cache, batch.chunks)
+        return objectives.compute_ranking_loss(scores, batch.values, config.temperature)
+
+    _optimize(policy, verifier.list_own_parameters(), trials, config, iteration, compute_loss, watch)
+
+
+@torch.no_grad()
+def measure_verifier(policy: LearnedPolicy, verifier: Verifier, trials: Sequence[Trial]) -> VerifierQuality:
+    """Return how a verifier's choices compare with the critic's in some trials."""
+    rows = _list_decisions(trials)
+    scores = np.concatenate(
+        [
+            verifier.score_candidates(batch.cache, batch.chunks).cpu().numpy()
+            for batch in (
+                _load_decisions(policy, trials, rows[start : start + JUDGE_BATCH])
+                for start in range(0, len(rows), JUDGE_BATCH)
+            )
+        ]
+    )
+    values = np.stack([trials[trial].values[decision] for trial, decision in rows])
+    spread = (values.std(1) > 1e-6) & (scores.std(1) > 1e-9)
+    centred = [z[spread] - z[spread].mean(1, keepdims=True) for z in (scores, values)]
+    norms = [np.sqrt((z**2).sum(1)) for z in centred]
+    correlation = float(((centred[0] * centred[1]).sum(1) / (norms[0] * norms[1])).mean()) if spread.any() else None
+    chosen = values[np.arange(len(values)), scores.argmax(1)]
+    return VerifierQuality(
+        correlation, float((chosen - values[:, 0]).mean()), float((values.max(1) - values[:, 0]).mean())
+    )
+
+
+def _optimize(
+    policy: LearnedPolicy, parameters: dict[str, nn.Parameter], trials: Sequence[Trial], config: RlConfig,
+    iteration: int, compute_loss: Callable[[Decisions, torch.Generator], Tensor], watch: Watch,
+) -> None:  # fmt: skip
+    """Take the steps of an iteration with AdamW, whose rate falls to 0 by a cosine."""
+    rows = _list_decisions(trials)
+    weight = torch.tensor([_weigh_decision(trials[trial].gain[decision]) for trial, decision in rows])
+    for value in parameters.values():
+        value.requires_grad_(True)
+    optimizer = torch.optim.AdamW(parameters.values(), lr=config.lr, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps)
+    for step in range(config.steps):
+        generator = make_generator(config.seed, "rl", iteration, step)
+        drawn = torch.multinomial(weight, config.batch_size, replacement=True, generator=generator)
+        batch = _load_decisions(policy, trials, [rows[row] for row in drawn.tolist()])
+        with autocast(policy.precision, policy.device):
+            loss = compute_loss(batch, generator)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters.values(), GRAD_CLIP)
+        optimizer.step()
+        schedule.step()
+        watch(step + 1, loss.item())
+
+
+def _list_decisions(trials: Sequence[Trial]) -> list[tuple[int, int]]:
+    """Return (trial, decision) of every decision at which candidates were tried."""
+    return [
+        (number, decision)
+        for number, trial in enumerate(trials)
+        for decision in range(len(trial.facts))
+        if np.isfinite(trial.values[decision]).all()
+    ]
+
+
+def _weigh_decision(gain: np.float32) -> float:
+    return BASE_WEIGHT + min(float(gain) / DECISIVE_GAIN, MAX_WEIGHT)
+
+
+def _load_decisions(policy: LearnedPolicy, trials: Sequence[Trial], rows: Sequence[tuple[int, int]]) -> Decisions:
+    def stack(pick: Callable[[Trial], NDArray]) -> NDArray:
+        return np.stack([pick(trials[trial])[decision] for trial, decision in rows])
+
+    names = trials[rows[0][0]].features
+    features = {name: stack(lambda trial, name=name: trial.features[name]) for name in names}
+    cache = rebuild_cache(policy, features, [trials[trial].instruction for trial, _ in rows])
+    chunks, values = (torch.from_numpy(stack(pick)) for pick in (lambda t: t.chunks, lambda t: t.values))
+    return Decisions(cache, chunks.to(policy.device), values.to(policy.device))

@@ -1,0 +1,60 @@
+"""Closed-loop success of a policy before and after Stage II, on the same scenes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from aim.evaluate import closed_loop
+from aim.evaluate.intervals import Interval, mcnemar_p_value, wilson_interval
+from aim.evaluate.plan import EvaluationPlan
+from aim.evaluate.policy_spec import parse_policy
+
+
+@dataclass(frozen=True)
+class PairedSuccess:
+    """Success of two policies on the same episodes."""
+
+    before: tuple[bool, ...]
+    after: tuple[bool, ...]
+
+    @property
+    def intervals(self) -> tuple[Interval, Interval]:
+        """Wilson 95 % interval of each."""
+        before, after = (wilson_interval(sum(each), len(each)) for each in (self.before, self.after))
+        return before, after
+
+    @property
+    def p_value(self) -> float:
+        """Exact two-sided p-value of McNemar's test."""
+        pairs = list(zip(self.before, self.after, strict=True))
+        return mcnemar_p_value(pairs.count((True, False)), pairs.count((False, True)))
+
+    def tabulate(self) -> dict[str, object]:
+        """Figures as `aim rl --json` gives them."""
+        rates = {name: sum(won) / len(won) for name, won in (("before", self.before), ("after", self.after))}
+        return {
+            **{f"success_{name}": rate for name, rate in rates.items()},
+            **dict(zip(("ci95_before", "ci95_after"), map(list, self.intervals), strict=True)),
+            "p_value": self.p_value, "eval_episodes": len(self.before),
+        }  # fmt: skip
+
+    def describe(self) -> str:
+        """Sentence on both."""
+        sides = zip(("before", "after"), (self.before, self.after), self.intervals, strict=True)
+        said = [
+            f"{name} {100 * sum(won) / len(won):.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+            for name, won, (low, high) in sides
+        ]
+        return f"{', '.join(said)} of {len(self.before)} episodes; p = {self.p_value:.3g}"
+
+
+def evaluate_before_and_after(
+    before: Path, after: Path, plan: EvaluationPlan, out: Path, device: str, command: str
+) -> PairedSuccess:
+    """Evaluate two checkpoints by a plan; results are kept in `out`/before and `out`/after, and gone on with."""
+    found = []
+    for name, policy in (("before", before), ("after", after)):
+        rows = closed_loop.evaluate(parse_policy(str(policy), device=device), plan, out / name, command=command)
+        found.append(tuple(row.success for row in rows))
+    return PairedSuccess(*found)

@@ -1,0 +1,127 @@
+"""Roll-outs of Stage II: worlds that take the next scene as soon as an episode ends, and what was tried in them.
+
+What a trial goes through depends on its scene's seed and the policy's, not on the worlds beside it (but for the last
+bit of a network's sums, which may round otherwise in a batch of another size).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aim.policy.history import forget_worlds
+from aim.policy.learned import LearnedPolicy
+from aim.rl.branching import try_chunks
+from aim.rl.critic import Critic
+from aim.rl.facts import FactReader
+from aim.rl.features import extract_features
+from aim.rl.trial import Trial
+from sim.envs.env import Env
+
+Rows = dict[str, NDArray]
+
+
+@dataclass
+class _Running:
+    """An episode that is under way in a world."""
+
+    seed: int
+    explored: bool
+    rows: list[Rows] = field(default_factory=list)  # a decision each
+
+    def finish(self, env: Env, world: int) -> Trial:
+        """Return the trial, now that its world is done."""
+        told = {name: np.stack([row[name] for row in self.rows]) for name in self.rows[0]}
+        kept = {name: told.pop(name) for name in ("facts", "chunks", "values", "chosen")}
+        return Trial(
+            self.seed, env.instructions[world], bool(env.success[world]), int(env.steps[world]), self.explored,
+            facts=kept["facts"], features=told, chunks=kept["chunks"], values=kept["values"], chosen=kept["chosen"],
+        )  # fmt: skip
+
+
+def collect_trials(
+    policy: LearnedPolicy, env: Env, seeds: Sequence[int], candidates: int = 1, critic: Critic | None = None,
+    explores: Callable[[int], bool] = lambda seed: False,
+) -> Iterator[Trial]:  # fmt: skip
+    """Yield the trial of every seed, as they end; a seed without a usable scene yields none.
+
+    Of `candidates` chunks at each decision the policy's own is carried out, or, in the scenes that `explores` names,
+    the best one by what `critic` says of the states that trying them leads to.
+    """
+    facts, waiting = FactReader(env), iter(seeds)
+    running: list[_Running | None] = [None] * env.n
+    history = policy.begin_history(env.n)
+    fresh = np.ones(env.n, bool)
+    while True:
+        fresh = _refill(env, waiting, running, fresh, lambda seed: critic is not None and explores(seed))
+        if env.done.all():
+            return
+        history = forget_worlds(history, fresh)
+        foresight = policy.foresee(env.observe(), history, env.seeds)
+        chunks = policy.sample_chunks(foresight, candidates)
+        planned = np.stack(
+            [policy.hand_out(foresight, chunks[:, number])[0].executable for number in range(candidates)], 1
+        )
+        values = np.full(chunks.shape[:2], np.nan, np.float32)
+        if critic is not None:
+            outcomes = try_chunks(env, facts, planned)
+            values = np.where(
+                outcomes.failed, 0.0, np.where(outcomes.success, 1.0, critic.judge_states(outcomes.facts))
+            )
+        best = np.array([bool(each and each.explored) for each in running])
+        chosen = np.where(best, values.argmax(1), 0)
+        columns = {
+            "facts": facts.read_facts(), "chunks": chunks.cpu().numpy(), "values": values.astype(np.float32),
+            "chosen": chosen, **extract_features(policy, foresight),
+        }  # fmt: skip
+        for world in np.flatnonzero(~env.done):
+            trial = running[world]
+            assert trial is not None
+            trial.rows.append({name: rows[world] for name, rows in columns.items()})
+        every = np.arange(env.n)
+        _, history = policy.hand_out(foresight, chunks[every, chosen])
+        env.step(planned[every, chosen])
+        for world in np.flatnonzero(env.done).tolist():
+            if (trial := running[world]) is not None:
+                running[world] = None
+                yield trial.finish(env, world)
+        fresh = env.done.copy()
+
+
+def _refill(
+    env: Env, waiting: Iterator[int], running: list[_Running | None], idle: NDArray[np.bool_],
+    explores: Callable[[int], bool],
+) -> NDArray[np.bool_]:  # fmt: skip
+    """Start the next scenes in the `idle` worlds (n,), and return which worlds begin anew.
+
+    A seed without a usable scene is passed over. Where seeds have run out an idle world stays as it is.
+    """
+    begun, idle = np.zeros(env.n, bool), idle.copy()
+    while idle.any():
+        seeds = list(itertools.islice(waiting, int(idle.sum())))
+        worlds = np.flatnonzero(idle)[: len(seeds)]
+        if not seeds:
+            break
+        wanted = list(env.seeds or [seeds[0]] * env.n)
+        for world, seed in zip(worlds, seeds, strict=True):
+            wanted[world] = seed
+        mask = np.isin(np.arange(env.n), worlds)
+        if env.seeds:
+            env.reset(wanted, mask)
+        else:
+            env.reset(wanted)
+            env.end(~mask)
+        for world, seed in zip(worlds, seeds, strict=True):
+            running[int(world)] = None if env.done[world] else _Running(seed, explores(seed))
+        begun |= mask
+        idle = mask & env.done
+    return begun
+
+
+def count_decisions(trials: Iterable[Trial]) -> int:
+    """Return how many decisions some trials are made of."""
+    return sum(len(trial.facts) for trial in trials)

@@ -1,0 +1,146 @@
+"""`aim rl` from a checkpoint to a policy: it goes on to the bit, refuses what does not fit, is evaluated in pairs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from served import make_simulated_policy, write_checkpoint
+
+from aim import cli
+from aim.rl import loop, storage
+from aim.rl.paired_evaluation import PairedSuccess
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+SMALL = ("--episodes", "3", "--candidates", "2", "--batch", "2", "--steps", "2", "--batch-size", "2")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the checkpoint of a policy with random weights."""
+    return write_checkpoint(make_simulated_policy("panda"), tmp_path_factory.mktemp("stage1"))
+
+
+@pytest.fixture(autouse=True)
+def short_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """End episodes after 40 control steps, and a critic's learning after 20."""
+    from aim.rl import critic
+    from sim.envs import env
+
+    monkeypatch.setattr(critic, "STEPS", 20)
+
+    made = env.Env.__init__
+
+    def begin(self: env.Env, *words: object, **named: object) -> None:
+        made(self, *words, **{**named, "max_steps": 40})  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(env.Env, "__init__", begin)
+
+
+def improve(source: Path, out: Path, *more: str, task: str = "click_bell") -> int:
+    words = ("rl", "--policy", str(source), "--task", task, "--out", str(out), *SMALL, *more, "--json")
+    return cli.main(list(words))
+
+
+def last(capsys: pytest.CaptureFixture[str]) -> dict:
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def equal(a: Path, b: Path) -> bool:
+    one, other = load_file(a), load_file(b)
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("method", ["verifier", "nft"])
+def test_stopped_and_resumed_is_the_same_to_the_bit(
+    source: Path, tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, halves = tmp_path / "whole", tmp_path / "halves"
+    assert improve(source, whole, "--method", method, "--iterations", "3") == 0
+    said = last(capsys)
+    assert (said["iterations"], said["episodes"]) == (3, 9) and said["checkpoint"] == str(whole / "step-000002")
+    collect, calls = loop.collect_trials, []
+
+    def collect_and_stop(*words: object) -> object:
+        calls.append(words)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return collect(*words)  # pyright: ignore[reportArgumentType]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "collect_trials", collect_and_stop)
+        assert improve(source, halves, "--method", method, "--iterations", "3") == 130
+    assert last(capsys)["kept"] == f"kept iteration-001 and those before it in {halves}; --resume goes on"
+    assert improve(source, halves, "--method", method, "--iterations", "3", "--resume") == 0
+    for name in ("iteration-002/learned", "iteration-002/critic"):
+        assert equal(whole / f"{name}.safetensors", halves / f"{name}.safetensors"), name
+    kept = "verifier" if method == "verifier" else "ema"
+    assert equal(whole / f"step-000002/{kept}.safetensors", halves / f"step-000002/{kept}.safetensors")
+    assert not equal(whole / "iteration-001/learned.safetensors", whole / "iteration-002/learned.safetensors")
+    figures = [storage.read_figures(folder) for folder in storage.list_iterations(whole)]
+    assert [each.trials for each in figures] == [3, 3, 3]
+    assert figures[0].loss is None and figures[0].success_explored is None and figures[2].loss is not None
+    rows = [json.loads(line) for line in (whole / "log.jsonl").read_text().splitlines()]
+    assert [(row["part"], row["step"]) for row in rows] == [("rl", 0), ("rl", 1), ("rl", 2)]
+
+
+def test_before_and_after_are_the_same_scenes(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    assert improve(source, out, "--iterations", "2", "--eval-episodes", "2") == 0
+    said = last(capsys)
+    assert (said["success_before"], said["success_after"], said["p_value"], said["eval_episodes"]) == (0.0, 0.0, 1.0, 2)
+    rows = {name: json.loads((out / name / "results.json").read_text()) for name in ("before", "after")}
+    assert [row["seed"] for row in rows["before"]["episodes"]] == [row["seed"] for row in rows["after"]["episodes"]]
+    assert rows["before"]["digest"] != rows["after"]["digest"]
+    assert rows["after"]["settings"]["candidates"] == 2 and "candidates" not in rows["before"]["settings"]
+    words = ("eval", "--policy", str(out), "--task", "click_bell", "--episodes", "1", "--films", "0", "--json")
+    assert cli.main([*words, "--candidates", "1", "--out", str(tmp_path / "alone")]) == 0
+    assert json.loads((tmp_path / "alone" / "results.json").read_text())["settings"]["candidates"] == 1
+    capsys.readouterr()
+    assert cli.main([*words[:2], "expert", *words[3:], "--candidates", "2", "--out", str(tmp_path / "expert")]) == 2
+    assert "--candidates is for the folder of a policy" in last(capsys)["error"]
+
+
+def test_pairs_are_counted() -> None:
+    pair = PairedSuccess((True, False, False, True, False), (True, True, True, True, False))
+    found = pair.tabulate()
+    assert (found["success_before"], found["success_after"], found["p_value"]) == (0.4, 0.8, 0.5)
+    assert pair.describe().startswith("before 40.0 % (11.8 to 76.9), after 80.0 % (37.6 to 96.4) of 5 episodes")
+
+
+@pytest.mark.parametrize(("more", "task", "says"), [
+    (("--iterations", "1"), "click_bell", "iterations start at 2"),
+    ((), "click_bel", "unknown task 'click_bel'; did you mean 'click_bell'"),
+    ((), "handover_block", "needs 2 arms; robot 'panda' has 1"),
+    (("--variation", "wild"), "click_bell", "unknown variation 'wild'"),
+    (("--lr", "0"), "click_bell", "lr must be a finite number above 0"),
+    (("--candidates", "1"), "click_bell", "candidates must be a finite number at least 2"),
+])  # fmt: skip
+def test_what_does_not_fit_is_refused_in_one_line(
+    source: Path, tmp_path: Path, more: tuple[str, ...], task: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert improve(source, tmp_path / "run", *more, task=task) == 2
+    error = last(capsys)["error"]
+    assert says in error and "\n" not in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_run_is_not_written_over(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    assert improve(source, out, "--iterations", "2") == 0
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
+    for more, says in (
+        ((), "holds iteration-001 of this run; --resume goes on"),
+        (("--seed", "4", "--resume"), "holds another run: seed is 0, not 4; choose another folder"),
+    ):
+        capsys.readouterr()
+        assert improve(source, out, "--iterations", "3", *more) == 2
+        assert says in last(capsys)["error"]
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()} == before
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("mine")
+    assert improve(source, tmp_path / "mine") == 2
+    assert "is not empty and holds no run of aim rl" in last(capsys)["error"]

@@ -1,0 +1,240 @@
+"""Critic, verifier and objectives of Stage II: what they learn, and what they must leave as it is."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from models import CONFIGS, context, randomised
+from served import make_simulated_policy, write_checkpoint
+
+from aim.model import flow
+from aim.model.verifier import Verifier, fork_action_expert
+from aim.model.world_action_model import WorldActionModel
+from aim.policy import LearnedPolicy, load_policy
+from aim.policy.checkpoint import CANDIDATES_KEY, EMA_FILE, compute_digest
+from aim.rl import critic, objectives, storage
+from aim.rl.critic import compute_auc, fit_critic
+from aim.rl.learning import measure_verifier, train_expert, train_verifier
+from aim.rl.settings import Method, RlConfig
+from aim.rl.trial import Trial
+from sim.types import Observation, UserError
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+CONFIG = RlConfig(
+    policy="", task="click_bell", variation="clean", method="verifier", episodes=4, candidates=4, batch=2, first_seed=0,
+    seed=0, steps=60, batch_size=8, lr=3e-3, temperature=0.1, history=2,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def policy() -> LearnedPolicy:
+    return make_simulated_policy("panda", video_steps=1, action_steps=2)
+
+
+def seen(policy: LearnedPolicy, rng: np.random.Generator, rows: int) -> Observation:
+    images = {name: rng.integers(0, 255, (rows, 64, 64, 3), np.uint8) for name in policy.cameras}
+    state = rng.normal(0.0, 0.1, (rows, len(policy.state_space))).astype(np.float32)
+    return Observation(images, state, ("press the bell",) * rows, np.zeros(rows))
+
+
+def make_trials(policy: LearnedPolicy, count: int, seed: int = 0) -> list[Trial]:
+    """Return trials of one decision, at which the chunk is the better, the higher its first joint."""
+    from aim.rl.features import extract_features
+
+    rng = np.random.default_rng(seed)
+    foresight = policy.foresee(seen(policy, rng, count), policy.begin_history(count))
+    chunks, features = policy.sample_chunks(foresight, 4).numpy(), extract_features(policy, foresight)
+    values = 1.0 / (1.0 + np.exp(-2.0 * chunks[:, :, :16, 0].mean(2)))
+    return [
+        Trial(
+            seed + i, "press the bell", bool(i % 2), 16, False, np.zeros((1, 3), np.float32),
+            {name: rows[i : i + 1] for name, rows in features.items()}, chunks[i : i + 1],
+            values[i : i + 1].astype(np.float32), np.zeros(1, int),
+        )
+        for i in range(count)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_auc_is_the_share_of_pairs_in_order(ties: bool) -> None:
+    rng = np.random.default_rng(0)
+    score = rng.integers(0, 5, 40).astype(np.float32) if ties else rng.random(40).astype(np.float32)
+    positive = rng.random(40) < 0.4
+    pairs = [(a > b) + 0.5 * (a == b) for a in score[positive] for b in score[~positive]]
+    assert compute_auc(score, positive) == pytest.approx(np.mean(pairs))
+    assert compute_auc(score, np.ones(40, bool)) is None
+
+
+def outcome_trials(informative: bool) -> list[Trial]:
+    """Return trials of six decisions, whose outcome one fact tells, or none; the last fact is the time left."""
+    rng, trials = np.random.default_rng(1), []
+    for seed in range(120):
+        facts = rng.normal(size=(6, 5)).astype(np.float32)
+        facts[:, -1] = 1.0 - np.arange(6) / 6
+        won = bool(rng.random() < 0.5)
+        if informative:
+            facts[:, 2] += 3.0 if won else -3.0
+        none = np.zeros((6, 1, 1, 1), np.float32)
+        trials.append(Trial(seed, "", won, 90, False, facts, {}, none, none[..., 0, 0], np.zeros(6, int)))
+    return trials
+
+
+def test_a_critic_is_judged_on_trials_that_it_has_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(critic, "STEPS", 200)
+    _, good = fit_critic(outcome_trials(informative=True), 0)
+    _, blind = fit_critic(outcome_trials(informative=False), 0)
+    assert min(auc or 0.0 for auc in good.auc) > 0.97 and good.brier < 0.05
+    assert all(0.35 < (auc or 0.0) < 0.65 for auc in blind.auc), "learned by heart, it says nothing of others"
+    assert good.brier_constant == pytest.approx(0.25, abs=0.01)
+
+
+def test_a_critic_is_the_same_again_and_cautious(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(critic, "STEPS", 20)
+    trials = outcome_trials(informative=True)
+    one, again = fit_critic(trials, 0)[0], fit_critic(trials, 0)[0]
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in one.state_dict().items())
+    facts = trials[0].facts
+    mean = one(torch.from_numpy(facts)).sigmoid().mean(-1).detach().numpy()
+    assert (one.judge_states(facts) <= mean + 1e-6).all()
+
+
+def test_preferences_and_the_ranking_loss() -> None:
+    values = torch.tensor([[0.2, 0.5, 0.5], [0.9, 0.1, 0.4]])
+    shares = objectives.compute_preferences(values, 0.1)
+    torch.testing.assert_close(shares.sum(1), torch.ones(2))
+    torch.testing.assert_close((shares[0, 1] / shares[0, 0]).log(), torch.tensor(3.0))
+    best = objectives.compute_ranking_loss(values + torch.tensor([[3.0], [-1.0]]), values, 0.1)
+    entropy = -(shares * shares.log()).sum(1).mean()
+    torch.testing.assert_close(best, entropy)  # a decision's own height does not count
+    assert objectives.compute_ranking_loss(torch.zeros(2, 3), values, 0.1) > best
+
+
+def test_nft_pulls_to_what_is_good_and_away_from_what_is_bad() -> None:
+    """With two chunks of advantages at the bounds the loss is that of the two mixtures, by hand."""
+    torch.manual_seed(0)
+    chunks, noise, old, new = (torch.randn(2, 4, 3) for _ in range(4))
+    level, valid, advantage = torch.tensor([0.3, 0.6]), torch.tensor([True, False, True]), torch.tensor([1.0, -1.0])
+    valid_advantage = 5.0 * advantage  # the spread of two is 7.07: twice that is above them
+    reward = 0.5 + 0.5 * valid_advantage / (2 * valid_advantage.std())
+    found = objectives.compute_nft_loss(
+        lambda z, s: new, lambda z, s: old, chunks, noise, level, valid_advantage, valid
+    )
+    step = objectives.NFT_STEP
+    expected = []
+    for row in range(2):
+        weight = float(flow.timestep_weight(level)[row])
+        for mixed, share in (
+            ((1 - step) * old[row] + step * new[row], reward[row]),
+            ((1 + step) * old[row] - step * new[row], 1 - reward[row]),
+        ):
+            error = weight * (mixed - (noise[row] - chunks[row])).square()
+            expected.append(share * error[:, valid].mean())
+    torch.testing.assert_close(found, torch.stack(expected).sum() / 2)
+
+
+@pytest.mark.parametrize("name", ["tiny-paper", "fovea", "tiny-text", "tiny-video_free", "geometry"])
+def test_a_fork_has_an_action_expert_of_its_own_and_shares_the_rest(name: str) -> None:
+    model = randomised(WorldActionModel(CONFIGS[name])).eval()
+    fork = fork_action_expert(model)
+    expert = model.list_action_expert_parameters()
+    for key, value in fork.named_parameters():
+        shared = value.data_ptr() == model.get_parameter(key).data_ptr()
+        assert shared == (key not in expert), key
+    known = context(model.config)
+    actions = [each.sample_actions(known, 1, 2, flow.seed_rows(0, 2), imagine=True) for each in (model, fork)]
+    assert torch.equal(actions[0][0], actions[1][0])
+    with torch.no_grad():
+        for value in fork.list_action_expert_parameters().values():
+            value.add_(0.3)
+    after = [each.sample_actions(known, 1, 2, flow.seed_rows(0, 2), imagine=True) for each in (model, fork)]
+    assert torch.equal(after[0][0], actions[0][0]) and not torch.equal(after[1][0], actions[0][0])
+    for kind in ("rgb", "map"):
+        mine, theirs = getattr(after[1][1], kind), getattr(actions[0][1], kind)
+        assert (mine is None and theirs is None) or torch.equal(mine, theirs), kind
+
+
+def test_a_verifier_learns_which_chunk_is_better_and_changes_nothing_else(policy: LearnedPolicy) -> None:
+    before = copy.deepcopy({name: value.detach() for name, value in policy.model.named_parameters()})
+    torch.manual_seed(0)
+    verifier = Verifier(policy.model, policy.execution_horizon)
+    trials, others = make_trials(policy, 48), make_trials(policy, 24, seed=1000)
+    untrained = measure_verifier(policy, verifier, others)
+    assert untrained.correlation is None and untrained.gain == 0.0 and untrained.gain_privileged > 0.05
+    train_verifier(policy, verifier, trials, CONFIG, 1, lambda step, loss: None)
+    trained = measure_verifier(policy, verifier, others)
+    assert trained.correlation and trained.correlation > 0.6
+    assert trained.gain > 0.5 * trained.gain_privileged
+    assert all(torch.equal(before[name], value) for name, value in policy.model.named_parameters())
+
+
+@pytest.mark.parametrize("method", ["distill", "nft"])
+def test_a_tuned_expert_prefers_the_better_chunk_and_the_future_stays(policy: LearnedPolicy, method: Method) -> None:
+    trials = make_trials(policy, 48)
+    model = fork_action_expert(policy.model)
+    steps = {"distill": 60, "nft": 150}[method]
+    config = replace(CONFIG, method=method, steps=steps, batch_size=16, lr=1e-3, temperature=0.03)
+    train_expert(policy, model, trials, config, 1, lambda step, loss: None)
+    rng = np.random.default_rng(5)
+    shown = seen(policy, rng, 64)
+    tuned = policy.fork(0)
+    tuned.model = model
+    means, futures = [], []
+    for each in (policy, tuned):
+        foresight = each.foresee(shown, each.begin_history(64))
+        means.append(float(each.sample_chunks(foresight)[:, 0, :16, 0].mean()))
+        futures.append(foresight.future)
+    assert means[1] > means[0] + 0.03, means
+    assert torch.equal(futures[0].map, futures[1].map) and torch.equal(futures[0].rgb, futures[1].rgb)  # pyright: ignore
+
+
+def test_the_same_learning_again_is_the_same_to_the_bit(policy: LearnedPolicy) -> None:
+    trials, found = make_trials(policy, 12), []
+    for _ in range(2):
+        torch.manual_seed(0)
+        verifier = Verifier(policy.model, policy.execution_horizon)
+        train_verifier(policy, verifier, trials, replace(CONFIG, steps=5), 1, lambda step, loss: None)
+        found.append(verifier.list_own_parameters())
+    assert all(torch.equal(value, found[1][name]) for name, value in found[0].items())
+
+
+def test_a_stored_verifier_chooses_for_the_policy(policy: LearnedPolicy, tmp_path: Path) -> None:
+    source = write_checkpoint(policy, tmp_path / "stage1")
+    torch.manual_seed(0)
+    verifier = Verifier(policy.model, policy.execution_horizon)
+    train_verifier(policy, verifier, make_trials(policy, 12), replace(CONFIG, steps=5), 1, lambda step, loss: None)
+    made = storage.save_tuned_policy(tmp_path / "rl", source, 3, verifier.list_own_parameters(), candidates=4)
+    assert made.name == "step-000003" and compute_digest(made) != compute_digest(source)
+    loaded, alone = load_policy(tmp_path / "rl"), load_policy(tmp_path / "rl", candidates=1)
+    assert (loaded.candidates, alone.candidates) == (4, 1)
+    rng = np.random.default_rng(7)
+    shown = seen(loaded, rng, 6)
+    foresight = loaded.foresee(shown, loaded.begin_history(6))
+    chunks = loaded.sample_chunks(foresight, 4)
+    assert loaded.verifier is not None
+    best = loaded.verifier.score_candidates(foresight.future.cache, chunks).argmax(1)
+    assert best.unique().numel() > 1
+    chosen = loaded.transform.action_out(chunks[torch.arange(6), best].numpy(), shown.state)
+    np.testing.assert_array_equal(loaded.act(shown).actions, chosen)
+    np.testing.assert_array_equal(alone.act(shown).actions, load_policy(source).act(shown).actions)
+    with pytest.raises(UserError, match=r"candidates is 4; valid: 1, or more for a policy with a verifier"):
+        load_policy(source, candidates=4)
+
+
+def test_a_tuned_expert_is_stored_with_all_else_as_it_was(policy: LearnedPolicy, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    source, model = write_checkpoint(policy, tmp_path / "stage1"), fork_action_expert(policy.model)
+    with torch.no_grad():
+        for value in model.list_action_expert_parameters().values():
+            value.add_(1.0)
+    made = storage.save_tuned_policy(tmp_path / "rl", source, 1, model.list_action_expert_parameters(), candidates=0)
+    old, new = load_file(source / EMA_FILE), load_file(made / EMA_FILE)
+    assert old.keys() == new.keys()
+    changed = {name for name in old if not torch.equal(old[name], new[name])}
+    assert changed == set(policy.model.list_action_expert_parameters())
+    assert load_policy(tmp_path / "rl").candidates == 1 and CANDIDATES_KEY == "candidates"

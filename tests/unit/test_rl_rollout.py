@@ -1,0 +1,176 @@
+"""Roll-outs of Stage II: what is tried leaves no trace, and a trial depends on its seed alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from served import SIZE, make_simulated_policy
+
+from aim.rl.branching import try_chunks
+from aim.rl.critic import Critic
+from aim.rl.facts import FactReader
+from aim.rl.features import extract_features, rebuild_cache
+from aim.rl.rollout import collect_trials
+from aim.rl.trial import Trial, read_trials, write_trials
+from aim.util.seeds import make_generator
+from sim import robots, tasks
+from sim.envs.env import Env
+from sim.types import UserError
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+LIMIT = 40  # control steps of an episode: three decisions, the last of them cut short
+
+
+class FirstFact(Critic):
+    """Judges a state by one of its facts, so that the best candidate is known."""
+
+    def judge_states(self, facts: np.ndarray) -> np.ndarray:
+        return 1.0 / (1.0 + np.exp(facts[..., 0])).astype(np.float32)
+
+
+def make_env(worlds: int = 1, max_steps: int | None = None) -> Env:
+    """Return an environment whose pictures the policy can see."""
+    return Env(tasks.load_task("click_bell"), robots.load_robot("panda"), worlds, size=SIZE, max_steps=max_steps)
+
+
+def collect(seeds: list[int], worlds: int, candidates: int = 3, explores: bool = True) -> dict[int, Trial]:
+    env = make_env(worlds=worlds, max_steps=LIMIT)
+    critic = FirstFact(FactReader(env).size) if candidates > 1 else None
+    found = {
+        trial.seed: trial
+        for trial in collect_trials(
+            make_simulated_policy("panda", video_steps=1, action_steps=2),
+            env,
+            seeds,
+            candidates,
+            critic,
+            lambda seed: explores,
+        )
+    }
+    env.close()
+    return found
+
+
+def states(env: Env) -> list[np.ndarray]:
+    return [snapshot.physics for snapshot in env.world.save().values()]
+
+
+def test_trying_leaves_the_worlds_as_they_were_and_tells_what_carrying_out_brings() -> None:
+    env, other = make_env(worlds=2), make_env(worlds=2)
+    for each in (env, other):
+        each.reset([3, 4])
+    home = np.array(env.robot.home_action, np.float32)
+    chunks = home + np.random.default_rng(0).normal(0.0, 0.05, (2, 4, 16, len(home))).astype(np.float32)
+    before = states(env), env.steps.copy()
+    outcomes = try_chunks(env, FactReader(env), chunks)
+    np.testing.assert_array_equal(states(env), before[0])
+    np.testing.assert_array_equal(env.steps, before[1])
+    for number in (2, 0):
+        other.restore(other.snapshot())
+        kept = other.snapshot()
+        other.step(chunks[:, number])
+        np.testing.assert_array_equal(FactReader(other).read_facts(), outcomes.facts[:, number])
+        other.restore(kept)
+    assert not outcomes.success.any() and not outcomes.failed.any()
+    env.step(chunks[:, 1])
+    other.step(chunks[:, 1])
+    np.testing.assert_array_equal(states(env), states(other))
+
+
+def test_trying_tells_success_and_the_end_of_time() -> None:
+    env = make_env(worlds=1, max_steps=8)
+    env.reset([0])
+    home = np.array(env.robot.home_action, np.float32)
+    outcomes = try_chunks(env, FactReader(env), np.tile(home, (1, 2, 16, 1)))
+    assert outcomes.failed.tolist() == [[True, True]] and not env.done.any()
+
+
+def test_a_trial_depends_on_its_seed_alone() -> None:
+    together, alone = collect([7, 8, 9, 10, 11], worlds=3), collect([10], worlds=1)[10]
+    assert sorted(together) == [7, 8, 9, 10, 11]
+    same = together[10]
+    assert (same.steps, same.success, same.instruction) == (alone.steps, alone.success, alone.instruction)
+    assert len(same.facts) == 3 and same.steps == LIMIT
+    np.testing.assert_array_equal(same.chosen, alone.chosen)
+    for name in ("facts", "chunks", "values"):
+        np.testing.assert_allclose(getattr(same, name), getattr(alone, name), atol=1e-4)
+    assert not np.allclose(same.chunks[0], together[9].chunks[0])
+
+
+def test_the_best_candidate_is_carried_out_where_a_scene_is_explored() -> None:
+    explored, own = collect([5], worlds=1)[5], collect([5], worlds=1, explores=False)[5]
+    assert explored.explored and not own.explored
+    np.testing.assert_array_equal(explored.chosen, explored.values.argmax(1))
+    assert (own.chosen == 0).all() and (explored.gain > 0).any()
+    np.testing.assert_array_equal(explored.facts[0], own.facts[0])
+    assert not np.array_equal(explored.facts[1], own.facts[1])
+
+
+def test_without_a_critic_nothing_is_tried() -> None:
+    trial = collect([5], worlds=1, candidates=1)[5]
+    assert trial.chunks.shape[1] == 1 and np.isnan(trial.values).all() and not trial.explored
+
+
+def test_seeds_without_a_scene_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    import failures
+
+    from sim.envs import settle
+
+    monkeypatch.setattr(settle, "sample_scene", failures.sample_no_scene_of_seed_3)
+    assert sorted(collect([2, 3, 4], worlds=1, candidates=1)) == [2, 4]
+    assert sorted(collect([3, 4], worlds=2, candidates=1)) == [4]
+    assert not collect([3], worlds=1, candidates=1)
+
+
+def test_trials_come_back_from_their_file(tmp_path: Path) -> None:
+    trials = list(collect([5, 12], worlds=2).values())
+    write_trials(tmp_path / "trials.h5", trials)
+    found = {trial.seed: trial for trial in read_trials(tmp_path / "trials.h5")}
+    for trial in trials:
+        same = found[trial.seed]
+        for name in ("instruction", "success", "steps", "explored"):
+            assert getattr(same, name) == getattr(trial, name)
+        for name in ("facts", "chunks", "values", "chosen"):
+            np.testing.assert_array_equal(getattr(same, name), getattr(trial, name))
+        assert same.features.keys() == trial.features.keys()
+        for name, rows in trial.features.items():
+            np.testing.assert_array_equal(same.features[name], rows)
+    (tmp_path / "trials.h5").write_bytes((tmp_path / "trials.h5").read_bytes()[:1000])
+    with pytest.raises(UserError, match=r"trials\.h5 is damaged"):
+        read_trials(tmp_path / "trials.h5")
+
+
+@pytest.mark.parametrize(("fovea", "variant"), [(0, "paper"), (32, "paper"), (0, "no_map"), (0, "video_free")])
+def test_features_make_the_cache_again(fovea: int, variant: str) -> None:
+    """But for the half precision of the tokens, chunks are those that were sampled when the features were taken."""
+    policy, env = make_simulated_policy("panda", fovea, variant, video_steps=1, action_steps=2), make_env(worlds=2)
+    env.reset([3, 4])
+    _, history = policy.step(env.observe(), policy.begin_history(2))
+    env.step(np.tile(np.array(env.robot.home_action, np.float32), (2, 16, 1)))
+    foresight = policy.foresee(env.observe(), history)
+    assert foresight.context.past_valid.all()
+    features = extract_features(policy, foresight)
+    assert {len(rows) for rows in features.values()} == {2}
+    cache = rebuild_cache(policy, features, env.instructions)
+    again = policy.model.denoise_actions(cache, foresight.noise, policy.action_steps, policy.valid).actions
+    own = policy.sample_chunks(foresight)[:, 0]
+    torch.testing.assert_close(again, own, atol=2e-2, rtol=0)
+    assert not torch.allclose(own[0], own[1], atol=2e-2)
+
+
+def test_candidates_share_a_future_and_begin_with_the_own_chunk() -> None:
+    policy, env = make_simulated_policy("panda", video_steps=1, action_steps=2), make_env(worlds=2)
+    env.reset([3, 4])
+    foresight = policy.foresee(env.observe(), policy.begin_history(2), (3, 4))
+    one, four = policy.sample_chunks(foresight), policy.sample_chunks(foresight, 4)
+    torch.testing.assert_close(four[:, :1], one, atol=1e-5, rtol=1e-4)
+    assert len({chunk.numpy().tobytes() for chunk in four.flatten(0, 1)}) == 8
+    draws = torch.randn(
+        policy.run.model.chunk, policy.run.model.action_dim, generator=make_generator(0, "candidate", 4, 0, 2)
+    )
+    cache = foresight.future.cache.repeat_rows(2)
+    chain = policy.model.denoise_actions(cache, draws.expand(4, -1, -1), policy.action_steps, policy.valid)
+    torch.testing.assert_close(chain.actions[2], four[1, 2], atol=1e-5, rtol=1e-4)  # rows: 3, 3, 4, 4
