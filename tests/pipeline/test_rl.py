@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 import torch
+from pages import read_blocks
 from safetensors.torch import load_file
 from served import make_simulated_policy, write_checkpoint
 
@@ -144,3 +147,17 @@ def test_another_run_is_not_written_over(source: Path, tmp_path: Path, capsys: p
     (tmp_path / "mine" / "letter.txt").write_text("mine")
     assert improve(source, tmp_path / "mine") == 2
     assert "is not empty and holds no run of aim rl" in last(capsys)["error"]
+
+
+def test_the_commands_of_the_page_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_checkpoint(make_simulated_policy("panda"), tmp_path / "runs" / "cup")
+    for line in read_blocks("improve_a_policy.md", "bash")[0].strip().splitlines():
+        line = re.sub(r"--(iterations|episodes) \d+", r"--\1 2", line.replace("--candidates 8", "--candidates 2"))
+        more = ("--steps", "2", "--batch", "2") if " rl " in line else ("--films", "0")
+        assert cli.main([*shlex.split(line)[1:], *more, "--json"]) == 0
+    capsys.readouterr()
+    found = {name: json.loads(Path(f"runs/cup-rl/{name}/results.json").read_text()) for name in ("eval", "alone")}
+    assert found["eval"]["settings"]["candidates"] == 2 and found["alone"]["settings"]["candidates"] == 1
