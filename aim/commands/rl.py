@@ -27,6 +27,7 @@ def tune_policy(
     lr: float = 3e-4,
     temperature: float = 0.05,
     history: int = 4,
+    min_auc: float = 0.7,
     batch: int = 16,
     eval_episodes: int = 0,
     eval_seed: int = 60_000,
@@ -54,6 +55,7 @@ def tune_policy(
         lr: highest learning rate
         temperature: difference of success probability that makes a chunk e times as likely
         history: iterations whose trials are learned from
+        min_auc: of the critic, on trials that it has not seen; under it an iteration learns nothing
         batch: worlds that run beside each other
         eval_episodes: seeds on which the policy is evaluated before and after; 0 for none
         eval_seed: first of them
@@ -73,7 +75,8 @@ def tune_policy(
     from aim.rl.paired_evaluation import evaluate_before_and_after
     from aim.rl.settings import RlConfig
     from aim.train.log import open_log
-    from aim.util import machine
+    from aim.train.provenance import add_command
+    from aim.util import console, machine
     from aim.util.folder_lock import lock_folder
     from aim.util.full_disk import explain_full_disk
     from sim import robots, tasks
@@ -96,8 +99,12 @@ def tune_policy(
     config = RlConfig(
         policy=spec.digest, task=label, variation=variation, method=method, episodes=episodes, candidates=candidates,
         batch=batch, first_seed=first_seed, seed=parse.check_seed(seed), steps=steps, batch_size=batch_size, lr=lr,
-        temperature=temperature, history=history,
+        temperature=temperature, history=history, min_auc=min_auc,
     )  # fmt: skip
+    last_seed = first_seed + iterations * episodes
+    if eval_episodes and first_seed < eval_seed + eval_episodes and eval_seed < last_seed:
+        said = f"seeds {eval_seed} to {eval_seed + eval_episodes - 1} of the evaluation"
+        raise UserError(f"{said} must not be among those of the trials, {first_seed} to {last_seed - 1}")
     learned = load_policy(source, device=place, precision="fp32", candidates=1)
     if learned.run.model.lora_rank:
         raise UserError("aim rl tunes whole weights; this policy has adapters beside frozen ones")
@@ -113,8 +120,9 @@ def tune_policy(
         explain_full_disk(out, lambda: f"{storage.describe_kept(out)}; with more room --resume goes on"),
     ):
         storage.claim_rl_folder(out, config, resume)
-        log = open_log(out)
+        add_command(out, command)
         stage = StageTwo(source, learned, make_env, config, out)
+        log = open_log(out)
         try:
             while len(stage.iterations) < iterations and not (minutes and time.monotonic() - started > 60 * minutes):
                 print(storage.describe_figures(stage.run_iteration(log)))
@@ -124,9 +132,11 @@ def tune_policy(
             log.close()
         answer: dict[str, object] = {
             "iterations": len(stage.iterations),
-            "episodes": sum(storage.read_figures(folder).trials for folder in stage.iterations),
+            "episodes": stage.num_trials,
             "seconds": round(time.monotonic() - started, 1),
         }
+        if len(stage.iterations) < iterations:
+            console.print_note(f"note: time is up; {storage.describe_kept(out)}; --resume goes on")
         if len(stage.iterations) < 2:
             return answer
         made = checkpoint.resolve_checkpoint(out)

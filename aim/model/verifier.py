@@ -18,11 +18,16 @@ from aim.model.world_action_model import Head, WorldActionModel
 
 def fork_action_expert(model: WorldActionModel) -> WorldActionModel:
     """Model whose action expert is a copy; all other weights are those of `model`, not copies of them."""
-    device, expert = next(model.parameters()).device, model.list_action_expert_parameters()
-    with torch.random.fork_rng():
-        fork = WorldActionModel(model.config).to(device)
+    expert = model.list_action_expert_parameters()
+    with torch.random.fork_rng(), torch.device("meta"):
+        fork = WorldActionModel(model.config)
     weights = {name: value.detach().clone() if name in expert else value for name, value in model.state_dict().items()}
     fork.load_state_dict(weights, assign=True)
+    kept = fork.state_dict().keys()
+    for name, value in model.named_buffers():  # those that no state holds
+        if name not in kept:
+            owner, _, own_name = name.rpartition(".")
+            fork.get_submodule(owner).register_buffer(own_name, value, persistent=False)
     fork.trunk.attention_backend = model.trunk.attention_backend
     return fork.eval().requires_grad_(False)
 
@@ -35,6 +40,7 @@ class Verifier(nn.Module):
         super().__init__()
         self.model = fork_action_expert(model)
         self.model.heads["a"] = Head(model.config.action_width, 1).to(next(model.parameters()).device)
+        self.execution_horizon = execution_horizon
         self.num_tokens = -(-execution_horizon // model.config.action_patch)
 
     def list_own_parameters(self) -> dict[str, nn.Parameter]:

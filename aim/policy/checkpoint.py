@@ -21,7 +21,7 @@ from sim.types import UserError
 EMA_FILE, CODEC_FILE = "ema.safetensors", "codec.safetensors"  # exponential moving average of the weights
 POLICY_FILES = (RUN_FILE, TRANSFORM_FILE, CODEC_FILE, EMA_FILE)  # what a learned policy is made of
 VERIFIER_FILE = "verifier.safetensors"  # beside them where Stage II learned one
-CANDIDATES_KEY = "candidates"  # in its metadata: chunks at a decision that it learned from
+CANDIDATES_KEY, HORIZON_KEY = "candidates", "execution_horizon"  # in its metadata: what it learned from
 CHECKPOINT_PREFIX = "step-"
 
 
@@ -64,8 +64,11 @@ def demand_newest(out: Path, names: Sequence[str]) -> Path | None:
 
 
 def find_damage(folder: Path, names: Sequence[str]) -> str:
-    """Sentence on the first of the files `names` in a checkpoint that is missing or cut off, "" if all are whole."""
-    for name in names:
+    """Sentence on the first file of a checkpoint that is missing or cut off, "" if all are whole.
+
+    Those are the files `names`, and the verifier where there is one.
+    """
+    for name in (*names, *(VERIFIER_FILE,) * (folder / VERIFIER_FILE).exists()):
         path = folder / name
         try:
             if path.suffix == ".json":

@@ -17,6 +17,7 @@ from aim.policy.checkpoint import (
     CANDIDATES_KEY,
     CODEC_FILE,
     EMA_FILE,
+    HORIZON_KEY,
     VERIFIER_FILE,
     load_module,
     load_trained,
@@ -27,6 +28,7 @@ from aim.policy.checkpoint import (
 from aim.policy.learned import ACTION_STEPS, VIDEO_STEPS, LearnedPolicy
 from aim.policy.precision import ComputePrecision, cast_linear_weights, resolve_precision
 from aim.policy.pretrained import build_codec, build_for_loading, check_fingerprint
+from sim.types import UserError
 
 
 def load_policy(
@@ -51,26 +53,30 @@ def load_policy(
     if run.model.lora_rank:
         lora.merge_adapters(model)
     cast_linear_weights(model, precision)
-    horizon = execution_horizon or run.data.execution_horizon
-    verifier, learned_from = load_verifier(folder / VERIFIER_FILE, model, horizon, place)
+    model = model.to(place)
+    verifier, learned_from = load_verifier(folder / VERIFIER_FILE, model)
     if compiled:
         graphs.compile_inference(model)
+    count = learned_from if candidates is None else candidates
     return LearnedPolicy(
-        run, transform, codec.to(place), model.to(place), execution_horizon=execution_horizon, seed=seed,
+        run, transform, codec.to(place), model, execution_horizon=execution_horizon, seed=seed,
         video_steps=video_steps, action_steps=action_steps, imagine=imagine, precision=precision, worlds=worlds,
-        mapping=recall_mapping(folder), verifier=verifier, candidates=candidates or learned_from,
+        mapping=recall_mapping(folder), verifier=verifier, candidates=count,
     )  # fmt: skip
 
 
-def load_verifier(
-    path: Path, model: WorldActionModel, execution_horizon: int, device: torch.device
-) -> tuple[Verifier | None, int]:
+def load_verifier(path: Path, model: WorldActionModel) -> tuple[Verifier | None, int]:
     """Return the verifier in a file and how many candidates it learned from; None and 1 where there is no file."""
     if not path.exists():
         return None, 1
-    verifier = Verifier(model, execution_horizon)
+    told = read_metadata(path)
+    try:
+        candidates, horizon = (int(told[key]) for key in (CANDIDATES_KEY, HORIZON_KEY))
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{path} is damaged: it does not say what it learned from") from error
+    verifier = Verifier(model, horizon)
     own = verifier.list_own_parameters()
     with torch.no_grad():
         for name, value in read_tensors(path, {name: value.shape for name, value in own.items()}):
             own[name].copy_(value)
-    return verifier.to(device).eval(), int(read_metadata(path)[CANDIDATES_KEY])
+    return verifier.eval(), candidates

@@ -10,24 +10,24 @@ from numpy.typing import NDArray
 from aim.rl.facts import FactReader
 from sim.envs.env import Env
 
+ONGOING, SUCCESS, FAILURE = 0, 1, 2
+
 
 @dataclass(frozen=True)
 class Outcomes:
     """What c chunks of actions lead to in n worlds."""
 
-    facts: NDArray[np.float32]  # (n c p) of the state they end in
-    success: NDArray[np.bool_]  # (n c) the task was solved on the way
-    failed: NDArray[np.bool_]  # (n c) the episode ended without: out of time, or physics failed
+    facts: NDArray[np.float32]  # (n c p) of the states that they end in
+    outcome: NDArray[np.int8]  # (n c) ONGOING; SUCCESS: the task was solved; FAILURE: out of time, or physics failed
 
 
 def try_chunks(env: Env, facts: FactReader, chunks: NDArray[np.float32]) -> Outcomes:
     """Return what carrying out each of `chunks` (n c k d) leads to; afterwards the worlds are as they were."""
     before = env.snapshot()
-    found, success, failed = [], [], []
+    found, outcome = [], []
     for number in range(chunks.shape[1]):
         result = env.step(chunks[:, number])
         found.append(facts.read_facts())
-        success.append(result.success)
-        failed.append(result.truncated & ~result.success)
+        outcome.append(np.where(result.success, SUCCESS, np.where(result.truncated, FAILURE, ONGOING)))
         env.restore(before)
-    return Outcomes(np.stack(found, 1), np.stack(success, 1), np.stack(failed, 1))
+    return Outcomes(np.stack(found, 1), np.stack(outcome, 1).astype(np.int8))

@@ -6,6 +6,7 @@ the verifier's copy of it. Decisions at which the choice matters are drawn more 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -26,12 +27,15 @@ from aim.rl.objectives import Velocity
 from aim.rl.settings import RlConfig
 from aim.rl.trial import Trial
 from aim.util.seeds import make_generator
+from sim.types import UserError
 
 BASE_WEIGHT, DECISIVE_GAIN, MAX_WEIGHT = 0.2, 0.05, 3.0  # of a decision: base + min(gain / decisive gain, max)
 GRAD_CLIP = 1.0
+MIN_SPREAD = 1e-6  # of values or scores within a decision that can be correlated
 JUDGE_BATCH = 32  # decisions at once where a verifier is judged
 
 Watch = Callable[[int, float], None]  # told each step and its loss
+Values = Sequence[NDArray[np.float32]]  # (t c) of each trial, as `aim.rl.critic.judge_trial` has them
 
 
 @dataclass(frozen=True)
@@ -45,19 +49,18 @@ class Decisions:
 
 @dataclass(frozen=True)
 class VerifierQuality:
-    """How a verifier's choice compares with the critic's, on decisions that it was not fitted to."""
+    """How a verifier chooses, by values of a critic that has not seen the trials."""
 
-    correlation: float | None  # of scores and values within a decision, over those at which values differ
+    correlation: float | None  # of scores and values within a decision, over those at which both differ
     gain: float  # mean rise of the value by its choice over the policy's own chunk
-    gain_privileged: float  # by the best choice that there is
 
 
 def train_expert(
-    policy: LearnedPolicy, model: WorldActionModel, trials: Sequence[Trial], config: RlConfig, iteration: int,
-    watch: Watch,
+    policy: LearnedPolicy, model: WorldActionModel, trials: Sequence[Trial], trial_values: Values, config: RlConfig,
+    iteration: int, watch: Watch,
 ) -> None:  # fmt: skip
     """Tune the action expert of `model` in place; the rest of it is that of `policy`."""
-    valid, before = policy.valid, fork_action_expert(model)
+    valid, before = policy.valid, fork_action_expert(model) if config.method == "nft" else model
 
     def ask(of: WorldActionModel, cache: KvCache) -> Velocity:
         return lambda z, level: of.predict_action_velocity(cache, z, level) * valid
@@ -78,52 +81,53 @@ def train_expert(
         advantage = (values - values.mean(1, keepdim=True))[rows, number]
         return objectives.compute_nft_loss(new, old, chunks, noise, level, advantage, valid)
 
-    _optimize(policy, model.list_action_expert_parameters(), trials, config, iteration, compute_loss, watch)
+    _optimize(
+        policy, model.list_action_expert_parameters(), trials, trial_values, config, iteration, compute_loss, watch
+    )
 
 
 def train_verifier(
-    policy: LearnedPolicy, verifier: Verifier, trials: Sequence[Trial], config: RlConfig, iteration: int, watch: Watch
-) -> None:
+    policy: LearnedPolicy, verifier: Verifier, trials: Sequence[Trial], trial_values: Values, config: RlConfig,
+    iteration: int, watch: Watch,
+) -> None:  # fmt: skip
     """Fit a verifier in place to the values of tried chunks."""
 
     def compute_loss(batch: Decisions, generator: torch.Generator) -> Tensor:
         scores = verifier.score_candidates(batch.cache, batch.chunks)
         return objectives.compute_ranking_loss(scores, batch.values, config.temperature)
 
-    _optimize(policy, verifier.list_own_parameters(), trials, config, iteration, compute_loss, watch)
+    _optimize(policy, verifier.list_own_parameters(), trials, trial_values, config, iteration, compute_loss, watch)
 
 
 @torch.no_grad()
-def measure_verifier(policy: LearnedPolicy, verifier: Verifier, trials: Sequence[Trial]) -> VerifierQuality:
-    """Return how a verifier's choices compare with the critic's in some trials."""
-    rows = _list_decisions(trials)
-    scores = np.concatenate(
-        [
-            verifier.score_candidates(batch.cache, batch.chunks).cpu().numpy()
-            for batch in (
-                _load_decisions(policy, trials, rows[start : start + JUDGE_BATCH])
-                for start in range(0, len(rows), JUDGE_BATCH)
-            )
-        ]
-    )
-    values = np.stack([trials[trial].values[decision] for trial, decision in rows])
-    spread = (values.std(1) > 1e-6) & (scores.std(1) > 1e-9)
-    centred = [z[spread] - z[spread].mean(1, keepdims=True) for z in (scores, values)]
-    norms = [np.sqrt((z**2).sum(1)) for z in centred]
-    correlation = float(((centred[0] * centred[1]).sum(1) / (norms[0] * norms[1])).mean()) if spread.any() else None
-    chosen = values[np.arange(len(values)), scores.argmax(1)]
-    return VerifierQuality(
-        correlation, float((chosen - values[:, 0]).mean()), float((values.max(1) - values[:, 0]).mean())
-    )
+def measure_verifier(
+    policy: LearnedPolicy, verifier: Verifier, trials: Sequence[Trial], trial_values: Values
+) -> VerifierQuality:
+    """Return how a verifier chooses in some trials."""
+    rows, scores = _list_decisions(trials), []
+    for start in range(0, len(rows), JUDGE_BATCH):
+        batch = _load_decisions(policy, trials, trial_values, rows[start : start + JUDGE_BATCH])
+        scores.append(verifier.score_candidates(batch.cache, batch.chunks).cpu().numpy())
+    score, value = np.concatenate(scores), np.concatenate(trial_values)
+    apart = (value.std(1) > MIN_SPREAD) & (score.std(1) > MIN_SPREAD)
+    centred = [z[apart] - z[apart].mean(1, keepdims=True) for z in (score, value)]
+    norms = [np.sqrt(np.square(z).sum(1)) for z in centred]
+    correlation = float(((centred[0] * centred[1]).sum(1) / (norms[0] * norms[1])).mean()) if apart.any() else None
+    return VerifierQuality(correlation, compute_gain(value, score.argmax(1)))
+
+
+def compute_gain(values: NDArray[np.float32], chosen: NDArray[np.int64]) -> float:
+    """Return the mean rise of the values (b c) by the candidates `chosen` (b,) over the policy's own."""
+    return float((values[np.arange(len(values)), chosen] - values[:, 0]).mean())
 
 
 def _optimize(
-    policy: LearnedPolicy, parameters: dict[str, nn.Parameter], trials: Sequence[Trial], config: RlConfig,
-    iteration: int, compute_loss: Callable[[Decisions, torch.Generator], Tensor], watch: Watch,
+    policy: LearnedPolicy, parameters: dict[str, nn.Parameter], trials: Sequence[Trial], trial_values: Values,
+    config: RlConfig, iteration: int, compute_loss: Callable[[Decisions, torch.Generator], Tensor], watch: Watch,
 ) -> None:  # fmt: skip
-    """Take the steps of an iteration with AdamW, whose rate falls to 0 by a cosine."""
+    """Take the steps of an iteration with AdamW, whose rate falls to 0 by a cosine; `UserError` where it diverges."""
     rows = _list_decisions(trials)
-    weight = torch.tensor([_weigh_decision(trials[trial].gain[decision]) for trial, decision in rows])
+    weight = torch.from_numpy(weigh_decisions(np.concatenate(trial_values)))
     for value in parameters.values():
         value.requires_grad_(True)
     optimizer = torch.optim.AdamW(parameters.values(), lr=config.lr, weight_decay=config.weight_decay)
@@ -131,9 +135,13 @@ def _optimize(
     for step in range(config.steps):
         generator = make_generator(config.seed, "rl", iteration, step)
         drawn = torch.multinomial(weight, config.batch_size, replacement=True, generator=generator)
-        batch = _load_decisions(policy, trials, [rows[row] for row in drawn.tolist()])
+        batch = _load_decisions(policy, trials, trial_values, [rows[row] for row in drawn.tolist()])
         with autocast(policy.precision, policy.device):
             loss = compute_loss(batch, generator)
+        if not math.isfinite(loss.item()):
+            raise UserError(
+                f"the loss of step {step + 1} of iteration {iteration} is not finite; a lower --lr may help"
+            )
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters.values(), GRAD_CLIP)
@@ -142,26 +150,24 @@ def _optimize(
         watch(step + 1, loss.item())
 
 
+def weigh_decisions(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the weights (b,) by which decisions are drawn, given values (b c): more where the choice matters."""
+    return BASE_WEIGHT + np.minimum((values.max(1) - values[:, 0]) / DECISIVE_GAIN, MAX_WEIGHT)
+
+
 def _list_decisions(trials: Sequence[Trial]) -> list[tuple[int, int]]:
-    """Return (trial, decision) of every decision at which candidates were tried."""
-    return [
-        (number, decision)
-        for number, trial in enumerate(trials)
-        for decision in range(len(trial.facts))
-        if np.isfinite(trial.values[decision]).all()
-    ]
+    """Return (trial, decision) of every decision."""
+    return [(number, decision) for number, trial in enumerate(trials) for decision in range(len(trial.facts))]
 
 
-def _weigh_decision(gain: np.float32) -> float:
-    return BASE_WEIGHT + min(float(gain) / DECISIVE_GAIN, MAX_WEIGHT)
-
-
-def _load_decisions(policy: LearnedPolicy, trials: Sequence[Trial], rows: Sequence[tuple[int, int]]) -> Decisions:
-    def stack(pick: Callable[[Trial], NDArray]) -> NDArray:
-        return np.stack([pick(trials[trial])[decision] for trial, decision in rows])
-
-    names = trials[rows[0][0]].features
-    features = {name: stack(lambda trial, name=name: trial.features[name]) for name in names}
+def _load_decisions(
+    policy: LearnedPolicy, trials: Sequence[Trial], trial_values: Values, rows: Sequence[tuple[int, int]]
+) -> Decisions:
+    features = {
+        name: np.stack([trials[trial].features[name][decision] for trial, decision in rows])
+        for name in trials[rows[0][0]].features
+    }
     cache = rebuild_cache(policy, features, [trials[trial].instruction for trial, _ in rows])
-    chunks, values = (torch.from_numpy(stack(pick)) for pick in (lambda t: t.chunks, lambda t: t.values))
+    chunks = torch.from_numpy(np.stack([trials[trial].chunks[decision] for trial, decision in rows]))
+    values = torch.from_numpy(np.stack([trial_values[trial][decision] for trial, decision in rows]))
     return Decisions(cache, chunks.to(policy.device), values.to(policy.device))

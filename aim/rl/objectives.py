@@ -19,6 +19,7 @@ Chunks = Float[Tensor, "b k d"]
 Velocity = Callable[[Chunks, Float[Tensor, " b"]], Chunks]  # at noisy actions and the level of each row
 
 ADVANTAGE_SPREADS = 2.0  # standard deviations of a batch's advantages that count as the largest one
+MIN_LARGEST_ADVANTAGE = 0.02  # in probability of success: smaller ones are the critic's noise
 NFT_STEP = 1.0  # beta: how far the two mixtures lie from the old velocity (DiffusionNFT, arXiv 2509.16117)
 
 
@@ -58,7 +59,7 @@ def compute_nft_loss(
     z = flow.interpolate(chunks, noise, level)
     old, new = old_velocity(z, level), velocity(z, level)
     positive, negative = (1 - NFT_STEP) * old + NFT_STEP * new, (1 + NFT_STEP) * old - NFT_STEP * new
-    largest = (ADVANTAGE_SPREADS * advantage.std()).clamp(min=1e-6)
+    largest = (ADVANTAGE_SPREADS * advantage.std(correction=0)).clamp(min=MIN_LARGEST_ADVANTAGE)
     reward = 0.5 + 0.5 * (advantage / largest).clamp(-1.0, 1.0)
     errors = [
         _average_counted(flow.flow_matching_loss(each, chunks, noise, level), counted) for each in (positive, negative)

@@ -52,9 +52,9 @@ class PairedSuccess:
 def evaluate_before_and_after(
     before: Path, after: Path, plan: EvaluationPlan, out: Path, device: str, command: str
 ) -> PairedSuccess:
-    """Evaluate two checkpoints by a plan; results are kept in `out`/before and `out`/after, and gone on with."""
+    """Evaluate two checkpoints by a plan; results are kept in `out`/before and after-NAME, and gone on with."""
     found = []
-    for name, policy in (("before", before), ("after", after)):
+    for name, policy in (("before", before), (f"after-{after.name}", after)):
         rows = closed_loop.evaluate(parse_policy(str(policy), device=device), plan, out / name, command=command)
         found.append(tuple(row.success for row in rows))
     return PairedSuccess(*found)

@@ -19,7 +19,7 @@ from aim.rl.branching import try_chunks
 from aim.rl.critic import Critic
 from aim.rl.facts import FactReader
 from aim.rl.features import extract_features
-from aim.rl.trial import Trial
+from aim.rl.trial import ARRAYS, Trial
 from sim.envs.env import Env
 
 Rows = dict[str, NDArray]
@@ -30,34 +30,35 @@ class _Running:
     """An episode that is under way in a world."""
 
     seed: int
-    explored: bool
+    guided: bool
     rows: list[Rows] = field(default_factory=list)  # a decision each
 
     def finish(self, env: Env, world: int) -> Trial:
         """Return the trial, now that its world is done."""
         told = {name: np.stack([row[name] for row in self.rows]) for name in self.rows[0]}
-        kept = {name: told.pop(name) for name in ("facts", "chunks", "values", "chosen")}
+        arrays = {name: told.pop(name) for name in ARRAYS}
         return Trial(
-            self.seed, env.instructions[world], bool(env.success[world]), int(env.steps[world]), self.explored,
-            facts=kept["facts"], features=told, chunks=kept["chunks"], values=kept["values"], chosen=kept["chosen"],
+            self.seed, env.instructions[world], bool(env.success[world]), int(env.steps[world]), self.guided,
+            features=told, **arrays,
         )  # fmt: skip
 
 
 def collect_trials(
     policy: LearnedPolicy, env: Env, seeds: Sequence[int], candidates: int = 1, critic: Critic | None = None,
-    explores: Callable[[int], bool] = lambda seed: False,
+    is_guided: Callable[[int], bool] = lambda seed: False,
 ) -> Iterator[Trial]:  # fmt: skip
     """Yield the trial of every seed, as they end; a seed without a usable scene yields none.
 
-    Of `candidates` chunks at each decision the policy's own is carried out, or, in the scenes that `explores` names,
-    the best one by what `critic` says of the states that trying them leads to.
+    With a `critic`, `candidates` chunks are tried at each decision. The policy's own is carried out, or, in the scenes
+    that `is_guided` names, the one that the critic prefers by the states that trying them leads to.
     """
+    candidates = candidates if critic else 1
     facts, waiting = FactReader(env), iter(seeds)
     running: list[_Running | None] = [None] * env.n
     history = policy.begin_history(env.n)
     fresh = np.ones(env.n, bool)
     while True:
-        fresh = _refill(env, waiting, running, fresh, lambda seed: critic is not None and explores(seed))
+        fresh = _refill(env, waiting, running, fresh, lambda seed: critic is not None and is_guided(seed))
         if env.done.all():
             return
         history = forget_worlds(history, fresh)
@@ -66,18 +67,18 @@ def collect_trials(
         planned = np.stack(
             [policy.hand_out(foresight, chunks[:, number])[0].executable for number in range(candidates)], 1
         )
-        values = np.full(chunks.shape[:2], np.nan, np.float32)
-        if critic is not None:
+        columns: Rows = {"facts": facts.read_facts(), "chunks": chunks.cpu().numpy()}
+        if critic is None:
+            preferred = np.zeros(env.n, np.int64)
+            columns["outcome_facts"] = np.zeros((env.n, 0, facts.size), np.float32)
+            columns["outcome"] = np.zeros((env.n, 0), np.int8)
+        else:
             outcomes = try_chunks(env, facts, planned)
-            values = np.where(
-                outcomes.failed, 0.0, np.where(outcomes.success, 1.0, critic.judge_states(outcomes.facts))
-            )
-        best = np.array([bool(each and each.explored) for each in running])
-        chosen = np.where(best, values.argmax(1), 0)
-        columns = {
-            "facts": facts.read_facts(), "chunks": chunks.cpu().numpy(), "values": values.astype(np.float32),
-            "chosen": chosen, **extract_features(policy, foresight),
-        }  # fmt: skip
+            preferred = critic.judge_outcomes(outcomes.facts, outcomes.outcome, is_cautious=True).argmax(1)
+            columns |= {"outcome_facts": outcomes.facts, "outcome": outcomes.outcome}
+            columns |= extract_features(policy, foresight)
+        chosen = np.where([bool(each and each.guided) for each in running], preferred, 0)
+        columns |= {"preferred": preferred, "chosen": chosen}
         for world in np.flatnonzero(~env.done):
             trial = running[world]
             assert trial is not None
@@ -94,7 +95,7 @@ def collect_trials(
 
 def _refill(
     env: Env, waiting: Iterator[int], running: list[_Running | None], idle: NDArray[np.bool_],
-    explores: Callable[[int], bool],
+    is_guided: Callable[[int], bool],
 ) -> NDArray[np.bool_]:  # fmt: skip
     """Start the next scenes in the `idle` worlds (n,), and return which worlds begin anew.
 
@@ -116,7 +117,7 @@ def _refill(
             env.reset(wanted)
             env.end(~mask)
         for world, seed in zip(worlds, seeds, strict=True):
-            running[int(world)] = None if env.done[world] else _Running(seed, explores(seed))
+            running[int(world)] = None if env.done[world] else _Running(seed, is_guided(seed))
         begun |= mask
         idle = mask & env.done
     return begun

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from aim.config import Count, NotNegative, Positive, Size, check_ranges
+from aim.config import Count, NotNegative, Positive, Probability, Size, check_ranges
 from sim.task.values import Bound
 
 RL_SCHEMA, RL_FILE = "aim.rl/1", "rl.json"
@@ -29,7 +29,8 @@ class RlConfig:
     batch_size: Size  # decisions a step
     lr: Positive
     temperature: Positive  # difference of success probability by which a candidate is e times as likely
-    history: Size  # iterations whose decisions are learned from, the newest ones
+    history: Size  # iterations whose trials are learned from, the newest ones
+    min_auc: Probability  # of the critic over all decisions, for anything to be learned from it
     weight_decay: NotNegative = 0.01
 
     def __post_init__(self) -> None:

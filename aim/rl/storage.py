@@ -18,11 +18,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from aim.data.mapping_file import MAPPING_FILE
-from aim.policy.checkpoint import CANDIDATES_KEY, EMA_FILE, POLICY_FILES, VERIFIER_FILE, format_name, list_checkpoints
+from aim.model.verifier import Verifier
+from aim.policy.checkpoint import (
+    CANDIDATES_KEY,
+    EMA_FILE,
+    HORIZON_KEY,
+    POLICY_FILES,
+    VERIFIER_FILE,
+    first_line,
+    format_name,
+    list_checkpoints,
+    load_module,
+    read_tensors,
+)
 from aim.rl.critic import Critic
 from aim.rl.settings import RL_FILE, RL_SCHEMA, RlConfig
 from aim.rl.trial import Trial, read_trials, write_trials
@@ -44,12 +57,13 @@ class IterationFigures:
     trials: int
     decisions: int
     success_own: float | None  # share of the trials in which the policy's own chunks were carried out
-    success_explored: float | None  # in which the best of the tried ones were
-    critic_brier: float
+    success_guided: float | None  # in which those were that the critic of the iteration before preferred
+    critic_brier: float  # of the critic fitted in this iteration, as `aim.rl.critic.CriticQuality` has it
     critic_brier_constant: float
-    critic_auc: tuple[float | None, ...]  # by quarter of the time: `aim.rl.critic`
-    privileged_gain: float | None  # of the critic's choice over the own chunk, in probability of success a decision
-    verifier_gain: float | None  # of the verifier's, on trials that it was not fitted to yet
+    critic_auc: float | None
+    critic_auc_by_quarter: tuple[float | None, ...]
+    critic_gain: float | None  # mean rise of the value a decision by what the critic of the iteration before preferred
+    verifier_gain: float | None  # by what the verifier of the iteration before scores highest
     verifier_correlation: float | None  # of its scores and the values within a decision
     loss: float | None
     seconds_rollout: float
@@ -75,19 +89,28 @@ def claim_rl_folder(out: Path, config: RlConfig, resume: bool) -> None:
 
 
 def list_iterations(out: Path) -> list[Path]:
-    """Return the folders of whole iterations, in order."""
-    return sorted(path for path in out.glob("iteration-*") if path.is_dir())
+    """Return the folders of whole iterations, in order; `UserError` where one is missing."""
+    found = sorted(path for path in out.glob("iteration-*") if path.is_dir())
+    for number, folder in enumerate(found):
+        if folder.name != format_iteration(number):
+            raise UserError(f"{out / format_iteration(number)} is missing; bring it back from a copy")
+    return found
+
+
+def format_iteration(number: int) -> str:
+    """Return the name of an iteration's folder."""
+    return f"iteration-{number:03d}"
 
 
 def save_iteration(
     out: Path, trials: Sequence[Trial], critic: Critic, figures: IterationFigures, learned: Mapping[str, Tensor]
 ) -> Path:
     """Write an iteration, and what it learned, if it did; return its folder."""
-    final = out / f"iteration-{figures.iteration:03d}"
+    final = out / format_iteration(figures.iteration)
     part = _make_part(final)
     write_trials(part / TRIALS_FILE, trials)
     save_file(critic.state_dict(), part / CRITIC_FILE)
-    (part / ITERATION_FILE).write_text(json.dumps(dataclasses.asdict(figures), indent=1) + "\n")
+    (part / ITERATION_FILE).write_text(json.dumps(dataclasses.asdict(figures), indent=1, allow_nan=False) + "\n")
     if learned:
         save_file(_detach(learned), part / LEARNED_FILE)
     os.replace(part, final)
@@ -102,12 +125,14 @@ def describe_kept(out: Path) -> str:
 
 def describe_figures(figures: IterationFigures) -> str:
     """Line on an iteration."""
-    shares = {"own chunks": figures.success_own, "best of tried": figures.success_explored}
+    shares = {"own chunks": figures.success_own, "guided": figures.success_guided}
     said = [f"{name} {100 * share:.1f} %" for name, share in shares.items() if share is not None]
-    aucs = ", ".join("-" if auc is None else f"{auc:.2f}" for auc in figures.critic_auc)
-    said.append(f"critic AUC by quarter {aucs}")
-    if figures.verifier_gain is not None and figures.privileged_gain is not None:
-        said.append(f"verifier takes {figures.verifier_gain:.3f} of {figures.privileged_gain:.3f} a decision")
+    aucs = ", ".join(
+        "-" if auc is None else f"{auc:.2f}" for auc in (figures.critic_auc, *figures.critic_auc_by_quarter)
+    )
+    said.append(f"critic AUC {aucs.replace(', ', ' (by quarter ', 1)}), Brier {figures.critic_brier:.3f}")
+    gains = {"critic": figures.critic_gain, "verifier": figures.verifier_gain}
+    said += [f"{name} before gains {gain:+.3f} a decision" for name, gain in gains.items() if gain is not None]
     return f"iteration {figures.iteration}: {figures.trials} trials; {'; '.join(said)}"
 
 
@@ -126,40 +151,45 @@ def read_history(iterations: Sequence[Path]) -> list[Trial]:
 
 
 def load_critic(folder: Path) -> Critic:
-    """Return the critic of an iteration."""
-    stored = load_file(folder / CRITIC_FILE)
-    critic = Critic(len(stored["mean"]))
-    critic.load_state_dict(stored)
+    """Return the critic of an iteration; `UserError` where it is damaged."""
+    path = folder / CRITIC_FILE
+    try:
+        with safe_open(path, "pt") as file:
+            size = file.get_slice("mean").get_shape()[0]
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} is damaged: {first_line(error)}") from error
+    critic = Critic(size)
+    load_module(path, critic)
     return critic.eval()
 
 
 @torch.no_grad()
 def restore_learned(folder: Path, learned: Mapping[str, Tensor]) -> None:
-    """Copy what an iteration learned, if it did, into the tensors of the same names."""
-    path = folder / LEARNED_FILE
-    for name, value in (load_file(path) if path.exists() else {}).items():
+    """Copy what an iteration learned into the tensors of the same names; `UserError` where it is damaged."""
+    for name, value in read_tensors(folder / LEARNED_FILE, {name: value.shape for name, value in learned.items()}):
         learned[name].copy_(value)
 
 
-def save_tuned_policy(out: Path, source: Path, number: int, learned: Mapping[str, Tensor], candidates: int) -> Path:
-    """Write the checkpoint of iteration `number`, and remove those before it.
+def save_tuned_policy(
+    out: Path, source: Path, number: int, learned: Mapping[str, Tensor], verifier: Verifier | None, candidates: int
+) -> Path:
+    """Write the checkpoint of iteration `number`, unless it is there, and remove those of others; return its folder.
 
-    With `candidates` above 0 what was learned is a verifier of so many chunks, else it is the action expert. The other
-    files are those of the checkpoint `source`, linked where the file system allows it.
+    What was learned is a `verifier` of so many candidates, else it is the action expert. The other files are those of
+    the checkpoint `source`, linked where the file system allows it.
     """
     final = out / format_name(number)
-    part = _make_part(final)
-    kept = [
-        name for name in (*POLICY_FILES, MAPPING_FILE) if (source / name).exists() and (candidates or name != EMA_FILE)
-    ]
-    for name in kept:
-        _link_or_copy(source / name, part / name)
-    if candidates:
-        save_file(_detach(learned), part / VERIFIER_FILE, {CANDIDATES_KEY: str(candidates)})
-    else:
-        save_file(load_file(source / EMA_FILE) | _detach(learned), part / EMA_FILE)
-    shutil.rmtree(final, ignore_errors=True)
-    os.replace(part, final)
+    if not final.exists():
+        part = _make_part(final)
+        taken = [name for name in (*POLICY_FILES, MAPPING_FILE) if (source / name).exists()]
+        for name in taken if verifier else [name for name in taken if name != EMA_FILE]:
+            _link_or_copy(source / name, part / name)
+        if verifier:
+            told = {CANDIDATES_KEY: str(candidates), HORIZON_KEY: str(verifier.execution_horizon)}
+            save_file(_detach(learned), part / VERIFIER_FILE, told)
+        else:
+            save_file(load_file(source / EMA_FILE) | _detach(learned), part / EMA_FILE)
+        os.replace(part, final)
     for folder in list_checkpoints(out):
         if folder != final:
             shutil.rmtree(folder)

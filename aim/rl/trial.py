@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from sim.types import UserError
 
-FEATURES = "features/"  # before the names of features in a file
+FEATURES = "features"  # group of a trial in a file
+ARRAYS = ("facts", "chunks", "outcome_facts", "outcome", "preferred", "chosen")
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,19 @@ class Trial:
     instruction: str
     success: bool
     steps: int  # control steps
-    explored: bool  # the best candidate was carried out at each decision, not the policy's own
+    guided: bool  # the candidate that the critic preferred was carried out at each decision, not the policy's own
     facts: NDArray[np.float32]  # (t p) state of the simulator: `aim.rl.facts`
-    features: Mapping[str, NDArray]  # (t ...) what the action expert saw: `aim.rl.features`
+    features: Mapping[str, NDArray]  # (t ...) what the action expert saw: `aim.rl.features`; none where none were tried
     chunks: NDArray[np.float32]  # (t c k d), the policy's own first
-    values: NDArray[np.float32]  # (t c) probability of success after each chunk by the critic of that time; NaN: none
+    outcome_facts: NDArray[np.float32]  # (t c p) of the states that trying each chunk led to; c is 0 where none were
+    outcome: NDArray[np.int8]  # (t c) ONGOING, SUCCESS or FAILURE after each chunk
+    preferred: NDArray[np.int64]  # (t,) candidate that the critic of that time preferred
     chosen: NDArray[np.int64]  # (t,) which was carried out
 
     @property
-    def gain(self) -> NDArray[np.float32]:
-        """By how much (t,) the best candidate is better than the policy's own, in probability of success."""
-        return self.values.max(1) - self.values[:, 0]
+    def is_tried(self) -> bool:
+        """Whether candidates were tried."""
+        return self.outcome.shape[1] > 1
 
 
 def write_trials(path: Path, trials: Sequence[Trial]) -> None:
@@ -43,10 +46,11 @@ def write_trials(path: Path, trials: Sequence[Trial]) -> None:
         for trial in trials:
             group = file.create_group(str(trial.seed))
             group.attrs.update(
-                instruction=trial.instruction, success=trial.success, steps=trial.steps, explored=trial.explored
+                instruction=trial.instruction, success=trial.success, steps=trial.steps, guided=trial.guided
             )
-            arrays = {name: getattr(trial, name) for name in ("facts", "chunks", "values", "chosen")}
-            for name, rows in (arrays | {FEATURES + key: value for key, value in trial.features.items()}).items():
+            arrays = {name: getattr(trial, name) for name in ARRAYS}
+            features = {f"{FEATURES}/{name}": rows for name, rows in trial.features.items()}
+            for name, rows in (arrays | features).items():
                 group.create_dataset(name, data=rows, compression="lzf" if rows.size else None)
 
 
@@ -55,7 +59,7 @@ def read_trials(path: Path) -> list[Trial]:
     try:
         with h5py.File(path, "r") as file:
             return [_read_trial(int(name), cast(h5py.Group, group)) for name, group in file.items()]
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise UserError(f"{path} is damaged: {error}") from error
 
 
@@ -64,9 +68,9 @@ def _read_trial(seed: int, group: h5py.Group) -> Trial:
         return cast(h5py.Dataset, group[name])[:]
 
     told = cast(Mapping[str, Any], group.attrs)
-    names = list(cast(h5py.Group, group["features"]))
+    names = list(cast(h5py.Group, group[FEATURES])) if FEATURES in group else []
     return Trial(
-        seed, str(told["instruction"]), bool(told["success"]), int(told["steps"]), bool(told["explored"]),
-        facts=read_rows("facts"), features={name: read_rows(FEATURES + name) for name in names},
-        chunks=read_rows("chunks"), values=read_rows("values"), chosen=read_rows("chosen"),
+        seed, str(told["instruction"]), bool(told["success"]), int(told["steps"]), bool(told["guided"]),
+        features={name: read_rows(f"{FEATURES}/{name}") for name in names},
+        **{name: read_rows(name) for name in ARRAYS},
     )  # fmt: skip

@@ -98,8 +98,8 @@ def test_each_goes_on_with_what_the_other_began(data: Path, four: tuple[Path, Pa
 def test_two_that_are_stopped_go_on_to_the_bit(data: Path, four: tuple[Path, Path], tmp_path: Path) -> None:
     for name in ("whole", "halves"):
         shutil.copytree(four[1].parent, tmp_path / name, ignore=shutil.ignore_patterns("step-*", "log.jsonl"))
-    whole = train(TWO, data, tmp_path / "whole", 60)
-    halves = start(command(TWO, data, tmp_path / "halves", 60))
+    whole = train(TWO, data, tmp_path / "whole", 40)
+    halves = start(command(TWO, data, tmp_path / "halves", 40))
     log = tmp_path / "halves" / "log.jsonl"
     until = time.monotonic() + PATIENCE_S
     while not (log.is_file() and '"step": 20' in log.read_text()):
@@ -109,8 +109,8 @@ def test_two_that_are_stopped_go_on_to_the_bit(data: Path, four: tuple[Path, Pat
     words = said(halves, code=1)  # torchrun's own
     assert "--resume goes on" in words["kept"]
     (kept,) = (tmp_path / "halves").glob("step-*")
-    assert 20 <= int(kept.name[-6:]) < 60
-    assert apart(whole, train(TWO, data, tmp_path / "halves", 60, "--resume")) == 0.0
+    assert 20 <= int(kept.name[-6:]) < 40
+    assert apart(whole, train(TWO, data, tmp_path / "halves", 40, "--resume")) == 0.0
 
 
 def test_a_batch_that_two_cannot_share_is_refused_in_one_line(data: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from aim.rl import loop, storage
 from aim.rl.paired_evaluation import PairedSuccess
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
-SMALL = ("--episodes", "3", "--candidates", "2", "--batch", "2", "--steps", "2", "--batch-size", "2")
+SMALL = ("--episodes", "3", "--candidates", "2", "--batch", "2", "--steps", "2", "--batch-size", "2", "--min-auc", "0")
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,14 @@ def test_stopped_and_resumed_is_the_same_to_the_bit(
     assert not equal(whole / "iteration-001/learned.safetensors", whole / "iteration-002/learned.safetensors")
     figures = [storage.read_figures(folder) for folder in storage.list_iterations(whole)]
     assert [each.trials for each in figures] == [3, 3, 3]
-    assert figures[0].loss is None and figures[0].success_explored is None and figures[2].loss is not None
+    assert figures[0].loss is None and figures[0].success_guided is None and figures[2].loss is not None
+    assert figures[1].verifier_gain is None and (figures[2].verifier_gain is not None) == (method == "verifier")
+    assert not (whole / "step-000001").exists()
+    shutil.rmtree(whole / "step-000002")
+    assert improve(source, whole, "--method", method, "--iterations", "3", "--resume") == 0, (
+        "made again from what is kept"
+    )
+    assert equal(whole / f"step-000002/{kept}.safetensors", halves / f"step-000002/{kept}.safetensors")
     rows = [json.loads(line) for line in (whole / "log.jsonl").read_text().splitlines()]
     assert [(row["part"], row["step"]) for row in rows] == [("rl", 0), ("rl", 1), ("rl", 2)]
 
@@ -95,10 +103,14 @@ def test_before_and_after_are_the_same_scenes(source: Path, tmp_path: Path, caps
     assert improve(source, out, "--iterations", "2", "--eval-episodes", "2") == 0
     said = last(capsys)
     assert (said["success_before"], said["success_after"], said["p_value"], said["eval_episodes"]) == (0.0, 0.0, 1.0, 2)
-    rows = {name: json.loads((out / name / "results.json").read_text()) for name in ("before", "after")}
+    where = {"before": "before", "after": "after-step-000001"}
+    rows = {name: json.loads((out / folder / "results.json").read_text()) for name, folder in where.items()}
     assert [row["seed"] for row in rows["before"]["episodes"]] == [row["seed"] for row in rows["after"]["episodes"]]
     assert rows["before"]["digest"] != rows["after"]["digest"]
     assert rows["after"]["settings"]["candidates"] == 2 and "candidates" not in rows["before"]["settings"]
+    assert (out / "commands.txt").read_text().startswith("aim rl --policy")
+    assert improve(source, out, "--iterations", "3", "--eval-episodes", "2", "--resume") == 0, "more iterations"
+    assert (out / "after-step-000002" / "results.json").exists()
     words = ("eval", "--policy", str(out), "--task", "click_bell", "--episodes", "1", "--films", "0", "--json")
     assert cli.main([*words, "--candidates", "1", "--out", str(tmp_path / "alone")]) == 0
     assert json.loads((tmp_path / "alone" / "results.json").read_text())["settings"]["candidates"] == 1
@@ -120,6 +132,8 @@ def test_pairs_are_counted() -> None:
     ((), "handover_block", "needs 2 arms; robot 'panda' has 1"),
     (("--variation", "wild"), "click_bell", "unknown variation 'wild'"),
     (("--lr", "0"), "click_bell", "lr must be a finite number above 0"),
+    (("--first-seed", "60000", "--eval-episodes", "3"), "click_bell",
+     "seeds 60000 to 60002 of the evaluation must not be among those of the trials, 60000 to 60011"),
     (("--candidates", "1"), "click_bell", "candidates must be a finite number at least 2"),
 ])  # fmt: skip
 def test_what_does_not_fit_is_refused_in_one_line(
@@ -161,3 +175,36 @@ def test_the_commands_of_the_page_run(
     capsys.readouterr()
     found = {name: json.loads(Path(f"runs/cup-rl/{name}/results.json").read_text()) for name in ("eval", "alone")}
     assert found["eval"]["settings"]["candidates"] == 2 and found["alone"]["settings"]["candidates"] == 1
+
+
+def test_a_critic_that_says_nothing_teaches_nothing(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No trial succeeds, so there is no AUC: the verifier stays as it began."""
+    out = tmp_path / "run"
+    assert improve(source, out, "--iterations", "2", "--min-auc", "0.7") == 0
+    assert "the critic's AUC is None, under 0.7: nothing was learned" in capsys.readouterr().err
+    assert storage.read_figures(out / "iteration-001").loss is None
+    assert load_file(out / "step-000001" / "verifier.safetensors")["heads.a.out.weight"].abs().max() == 0
+
+
+@pytest.mark.parametrize(("name", "says"), [
+    ("iteration-001/learned.safetensors", "is damaged"), ("iteration-001/critic.safetensors", "is damaged"),
+    ("iteration-001/trials.h5", "is damaged"), ("iteration-001/figures.json", "figures.json"),
+    ("iteration-000", "iteration-000 is missing; bring it back from a copy"),
+])  # fmt: skip
+def test_damage_is_told_in_one_line_before_anything_is_made(
+    source: Path, tmp_path: Path, name: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert improve(source, out, "--iterations", "2") == 0
+    path = out / name
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.write_bytes(path.read_bytes()[:100])
+    capsys.readouterr()
+    assert improve(source, out, "--iterations", "3", "--resume") == 2
+    error = last(capsys)["error"]
+    assert says in error and "\n" not in error
+    assert not (out / "iteration-002").exists()

@@ -371,15 +371,15 @@ def reaches(policy: LearnedPolicy, seeds: range, chunks: int = 8) -> float:
 
 @pytest.mark.slow
 def test_the_whole_chain_learns_the_toy(tmp_path: Path) -> None:
-    made = run(steps=600)
+    made = run(steps=350)
     codec = dataclasses.replace(made.codec, latent_channels=48)
     model = dataclasses.replace(
         made.model, token_channels=compute_token_channels(codec), width=64, action_width=64, ffn_dim=256,
         action_ffn_dim=256, noise_samples_per_action=4,
     )  # fmt: skip
-    train = dataclasses.replace(made.train, batch_size=32, lr=4e-3, ema_decay=0.99, warmup=30)
+    train = dataclasses.replace(made.train, batch_size=32, lr=8e-3, ema_decay=0.98, warmup=20, optimizer="muon")
     made = dataclasses.replace(made, codec=codec, model=model, train=train)
-    lessons = dataset(tmp_path / "toy", [episode(seed) for seed in range(120)])
+    lessons = dataset(tmp_path / "toy", [episode(seed) for seed in range(80)])
     out = tmp_path / "run"
     pipeline.train_policy(made, lessons, out, False, CPU)
     assert reaches(load_policy(out), range(1000, 1020)) >= 0.5

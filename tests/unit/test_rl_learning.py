@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 import torch
 from models import CONFIGS, context, randomised
+from safetensors.torch import load_file, save_file
 from served import make_simulated_policy, write_checkpoint
 
 from aim.model import flow
 from aim.model.verifier import Verifier, fork_action_expert
 from aim.model.world_action_model import WorldActionModel
 from aim.policy import LearnedPolicy, load_policy
-from aim.policy.checkpoint import CANDIDATES_KEY, EMA_FILE, compute_digest
+from aim.policy.checkpoint import EMA_FILE, VERIFIER_FILE, compute_digest
 from aim.rl import critic, objectives, storage
 from aim.rl.critic import compute_auc, fit_critic
-from aim.rl.learning import measure_verifier, train_expert, train_verifier
+from aim.rl.features import extract_features
+from aim.rl.learning import compute_gain, measure_verifier, train_expert, train_verifier, weigh_decisions
 from aim.rl.settings import Method, RlConfig
 from aim.rl.trial import Trial
 from sim.types import Observation, UserError
@@ -27,7 +29,7 @@ from sim.types import Observation, UserError
 pytestmark = pytest.mark.usefixtures("one_thread")
 CONFIG = RlConfig(
     policy="", task="click_bell", variation="clean", method="verifier", episodes=4, candidates=4, batch=2, first_seed=0,
-    seed=0, steps=60, batch_size=8, lr=3e-3, temperature=0.1, history=2,
+    seed=0, steps=60, batch_size=8, lr=3e-3, temperature=0.1, history=2, min_auc=0.0,
 )  # fmt: skip
 
 
@@ -42,22 +44,22 @@ def seen(policy: LearnedPolicy, rng: np.random.Generator, rows: int) -> Observat
     return Observation(images, state, ("press the bell",) * rows, np.zeros(rows))
 
 
-def make_trials(policy: LearnedPolicy, count: int, seed: int = 0) -> list[Trial]:
-    """Return trials of one decision, at which the chunk is the better, the higher its first joint."""
-    from aim.rl.features import extract_features
-
+def make_trials(policy: LearnedPolicy, count: int, seed: int = 0) -> tuple[list[Trial], list[np.ndarray]]:
+    """Return trials of one decision with the values of their chunks: the better, the higher the first joint."""
     rng = np.random.default_rng(seed)
     foresight = policy.foresee(seen(policy, rng, count), policy.begin_history(count))
     chunks, features = policy.sample_chunks(foresight, 4).numpy(), extract_features(policy, foresight)
-    values = 1.0 / (1.0 + np.exp(-2.0 * chunks[:, :, :16, 0].mean(2)))
-    return [
+    values = (1.0 / (1.0 + np.exp(-2.0 * chunks[:, :, :16, 0].mean(2)))).astype(np.float32)
+    none, zero = np.zeros((1, 4), np.int8), np.zeros(1, np.int64)
+    trials = [
         Trial(
             seed + i, "press the bell", bool(i % 2), 16, False, np.zeros((1, 3), np.float32),
             {name: rows[i : i + 1] for name, rows in features.items()}, chunks[i : i + 1],
-            values[i : i + 1].astype(np.float32), np.zeros(1, int),
+            np.zeros((1, 4, 3), np.float32), none, zero, zero,
         )
         for i in range(count)
     ]  # fmt: skip
+    return trials, list(values[:, None])
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -70,37 +72,59 @@ def test_auc_is_the_share_of_pairs_in_order(ties: bool) -> None:
     assert compute_auc(score, np.ones(40, bool)) is None
 
 
-def outcome_trials(informative: bool) -> list[Trial]:
-    """Return trials of six decisions, whose outcome one fact tells, or none; the last fact is the time left."""
+def outcome_trials(told_from: int | None) -> list[Trial]:
+    """Return trials of eight decisions, of whose facts one tells the outcome from a decision on; the last is time."""
     rng, trials = np.random.default_rng(1), []
     for seed in range(120):
-        facts = rng.normal(size=(6, 5)).astype(np.float32)
-        facts[:, -1] = 1.0 - np.arange(6) / 6
+        facts = rng.normal(size=(8, 5)).astype(np.float32)
+        facts[:, -1] = 1.0 - np.arange(8) / 8
         won = bool(rng.random() < 0.5)
-        if informative:
-            facts[:, 2] += 3.0 if won else -3.0
-        none = np.zeros((6, 1, 1, 1), np.float32)
-        trials.append(Trial(seed, "", won, 90, False, facts, {}, none, none[..., 0, 0], np.zeros(6, int)))
+        if told_from is not None:
+            facts[told_from:, 2] += 3.0 if won else -3.0
+        open_ends, zero = np.zeros((8, 2), np.int8), np.zeros(8, np.int64)
+        led_to = np.stack([facts, facts], 1)
+        trials.append(Trial(seed, "", won, 120, False, facts, {}, led_to, led_to, open_ends, zero, zero))
     return trials
 
 
 def test_a_critic_is_judged_on_trials_that_it_has_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(critic, "STEPS", 200)
-    _, good = fit_critic(outcome_trials(informative=True), 0)
-    _, blind = fit_critic(outcome_trials(informative=False), 0)
-    assert min(auc or 0.0 for auc in good.auc) > 0.97 and good.brier < 0.05
-    assert all(0.35 < (auc or 0.0) < 0.65 for auc in blind.auc), "learned by heart, it says nothing of others"
-    assert good.brier_constant == pytest.approx(0.25, abs=0.01)
+    _, good = fit_critic(outcome_trials(0), 0)
+    _, late = fit_critic(outcome_trials(4), 0)
+    made, blind = fit_critic(outcome_trials(None), 0)
+    assert min(auc or 0.0 for auc in (good.auc, *good.auc_by_quarter)) > 0.97 and good.brier < 0.05
+    early, half = (late.auc_by_quarter[0] or 0.0, late.auc_by_quarter[1] or 0.0), late.auc_by_quarter[2:]
+    assert max(early) < 0.7 and min(auc or 0.0 for auc in half) > 0.97, late
+    assert all(0.35 < (auc or 0.0) < 0.65 for auc in (blind.auc, *blind.auc_by_quarter)), "learned by heart"
+    assert good.brier_constant == pytest.approx(0.25, abs=0.01) and blind.brier > 0.24
+    others = [critic.judge_trial(made, trial, 0)[:, 0] for trial in outcome_trials(None)]
+    won = np.repeat([trial.success for trial in outcome_trials(None)], 8)
+    assert critic.compute_auc(np.concatenate(others), won) == pytest.approx(blind.auc)
 
 
 def test_a_critic_is_the_same_again_and_cautious(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(critic, "STEPS", 20)
-    trials = outcome_trials(informative=True)
+    trials = outcome_trials(0)
     one, again = fit_critic(trials, 0)[0], fit_critic(trials, 0)[0]
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in one.state_dict().items())
-    facts = trials[0].facts
+    facts, outcome = trials[0].outcome_facts, trials[0].outcome
     mean = one(torch.from_numpy(facts)).sigmoid().mean(-1).detach().numpy()
-    assert (one.judge_states(facts) <= mean + 1e-6).all()
+    np.testing.assert_allclose(one.judge_outcomes(facts, outcome), mean, atol=1e-6)
+    assert (one.judge_outcomes(facts, outcome, is_cautious=True) < mean).all()
+
+
+def test_a_critic_tells_guided_trials_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where only guided trials succeed, a state is judged as if what follows is not guided."""
+    monkeypatch.setattr(critic, "STEPS", 200)
+    trials = [replace(trial, guided=trial.success) for trial in outcome_trials(None)]
+    made, _ = fit_critic(trials, 0)
+    assert made.judge_outcomes(trials[0].outcome_facts, trials[0].outcome).mean() < 0.2
+
+
+def test_decisions_that_matter_are_drawn_more_often() -> None:
+    values = np.array([[0.5, 0.4], [0.5, 0.55], [0.1, 0.9]], np.float32)
+    np.testing.assert_allclose(weigh_decisions(values), [0.2, 1.2, 3.2], rtol=1e-5)
+    assert compute_gain(values, np.array([1, 1, 0])) == pytest.approx((-0.1 + 0.05) / 3)
 
 
 def test_preferences_and_the_ranking_loss() -> None:
@@ -111,6 +135,10 @@ def test_preferences_and_the_ranking_loss() -> None:
     best = objectives.compute_ranking_loss(values + torch.tensor([[3.0], [-1.0]]), values, 0.1)
     entropy = -(shares * shares.log()).sum(1).mean()
     torch.testing.assert_close(best, entropy)  # a decision's own height does not count
+    stretched = objectives.compute_ranking_loss(2 * values, values, 0.1)
+    ranking = -(shares * torch.log_softmax(2 * values / 0.1, 1)).sum(1).mean()
+    squares = ((values - values.mean(1, keepdim=True)) / 0.1).square().mean()
+    torch.testing.assert_close(stretched, ranking + squares)
     assert objectives.compute_ranking_loss(torch.zeros(2, 3), values, 0.1) > best
 
 
@@ -119,8 +147,8 @@ def test_nft_pulls_to_what_is_good_and_away_from_what_is_bad() -> None:
     torch.manual_seed(0)
     chunks, noise, old, new = (torch.randn(2, 4, 3) for _ in range(4))
     level, valid, advantage = torch.tensor([0.3, 0.6]), torch.tensor([True, False, True]), torch.tensor([1.0, -1.0])
-    valid_advantage = 5.0 * advantage  # the spread of two is 7.07: twice that is above them
-    reward = 0.5 + 0.5 * valid_advantage / (2 * valid_advantage.std())
+    valid_advantage = 5.0 * advantage  # twice the spread of the two is 10
+    reward = 0.5 + 0.5 * valid_advantage / (2 * valid_advantage.std(correction=0))
     found = objectives.compute_nft_loss(
         lambda z, s: new, lambda z, s: old, chunks, noise, level, valid_advantage, valid
     )
@@ -162,23 +190,24 @@ def test_a_verifier_learns_which_chunk_is_better_and_changes_nothing_else(policy
     before = copy.deepcopy({name: value.detach() for name, value in policy.model.named_parameters()})
     torch.manual_seed(0)
     verifier = Verifier(policy.model, policy.execution_horizon)
-    trials, others = make_trials(policy, 48), make_trials(policy, 24, seed=1000)
-    untrained = measure_verifier(policy, verifier, others)
-    assert untrained.correlation is None and untrained.gain == 0.0 and untrained.gain_privileged > 0.05
-    train_verifier(policy, verifier, trials, CONFIG, 1, lambda step, loss: None)
-    trained = measure_verifier(policy, verifier, others)
+    others, values = make_trials(policy, 24, seed=1000)
+    untrained = measure_verifier(policy, verifier, others, values)
+    assert untrained.correlation is None and untrained.gain == 0.0
+    train_verifier(policy, verifier, *make_trials(policy, 48), CONFIG, 1, lambda step, loss: None)
+    trained = measure_verifier(policy, verifier, others, values)
     assert trained.correlation and trained.correlation > 0.6
-    assert trained.gain > 0.5 * trained.gain_privileged
+    every = np.concatenate(values)
+    assert trained.gain > 0.5 * compute_gain(every, every.argmax(1)) > 0.02
     assert all(torch.equal(before[name], value) for name, value in policy.model.named_parameters())
 
 
 @pytest.mark.parametrize("method", ["distill", "nft"])
 def test_a_tuned_expert_prefers_the_better_chunk_and_the_future_stays(policy: LearnedPolicy, method: Method) -> None:
-    trials = make_trials(policy, 48)
+    trials, values = make_trials(policy, 48)
     model = fork_action_expert(policy.model)
     steps = {"distill": 60, "nft": 150}[method]
     config = replace(CONFIG, method=method, steps=steps, batch_size=16, lr=1e-3, temperature=0.03)
-    train_expert(policy, model, trials, config, 1, lambda step, loss: None)
+    train_expert(policy, model, trials, values, config, 1, lambda step, loss: None)
     rng = np.random.default_rng(5)
     shown = seen(policy, rng, 64)
     tuned = policy.fork(0)
@@ -193,11 +222,11 @@ def test_a_tuned_expert_prefers_the_better_chunk_and_the_future_stays(policy: Le
 
 
 def test_the_same_learning_again_is_the_same_to_the_bit(policy: LearnedPolicy) -> None:
-    trials, found = make_trials(policy, 12), []
+    made, found = make_trials(policy, 12), []
     for _ in range(2):
         torch.manual_seed(0)
         verifier = Verifier(policy.model, policy.execution_horizon)
-        train_verifier(policy, verifier, trials, replace(CONFIG, steps=5), 1, lambda step, loss: None)
+        train_verifier(policy, verifier, *made, replace(CONFIG, steps=5), 1, lambda step, loss: None)
         found.append(verifier.list_own_parameters())
     assert all(torch.equal(value, found[1][name]) for name, value in found[0].items())
 
@@ -206,8 +235,8 @@ def test_a_stored_verifier_chooses_for_the_policy(policy: LearnedPolicy, tmp_pat
     source = write_checkpoint(policy, tmp_path / "stage1")
     torch.manual_seed(0)
     verifier = Verifier(policy.model, policy.execution_horizon)
-    train_verifier(policy, verifier, make_trials(policy, 12), replace(CONFIG, steps=5), 1, lambda step, loss: None)
-    made = storage.save_tuned_policy(tmp_path / "rl", source, 3, verifier.list_own_parameters(), candidates=4)
+    train_verifier(policy, verifier, *make_trials(policy, 12), replace(CONFIG, steps=5), 1, lambda step, loss: None)
+    made = storage.save_tuned_policy(tmp_path / "rl", source, 3, verifier.list_own_parameters(), verifier, 4)
     assert made.name == "step-000003" and compute_digest(made) != compute_digest(source)
     loaded, alone = load_policy(tmp_path / "rl"), load_policy(tmp_path / "rl", candidates=1)
     assert (loaded.candidates, alone.candidates) == (4, 1)
@@ -221,20 +250,47 @@ def test_a_stored_verifier_chooses_for_the_policy(policy: LearnedPolicy, tmp_pat
     chosen = loaded.transform.action_out(chunks[torch.arange(6), best].numpy(), shown.state)
     np.testing.assert_array_equal(loaded.act(shown).actions, chosen)
     np.testing.assert_array_equal(alone.act(shown).actions, load_policy(source).act(shown).actions)
-    with pytest.raises(UserError, match=r"candidates is 4; valid: 1, or more for a policy with a verifier"):
-        load_policy(source, candidates=4)
+    for folder, count in ((source, 4), (made, 0)):
+        with pytest.raises(UserError, match=rf"candidates is {count}; valid: 1, or more for a policy with a verifier"):
+            load_policy(folder, candidates=count)
+    nearer = load_policy(made, execution_horizon=4)
+    assert nearer.verifier and nearer.verifier.num_tokens == loaded.verifier.num_tokens == 4, "as it was trained"
+    shared = dict(loaded.model.named_parameters())
+    for name, value in loaded.verifier.model.named_parameters():
+        if name not in loaded.verifier.list_own_parameters():
+            assert value.data_ptr() == shared[name].data_ptr(), name
+    data = (made / VERIFIER_FILE).read_bytes()
+    (made / VERIFIER_FILE).write_bytes(data[:500])
+    with pytest.raises(UserError, match=r"verifier\.safetensors is damaged"):
+        load_policy(made)
+    save_file({name: value.detach() for name, value in verifier.list_own_parameters().items()}, made / VERIFIER_FILE)
+    with pytest.raises(UserError, match="does not say what it learned from"):
+        load_policy(made)
+
+
+def test_a_loss_that_is_not_finite_ends_the_learning(policy: LearnedPolicy) -> None:
+    trials, values = make_trials(policy, 4)
+    bad = [replace(trial, chunks=np.full_like(trial.chunks, np.nan)) for trial in trials]
+    with pytest.raises(UserError, match="the loss of step 1 of iteration 2 is not finite; a lower --lr may help"):
+        train_verifier(policy, Verifier(policy.model, 16), bad, values, CONFIG, 2, lambda step, loss: None)
+
+
+def test_nft_takes_a_batch_of_one(policy: LearnedPolicy) -> None:
+    trials, values = make_trials(policy, 4)
+    model, losses = fork_action_expert(policy.model), []
+    config = replace(CONFIG, method="nft", batch_size=1, steps=2)
+    train_expert(policy, model, trials, values, config, 1, lambda step, loss: losses.append(loss))
+    assert np.isfinite(losses).all()
 
 
 def test_a_tuned_expert_is_stored_with_all_else_as_it_was(policy: LearnedPolicy, tmp_path: Path) -> None:
-    from safetensors.torch import load_file
-
     source, model = write_checkpoint(policy, tmp_path / "stage1"), fork_action_expert(policy.model)
     with torch.no_grad():
         for value in model.list_action_expert_parameters().values():
             value.add_(1.0)
-    made = storage.save_tuned_policy(tmp_path / "rl", source, 1, model.list_action_expert_parameters(), candidates=0)
+    made = storage.save_tuned_policy(tmp_path / "rl", source, 1, model.list_action_expert_parameters(), None, 4)
     old, new = load_file(source / EMA_FILE), load_file(made / EMA_FILE)
     assert old.keys() == new.keys()
     changed = {name for name in old if not torch.equal(old[name], new[name])}
     assert changed == set(policy.model.list_action_expert_parameters())
-    assert load_policy(tmp_path / "rl").candidates == 1 and CANDIDATES_KEY == "candidates"
+    assert load_policy(tmp_path / "rl").candidates == 1

@@ -9,15 +9,18 @@ import pytest
 import torch
 from served import SIZE, make_simulated_policy
 
-from aim.rl.branching import try_chunks
+from aim.data.transforms import MAX_SCALED_VALUE
+from aim.policy import LearnedPolicy
+from aim.rl.branching import FAILURE, ONGOING, SUCCESS, try_chunks
 from aim.rl.critic import Critic
 from aim.rl.facts import FactReader
 from aim.rl.features import extract_features, rebuild_cache
 from aim.rl.rollout import collect_trials
-from aim.rl.trial import Trial, read_trials, write_trials
+from aim.rl.trial import ARRAYS, Trial, read_trials, write_trials
 from aim.util.seeds import make_generator
 from sim import robots, tasks
 from sim.envs.env import Env
+from sim.expert.policy import ExpertPolicy
 from sim.types import UserError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -25,10 +28,16 @@ LIMIT = 40  # control steps of an episode: three decisions, the last of them cut
 
 
 class FirstFact(Critic):
-    """Judges a state by one of its facts, so that the best candidate is known."""
+    """Judges a state by one of its facts, so that the preferred candidate is known."""
 
-    def judge_states(self, facts: np.ndarray) -> np.ndarray:
+    def judge_outcomes(
+        self, facts: np.ndarray, outcome: np.ndarray, is_cautious: bool = False, member: int | None = None
+    ) -> np.ndarray:
         return 1.0 / (1.0 + np.exp(facts[..., 0])).astype(np.float32)
+
+
+def make_policy(fovea: int = 0, variant: str = "paper") -> LearnedPolicy:
+    return make_simulated_policy("panda", fovea, variant, video_steps=1, action_steps=2)
 
 
 def make_env(worlds: int = 1, max_steps: int | None = None) -> Env:
@@ -36,18 +45,18 @@ def make_env(worlds: int = 1, max_steps: int | None = None) -> Env:
     return Env(tasks.load_task("click_bell"), robots.load_robot("panda"), worlds, size=SIZE, max_steps=max_steps)
 
 
-def collect(seeds: list[int], worlds: int, candidates: int = 3, explores: bool = True) -> dict[int, Trial]:
+def collect(seeds: list[int], worlds: int, candidates: int = 3, guided: bool = True) -> dict[int, Trial]:
     env = make_env(worlds=worlds, max_steps=LIMIT)
     critic = FirstFact(FactReader(env).size) if candidates > 1 else None
     found = {
         trial.seed: trial
         for trial in collect_trials(
-            make_simulated_policy("panda", video_steps=1, action_steps=2),
+            make_policy(),
             env,
             seeds,
             candidates,
             critic,
-            lambda seed: explores,
+            lambda seed: guided,
         )
     }
     env.close()
@@ -74,18 +83,29 @@ def test_trying_leaves_the_worlds_as_they_were_and_tells_what_carrying_out_bring
         other.step(chunks[:, number])
         np.testing.assert_array_equal(FactReader(other).read_facts(), outcomes.facts[:, number])
         other.restore(kept)
-    assert not outcomes.success.any() and not outcomes.failed.any()
+    assert (outcomes.outcome == ONGOING).all()
     env.step(chunks[:, 1])
     other.step(chunks[:, 1])
     np.testing.assert_array_equal(states(env), states(other))
 
 
 def test_trying_tells_success_and_the_end_of_time() -> None:
-    env = make_env(worlds=1, max_steps=8)
+    """The expert's own next steps ring the bell, a hand that rests does not; time is up in both."""
+    env = make_env()
     env.reset([0])
-    home = np.array(env.robot.home_action, np.float32)
-    outcomes = try_chunks(env, FactReader(env), np.tile(home, (1, 2, 16, 1)))
-    assert outcomes.failed.tolist() == [[True, True]] and not env.done.any()
+    expert, done = ExpertPolicy(env), []
+    while not env.done.any():
+        before, actions = env.snapshot(), expert.act().actions
+        done.append(actions)
+        env.step(actions)
+    env.restore(before)
+    home = np.tile(np.array(env.robot.home_action, np.float32), (1, 16, 1))
+    rings = np.concatenate([done[-1].astype(np.float32), home], 1)[:, :16]
+    env.max_steps = int(env.steps[0]) + 8
+    outcomes = try_chunks(env, FactReader(env), np.stack([home, rings], 1))
+    assert outcomes.outcome.tolist() == [[FAILURE, SUCCESS]] and not env.done.any()
+    critic = Critic(outcomes.facts.shape[-1])
+    assert critic.judge_outcomes(outcomes.facts, outcomes.outcome).tolist() == [[0.0, 1.0]]
 
 
 def test_a_trial_depends_on_its_seed_alone() -> None:
@@ -95,23 +115,37 @@ def test_a_trial_depends_on_its_seed_alone() -> None:
     assert (same.steps, same.success, same.instruction) == (alone.steps, alone.success, alone.instruction)
     assert len(same.facts) == 3 and same.steps == LIMIT
     np.testing.assert_array_equal(same.chosen, alone.chosen)
-    for name in ("facts", "chunks", "values"):
+    np.testing.assert_array_equal(same.outcome, alone.outcome)
+    assert same.outcome[-1].tolist() == [FAILURE] * 3 and (same.outcome[:-1] == ONGOING).all(), "time is up"
+    for name in ("facts", "chunks", "outcome_facts"):
         np.testing.assert_allclose(getattr(same, name), getattr(alone, name), atol=1e-4)
     assert not np.allclose(same.chunks[0], together[9].chunks[0])
 
 
-def test_the_best_candidate_is_carried_out_where_a_scene_is_explored() -> None:
-    explored, own = collect([5], worlds=1)[5], collect([5], worlds=1, explores=False)[5]
-    assert explored.explored and not own.explored
-    np.testing.assert_array_equal(explored.chosen, explored.values.argmax(1))
-    assert (own.chosen == 0).all() and (explored.gain > 0).any()
-    np.testing.assert_array_equal(explored.facts[0], own.facts[0])
-    assert not np.array_equal(explored.facts[1], own.facts[1])
+def test_the_preferred_candidate_is_carried_out_where_a_scene_is_guided() -> None:
+    guided, own = collect([5], worlds=1)[5], collect([5], worlds=1, guided=False)[5]
+    assert guided.guided and not own.guided
+    np.testing.assert_array_equal(guided.preferred, guided.outcome_facts[..., 0].argmin(1))
+    np.testing.assert_array_equal(guided.chosen, guided.preferred)
+    assert (own.chosen == 0).all() and (guided.preferred > 0).any()
+    np.testing.assert_array_equal(guided.facts[0], own.facts[0])
+    transform = make_policy().transform
+    for trial in (guided, own):  # what was tried is what then happened, and what the policy remembers
+        for decision in range(2):
+            led_to = trial.outcome_facts[decision, trial.chosen[decision]]
+            np.testing.assert_array_equal(trial.facts[decision + 1], led_to)
+            before, after = (transform.state.unnormalise(trial.features["state"][decision + i]) for i in (0, 1))
+            done = transform.action_out(trial.chunks[decision, trial.chosen[decision], :16], before)
+            told = transform.action_out(trial.features["past_action"][decision + 1], after)
+            assert trial.features["past_valid"][decision + 1]
+            seen = np.abs(trial.features["state"][decision + 1]) < MAX_SCALED_VALUE  # others were clipped
+            assert seen.sum() > 4
+            np.testing.assert_allclose(told[:, seen], done[:, seen], atol=1e-5)
 
 
 def test_without_a_critic_nothing_is_tried() -> None:
     trial = collect([5], worlds=1, candidates=1)[5]
-    assert trial.chunks.shape[1] == 1 and np.isnan(trial.values).all() and not trial.explored
+    assert trial.chunks.shape[1] == 1 and trial.outcome.shape[1] == 0 and not trial.guided and not trial.is_tried
 
 
 def test_seeds_without_a_scene_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,9 +165,9 @@ def test_trials_come_back_from_their_file(tmp_path: Path) -> None:
     found = {trial.seed: trial for trial in read_trials(tmp_path / "trials.h5")}
     for trial in trials:
         same = found[trial.seed]
-        for name in ("instruction", "success", "steps", "explored"):
+        for name in ("instruction", "success", "steps", "guided"):
             assert getattr(same, name) == getattr(trial, name)
-        for name in ("facts", "chunks", "values", "chosen"):
+        for name in ARRAYS:
             np.testing.assert_array_equal(getattr(same, name), getattr(trial, name))
         assert same.features.keys() == trial.features.keys()
         for name, rows in trial.features.items():
@@ -146,7 +180,7 @@ def test_trials_come_back_from_their_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("fovea", "variant"), [(0, "paper"), (32, "paper"), (0, "no_map"), (0, "video_free")])
 def test_features_make_the_cache_again(fovea: int, variant: str) -> None:
     """But for the half precision of the tokens, chunks are those that were sampled when the features were taken."""
-    policy, env = make_simulated_policy("panda", fovea, variant, video_steps=1, action_steps=2), make_env(worlds=2)
+    policy, env = make_policy(fovea, variant), make_env(worlds=2)
     env.reset([3, 4])
     _, history = policy.step(env.observe(), policy.begin_history(2))
     env.step(np.tile(np.array(env.robot.home_action, np.float32), (2, 16, 1)))
@@ -162,7 +196,7 @@ def test_features_make_the_cache_again(fovea: int, variant: str) -> None:
 
 
 def test_candidates_share_a_future_and_begin_with_the_own_chunk() -> None:
-    policy, env = make_simulated_policy("panda", video_steps=1, action_steps=2), make_env(worlds=2)
+    policy, env = make_policy(), make_env(worlds=2)
     env.reset([3, 4])
     foresight = policy.foresee(env.observe(), policy.begin_history(2), (3, 4))
     one, four = policy.sample_chunks(foresight), policy.sample_chunks(foresight, 4)
