@@ -73,7 +73,7 @@ class KvCache:
     def repeat_rows(self, times: int) -> KvCache:
         """Cache of `times` copies of every row, those of a row side by side: several chunks share one future."""
 
-        def repeat(pairs: tuple[KeyValue, ...]) -> tuple[KeyValue, ...]:
+        def repeat(pairs: tuple[tuple[Tensor, Tensor], ...]) -> tuple[tuple[Tensor, Tensor], ...]:
             return tuple((k.repeat_interleave(times, 0), v.repeat_interleave(times, 0)) for k, v in pairs)
 
         rows = (self.text_tokens, self.text_seen, self.state)

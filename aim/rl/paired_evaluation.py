@@ -9,6 +9,7 @@ from aim.evaluate import closed_loop
 from aim.evaluate.intervals import Interval, mcnemar_p_value, wilson_interval
 from aim.evaluate.plan import EvaluationPlan
 from aim.evaluate.policy_spec import parse_policy
+from aim.util import console
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,9 @@ def evaluate_before_and_after(
     """Evaluate two checkpoints by a plan; results are kept in `out`/before and after-NAME, and gone on with."""
     found = []
     for name, policy in (("before", before), (f"after-{after.name}", after)):
-        rows = closed_loop.evaluate(parse_policy(str(policy), device=device), plan, out / name, command=command)
+        spec = parse_policy(str(policy), device=device)
+        with console.show_progress(f"episodes {name}", plan.episodes) as bar:
+            bar.step(plan.episodes - closed_loop.count_missing(spec, plan, out / name))
+            rows = closed_loop.evaluate(spec, plan, out / name, lambda row, bar=bar: bar.step(), command=command)
         found.append(tuple(row.success for row in rows))
     return PairedSuccess(*found)
