@@ -17,6 +17,7 @@ def tune_policy(
     iterations: int = 4,
     episodes: int = 128,
     candidates: int = 8,
+    futures: int = 2,
     minutes: float = 0.0,
     resume: bool = False,
     variation: str = "clean",
@@ -45,6 +46,7 @@ def tune_policy(
         iterations: rounds of roll-outs and learning; the first one only shows the critic how the policy fares
         episodes: trials of each iteration
         candidates: chunks that are tried at each decision
+        futures: predicted at each decision, with equally many of the candidates for each
         minutes: begin no iteration after so many minutes; 0 for no limit
         resume: go on with the run in that folder
         variation: clean or random
@@ -70,6 +72,7 @@ def tune_policy(
     from aim.evaluate.plan import VARIATION_OF_EVALUATION, EvaluationPlan
     from aim.evaluate.policy_spec import parse_policy
     from aim.policy import checkpoint, load_policy
+    from aim.policy.learned import check_futures
     from aim.rl import storage
     from aim.rl.loop import StageTwo
     from aim.rl.paired_evaluation import evaluate_before_and_after
@@ -88,6 +91,7 @@ def tune_policy(
     started = time.monotonic()
     if iterations < 2 or min(eval_episodes, eval_seed, minutes) < 0 or threads < 1:
         raise UserError("iterations start at 2, threads at 1; eval-episodes, eval-seed and minutes at 0")
+    check_futures(candidates, futures)
     parse.check_writable(out)
     resolve_name("variation", variation, tuple(VARIATION_OF_EVALUATION))
     source, place = checkpoint.resolve_checkpoint(policy), str(machine.resolve_device(device))
@@ -98,8 +102,8 @@ def tune_policy(
     label = tasks.label_task(definition)
     config = RlConfig(
         policy=spec.digest, task=label, variation=variation, method=method, episodes=episodes, candidates=candidates,
-        batch=batch, first_seed=first_seed, seed=parse.check_seed(seed), steps=steps, batch_size=batch_size, lr=lr,
-        temperature=temperature, history=history, min_auc=min_auc,
+        futures=futures, batch=batch, first_seed=first_seed, seed=parse.check_seed(seed), steps=steps,
+        batch_size=batch_size, lr=lr, temperature=temperature, history=history, min_auc=min_auc,
     )  # fmt: skip
     last_seed = first_seed + iterations * episodes
     if eval_episodes and first_seed < eval_seed + eval_episodes and eval_seed < last_seed:

@@ -2,15 +2,17 @@
 """The one attention that all streams meet in, computed in three ways with equal results.
 
 "segments": a segment's queries meet the concatenated keys of the segments that it sees; what it does not see is not
-there. No mask, no wasted product: the fastest on a CPU. "mask": all queries and all keys at once under a boolean mask,
-the plainest. "flex": the same by FlexAttention, which skips blocks that the mask leaves empty: for GPUs.
+there. No mask, no wasted product: the fastest on a CPU. Only the copies of a segment (chunks of actions that share what
+they see, but do not see each other) ask together, under a mask, which spares a copy of the shared keys for each.
+"mask": all queries and all keys at once under a boolean mask, the plainest. "flex": the same by FlexAttention, which
+skips blocks that the mask leaves empty: for GPUs.
 b batch, n tokens, s keys, h heads, d head width.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,18 +32,32 @@ Joined = Float[Tensor, "b n hd"]
 SegmentQueries = Mapping[Segment, Float[Tensor, "b _ h d"]]
 SegmentKeys = Mapping[Segment, KeyValue]
 SegmentOutputs = dict[Segment, Float[Tensor, "b _ hd"]]
+Pattern = tuple[
+    tuple[int, ...], ...
+]  # of each query and key segment: 0 unseen, 1 seen, p seen by p parts, each its own
 
 SEGMENT_ORDER = {kind: place for place, kind in enumerate(intent.STREAM_OF_SEGMENT)}
+
+
+@dataclass(frozen=True)
+class AttentionGroup:
+    """Segments whose queries meet the same keys in one product."""
+
+    queries: tuple[Segment, ...]
+    keys: tuple[Segment, ...]  # in the order of time
+    mask: Bool[Tensor, "1 1 n s"] | BlockMask | None  # None: every query hears every key
 
 
 @dataclass(frozen=True)
 class AttentionPlan:
     """Who hears whom in one pass, the same in every layer: made once."""
 
-    backend: Attention
-    visible: Mapping[Segment, tuple[Segment, ...]]  # what each asking segment sees, in the order of time
-    keys: tuple[Segment, ...]  # all that there is, in the order of time
-    mask: Bool[Tensor, "1 1 n s"] | BlockMask | None
+    groups: tuple[AttentionGroup, ...]
+
+    @property
+    def queries(self) -> tuple[Segment, ...]:
+        """Every asking segment, in the order of the groups."""
+        return tuple(segment for group in self.groups for segment in group.queries)
 
 
 def plan_attention(
@@ -50,14 +66,31 @@ def plan_attention(
     """Return how `queries` hear `keys` under a table, by time, then by the table's order, then by copy."""
     queries = tuple(queries)
     order = tuple(sorted(keys, key=lambda key: (key.block, SEGMENT_ORDER[key.kind], key.copy)))
-    heard = {query: tuple(key for key in order if attends(who, query, key)) for query in queries}
-    if way == "segments" or not queries:
-        return AttentionPlan(way, heard, order, None)
-    if way == "mask":
-        return AttentionPlan(way, heard, order, intent.build_mask(who, queries, order).to(device)[None, None])
-    pattern = tuple(tuple(key in heard[query] for key in order) for query in queries)
-    lengths = tuple(s.length for s in queries), tuple(s.length for s in order)
-    return AttentionPlan(way, heard, order, _build_block_mask(pattern, *lengths, device))
+    if way != "segments":
+        return AttentionPlan((_plan_group(way, who, queries, order, device),) if queries else ())
+    copies: dict[tuple[str, int], list[Segment]] = {}
+    for query in queries:
+        copies.setdefault((query.kind, query.block), []).append(query)
+    groups = []
+    for group in copies.values():
+        heard = tuple(key for key in order if any(attends(who, query, key) for query in group))
+        groups.append(_plan_group(way, who, tuple(group), heard, device))
+    return AttentionPlan(tuple(groups))
+
+
+def _plan_group(
+    way: Attention, who: Table, queries: tuple[Segment, ...], keys: tuple[Segment, ...], device: torch.device
+) -> AttentionGroup:
+    """Return how segments hear keys in one product."""
+    pattern = tuple(
+        tuple((query.parts if query == key else 1) * attends(who, query, key) for key in keys) for query in queries
+    )
+    if way == "segments" and all(entry == 1 for row in pattern for entry in row):
+        return AttentionGroup(queries, keys, None)
+    make_mask = _build_block_mask if way == "flex" else _build_mask
+    return AttentionGroup(
+        queries, keys, make_mask(pattern, tuple(s.length for s in queries), tuple(s.length for s in keys), device)
+    )
 
 
 def attend(q: Heads, k: Keys, v: Keys, seen: Bool[Tensor, "#b 1 #n s"] | None = None) -> Joined:
@@ -73,38 +106,59 @@ def attend(q: Heads, k: Keys, v: Keys, seen: Bool[Tensor, "#b 1 #n s"] | None = 
 
 
 def attend_segments(plan: AttentionPlan, asked: SegmentQueries, memory: SegmentKeys) -> SegmentOutputs:
-    """Return what each asking segment hears; those of `asked` are those of the plan, in its order."""
-    if plan.backend == "segments" or not asked:
-        return {query: attend(q, *_concatenate_keys(plan.visible[query], memory)) for query, q in asked.items()}
-    q, (k, v) = torch.cat(list(asked.values()), 1), _concatenate_keys(plan.keys, memory)
-    if isinstance(plan.mask, BlockMask):
-        # in its plain form on a CPU, forward only, and within a layer that is compiled as a whole
-        flex = _compile_flex_attention() if q.is_cuda and not torch.compiler.is_compiling() else flex_attention
-        joined = flex(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), block_mask=plan.mask)
-        assert isinstance(joined, Tensor)
-        joined = joined.transpose(1, 2).flatten(2)
-    else:
-        joined = attend(q, k, v, plan.mask)
-    return dict(zip(asked, joined.split([segment.length for segment in asked], 1), strict=True))
+    """Return what each asking segment of the plan hears."""
+    heard: SegmentOutputs = {}
+    for group in plan.groups:
+        q = _concatenate([asked[query] for query in group.queries])
+        joined = _attend_group(group, q, *_concatenate_keys(group.keys, memory))
+        parts = joined.split([segment.length for segment in group.queries], 1)
+        heard |= dict(zip(group.queries, parts, strict=True))
+    return heard
+
+
+def _attend_group(group: AttentionGroup, q: Heads, k: Keys, v: Keys) -> Joined:
+    if not isinstance(group.mask, BlockMask):
+        return attend(q, k, v, group.mask)
+    # in its plain form on a CPU, forward only, and within a layer that is compiled as a whole
+    flex = _compile_flex_attention() if q.is_cuda and not torch.compiler.is_compiling() else flex_attention
+    joined = flex(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), block_mask=group.mask)
+    assert isinstance(joined, Tensor)
+    return joined.transpose(1, 2).flatten(2)
 
 
 def _concatenate_keys(keys: Iterable[Segment], memory: SegmentKeys) -> KeyValue:
     k, v = zip(*(memory[key] for key in keys), strict=True)
-    return torch.cat(k, 1), torch.cat(v, 1)
+    return _concatenate(k), _concatenate(v)
+
+
+def _concatenate(parts: Sequence[Float[Tensor, "b _ h d"]]) -> Float[Tensor, "b _ h d"]:
+    return parts[0] if len(parts) == 1 else torch.cat(tuple(parts), 1)
+
+
+@functools.lru_cache(maxsize=64)
+def _build_mask(
+    pattern: Pattern, queries: tuple[int, ...], keys: tuple[int, ...], device: torch.device
+) -> Bool[Tensor, "1 1 n s"]:
+    """Return the boolean mask for segments of these lengths under a pattern."""
+    rows = [
+        [
+            torch.block_diag(*torch.ones(entry, height // entry, width // entry))
+            if entry
+            else torch.zeros(height, width)
+            for entry, width in zip(row, keys, strict=True)
+        ]
+        for row, height in zip(pattern, queries, strict=True)
+    ]
+    return torch.cat([torch.cat(row, 1) for row in rows]).bool().to(device)[None, None]
 
 
 @functools.lru_cache(maxsize=64)
 def _build_block_mask(
-    pattern: tuple[tuple[bool, ...], ...], queries: tuple[int, ...], keys: tuple[int, ...], device: torch.device
+    pattern: Pattern, queries: tuple[int, ...], keys: tuple[int, ...], device: torch.device
 ) -> BlockMask:
-    """Return FlexAttention's mask for segments of these lengths of which `pattern` says who sees whom."""
-    seen = torch.tensor(pattern, device=device)
-    of_query = torch.repeat_interleave(torch.tensor(queries)).to(device)
-    of_key = torch.repeat_interleave(torch.tensor(keys)).to(device)
-
-    return create_block_mask(
-        lambda b, h, q, k: seen[of_query[q], of_key[k]], None, None, len(of_query), len(of_key), device=str(device)
-    )
+    """Return FlexAttention's mask for segments of these lengths under a pattern."""
+    seen = _build_mask(pattern, queries, keys, device)[0, 0]
+    return create_block_mask(lambda b, h, q, k: seen[q, k], None, None, *seen.shape, device=str(device))
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import torch
-from jaxtyping import Bool, Float, Num
+from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
 
 from aim.model.intent import Segment
@@ -71,16 +71,24 @@ class KvCache:
     state: Float[Tensor, "b s"] | None = None  # normalised proprioception, which noisy action tokens are told of
 
     def repeat_rows(self, times: int) -> KvCache:
-        """Cache of `times` copies of every row, those of a row side by side: several chunks share one future."""
+        """Cache of `times` copies of every row, those of a row side by side: several futures of one present."""
+        return self if times == 1 else self._map_tensors(lambda z: z.repeat_interleave(times, 0))
 
-        def repeat(pairs: tuple[tuple[Tensor, Tensor], ...]) -> tuple[tuple[Tensor, Tensor], ...]:
-            return tuple((k.repeat_interleave(times, 0), v.repeat_interleave(times, 0)) for k, v in pairs)
+    def select_rows(self, rows: Int[Tensor, " r"]) -> KvCache:
+        """Cache of some rows."""
+        return self._map_tensors(lambda z: z[rows])
+
+    def _map_tensors(self, do: Callable[[Tensor], Tensor]) -> KvCache:
+        """Return the cache with `do` done to each of its tensors."""
+
+        def map_pairs(pairs: tuple[tuple[Tensor, Tensor], ...]) -> tuple[tuple[Tensor, Tensor], ...]:
+            return tuple((do(k), do(v)) for k, v in pairs)
 
         rows = (self.text_tokens, self.text_seen, self.state)
-        text_tokens, text_seen, state = (z if z is None else z.repeat_interleave(times, 0) for z in rows)
+        text_tokens, text_seen, state = (z if z is None else do(z) for z in rows)
         return KvCache(
-            {segment: repeat(pairs) for segment, pairs in self.segments.items()},
-            {stream: repeat(pairs) for stream, pairs in self.text.items()},
+            {segment: map_pairs(pairs) for segment, pairs in self.segments.items()},
+            {stream: map_pairs(pairs) for stream, pairs in self.text.items()},
             text_tokens, text_seen, state,
         )  # fmt: skip
 

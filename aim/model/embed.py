@@ -175,14 +175,13 @@ class Embeddings(nn.Module):
         waves = torch.cat([angle.sin(), angle.cos()], -1).flatten(1)
         return self.fovea(patches) + self.fovea_center(waves)[:, None] + self.place["f"]
 
-    def embed_actions(self, action: Float[Tensor, "b k d"], state: Float[Tensor, "b s"]) -> Float[Tensor, "b _ _"]:
-        """Return the tokens of `a`, given the normalised state that they start from."""
-        return self.action(self._group_steps(action)) + self.place["a"] + self.stance(state)[:, None]
+    def embed_actions(self, action: Float[Tensor, "b r k d"], state: Float[Tensor, "b s"]) -> Float[Tensor, "b r _ _"]:
+        """Return the tokens of r chunks `a` of each row, given the normalised state that they start from."""
+        return self.action(self._group_steps(action)) + self.place["a"] + self.stance(state)[:, None, None]
 
-    def _group_steps(self, action: Float[Tensor, "b k d"]) -> Float[Tensor, "b _ _"]:
+    def _group_steps(self, action: Float[Tensor, "*b k d"]) -> Float[Tensor, "*b _ _"]:
         """Return the numbers of each `action_patch` control steps side by side."""
-        rows, steps, channels = action.shape
-        return action.reshape(rows, steps // self.patch, self.patch * channels)
+        return action.unflatten(-2, (-1, self.patch)).flatten(-2)
 
     def embed_text(self, context: Context) -> tuple[Float[Tensor, "b l w"], Bool[Tensor, "b 1 1 l"]]:
         """Return text tokens and which of them count; the first one counts only where no word does."""

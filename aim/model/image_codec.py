@@ -102,8 +102,8 @@ class PictureCodec(nn.Module, ABC):
         """Return the normalised tokens of pictures, one batch a view, moved by their shift (`shift_pictures`)."""
 
     @abstractmethod
-    def decode(self, tokens: Float[Tensor, "b n c"], kind: Kind) -> tuple[Pictures, ...]:
-        """Return the pictures of each view that normalised tokens stand for."""
+    def decode(self, tokens: Float[Tensor, "b n c"], kind: Kind, views: int | None = None) -> tuple[Pictures, ...]:
+        """Return the pictures of each view, or of the first `views`, that normalised tokens stand for."""
 
 
 class Codec(PictureCodec):
@@ -164,13 +164,13 @@ class Codec(PictureCodec):
         return canvas.latents_to_tokens([(z - mean) / std for z in latents])
 
     @torch.no_grad()
-    def decode(self, tokens: Float[Tensor, "b n c"], kind: Kind) -> tuple[Pictures, ...]:
-        """Return the pictures of each view that normalised tokens stand for."""
+    def decode(self, tokens: Float[Tensor, "b n c"], kind: Kind, views: int | None = None) -> tuple[Pictures, ...]:
+        """Return the pictures of each view, or of the first `views`, that normalised tokens stand for."""
         mean, std = self._get_statistics(kind)
         latents = canvas.tokens_to_latents(tokens.float(), canvas.compute_token_grids(self.config))
         return tuple(
             to_bytes(self.decode_difference(z * std + mean) + self.empty_canvas(view, kind))
-            for view, z in enumerate(latents)
+            for view, z in enumerate(latents[:views])
         )
 
     def _get_statistics(self, kind: Kind) -> tuple[Tensor, Tensor]:

@@ -116,13 +116,15 @@ VARIANTS: Mapping[str, Table] = MappingProxyType(
 class Segment:
     """`length` tokens of one kind. `block` orders them in time: negative past, 0 now, 1 future.
 
-    `copy` tells apart several chunks of noisy actions in one training sequence, which do not see each other.
+    `copy` tells apart several chunks of noisy actions in one training sequence, which do not see each other; nor do
+    the `parts` of a segment, chunks of one flow time that lie side by side in it.
     """
 
     kind: str
     block: int
     length: int
     copy: int = 0
+    parts: int = 1
 
 
 def get_variant(name: str) -> Table:

@@ -12,6 +12,7 @@ b batch, n tokens, w width, h heads, d head width.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
@@ -39,11 +40,23 @@ RopeTables = Mapping[str, Float[Tensor, "2 _ 1 d"]]  # of each stream's tokens, 
 
 MODULATION_PARTS = 6  # shift, scale and gate of attention and of the feed-forward net
 NORM_EPS = 1e-6
+GELU_CUBIC = 0.044715
 
 
 def modulate(z: Hidden, shift: Vector, scale: Vector) -> Hidden:
     """Return the normalised z, scaled and shifted by the flow time (AdaLN)."""
     return torch.addcmul(shift, F.layer_norm(z, z.shape[-1:], eps=NORM_EPS), 1 + scale)
+
+
+def gelu(z: Hidden) -> Hidden:
+    """Return GELU in its tanh form, z / 2 (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))).
+
+    On a CPU that takes no gradients it is computed as z times a sigmoid, in half the time of torch's kernel.
+    """
+    if z.device.type != "cpu" or z.dtype != torch.float32 or torch.is_grad_enabled():
+        return F.gelu(z, approximate="tanh")
+    slope = 2.0 * math.sqrt(2.0 / math.pi)
+    return z.square().mul_(GELU_CUBIC * slope).add_(slope).mul_(z).sigmoid_().mul_(z)
 
 
 class TimestepEmbedding(nn.Module):
@@ -94,7 +107,7 @@ class StreamLayer(nn.Module):
 
     def feed_forward(self, z: Hidden) -> Hidden:
         """Return what the feed-forward net says to modulated z."""
-        return self.down(F.gelu(self.up(z), approximate="tanh"))
+        return self.down(gelu(self.up(z)))
 
     def project_text(self, text: Float[Tensor, "b l e"]) -> KeyValue:
         """Return keys and values of the text."""
@@ -163,7 +176,6 @@ class JointLayer(nn.ModuleDict):
             # the action expert's are not cached: what is cached depends on no weight of its own
             new = [name for name in self.reads if name not in told and (name != ACTION or name in step.streams)]
             told = {**told, **{name: self._get_stream(name).project_text(step.words) for name in new}}
-        asked = {s: asked[s] for s in step.plan.visible}
         heard = attention.attend_segments(step.plan, asked, {**memory, **kept})
         result: dict[Segment, Tensor] = {}
         for name, group in step.streams.items():

@@ -10,7 +10,7 @@ where a is the noise scale of the step; at s = 1 the next level stands in the de
 2505.05470). With a = 0 it is the Euler step z' = z - d v of the ODE. The likelihood of a chain of such steps is a
 product of Gaussians; deterministic steps contribute nothing.
 
-b rows, k control steps, d action channels, t sampling steps.
+b rows, of one chunk or of several (b r), k control steps, d action channels, t sampling steps.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from torch import Tensor
 
 from aim.model.flow import RowNoise
 
-Actions = Float[Tensor, "b k d"]
+Actions = Float[Tensor, "*b k d"]
 Velocity = Callable[[Actions, float], Actions]  # at noisy actions and their level
 
 
@@ -34,11 +34,11 @@ Velocity = Callable[[Actions, float], Actions]  # at noisy actions and their lev
 class ActionChain:
     """Sampled actions and how they came about: all that their likelihood under another velocity needs."""
 
-    chain: Float[Tensor, "t1 b k d"]  # noisy actions at each of the t + 1 levels
+    chain: Float[Tensor, "t1 *b k d"]  # noisy actions at each of the t + 1 levels
     levels: tuple[float, ...]  # t + 1, from 1 to 0
     noise_scale: tuple[float, ...]  # of each of the t steps; 0 is deterministic
     counted: Bool[Tensor, "#k d"]  # executed control steps and valid channels, which the likelihood is of
-    log_prob: Float[Tensor, "b t"]  # of each step; 0 where it is deterministic
+    log_prob: Float[Tensor, "*b t"]  # of each step; 0 where it is deterministic
 
     @property
     def actions(self) -> Actions:
@@ -67,11 +67,11 @@ def sample(
             assert draws is not None, "stochastic steps need draws"
             z = mean + std * draws.gaussian(noise) * counted
         chain.append(z)
-        log_probs.append(_gaussian_log_prob(z, mean, std, counted) if scale else noise.new_zeros(len(noise)))
-    return ActionChain(torch.stack(chain), tuple(schedule), scales, counted, torch.stack(log_probs, 1))
+        log_probs.append(_gaussian_log_prob(z, mean, std, counted) if scale else noise.new_zeros(noise.shape[:-2]))
+    return ActionChain(torch.stack(chain), tuple(schedule), scales, counted, torch.stack(log_probs, -1))
 
 
-def log_prob(velocity: Velocity, chain: ActionChain) -> Float[Tensor, "b t"]:
+def log_prob(velocity: Velocity, chain: ActionChain) -> Float[Tensor, "*b t"]:
     """Log-probability of each step of a chain under another velocity, differentiable in what that depends on.
 
     The velocity is asked at stochastic steps only; deterministic ones are 0.
@@ -83,8 +83,8 @@ def log_prob(velocity: Velocity, chain: ActionChain) -> Float[Tensor, "b t"]:
             mean, std = _step(velocity(z, level), z, level, following, scale, chain.counted)
             found.append(_gaussian_log_prob(next_z, mean, std, chain.counted))
         else:
-            found.append(z.new_zeros(len(z)))
-    return torch.stack(found, 1)
+            found.append(z.new_zeros(z.shape[:-2]))
+    return torch.stack(found, -1)
 
 
 def _step(
@@ -101,9 +101,9 @@ def _step(
     return torch.where(counted, mean, euler), sqrt(variance * length)
 
 
-def _gaussian_log_prob(z: Actions, mean: Actions, std: float, counted: Bool[Tensor, "#k d"]) -> Float[Tensor, " b"]:
+def _gaussian_log_prob(z: Actions, mean: Actions, std: float, counted: Bool[Tensor, "#k d"]) -> Float[Tensor, "*b"]:
     each = -0.5 * ((z - mean) / std).square() - log(std) - 0.5 * log(2.0 * pi)
-    return (each * counted).sum((1, 2))
+    return (each * counted).sum((-2, -1))
 
 
 def _expand_scale(noise_scale: float | Sequence[float], steps: int) -> tuple[float, ...]:

@@ -47,12 +47,7 @@ class Verifier(nn.Module):
         """Parameters that are the verifier's alone, by name: those that are trained and stored."""
         return self.model.list_action_expert_parameters()
 
-    def forward(self, cache: KvCache, chunks: Float[Tensor, "b k d"]) -> Float[Tensor, " b"]:
-        """Return the score of each chunk, given the cache of its row."""
+    def forward(self, cache: KvCache, chunks: Float[Tensor, "b c k d"]) -> Float[Tensor, "b c"]:
+        """Return the scores of c chunks of each row, given the cache of the row."""
         said = self.model.run_action_expert(cache, chunks, chunks.new_zeros(1))
-        return said[:, : self.num_tokens, 0].mean(1)
-
-    def score_candidates(self, cache: KvCache, chunks: Float[Tensor, "b c k d"]) -> Float[Tensor, "b c"]:
-        """Return the scores of c chunks of each row."""
-        count = chunks.shape[1]
-        return self(cache.repeat_rows(count), chunks.flatten(0, 1)).unflatten(0, (-1, count))
+        return said[:, :, : self.num_tokens, 0].mean(2)

@@ -74,10 +74,10 @@ class WanCodec(PictureCodec):
         return canvas.latents_to_tokens([self._encode_pictures(x) for x in fitted])
 
     @torch.no_grad()
-    def decode(self, tokens: Float[Tensor, "b n c"], kind: Kind) -> tuple[Pictures, ...]:
-        """Return the pictures of each view that normalised tokens stand for."""
+    def decode(self, tokens: Float[Tensor, "b n c"], kind: Kind, views: int | None = None) -> tuple[Pictures, ...]:
+        """Return the pictures of each view, or of the first `views`, that normalised tokens stand for."""
         latents = canvas.tokens_to_latents(tokens.float(), canvas.compute_token_grids(self.config))
-        return tuple(to_bytes(self._decode_latents(z * self.std + self.mean)) for z in latents)
+        return tuple(to_bytes(self._decode_latents(z * self.std + self.mean)) for z in latents[:views])
 
     def _encode_pictures(self, x: Float[Tensor, "b 3 _ _"]) -> Float[Tensor, "b z _ _"]:
         films = x.to(self.vae.dtype)[:, :, None].split(VAE_BATCH_FRAMES)

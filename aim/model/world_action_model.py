@@ -35,6 +35,7 @@ from aim.model.sampler import ActionChain
 
 Frames = Float[Tensor, "b f n c"]
 Actions = Float[Tensor, "b k d"]
+Chunks = Float[Tensor, "b *r k d"]  # one of each row, or r
 Crop = Callable[[Frames], Fovea]  # of the present picture, where predicted maps point
 Tokens = Float[Tensor, "b _ _"]  # of any stream, in or out
 Levels = Float[Tensor, " _"]  # flow times: one a row, or one for all
@@ -159,7 +160,8 @@ class WorldActionModel(nn.Module):
             assert context.fovea is not None, "a model with a fovea needs the crop"
             tokens |= self._split_segments({"f": self.embed.embed_fovea(context.fovea)})
         chunks = [segment for segment in self.sequence if segment.kind == "a"]
-        tokens |= {s: self.embed.embed_actions(z, context.state) for s, z in zip(chunks, action.unbind(1), strict=True)}
+        embedded = self.embed.embed_actions(action, context.state)
+        tokens |= dict(zip(chunks, embedded.unbind(1), strict=True))
         levels = {s: s_video for s in tokens if s.kind in ("x", "m")}
         levels |= dict(zip(chunks, s_action.unbind(1), strict=True))
         outs, _ = self._run_segments(tokens, levels, KvCache(), self.embed.embed_text(context))
@@ -191,28 +193,41 @@ class WorldActionModel(nn.Module):
         found = {segment.kind: self._to_frame_velocity(z, given[segment.kind], s) for segment, z in outs.items()}
         return found["x"], found.get("m")
 
-    def predict_action_velocity(self, cache: KvCache, action: Actions, s: Levels) -> Actions:
-        """Return the velocity of the actions at level s (b,), or (1,) for all rows, after `append_condition`."""
-        return self._to_action_steps(self.run_action_expert(cache, action, s))
+    def predict_action_velocity(self, cache: KvCache, action: Chunks, s: Levels) -> Chunks:
+        """Return the velocity of the actions at level s (b,), or (1,) for all rows, after `append_condition`.
 
-    def run_action_expert(self, cache: KvCache, action: Actions, s: Levels) -> Tokens:
+        The r chunks of a row, where it has several, share its cache and its level and do not see each other.
+        """
+        said = self.run_action_expert(cache, action.reshape(len(action), -1, *action.shape[-2:]), s)
+        return self._to_action_steps(said).reshape(action.shape)
+
+    def run_action_expert(
+        self, cache: KvCache, action: Float[Tensor, "b r k d"], s: Levels
+    ) -> Float[Tensor, "b r _ _"]:
         """Return what the head of the actions says of each of their tokens, at level s, after `append_condition`."""
-        chunk = next(segment for segment in self.sequence if segment.kind == "a")
         assert cache.state is not None, "a cache begins with `encode_context`"
-        outs, _ = self._run_segments({chunk: self.embed.embed_actions(action, cache.state)}, {chunk: s}, cache)
-        return outs[chunk]
+        chunk, count = next(segment for segment in self.sequence if segment.kind == "a"), action.shape[1]
+        segment = replace(chunk, length=count * chunk.length, parts=count)
+        tokens = self.embed.embed_actions(action, cache.state)
+        outs, _ = self._run_segments({segment: tokens.flatten(1, 2)}, {segment: s}, cache)
+        return outs[segment].unflatten(1, (count, -1))
 
     @torch.no_grad()
     def predict_future(
-        self, context: Context, steps: int, draws: RowNoise, maps: Frames | None = None, crop: Crop | None = None
-    ) -> PredictedFuture:
+        self, context: Context, steps: int, draws: RowNoise, maps: Frames | None = None, crop: Crop | None = None,
+        futures: int = 1,
+    ) -> PredictedFuture:  # fmt: skip
         """Return the future pictures and maps after `steps` Euler steps, and the cache for `predict_action_velocity`.
 
         Where the future `maps` are known they are not imagined: pictures and actions see those. A model with a fovea
         sees what `crop` makes of the finished maps, or the crop of the context.
+
+        Several `futures` are predicted from noise of their own and are rows of the result, those of a row of the
+        context side by side: `draws`, `maps` and what `crop` returns have as many rows.
         """
-        config, cache = self.config, self.encode_context(context)
-        like = context.rgb[:, None].expand(-1, config.num_future_frames, -1, -1)
+        config, cache = self.config, self.encode_context(context).repeat_rows(futures)
+        rows = context.rgb.repeat_interleave(futures, 0)
+        like = rows[:, None].expand(-1, config.num_future_frames, -1, -1)
         kinds = [kind for kind in ("x", "m") if kind in self.who]
         known = maps if "m" in kinds else None
         noise = torch.stack([draws.gaussian(like) for _ in kinds])
@@ -232,17 +247,19 @@ class WorldActionModel(nn.Module):
         done |= {} if known is None else {"m": known}  # but for rounding it is
         copied = intent.condition_kind(self.who)
         fovea = crop(done["m"]) if crop else context.fovea
+        assert crop or futures == 1 or not config.fovea, "each future has a crop of its own"
         condition = done[intent.COPY_OF[copied]] if copied else None
         against = cache if condition is None else self.append_condition(cache, condition, fovea)
         return PredictedFuture(done.get("x"), done.get("m"), against, condition, fovea)
 
     def predict_future_if_needed(
-        self, context: Context, steps: int, draws: RowNoise, maps: Frames | None = None, crop: Crop | None = None
-    ) -> PredictedFuture:
-        """Return the future that actions are made for: none, and a cache without one, where they see none."""
+        self, context: Context, steps: int, draws: RowNoise, maps: Frames | None = None, crop: Crop | None = None,
+        futures: int = 1,
+    ) -> PredictedFuture:  # fmt: skip
+        """Return the futures that actions are made for: none, and a cache without one, where they see none."""
         if intent.condition_kind(self.who):
-            return self.predict_future(context, steps, draws, maps, crop)
-        return PredictedFuture(None, None, self.encode_context(context))
+            return self.predict_future(context, steps, draws, maps, crop, futures)
+        return PredictedFuture(None, None, self.encode_context(context).repeat_rows(futures))
 
     @torch.no_grad()
     def sample_actions(
@@ -272,14 +289,11 @@ class WorldActionModel(nn.Module):
 
     @torch.no_grad()
     def denoise_actions(
-        self, cache: KvCache, noise: Actions, steps: int, action_valid: Bool[Tensor, " d"],
+        self, cache: KvCache, noise: Chunks, steps: int, action_valid: Bool[Tensor, " d"],
         noise_scale: float | Sequence[float] = 0.0, draws: RowNoise | None = None,
         counted: Bool[Tensor, "#k d"] | None = None,
     ) -> ActionChain:  # fmt: skip
-        """Return chunks sampled from `noise` after `append_condition`; see `sampler.sample` for an SDE's scale.
-
-        b rows of the cache, or b times r with `KvCache.repeat_rows(r)` for r chunks of each.
-        """
+        """Return chunks sampled from `noise` after `append_condition`; see `sampler.sample` for an SDE's scale."""
 
         def velocity(z: Tensor, s: float) -> Tensor:
             return self.predict_action_velocity(cache, z, z.new_full((1,), s)) * action_valid
@@ -319,16 +333,17 @@ class WorldActionModel(nn.Module):
         return dict(sorted(found.items(), key=lambda item: item[0].block))
 
     def _rope_table(self, segment: Segment) -> Tensor:
-        """Return the rotation of a segment's tokens."""
-        return self.get_buffer(f"turn_{segment.kind}")[:, self.spans[segment]]
+        """Return the rotation of a segment's tokens; all parts of it stand in the same place."""
+        one = replace(segment, length=segment.length // segment.parts, parts=1)
+        return self.get_buffer(f"turn_{segment.kind}")[:, self.spans[one]].repeat(1, segment.parts, 1, 1)
 
     def _to_frame_velocity(self, out: Tokens, z: Frames, s: Levels) -> Frames:
         """Return the velocity at z that a head's output stands for."""
         said = out.unflatten(1, (self.config.num_future_frames, -1))
         return said if self.config.predict == "velocity" else flow.velocity_from_data(said, z, s)
 
-    def _to_action_steps(self, z: Tokens) -> Actions:
-        return z.unflatten(2, (self.config.action_patch, -1)).flatten(1, 2)
+    def _to_action_steps(self, z: Float[Tensor, "*b _ _"]) -> Float[Tensor, "*b k d"]:
+        return z.unflatten(-1, (self.config.action_patch, -1)).flatten(-3, -2)
 
 
 def _locate_segments(sequence: Sequence[Segment]) -> dict[Segment, slice]:

@@ -56,14 +56,15 @@ VIDEO_STEPS, ACTION_STEPS = 2, 4  # more of them changed nothing that counts: sc
 
 @dataclass(frozen=True)
 class Foresight:
-    """What a policy makes of n observations before it acts: the future, and all that chunks are sampled from."""
+    """What a policy makes of n observations before it acts: f futures, and all that chunks are sampled from."""
 
     context: Context
-    future: PredictedFuture
+    future: PredictedFuture  # (n f) rows, those of an observation side by side, the policy's own first
     noise: Tensor  # (n k d) that the policy's own chunk is denoised from
     state: NDArray[np.float32]  # (n s) measured
     worlds: tuple[int, ...]  # (n,) numbers that tell the noise of worlds apart
     history: History  # with this observation; `handed_out` is still what was handed out before it
+    futures: int = 1  # f
 
 
 class LearnedPolicy:
@@ -86,24 +87,26 @@ class LearnedPolicy:
         mapping: RobotMapping | None = None,
         verifier: Verifier | None = None,
         candidates: int = 1,
+        futures: int = 1,
     ) -> None:
         """Hold the parts; `imagine` asks for predicted pictures and maps.
 
         `execution_horizon` 0 stands for what the run says. `mapping` is how a recorded set's numbers became ours:
         `aim.policy.own_units` acts by it.
 
-        `worlds` are the numbers that tell the noise of n worlds apart; 0 to n - 1 if left out. Of `candidates` chunks
-        the one is carried out that the `verifier` scores highest.
+        `worlds` are the numbers that tell the noise of n worlds apart; 0 to n - 1 if left out. Of `candidates` chunks,
+        equally many for each of so many predicted `futures`, the one is carried out that the `verifier` scores highest.
         """
         if candidates < 1 or (candidates > 1 and verifier is None):
             raise UserError(f"candidates is {candidates}; valid: 1, or more for a policy with a verifier (aim rl)")
+        check_futures(candidates, futures)
         self.run, self.transform, self.codec, self.model = run, transform, codec.eval(), model.eval()
         self.execution_horizon = execution_horizon or run.data.execution_horizon
         check_horizon(self._stride, self.execution_horizon, run.model.chunk, run.model.past_frames)
         self.seed, self.video_steps, self.action_steps = seed, video_steps, action_steps
         self.imagine, self.worlds, self.mapping = imagine, tuple(worlds), mapping
         self.precision: ComputePrecision = precision
-        self.verifier, self.candidates = verifier, candidates
+        self.verifier, self.candidates, self.futures = verifier, candidates, futures
         self.device = next(model.parameters()).device
         self.valid = torch.tensor(transform.action.moves, device=self.device)
         self.history: History | None = None
@@ -116,6 +119,7 @@ class LearnedPolicy:
             self.run, self.transform, self.codec, self.model, execution_horizon=self.execution_horizon, seed=seed,
             video_steps=self.video_steps, action_steps=self.action_steps, imagine=imagine, precision=self.precision,
             worlds=worlds, mapping=self.mapping, verifier=self.verifier, candidates=self.candidates,
+            futures=self.futures,
         )  # fmt: skip
 
     @property
@@ -155,56 +159,80 @@ class LearnedPolicy:
     @torch.inference_mode()
     def step(self, observation: Observation, history: History) -> tuple[ActionChunk, History]:
         """Chunk for an observation, given the history, and the next history."""
-        foresight = self.foresee(observation, history)
+        foresight = self.foresee(observation, history, futures=self.futures)
         self._warn_without_history(foresight.context, foresight.history)
-        chunk, history = self.hand_out(foresight, self.choose_chunk(foresight))
-        return replace(chunk, extras=self._decode_future(foresight.future) if self.imagine else {}), history
+        chunks = self.sample_chunks(foresight, self.candidates)
+        best = self.choose_candidates(foresight, chunks)
+        chunk, history = self.hand_out(foresight, chunks[torch.arange(len(chunks), device=best.device), best])
+        if not self.imagine:
+            return chunk, history
+        rows = torch.arange(len(best), device=best.device) * self.futures + best // (self.candidates // self.futures)
+        return replace(chunk, extras=self._decode_future(foresight.future, rows)), history
 
     @torch.inference_mode()
-    def foresee(self, observation: Observation, history: History, worlds: Sequence[int] = ()) -> Foresight:
-        """Predicted future of an observation, given the history; `worlds` are the policy's own if left out."""
+    def foresee(
+        self, observation: Observation, history: History, worlds: Sequence[int] = (), futures: int = 1
+    ) -> Foresight:
+        """Predicted futures of an observation, given the history; `worlds` are the policy's own if left out.
+
+        The first of several `futures` is the one that is predicted alone.
+        """
         now = np.round(np.asarray(observation.time) * CONTROL_HZ).astype(np.int64)
         worlds = self._resolve_worlds(len(now), worlds)
-        draws = RowNoise(tuple(self._make_generator("act", w, int(s)) for w, s in zip(worlds, now, strict=True)))
+        own = RowNoise(tuple(self._make_generator("act", w, int(s)) for w, s in zip(worlds, now, strict=True)))
         history = record_step(history, now, observation.executed)
         tokens = self.codec.encode(self._collect_pictures(observation), "rgb")  # in full, as when the model was trained
         predict = self.model.predict_future if self.imagine else self.model.predict_future_if_needed
         with autocast(self.precision, self.device):
             context = self.build_context(observation, history, tokens)
             context = replace(context, past_action=context.past_action * self.valid)
-            noise = self.model.draw_action_noise(len(now), draws, self.valid)
+            noise = self.model.draw_action_noise(len(now), own, self.valid)
+            draws = RowNoise(
+                tuple(
+                    self._make_generator("future", w, int(s), number) if number else first
+                    for w, s, first in zip(worlds, now, own.generators, strict=True)
+                    for number in range(futures)
+                )
+            )
+            pictures = observation.images[self.cameras[0]]
             future = predict(
-                context, self.video_steps, draws, self.known_maps(len(now)),
-                self.make_crop(observation.images[self.cameras[0]]),
+                context, self.video_steps, draws, self.known_maps(len(draws.generators)),
+                self.make_crop(np.repeat(pictures, futures, 0) if futures > 1 else pictures), futures,
             )  # fmt: skip
         reach = self.run.model.past_frames * self._stride + HISTORY_TOLERANCE_STEPS
         history = record_frame(history, now, tokens, reach)
-        return Foresight(context, future, noise, observation.state.astype(np.float32), worlds, history)
+        return Foresight(context, future, noise, observation.state.astype(np.float32), worlds, history, futures)
 
     @torch.inference_mode()
-    def choose_chunk(self, foresight: Foresight) -> Tensor:
-        """Normalised actions (n k d): the policy's own, or the candidate that the verifier scores highest."""
-        chunks = self.sample_chunks(foresight, self.candidates)
-        if self.verifier is None or self.candidates == 1:
-            return chunks[:, 0]
+    def choose_candidates(self, foresight: Foresight, chunks: Tensor) -> Tensor:
+        """Return which of the chunks (n r k d) are carried out (n,): those that the verifier scores highest.
+
+        Without a verifier, or with a single candidate, they are the policy's own.
+        """
+        if self.verifier is None or chunks.shape[1] == 1:
+            return torch.zeros(len(chunks), dtype=torch.long, device=chunks.device)
         with autocast(self.precision, self.device):
-            best = self.verifier.score_candidates(foresight.future.cache, chunks).argmax(1)
-        return chunks[torch.arange(len(chunks), device=best.device), best]
+            return (
+                self.verifier(foresight.future.cache, split_by_future(chunks, foresight.futures))
+                .reshape(chunks.shape[:2])
+                .argmax(1)
+            )
 
     @torch.inference_mode()
     def sample_chunks(self, foresight: Foresight, count: int = 1) -> Tensor:
-        """Normalised actions (n r k d) of `count` = r chunks for one future; the first is the policy's own."""
+        """Normalised actions (n r k d) of `count` = r chunks, those of a future side by side; the first is the own."""
+        check_futures(count, foresight.futures)
         noise = [foresight.noise]
         for number in range(1, count):
             keys = zip(foresight.worlds, foresight.history.step, strict=True)
             draws = RowNoise(tuple(self._make_generator("candidate", w, int(s), number) for w, s in keys))
             noise.append(self.model.draw_action_noise(len(foresight.noise), draws, self.valid))
-        cache = foresight.future.cache if count == 1 else foresight.future.cache.repeat_rows(count)
         with autocast(self.precision, self.device):
             chain = self.model.denoise_actions(
-                cache, torch.stack(noise, 1).flatten(0, 1), self.action_steps, self.valid
-            )
-        return chain.actions.float().unflatten(0, (-1, count))
+                foresight.future.cache, split_by_future(torch.stack(noise, 1), foresight.futures), self.action_steps,
+                self.valid,
+            )  # fmt: skip
+        return chain.actions.float().reshape(len(foresight.noise), count, *chain.actions.shape[-2:])
 
     def hand_out(self, foresight: Foresight, actions: Tensor) -> tuple[ActionChunk, History]:
         """Chunk of normalised `actions` (n k d) in the units of the action space, and the next history."""
@@ -293,13 +321,16 @@ class LearnedPolicy:
 
         def crop_at_peak(maps: Tensor) -> Fovea:
             with torch.autocast(self.device.type, enabled=False):  # in full, as pictures are coded
-                decoded = self.codec.decode(maps[:, 0].float(), "map")[0]
+                (decoded,) = self.codec.decode(maps[:, 0].float(), "map", views=1)
             return move_batch(crop(decoded.cpu().numpy()), self.device)
 
         return crop_at_peak
 
-    def _decode_future(self, future: PredictedFuture) -> dict[str, NDArray[np.uint8]]:
-        """Predicted pictures "images/head" and maps "maps/head" (n f h w 3) of every view, as far as there are any."""
+    def _decode_future(self, future: PredictedFuture, rows: Tensor) -> dict[str, NDArray[np.uint8]]:
+        """Predicted pictures "images/head" and maps "maps/head" of every view, as far as there are any.
+
+        They are (n f h w 3) for f future frames of the `rows` (n,) of the futures.
+        """
         streams: tuple[tuple[str, Kind, Tensor | None], ...] = (
             ("images", "rgb", future.rgb), ("maps", "map", future.map if self.predicts_maps else None),
         )  # fmt: skip
@@ -307,7 +338,7 @@ class LearnedPolicy:
             f"{name}/{camera}": pictures.numpy()
             for name, kind, tokens in streams
             if tokens is not None
-            for camera, pictures in self.decode_views(tokens, kind).items()
+            for camera, pictures in self.decode_views(tokens[rows], kind).items()
         }
 
     def decode_views(self, tokens: Tensor, kind: Kind) -> dict[str, Tensor]:
@@ -320,3 +351,14 @@ class LearnedPolicy:
 
     def _to_device(self, x: NDArray) -> Tensor:
         return torch.from_numpy(x).to(self.device)
+
+
+def check_futures(candidates: int, futures: int) -> None:
+    """Raise `UserError` unless every future has equally many candidates."""
+    if futures < 1 or candidates % futures:
+        raise UserError(f"futures is {futures}; valid: a number that divides the {candidates} candidates")
+
+
+def split_by_future(chunks: Tensor, futures: int) -> Tensor:
+    """Chunks (n r k d), those of a future side by side, as rows of a cache of so many futures (n*f r/f k d)."""
+    return chunks.unflatten(1, (futures, -1)).flatten(0, 1)

@@ -17,6 +17,7 @@ from aim.policy.checkpoint import (
     CANDIDATES_KEY,
     CODEC_FILE,
     EMA_FILE,
+    FUTURES_KEY,
     HORIZON_KEY,
     VERIFIER_FILE,
     load_module,
@@ -35,11 +36,13 @@ def load_policy(
     path: Path | str, *, execution_horizon: int = 0, seed: int = 0, video_steps: int = VIDEO_STEPS,
     action_steps: int = ACTION_STEPS, imagine: bool = False, device: str = "cpu", compiled: bool = False,
     precision: ComputePrecision | None = None, worlds: Sequence[int] = (), candidates: int | None = None,
+    futures: int | None = None,
 ) -> LearnedPolicy:  # fmt: skip
     """Return the policy of a checkpoint, or of the newest one in a run's folder; `UserError` where there is none.
 
     It computes in `precision`, if left out in that of the run; `compiled`, which takes a while once, pays on a GPU.
-    A policy with a verifier chooses among `candidates` chunks, if left out as many as the verifier learned from.
+    A policy with a verifier chooses among `candidates` chunks for so many `futures`, if left out as many as the
+    verifier learned from; a single candidate has a single future.
     """
     folder = resolve_checkpoint(Path(path))
     run = config.load_run(folder)
@@ -54,24 +57,26 @@ def load_policy(
         lora.merge_adapters(model)
     cast_linear_weights(model, precision)
     model = model.to(place)
-    verifier, learned_from = load_verifier(folder / VERIFIER_FILE, model)
+    verifier, *learned_from = load_verifier(folder / VERIFIER_FILE, model)
     if compiled:
         graphs.compile_inference(model)
-    count = learned_from if candidates is None else candidates
+    count = learned_from[0] if candidates is None else candidates
+    if futures is None:
+        futures = learned_from[1] if count % learned_from[1] == 0 else 1
     return LearnedPolicy(
         run, transform, codec.to(place), model, execution_horizon=execution_horizon, seed=seed,
         video_steps=video_steps, action_steps=action_steps, imagine=imagine, precision=precision, worlds=worlds,
-        mapping=recall_mapping(folder), verifier=verifier, candidates=count,
+        mapping=recall_mapping(folder), verifier=verifier, candidates=count, futures=futures,
     )  # fmt: skip
 
 
-def load_verifier(path: Path, model: WorldActionModel) -> tuple[Verifier | None, int]:
-    """Return the verifier in a file and how many candidates it learned from; None and 1 where there is no file."""
+def load_verifier(path: Path, model: WorldActionModel) -> tuple[Verifier | None, int, int]:
+    """Return the verifier in a file, and how many candidates and futures it learned from; None, 1, 1 without a file."""
     if not path.exists():
-        return None, 1
+        return None, 1, 1
     told = read_metadata(path)
     try:
-        candidates, horizon = (int(told[key]) for key in (CANDIDATES_KEY, HORIZON_KEY))
+        candidates, futures, horizon = (int(told[key]) for key in (CANDIDATES_KEY, FUTURES_KEY, HORIZON_KEY))
     except (KeyError, ValueError) as error:
         raise UserError(f"{path} is damaged: it does not say what it learned from") from error
     verifier = Verifier(model, horizon)
@@ -79,4 +84,4 @@ def load_verifier(path: Path, model: WorldActionModel) -> tuple[Verifier | None,
     with torch.no_grad():
         for name, value in read_tensors(path, {name: value.shape for name, value in own.items()}):
             own[name].copy_(value)
-    return verifier.eval(), candidates
+    return verifier.eval(), candidates, futures

@@ -23,21 +23,29 @@ HALF = ("past_rgb", "rgb", "condition")  # tokens, which training reads in half 
 
 
 def extract_features(policy: LearnedPolicy, foresight: Foresight) -> dict[str, NDArray]:
-    """Return the features of n worlds, a row each."""
+    """Return the features of n worlds, a row each; what the futures have is (n f ...)."""
     context, future = foresight.context, foresight.future
     found: dict[str, Tensor | None] = {
         "past_rgb": context.past_rgb, "past_action": context.past_action, "past_valid": context.past_valid,
-        "rgb": context.rgb, "state": context.state, "points": context.points, "condition": future.condition,
+        "rgb": context.rgb, "state": context.state, "points": context.points,
     }  # fmt: skip
+    of_future = {"condition": future.condition}
     if future.fovea is not None:
-        found |= {"fovea_picture": future.fovea.picture, "fovea_center": future.fovea.center}
+        of_future |= {"fovea_picture": future.fovea.picture, "fovea_center": future.fovea.center}
+    found |= {
+        name: value if value is None else value.unflatten(0, (-1, foresight.futures))
+        for name, value in of_future.items()
+    }
     given = {name: value for name, value in found.items() if value is not None}
     return {name: (value.half() if name in HALF else value).cpu().numpy() for name, value in given.items()}
 
 
 @torch.no_grad()
 def rebuild_cache(policy: LearnedPolicy, features: Features, instructions: Sequence[str]) -> KvCache:
-    """Return the cache that chunks are denoised against, from features of b decisions and their instructions."""
+    """Return the cache that chunks are denoised against, from features of b decisions and their instructions.
+
+    It has a row for each future, those of a decision side by side.
+    """
     put = {name: torch.from_numpy(np.ascontiguousarray(rows)).to(policy.device) for name, rows in features.items()}
     put |= {name: put[name].float() for name in HALF if name in put}
     words, words_valid = text.encode_sentences(tuple(instructions), policy.run.weights)
@@ -46,7 +54,12 @@ def rebuild_cache(policy: LearnedPolicy, features: Features, instructions: Seque
         state=put["state"], text=words.to(policy.device), text_valid=words_valid.to(policy.device),
         points=put.get("points"),
     )  # fmt: skip
-    fovea = Fovea(put["fovea_picture"], put["fovea_center"]) if "fovea_picture" in put else None
     with autocast(policy.precision, policy.device):
         cache = policy.model.encode_context(context)
-        return policy.model.append_condition(cache, put["condition"], fovea) if "condition" in put else cache
+        if "condition" not in put:
+            return cache
+        fovea = None
+        if "fovea_picture" in put:
+            fovea = Fovea(put["fovea_picture"].flatten(0, 1), put["fovea_center"].flatten(0, 1))
+        cache = cache.repeat_rows(put["condition"].shape[1])
+        return policy.model.append_condition(cache, put["condition"].flatten(0, 1), fovea)

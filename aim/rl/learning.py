@@ -19,7 +19,7 @@ from aim.model import flow
 from aim.model.batch import KvCache
 from aim.model.verifier import Verifier, fork_action_expert
 from aim.model.world_action_model import WorldActionModel
-from aim.policy.learned import LearnedPolicy
+from aim.policy.learned import LearnedPolicy, split_by_future
 from aim.policy.precision import autocast
 from aim.rl import objectives
 from aim.rl.features import rebuild_cache
@@ -40,9 +40,10 @@ Values = Sequence[NDArray[np.float32]]  # (t c) of each trial, as `aim.rl.critic
 
 @dataclass(frozen=True)
 class Decisions:
-    """b decisions at which c chunks were tried."""
+    """b decisions at which c chunks were tried, equally many for each of f futures."""
 
-    cache: KvCache
+    cache: KvCache  # (b f) rows
+    futures: int
     chunks: Tensor  # (b c k d)
     values: Tensor  # (b c)
 
@@ -73,11 +74,14 @@ def train_expert(
         else:
             share = torch.ones_like(values)
         number = torch.multinomial(share.cpu(), 1, generator=generator)[:, 0].to(valid.device)
-        chunks, new = batch.chunks[rows, number], ask(model, batch.cache)
-        noise, level = torch.randn(chunks.shape, generator=generator).to(valid.device) * valid, level.to(valid.device)
+        chunks, level = batch.chunks[rows, number], level.to(valid.device)
+        noise = torch.randn(chunks.shape, generator=generator).to(valid.device) * valid
+        future = number // (values.shape[1] // batch.futures)
+        cache = batch.cache.select_rows(rows * batch.futures + future)
+        new = ask(model, cache)
         if config.method == "distill":
             return objectives.compute_distillation_loss(new, chunks, noise, level, valid)
-        old = torch.no_grad()(ask(before, batch.cache))
+        old = torch.no_grad()(ask(before, cache))
         advantage = (values - values.mean(1, keepdim=True))[rows, number]
         return objectives.compute_nft_loss(new, old, chunks, noise, level, advantage, valid)
 
@@ -93,7 +97,7 @@ def train_verifier(
     """Fit a verifier in place to the values of tried chunks."""
 
     def compute_loss(batch: Decisions, generator: torch.Generator) -> Tensor:
-        scores = verifier.score_candidates(batch.cache, batch.chunks)
+        scores = _score_candidates(verifier, batch)
         return objectives.compute_ranking_loss(scores, batch.values, config.temperature)
 
     _optimize(policy, verifier.list_own_parameters(), trials, trial_values, config, iteration, compute_loss, watch)
@@ -107,13 +111,18 @@ def measure_verifier(
     rows, scores = _list_decisions(trials), []
     for start in range(0, len(rows), JUDGE_BATCH):
         batch = _load_decisions(policy, trials, trial_values, rows[start : start + JUDGE_BATCH])
-        scores.append(verifier.score_candidates(batch.cache, batch.chunks).cpu().numpy())
+        scores.append(_score_candidates(verifier, batch).cpu().numpy())
     score, value = np.concatenate(scores), np.concatenate(trial_values)
     apart = (value.std(1) > MIN_SPREAD) & (score.std(1) > MIN_SPREAD)
     centred = [z[apart] - z[apart].mean(1, keepdims=True) for z in (score, value)]
     norms = [np.sqrt(np.square(z).sum(1)) for z in centred]
     correlation = float(((centred[0] * centred[1]).sum(1) / (norms[0] * norms[1])).mean()) if apart.any() else None
     return VerifierQuality(correlation, compute_gain(value, score.argmax(1)))
+
+
+def _score_candidates(verifier: Verifier, batch: Decisions) -> Tensor:
+    """Return a verifier's scores (b c)."""
+    return verifier(batch.cache, split_by_future(batch.chunks, batch.futures)).reshape(batch.values.shape)
 
 
 def compute_gain(values: NDArray[np.float32], chosen: NDArray[np.int64]) -> float:
@@ -170,4 +179,5 @@ def _load_decisions(
     cache = rebuild_cache(policy, features, [trials[trial].instruction for trial, _ in rows])
     chunks = torch.from_numpy(np.stack([trials[trial].chunks[decision] for trial, decision in rows]))
     values = torch.from_numpy(np.stack([trial_values[trial][decision] for trial, decision in rows]))
-    return Decisions(cache, chunks.to(policy.device), values.to(policy.device))
+    futures = features["condition"].shape[1] if "condition" in features else 1
+    return Decisions(cache, futures, chunks.to(policy.device), values.to(policy.device))

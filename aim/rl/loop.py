@@ -64,7 +64,7 @@ class StageTwo:
     def save_policy(self) -> Path:
         """Write the checkpoint of the last iteration, if it is not there yet, and return its folder."""
         learned, number = self.list_learned(), len(self.iterations) - 1
-        return storage.save_tuned_policy(self.out, self.source, number, learned, self.verifier, self.config.candidates)
+        return storage.save_tuned_policy(self.out, self.source, number, learned, self.verifier, self.config)
 
     def run_iteration(self, log: Log) -> IterationFigures:
         """Roll out, judge and learn once more, and keep what came of it."""
@@ -114,7 +114,9 @@ class StageTwo:
         try:
             with console.show_progress("trials", config.episodes) as bar:
                 seeds = range(first, first + config.episodes)
-                for trial in collect_trials(actor, env, seeds, config.candidates, critic, self._is_guided):
+                for trial in collect_trials(
+                    actor, env, seeds, config.candidates, config.futures, critic, self._is_guided
+                ):
                     trials.append(trial)
                     bar.step()
         finally:

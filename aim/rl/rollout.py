@@ -44,15 +44,16 @@ class _Running:
 
 
 def collect_trials(
-    policy: LearnedPolicy, env: Env, seeds: Sequence[int], candidates: int = 1, critic: Critic | None = None,
-    is_guided: Callable[[int], bool] = lambda seed: False,
+    policy: LearnedPolicy, env: Env, seeds: Sequence[int], candidates: int = 1, futures: int = 1,
+    critic: Critic | None = None, is_guided: Callable[[int], bool] = lambda seed: False,
 ) -> Iterator[Trial]:  # fmt: skip
     """Yield the trial of every seed, as they end; a seed without a usable scene yields none.
 
-    With a `critic`, `candidates` chunks are tried at each decision. The policy's own is carried out, or, in the scenes
-    that `is_guided` names, the one that the critic prefers by the states that trying them leads to.
+    With a `critic`, `candidates` chunks are tried at each decision, equally many for each of so many `futures`. The
+    policy's own is carried out, or, in the scenes that `is_guided` names, the one that the critic prefers by the states
+    that trying them leads to.
     """
-    candidates = candidates if critic else 1
+    candidates, futures = (candidates, futures) if critic else (1, 1)
     facts, waiting = FactReader(env), iter(seeds)
     running: list[_Running | None] = [None] * env.n
     history = policy.begin_history(env.n)
@@ -62,7 +63,7 @@ def collect_trials(
         if env.done.all():
             return
         history = forget_worlds(history, fresh)
-        foresight = policy.foresee(env.observe(), history, env.seeds)
+        foresight = policy.foresee(env.observe(), history, env.seeds, futures)
         chunks = policy.sample_chunks(foresight, candidates)
         planned = np.stack(
             [policy.hand_out(foresight, chunks[:, number])[0].executable for number in range(candidates)], 1

@@ -22,6 +22,7 @@ class RlConfig:
     method: Method
     episodes: Size  # of each iteration
     candidates: Annotated[int, Bound(ge=2)]  # chunks that are tried at each decision, the policy's own first
+    futures: Size  # predicted at each decision, with equally many candidates for each
     batch: Size  # worlds that run beside each other
     first_seed: Count  # of the scenes: each iteration takes the next `episodes` of them
     seed: Count  # of sampling noise, learning and the critic

@@ -27,6 +27,7 @@ from aim.model.verifier import Verifier
 from aim.policy.checkpoint import (
     CANDIDATES_KEY,
     EMA_FILE,
+    FUTURES_KEY,
     HORIZON_KEY,
     POLICY_FILES,
     VERIFIER_FILE,
@@ -171,11 +172,11 @@ def restore_learned(folder: Path, learned: Mapping[str, Tensor]) -> None:
 
 
 def save_tuned_policy(
-    out: Path, source: Path, number: int, learned: Mapping[str, Tensor], verifier: Verifier | None, candidates: int
+    out: Path, source: Path, number: int, learned: Mapping[str, Tensor], verifier: Verifier | None, config: RlConfig
 ) -> Path:
     """Write the checkpoint of iteration `number`, unless it is there, and remove those of others; return its folder.
 
-    What was learned is a `verifier` of so many candidates, else it is the action expert. The other files are those of
+    What was learned is a `verifier`, else it is the action expert. The other files are those of
     the checkpoint `source`, linked where the file system allows it.
     """
     final = out / format_name(number)
@@ -185,7 +186,10 @@ def save_tuned_policy(
         for name in taken if verifier else [name for name in taken if name != EMA_FILE]:
             _link_or_copy(source / name, part / name)
         if verifier:
-            told = {CANDIDATES_KEY: str(candidates), HORIZON_KEY: str(verifier.execution_horizon)}
+            told = {
+                CANDIDATES_KEY: str(config.candidates), FUTURES_KEY: str(config.futures),
+                HORIZON_KEY: str(verifier.execution_horizon),
+            }  # fmt: skip
             save_file(_detach(learned), part / VERIFIER_FILE, told)
         else:
             save_file(load_file(source / EMA_FILE) | _detach(learned), part / EMA_FILE)

@@ -32,6 +32,7 @@ def describe_policy(policy: LearnedPolicy | OwnUnitsPolicy, checkpoint: str, dig
         variant=run.model.full_variant,
         settings={
             "video_steps": learned.video_steps, "action_steps": learned.action_steps, "precision": learned.precision,
-            "device": learned.device.type, **({"candidates": learned.candidates} if learned.verifier else {}),
+            "device": learned.device.type,
+            **({"candidates": learned.candidates, "futures": learned.futures} if learned.verifier else {}),
         },
     )  # fmt: skip

@@ -29,7 +29,7 @@ from sim.types import Observation, UserError
 pytestmark = pytest.mark.usefixtures("one_thread")
 CONFIG = RlConfig(
     policy="", task="click_bell", variation="clean", method="verifier", episodes=4, candidates=4, batch=2, first_seed=0,
-    seed=0, steps=60, batch_size=8, lr=3e-3, temperature=0.1, history=2, min_auc=0.0,
+    seed=0, steps=60, batch_size=8, lr=3e-3, temperature=0.1, futures=1, history=2, min_auc=0.0,
 )  # fmt: skip
 
 
@@ -44,10 +44,12 @@ def seen(policy: LearnedPolicy, rng: np.random.Generator, rows: int) -> Observat
     return Observation(images, state, ("press the bell",) * rows, np.zeros(rows))
 
 
-def make_trials(policy: LearnedPolicy, count: int, seed: int = 0) -> tuple[list[Trial], list[np.ndarray]]:
+def make_trials(
+    policy: LearnedPolicy, count: int, seed: int = 0, futures: int = 1
+) -> tuple[list[Trial], list[np.ndarray]]:
     """Return trials of one decision with the values of their chunks: the better, the higher the first joint."""
     rng = np.random.default_rng(seed)
-    foresight = policy.foresee(seen(policy, rng, count), policy.begin_history(count))
+    foresight = policy.foresee(seen(policy, rng, count), policy.begin_history(count), futures=futures)
     chunks, features = policy.sample_chunks(foresight, 4).numpy(), extract_features(policy, foresight)
     values = (1.0 / (1.0 + np.exp(-2.0 * chunks[:, :, :16, 0].mean(2)))).astype(np.float32)
     none, zero = np.zeros((1, 4), np.int8), np.zeros(1, np.int64)
@@ -186,14 +188,15 @@ def test_a_fork_has_an_action_expert_of_its_own_and_shares_the_rest(name: str) -
         assert (mine is None and theirs is None) or torch.equal(mine, theirs), kind
 
 
-def test_a_verifier_learns_which_chunk_is_better_and_changes_nothing_else(policy: LearnedPolicy) -> None:
+@pytest.mark.parametrize("futures", [1, 2])
+def test_a_verifier_learns_which_chunk_is_better_and_changes_nothing_else(policy: LearnedPolicy, futures: int) -> None:
     before = copy.deepcopy({name: value.detach() for name, value in policy.model.named_parameters()})
     torch.manual_seed(0)
     verifier = Verifier(policy.model, policy.execution_horizon)
-    others, values = make_trials(policy, 24, seed=1000)
+    others, values = make_trials(policy, 24, 1000, futures)
     untrained = measure_verifier(policy, verifier, others, values)
     assert untrained.correlation is None and untrained.gain == 0.0
-    train_verifier(policy, verifier, *make_trials(policy, 48), CONFIG, 1, lambda step, loss: None)
+    train_verifier(policy, verifier, *make_trials(policy, 48, 0, futures), CONFIG, 1, lambda step, loss: None)
     trained = measure_verifier(policy, verifier, others, values)
     assert trained.correlation and trained.correlation > 0.6
     every = np.concatenate(values)
@@ -203,7 +206,7 @@ def test_a_verifier_learns_which_chunk_is_better_and_changes_nothing_else(policy
 
 @pytest.mark.parametrize("method", ["distill", "nft"])
 def test_a_tuned_expert_prefers_the_better_chunk_and_the_future_stays(policy: LearnedPolicy, method: Method) -> None:
-    trials, values = make_trials(policy, 48)
+    trials, values = make_trials(policy, 48, futures=2)
     model = fork_action_expert(policy.model)
     steps = {"distill": 60, "nft": 150}[method]
     config = replace(CONFIG, method=method, steps=steps, batch_size=16, lr=1e-3, temperature=0.03)
@@ -231,22 +234,30 @@ def test_the_same_learning_again_is_the_same_to_the_bit(policy: LearnedPolicy) -
     assert all(torch.equal(value, found[1][name]) for name, value in found[0].items())
 
 
-def test_a_stored_verifier_chooses_for_the_policy(policy: LearnedPolicy, tmp_path: Path) -> None:
+@pytest.mark.parametrize("futures", [1, 2])
+def test_a_stored_verifier_chooses_for_the_policy(policy: LearnedPolicy, tmp_path: Path, futures: int) -> None:
     source = write_checkpoint(policy, tmp_path / "stage1")
     torch.manual_seed(0)
     verifier = Verifier(policy.model, policy.execution_horizon)
     train_verifier(policy, verifier, *make_trials(policy, 12), replace(CONFIG, steps=5), 1, lambda step, loss: None)
-    made = storage.save_tuned_policy(tmp_path / "rl", source, 3, verifier.list_own_parameters(), verifier, 4)
+    made = storage.save_tuned_policy(
+        tmp_path / "rl", source, 3, verifier.list_own_parameters(), verifier, replace(CONFIG, futures=futures)
+    )
     assert made.name == "step-000003" and compute_digest(made) != compute_digest(source)
     loaded, alone = load_policy(tmp_path / "rl"), load_policy(tmp_path / "rl", candidates=1)
-    assert (loaded.candidates, alone.candidates) == (4, 1)
+    assert (loaded.candidates, loaded.futures, alone.candidates, alone.futures) == (4, futures, 1, 1)
     rng = np.random.default_rng(7)
     shown = seen(loaded, rng, 6)
-    foresight = loaded.foresee(shown, loaded.begin_history(6))
+    foresight = loaded.foresee(shown, loaded.begin_history(6), futures=futures)
     chunks = loaded.sample_chunks(foresight, 4)
     assert loaded.verifier is not None
-    best = loaded.verifier.score_candidates(foresight.future.cache, chunks).argmax(1)
+    scores = loaded.verifier(foresight.future.cache, chunks.reshape(6 * futures, -1, *chunks.shape[2:]))
+    best = scores.reshape(6, 4).argmax(1)
     assert best.unique().numel() > 1
+    filmed = loaded.fork(0, imagine=True).act(shown)
+    assert foresight.future.map is not None
+    shown_maps = loaded.decode_views(foresight.future.map[torch.arange(6) * futures + best * futures // 4], "map")
+    np.testing.assert_allclose(filmed.extras["maps/head"].astype(int), shown_maps["head"].numpy().astype(int), atol=1)
     chosen = loaded.transform.action_out(chunks[torch.arange(6), best].numpy(), shown.state)
     np.testing.assert_array_equal(loaded.act(shown).actions, chosen)
     np.testing.assert_array_equal(alone.act(shown).actions, load_policy(source).act(shown).actions)
@@ -288,7 +299,7 @@ def test_a_tuned_expert_is_stored_with_all_else_as_it_was(policy: LearnedPolicy,
     with torch.no_grad():
         for value in model.list_action_expert_parameters().values():
             value.add_(1.0)
-    made = storage.save_tuned_policy(tmp_path / "rl", source, 1, model.list_action_expert_parameters(), None, 4)
+    made = storage.save_tuned_policy(tmp_path / "rl", source, 1, model.list_action_expert_parameters(), None, CONFIG)
     old, new = load_file(source / EMA_FILE), load_file(made / EMA_FILE)
     assert old.keys() == new.keys()
     changed = {name for name in old if not torch.equal(old[name], new[name])}

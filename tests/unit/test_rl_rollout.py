@@ -45,19 +45,14 @@ def make_env(worlds: int = 1, max_steps: int | None = None) -> Env:
     return Env(tasks.load_task("click_bell"), robots.load_robot("panda"), worlds, size=SIZE, max_steps=max_steps)
 
 
-def collect(seeds: list[int], worlds: int, candidates: int = 3, guided: bool = True) -> dict[int, Trial]:
+def collect(
+    seeds: list[int], worlds: int, candidates: int = 3, guided: bool = True, futures: int = 1
+) -> dict[int, Trial]:
     env = make_env(worlds=worlds, max_steps=LIMIT)
     critic = FirstFact(FactReader(env).size) if candidates > 1 else None
     found = {
         trial.seed: trial
-        for trial in collect_trials(
-            make_policy(),
-            env,
-            seeds,
-            candidates,
-            critic,
-            lambda seed: guided,
-        )
+        for trial in collect_trials(make_policy(), env, seeds, candidates, futures, critic, lambda seed: guided)
     }
     env.close()
     return found
@@ -108,8 +103,10 @@ def test_trying_tells_success_and_the_end_of_time() -> None:
     assert critic.judge_outcomes(outcomes.facts, outcomes.outcome).tolist() == [[0.0, 1.0]]
 
 
-def test_a_trial_depends_on_its_seed_alone() -> None:
-    together, alone = collect([7, 8, 9, 10, 11], worlds=3), collect([10], worlds=1)[10]
+@pytest.mark.parametrize("futures", [1, 3])
+def test_a_trial_depends_on_its_seed_alone(futures: int) -> None:
+    together = collect([7, 8, 9, 10, 11], worlds=3, futures=futures)
+    alone = collect([10], worlds=1, futures=futures)[10]
     assert sorted(together) == [7, 8, 9, 10, 11]
     same = together[10]
     assert (same.steps, same.success, same.instruction) == (alone.steps, alone.success, alone.instruction)
@@ -177,22 +174,56 @@ def test_trials_come_back_from_their_file(tmp_path: Path) -> None:
         read_trials(tmp_path / "trials.h5")
 
 
+@pytest.mark.parametrize("futures", [1, 2])
 @pytest.mark.parametrize(("fovea", "variant"), [(0, "paper"), (32, "paper"), (0, "no_map"), (0, "video_free")])
-def test_features_make_the_cache_again(fovea: int, variant: str) -> None:
+def test_features_make_the_cache_again(fovea: int, variant: str, futures: int) -> None:
     """But for the half precision of the tokens, chunks are those that were sampled when the features were taken."""
     policy, env = make_policy(fovea, variant), make_env(worlds=2)
     env.reset([3, 4])
     _, history = policy.step(env.observe(), policy.begin_history(2))
     env.step(np.tile(np.array(env.robot.home_action, np.float32), (2, 16, 1)))
-    foresight = policy.foresee(env.observe(), history)
+    foresight = policy.foresee(env.observe(), history, futures=futures)
     assert foresight.context.past_valid.all()
     features = extract_features(policy, foresight)
     assert {len(rows) for rows in features.values()} == {2}
-    cache = rebuild_cache(policy, features, env.instructions)
-    again = policy.model.denoise_actions(cache, foresight.noise, policy.action_steps, policy.valid).actions
-    own = policy.sample_chunks(foresight)[:, 0]
-    torch.testing.assert_close(again, own, atol=2e-2, rtol=0)
-    assert not torch.allclose(own[0], own[1], atol=2e-2)
+    cache, noise = rebuild_cache(policy, features, env.instructions), foresight.noise
+    if variant != "video_free":  # whose futures are all the same: none
+        noise = noise.repeat_interleave(futures, 0)
+    again = policy.model.denoise_actions(cache, noise, policy.action_steps, policy.valid).actions
+    sampled = policy.model.denoise_actions(
+        foresight.future.cache, foresight.noise.repeat_interleave(futures, 0), policy.action_steps, policy.valid
+    ).actions
+    if variant == "video_free":
+        sampled = sampled[::futures]
+    torch.testing.assert_close(again, sampled, atol=2e-2, rtol=0)
+    assert not torch.allclose(sampled[0], sampled[-1], atol=2e-2)
+    torch.testing.assert_close(sampled[0], policy.sample_chunks(foresight, futures)[0, 0], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("fovea", [0, 32])
+def test_the_first_of_several_futures_is_the_one_predicted_alone(fovea: int) -> None:
+    policy, env = make_policy(fovea), make_env(worlds=2)
+    env.reset([3, 4])
+    alone, several = (policy.foresee(env.observe(), policy.begin_history(2), (3, 4), count) for count in (1, 3))
+    assert alone.future.map is not None and several.future.map is not None
+    torch.testing.assert_close(several.future.map[::3], alone.future.map, atol=1e-5, rtol=1e-4)
+    assert len({maps.numpy().tobytes() for maps in several.future.map}) == 6
+    torch.testing.assert_close(several.noise, alone.noise, atol=0, rtol=0)
+    own, chunks = policy.sample_chunks(alone, 2), policy.sample_chunks(several, 6)
+    torch.testing.assert_close(chunks[:, :2], own, atol=1e-5, rtol=1e-4)
+    third = several.future.cache.select_rows(torch.tensor([2, 5]))  # the last future of each
+    draws = torch.stack(
+        [
+            torch.randn(
+                policy.run.model.chunk, policy.run.model.action_dim, generator=make_generator(0, "candidate", w, 0, 5)
+            )
+            for w in (3, 4)
+        ]
+    )
+    last = policy.model.denoise_actions(third, draws * policy.valid, policy.action_steps, policy.valid).actions
+    torch.testing.assert_close(chunks[:, 5], last, atol=1e-5, rtol=1e-4)
+    with pytest.raises(UserError, match="futures is 3; valid: a number that divides the 4 candidates"):
+        policy.sample_chunks(several, 4)
 
 
 def test_candidates_share_a_future_and_begin_with_the_own_chunk() -> None:
@@ -205,6 +236,7 @@ def test_candidates_share_a_future_and_begin_with_the_own_chunk() -> None:
     draws = torch.randn(
         policy.run.model.chunk, policy.run.model.action_dim, generator=make_generator(0, "candidate", 4, 0, 2)
     )
-    cache = foresight.future.cache.repeat_rows(2)
-    chain = policy.model.denoise_actions(cache, draws.expand(4, -1, -1), policy.action_steps, policy.valid)
-    torch.testing.assert_close(chain.actions[2], four[1, 2], atol=1e-5, rtol=1e-4)  # rows: 3, 3, 4, 4
+    alone = policy.model.denoise_actions(
+        foresight.future.cache, draws.expand(2, -1, -1), policy.action_steps, policy.valid
+    )
+    torch.testing.assert_close(alone.actions[1], four[1, 2], atol=1e-5, rtol=1e-4)
