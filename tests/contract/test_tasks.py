@@ -35,6 +35,7 @@ NAMES = tasks.list_tasks()
 ARMS = {name: len(robots.load_robot(name).arms) for name in ("aloha", "panda")}
 # read and not checked: a task that is not sound fails its own test, not the collection of all
 PAIRS = [pair for pair in product(NAMES, ARMS) if tasks.load_unvalidated_task(pair[0]).arms_needed <= ARMS[pair[1]]]
+POTENTIAL_ROBOT = "aloha"  # which can do every task: the potential is computed on it alone, since that takes longest
 WHOLE = ("click_bell", "place_empty_cup", "stack_blocks_two")  # whole episodes are compared
 STEPS = 60  # control steps that are compared of every task
 MAX_DIP = 0.1  # by how much the potential may fall below what it was before: shaking leads away and back again
@@ -68,14 +69,15 @@ class Rollout:
 
     solved_at_rest: bool  # success of any world after a control step in which the robot stood still
     success: NDArray[np.bool_]  # (n)
-    potential: NDArray[np.float64]  # (t, n) sum of the changes of potential
+    potential: NDArray[np.float64]  # (t, n) sum of the changes of potential, on POTENTIAL_ROBOT
     progress: NDArray[np.float64]  # (t, n) share of the plan's stages
     states: NDArray[np.float64]  # (STEPS + 1, s) physics states of seed 1 from that step on
 
 
 def begin(name: str, robot: str, seeds: list[int]) -> tuple[Env, bool]:
     """Return worlds after a control step in which the robot stood still, and whether any is solved."""
-    env = Env(tasks.load_task(name), robots.load_robot(robot), len(seeds), reward=(RewardTerm("potential"),))
+    reward = (RewardTerm("potential"),) if robot == POTENTIAL_ROBOT else "sparse"
+    env = Env(tasks.load_task(name), robots.load_robot(robot), len(seeds), reward=reward)
     env.reset(seeds)
     return env, bool(env.step(np.tile(np.array(env.robot.home_action), (env.n, 1, 1))).success.any())
 
@@ -108,9 +110,9 @@ def test_solved_by_its_plan_and_not_before(name: str, robot: str) -> None:
     assert rollout.success.all(), f"seeds {np.flatnonzero(~rollout.success)} are not solved"
 
 
-@pytest.mark.parametrize(("name", "robot"), PAIRS)
-def test_the_potential_climbs_along_the_solution(name: str, robot: str) -> None:
-    rollout = roll_out_expert(name, robot)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_potential_climbs_along_the_solution(name: str) -> None:
+    rollout = roll_out_expert(name, POTENTIAL_ROBOT)
     potential = rollout.potential
     assert np.isfinite(potential).all() and potential.min() > -MAX_DIP and potential.max() <= 1.0
     assert (np.maximum.accumulate(potential) - potential).max() < MAX_DIP
