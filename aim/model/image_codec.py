@@ -201,8 +201,22 @@ def shift_pictures(x: Float[Tensor, "b 3 h w"], down: int, right: int) -> Float[
 
 def resize_normalized(pictures: Pictures, view: View) -> Float[Tensor, "b 3 h w"]:
     """Return pictures in [-1, 1] at the size of a view: the mean over the area of each new pixel."""
-    x = pictures.movedim(-1, 1).float() / 127.5 - 1.0
-    return x if x.shape[2:] == (view.height, view.width) else F.interpolate(x, (view.height, view.width), mode="area")
+    height, width = pictures.shape[1:3]
+    if height % view.height or width % view.width:
+        x = pictures.movedim(-1, 1).float() / 127.5 - 1.0
+        return F.interpolate(x, (view.height, view.width), mode="area")
+    down, right = height // view.height, width // view.width
+    counted = pictures if down * right == 1 else pictures.to(torch.int16 if down * right <= 128 else torch.int32)
+    total = _sum_groups(_sum_groups(counted, 1, down), 2, right)
+    return (total.float() / (127.5 * down * right) - 1.0).movedim(-1, 1)
+
+
+def _sum_groups(x: Tensor, dim: int, count: int) -> Tensor:
+    """Return sums of `count` neighbours along a dimension; several times faster than a reduction over a strided one."""
+    first, *others = x.unflatten(dim, (-1, count)).unbind(dim + 1)
+    for other in others:
+        first = first + other
+    return first
 
 
 def resize_pictures(pictures: Pictures, view: View) -> Pictures:
