@@ -32,6 +32,7 @@ def tune_policy(
     batch: int = 16,
     eval_episodes: int = 0,
     eval_seed: int = 60_000,
+    films: int = 2,
     threads: int = 1,
     device: str = "auto",
 ) -> dict[str, object]:
@@ -61,6 +62,7 @@ def tune_policy(
         batch: worlds that run beside each other
         eval_episodes: seeds on which the policy is evaluated before and after; 0 for none
         eval_seed: first of them
+        films: of the first of them, before and after
         threads: for physics
         device: cpu, cuda, or auto
     """
@@ -89,9 +91,8 @@ def tune_policy(
     from sim.types import UserError
 
     started = time.monotonic()
-    if iterations < 2 or min(eval_episodes, eval_seed, minutes) < 0 or threads < 1:
-        raise UserError("iterations start at 2, threads at 1; eval-episodes, eval-seed and minutes at 0")
-    check_futures(candidates, futures)
+    if iterations < 2 or min(eval_episodes, eval_seed, films, minutes) < 0 or threads < 1:
+        raise UserError("iterations start at 2, threads at 1; eval-episodes, eval-seed, films and minutes at 0")
     parse.check_writable(out)
     resolve_name("variation", variation, tuple(VARIATION_OF_EVALUATION))
     source, place = checkpoint.resolve_checkpoint(policy), str(machine.resolve_device(device))
@@ -105,6 +106,7 @@ def tune_policy(
         futures=futures, batch=batch, first_seed=first_seed, seed=parse.check_seed(seed), steps=steps,
         batch_size=batch_size, lr=lr, temperature=temperature, history=history, min_auc=min_auc,
     )  # fmt: skip
+    check_futures(candidates, futures)
     last_seed = first_seed + iterations * episodes
     if eval_episodes and first_seed < eval_seed + eval_episodes and eval_seed < last_seed:
         said = f"seeds {eval_seed} to {eval_seed + eval_episodes - 1} of the evaluation"
@@ -147,7 +149,7 @@ def tune_policy(
         answer["checkpoint"] = str(made)
         if eval_episodes:
             plan = EvaluationPlan(
-                (label,), robot.name, eval_seed, eval_episodes, batch, 0, threads=threads, variation=variation,
+                (label,), robot.name, eval_seed, eval_episodes, batch, films, threads=threads, variation=variation,
                 definitions=parse.encode_tasks({label: definition}),
             )  # fmt: skip
             figures = evaluate_before_and_after(source, made, plan, out, device, command)

@@ -100,13 +100,15 @@ def test_stopped_and_resumed_is_the_same_to_the_bit(
 
 def test_before_and_after_are_the_same_scenes(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "run"
-    assert improve(source, out, "--iterations", "2", "--eval-episodes", "2") == 0
+    assert improve(source, out, "--iterations", "2", "--eval-episodes", "2", "--films", "1") == 0
     said = last(capsys)
     assert (said["success_before"], said["success_after"], said["p_value"], said["eval_episodes"]) == (0.0, 0.0, 1.0, 2)
     where = {"before": "before", "after": "after-step-000001"}
     rows = {name: json.loads((out / folder / "results.json").read_text()) for name, folder in where.items()}
     assert [row["seed"] for row in rows["before"]["episodes"]] == [row["seed"] for row in rows["after"]["episodes"]]
     assert rows["before"]["digest"] != rows["after"]["digest"]
+    for name, folder in where.items():
+        assert (out / folder / rows[name]["episodes"][0]["film"]).is_file() and not rows[name]["episodes"][1]["film"]
     assert rows["after"]["settings"]["candidates"] == 2 and "candidates" not in rows["before"]["settings"]
     assert (out / "commands.txt").read_text().startswith("aim rl --policy")
     assert improve(source, out, "--iterations", "3", "--eval-episodes", "2", "--resume") == 0, "more iterations"
