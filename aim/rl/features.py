@@ -17,6 +17,7 @@ from aim.model import text
 from aim.model.batch import Context, Fovea, KvCache
 from aim.policy.learned import Foresight, LearnedPolicy
 from aim.policy.precision import autocast
+from aim.rl.trial import Trial
 
 Features = Mapping[str, NDArray]  # by name, one row a decision
 HALF = ("past_rgb", "rgb", "condition")  # tokens, which training reads in half precision too
@@ -63,3 +64,14 @@ def rebuild_cache(policy: LearnedPolicy, features: Features, instructions: Seque
             fovea = Fovea(put["fovea_picture"].flatten(0, 1), put["fovea_center"].flatten(0, 1))
         cache = cache.repeat_rows(put["condition"].shape[1])
         return policy.model.append_condition(cache, put["condition"].flatten(0, 1), fovea)
+
+
+def rebuild_cache_of_decisions(
+    policy: LearnedPolicy, trials: Sequence[Trial], decisions: Sequence[tuple[int, int]]
+) -> KvCache:
+    """Return the cache of b decisions, each given as (index of the trial, decision)."""
+    features = {
+        name: np.stack([trials[trial].features[name][decision] for trial, decision in decisions])
+        for name in trials[decisions[0][0]].features
+    }
+    return rebuild_cache(policy, features, [trials[trial].instruction for trial, _ in decisions])

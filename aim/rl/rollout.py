@@ -17,12 +17,14 @@ from aim.policy.history import forget_worlds
 from aim.policy.learned import LearnedPolicy
 from aim.rl.branching import try_chunks
 from aim.rl.critic import Critic
+from aim.rl.exploration import Explorer, Record
 from aim.rl.facts import FactReader
 from aim.rl.features import extract_features
-from aim.rl.trial import ARRAYS, Trial
+from aim.rl.trial import ARRAYS, EXPLORATION, Trial
 from sim.envs.env import Env
 
 Rows = dict[str, NDArray]
+COPY_STRIDE = 2**32  # between the world numbers of the copies of a scene: no seed reaches it
 
 
 @dataclass
@@ -31,30 +33,43 @@ class _Running:
 
     seed: int
     guided: bool
+    copy: int = 0
     rows: list[Rows] = field(default_factory=list)  # a decision each
+
+    @property
+    def world_number(self) -> int:
+        """Number by which the policy tells the noise of this episode from others; the seed for the first copy."""
+        return self.seed + COPY_STRIDE * self.copy
 
     def finish(self, env: Env, world: int) -> Trial:
         """Return the trial, now that its world is done."""
         told = {name: np.stack([row[name] for row in self.rows]) for name in self.rows[0]}
         arrays = {name: told.pop(name) for name in ARRAYS}
+        prefix = f"{EXPLORATION}/"
+        exploration = {name.removeprefix(prefix): told.pop(name) for name in list(told) if name.startswith(prefix)}
         return Trial(
             self.seed, env.instructions[world], bool(env.success[world]), int(env.steps[world]), self.guided,
-            features=told, **arrays,
+            features=told, exploration=exploration, copy=self.copy, **arrays,
         )  # fmt: skip
 
 
 def collect_trials(
     policy: LearnedPolicy, env: Env, seeds: Sequence[int], candidates: int = 1, futures: int = 1,
     critic: Critic | None = None, is_guided: Callable[[int], bool] = lambda seed: False,
+    explorer: Explorer | None = None, copies: int = 1,
 ) -> Iterator[Trial]:  # fmt: skip
     """Yield the trial of every seed, as they end; a seed without a usable scene yields none.
+
+    Each scene is rolled out `copies` times, with noise of its own each time. With an `explorer`, which excludes a
+    critic, its chunk is carried out in place of the policy's own.
 
     With a `critic`, `candidates` chunks are tried at each decision, equally many for each of so many `futures`. The
     policy's own is carried out, or, in the scenes that `is_guided` names, the one that the critic prefers by the states
     that trying them leads to.
     """
+    assert not (critic and explorer), "a critic tries candidates, an explorer carries out one chunk"
     candidates, futures = (candidates, futures) if critic else (1, 1)
-    facts, waiting = FactReader(env), iter(seeds)
+    facts, waiting = FactReader(env), ((seed, copy) for seed in seeds for copy in range(copies))
     running: list[_Running | None] = [None] * env.n
     history = policy.begin_history(env.n)
     fresh = np.ones(env.n, bool)
@@ -63,8 +78,14 @@ def collect_trials(
         if env.done.all():
             return
         history = forget_worlds(history, fresh)
-        foresight = policy.foresee(env.observe(), history, env.seeds, futures)
-        chunks = policy.sample_chunks(foresight, candidates)
+        numbers = [each.world_number if each else seed for each, seed in zip(running, env.seeds, strict=True)]
+        foresight = policy.foresee(env.observe(), history, numbers, futures)
+        record: Record = {}
+        if explorer is None:
+            chunks = policy.sample_chunks(foresight, candidates)
+        else:
+            explored, record = explorer.explore(policy, foresight)
+            chunks = explored[:, None]
         planned = np.stack(
             [policy.hand_out(foresight, chunks[:, number])[0].executable for number in range(candidates)], 1
         )
@@ -77,7 +98,9 @@ def collect_trials(
             outcomes = try_chunks(env, facts, planned)
             preferred = critic.judge_outcomes(outcomes.facts, outcomes.outcome, is_cautious=True).argmax(1)
             columns |= {"outcome_facts": outcomes.facts, "outcome": outcomes.outcome}
+        if critic or explorer:
             columns |= extract_features(policy, foresight)
+        columns |= {f"{EXPLORATION}/{name}": rows for name, rows in record.items()}
         chosen = np.where([bool(each and each.guided) for each in running], preferred, 0)
         columns |= {"preferred": preferred, "chosen": chosen}
         for world in np.flatnonzero(~env.done):
@@ -95,21 +118,21 @@ def collect_trials(
 
 
 def _refill(
-    env: Env, waiting: Iterator[int], running: list[_Running | None], idle: NDArray[np.bool_],
+    env: Env, waiting: Iterator[tuple[int, int]], running: list[_Running | None], idle: NDArray[np.bool_],
     is_guided: Callable[[int], bool],
 ) -> NDArray[np.bool_]:  # fmt: skip
-    """Start the next scenes in the `idle` worlds (n,), and return which worlds begin anew.
+    """Start the next (seed, copy) in the `idle` worlds (n,), and return which worlds begin anew.
 
     A seed without a usable scene is passed over. Where seeds have run out an idle world stays as it is.
     """
     begun, idle = np.zeros(env.n, bool), idle.copy()
     while idle.any():
-        seeds = list(itertools.islice(waiting, int(idle.sum())))
-        worlds = np.flatnonzero(idle)[: len(seeds)]
-        if not seeds:
+        begin = list(itertools.islice(waiting, int(idle.sum())))
+        worlds = np.flatnonzero(idle)[: len(begin)]
+        if not begin:
             break
-        wanted = list(env.seeds or [seeds[0]] * env.n)
-        for world, seed in zip(worlds, seeds, strict=True):
+        wanted = list(env.seeds or [begin[0][0]] * env.n)
+        for world, (seed, _) in zip(worlds, begin, strict=True):
             wanted[world] = seed
         mask = np.isin(np.arange(env.n), worlds)
         if env.seeds:
@@ -117,8 +140,8 @@ def _refill(
         else:
             env.reset(wanted)
             env.end(~mask)
-        for world, seed in zip(worlds, seeds, strict=True):
-            running[int(world)] = None if env.done[world] else _Running(seed, is_guided(seed))
+        for world, (seed, copy) in zip(worlds, begin, strict=True):
+            running[int(world)] = None if env.done[world] else _Running(seed, is_guided(seed), copy)
         begun |= mask
         idle = mask & env.done
     return begun

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sim.types import UserError
 
-FEATURES = "features"  # group of a trial in a file
+FEATURES, EXPLORATION = "features", "exploration"  # groups of a trial in a file
 ARRAYS = ("facts", "chunks", "outcome_facts", "outcome", "preferred", "chosen")
 
 
@@ -33,6 +33,8 @@ class Trial:
     outcome: NDArray[np.int8]  # (t c) ONGOING, SUCCESS or FAILURE after each chunk
     preferred: NDArray[np.int64]  # (t,) candidate that the critic of that time preferred
     chosen: NDArray[np.int64]  # (t,) which was carried out
+    exploration: Mapping[str, NDArray] = field(default_factory=dict)  # (t ...) `aim.rl.exploration.Record`
+    copy: int = 0  # number of the trial among those of its scene
 
     @property
     def is_tried(self) -> bool:
@@ -41,16 +43,17 @@ class Trial:
 
 
 def write_trials(path: Path, trials: Sequence[Trial]) -> None:
-    """Write trials to an HDF5 file, a group each."""
+    """Write trials to an HDF5 file, a group each: SEED, or SEED-COPY from the second one of a scene on."""
     with h5py.File(path, "w") as file:
         for trial in trials:
-            group = file.create_group(str(trial.seed))
+            group = file.create_group(f"{trial.seed}-{trial.copy}" if trial.copy else str(trial.seed))
             group.attrs.update(
                 instruction=trial.instruction, success=trial.success, steps=trial.steps, guided=trial.guided
             )
             arrays = {name: getattr(trial, name) for name in ARRAYS}
             features = {f"{FEATURES}/{name}": rows for name, rows in trial.features.items()}
-            for name, rows in (arrays | features).items():
+            exploration = {f"{EXPLORATION}/{name}": rows for name, rows in trial.exploration.items()}
+            for name, rows in (arrays | features | exploration).items():
                 group.create_dataset(name, data=rows, compression="lzf" if rows.size else None)
 
 
@@ -58,19 +61,23 @@ def read_trials(path: Path) -> list[Trial]:
     """Return the trials of a file; `UserError` where it is damaged."""
     try:
         with h5py.File(path, "r") as file:
-            return [_read_trial(int(name), cast(h5py.Group, group)) for name, group in file.items()]
+            return [_read_trial(name, cast(h5py.Group, group)) for name, group in file.items()]
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise UserError(f"{path} is damaged: {error}") from error
 
 
-def _read_trial(seed: int, group: h5py.Group) -> Trial:
+def _read_trial(label: str, group: h5py.Group) -> Trial:
     def read_rows(name: str) -> NDArray:
         return cast(h5py.Dataset, group[name])[:]
 
+    def read_mapping(name: str) -> dict[str, NDArray]:
+        names = list(cast(h5py.Group, group[name])) if name in group else []
+        return {each: read_rows(f"{name}/{each}") for each in names}
+
     told = cast(Mapping[str, Any], group.attrs)
-    names = list(cast(h5py.Group, group[FEATURES])) if FEATURES in group else []
+    seed, _, copy = label.partition("-")
     return Trial(
-        seed, str(told["instruction"]), bool(told["success"]), int(told["steps"]), bool(told["guided"]),
-        features={name: read_rows(f"{FEATURES}/{name}") for name in names},
+        int(seed), str(told["instruction"]), bool(told["success"]), int(told["steps"]), bool(told["guided"]),
+        features=read_mapping(FEATURES), exploration=read_mapping(EXPLORATION), copy=int(copy or 0),
         **{name: read_rows(name) for name in ARRAYS},
     )  # fmt: skip
