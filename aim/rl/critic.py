@@ -119,6 +119,13 @@ def judge_trial(critic: Critic, trial: Trial, seed: int) -> NDArray[np.float32]:
     return critic.judge_outcomes(trial.outcome_facts, trial.outcome, member=choose_judge(trial.seed, seed))
 
 
+@torch.no_grad()
+def judge_states(critic: Critic, trial: Trial, seed: int) -> NDArray[np.float32]:
+    """Return the values (t,) of the states at the decisions of a trial, by the member that it was kept from."""
+    logits = critic(torch.from_numpy(trial.facts))[:, choose_judge(trial.seed, seed)]
+    return logits.sigmoid().numpy()
+
+
 def _measure_quality(
     probability: NDArray[np.float32], won: NDArray[np.bool_], owner: NDArray[np.int64], time_left: NDArray[np.float32]
 ) -> CriticQuality:

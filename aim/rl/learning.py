@@ -22,7 +22,7 @@ from aim.model.world_action_model import WorldActionModel
 from aim.policy.learned import LearnedPolicy, split_by_future
 from aim.policy.precision import autocast
 from aim.rl import objectives
-from aim.rl.features import rebuild_cache
+from aim.rl.features import rebuild_cache_of_decisions
 from aim.rl.objectives import Velocity
 from aim.rl.settings import RlConfig
 from aim.rl.trial import Trial
@@ -172,12 +172,9 @@ def _list_decisions(trials: Sequence[Trial]) -> list[tuple[int, int]]:
 def _load_decisions(
     policy: LearnedPolicy, trials: Sequence[Trial], trial_values: Values, rows: Sequence[tuple[int, int]]
 ) -> Decisions:
-    features = {
-        name: np.stack([trials[trial].features[name][decision] for trial, decision in rows])
-        for name in trials[rows[0][0]].features
-    }
-    cache = rebuild_cache(policy, features, [trials[trial].instruction for trial, _ in rows])
+    cache = rebuild_cache_of_decisions(policy, trials, rows)
     chunks = torch.from_numpy(np.stack([trials[trial].chunks[decision] for trial, decision in rows]))
     values = torch.from_numpy(np.stack([trial_values[trial][decision] for trial, decision in rows]))
-    futures = features["condition"].shape[1] if "condition" in features else 1
+    condition = trials[rows[0][0]].features.get("condition")
+    futures = 1 if condition is None else condition.shape[1]
     return Decisions(cache, futures, chunks.to(policy.device), values.to(policy.device))

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from aim.config import Count, NotNegative, Positive, Probability, Size, check_ranges
 from sim.task.values import Bound
+from sim.types import UserError
 
 RL_SCHEMA, RL_FILE = "aim.rl/1", "rl.json"
-Method = Literal["verifier", "distill", "nft"]  # what is learned from tried chunks: `aim.rl.objectives`
+# what is learned: from tried chunks (`aim.rl.objectives`), or by policy gradient (`aim.rl.policy_gradient`)
+Method = Literal["verifier", "distill", "nft", "ppo", "grpo"]
+Exploration = Literal["smooth", "sde"]  # `aim.rl.exploration`
+LEARNING_RATES: Mapping[Method, float] = {"verifier": 3e-4, "distill": 3e-4, "nft": 3e-4, "ppo": 5e-6, "grpo": 5e-6}
+BATCH_SIZES: Mapping[Method, int] = {"verifier": 16, "distill": 16, "nft": 16, "ppo": 128, "grpo": 128}
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,7 @@ class RlConfig:
     candidates: Annotated[int, Bound(ge=2)]  # chunks that are tried at each decision, the policy's own first
     futures: Size  # predicted at each decision, with equally many candidates for each
     batch: Size  # worlds that run beside each other
-    first_seed: Count  # of the scenes: each iteration takes the next `episodes` of them
+    first_seed: Count  # of the scenes: each iteration takes the next `scenes` of them
     seed: Count  # of sampling noise, learning and the critic
     steps: Size  # optimizer steps of each iteration
     batch_size: Size  # decisions a step
@@ -33,7 +39,24 @@ class RlConfig:
     history: Size  # iterations whose trials are learned from, the newest ones
     min_auc: Probability  # of the critic over all decisions, for anything to be learned from it
     weight_decay: NotNegative = 0.01
+    exploration: Exploration = "smooth"  # of ppo and grpo
+    noise_std: Positive = 0.03  # of a joint target at the centre of a bump of smooth noise, in radians
+    group_size: Annotated[int, Bound(ge=2)] = 8  # trials of each scene with grpo
+    epochs: Size = 3  # over the decisions of an iteration, with ppo and grpo
+    target_kl: Positive = 0.05  # above which an iteration of ppo or grpo ends
 
     def __post_init__(self) -> None:
         """Refuse, with `UserError`, a number that is outside its range."""
         check_ranges(self)
+        if self.episodes % self.copies:
+            raise UserError(f"episodes is {self.episodes}; valid: a multiple of the group size, {self.copies}")
+
+    @property
+    def copies(self) -> int:
+        """Trials of each scene."""
+        return self.group_size if self.method == "grpo" else 1
+
+    @property
+    def scenes(self) -> int:
+        """Scenes of each iteration."""
+        return self.episodes // self.copies
