@@ -13,7 +13,7 @@ def tune_policy(
     policy: Path,
     task: str,
     out: Path,
-    method: Literal["verifier", "distill", "nft"] = "verifier",
+    method: Literal["verifier", "distill", "nft", "ppo", "grpo"] = "verifier",
     iterations: int = 4,
     episodes: int = 128,
     candidates: int = 8,
@@ -24,9 +24,14 @@ def tune_policy(
     first_seed: int = 200_000,
     seed: int = 0,
     steps: int = 200,
-    batch_size: int = 16,
-    lr: float = 3e-4,
+    batch_size: int | None = None,
+    lr: float | None = None,
     temperature: float = 0.05,
+    exploration: Literal["smooth", "sde"] = "smooth",
+    noise_std: float = 0.03,
+    group_size: int = 8,
+    epochs: int = 3,
+    target_kl: float = 0.05,
     history: int = 4,
     min_auc: float = 0.7,
     batch: int = 16,
@@ -36,14 +41,15 @@ def tune_policy(
     threads: int = 1,
     device: str = "auto",
 ) -> dict[str, object]:
-    """Improve a policy by trials in the simulator: several chunks are tried from each state, and judged by a critic.
+    """Improve a policy by trials in the simulator: from chunks that are tried and judged, or by policy gradient.
 
     Args:
         policy: folder of a training or of a checkpoint
         task: name or file of the task
         out: folder of the run; the policy that it makes is in it, as in that of a training
         method: verifier, which leaves the policy as it is and chooses among its chunks when it acts; distill or nft,
-            which tune the action expert
+            which tune the action expert to the better of the chunks tried from each state; ppo or grpo, which tune it
+            by policy gradient
         iterations: rounds of roll-outs and learning; the first one only shows the critic how the policy fares
         episodes: trials of each iteration
         candidates: chunks that are tried at each decision
@@ -53,10 +59,15 @@ def tune_policy(
         variation: clean or random
         first_seed: of the scenes; each iteration takes the next ones
         seed: of sampling noise and of learning
-        steps: optimizer steps of each iteration
-        batch_size: decisions a step
-        lr: highest learning rate
+        steps: optimizer steps of each iteration, but for ppo and grpo
+        batch_size: decisions a step; 16 if left out, 128 for ppo and grpo
+        lr: highest learning rate; 3e-4 if left out, LR_PG for ppo and grpo
         temperature: difference of success probability that makes a chunk e times as likely
+        exploration: of ppo and grpo: smooth noise in joint targets, or one denoising step as an SDE
+        noise_std: of smooth noise, in radians
+        group_size: trials of each scene with grpo
+        epochs: over the decisions of an iteration with ppo and grpo
+        target_kl: above which an iteration of ppo or grpo ends
         history: iterations whose trials are learned from
         min_auc: of the critic, on trials that it has not seen; under it an iteration learns nothing
         batch: worlds that run beside each other
@@ -78,7 +89,7 @@ def tune_policy(
     from aim.rl import storage
     from aim.rl.loop import StageTwo
     from aim.rl.paired_evaluation import evaluate_before_and_after
-    from aim.rl.settings import RlConfig
+    from aim.rl.settings import BATCH_SIZES, LEARNING_RATES, RlConfig
     from aim.train.log import open_log
     from aim.train.provenance import add_command
     from aim.util import console, machine
@@ -104,10 +115,12 @@ def tune_policy(
     config = RlConfig(
         policy=spec.digest, task=label, variation=variation, method=method, episodes=episodes, candidates=candidates,
         futures=futures, batch=batch, first_seed=first_seed, seed=parse.check_seed(seed), steps=steps,
-        batch_size=batch_size, lr=lr, temperature=temperature, history=history, min_auc=min_auc,
+        batch_size=BATCH_SIZES[method] if batch_size is None else batch_size,
+        lr=LEARNING_RATES[method] if lr is None else lr, temperature=temperature, history=history, min_auc=min_auc,
+        exploration=exploration, noise_std=noise_std, group_size=group_size, epochs=epochs, target_kl=target_kl,
     )  # fmt: skip
     check_futures(candidates, futures)
-    last_seed = first_seed + iterations * episodes
+    last_seed = first_seed + iterations * config.scenes
     if eval_episodes and first_seed < eval_seed + eval_episodes and eval_seed < last_seed:
         said = f"seeds {eval_seed} to {eval_seed + eval_episodes - 1} of the evaluation"
         raise UserError(f"{said} must not be among those of the trials, {first_seed} to {last_seed - 1}")
@@ -143,7 +156,7 @@ def tune_policy(
         }
         if len(stage.iterations) < iterations:
             console.print_note(f"note: time is up; {storage.describe_kept(out)}; --resume goes on")
-        if len(stage.iterations) < 2:
+        if not stage.has_learned:
             return answer
         made = checkpoint.resolve_checkpoint(out)
         answer["checkpoint"] = str(made)

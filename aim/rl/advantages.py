@@ -57,9 +57,7 @@ def normalise_advantages(advantages: Sequence[Array]) -> list[Array]:
     return [np.clip((each - mean) / std, -MAX_ADVANTAGE, MAX_ADVANTAGE).astype(np.float32) for each in advantages]
 
 
-def compute_group_advantages(
-    trials: Sequence[Trial], rewards: Sequence[Array]
-) -> tuple[list[Trial], list[Array]]:
+def compute_group_advantages(trials: Sequence[Trial], rewards: Sequence[Array]) -> tuple[list[Trial], list[Array]]:
     """Trials of the groups that teach something, and their advantages (t,), the same for all decisions of a trial.
 
     A group is the trials of one scene. With R the sum of a trial's rewards the advantage is (R - mean) / std over its

@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from aim.model.verifier import Verifier, fork_action_expert
 from aim.policy.learned import LearnedPolicy
 from aim.rl import storage
-from aim.rl.critic import Critic, fit_critic, judge_trial
-from aim.rl.learning import Values, compute_gain, measure_verifier, train_expert, train_verifier
+from aim.rl.critic import Critic, CriticQuality, fit_critic
+from aim.rl.methods import make_method
+from aim.rl.methods.base import Lesson, UpdateFigures
 from aim.rl.rollout import collect_trials, count_decisions
 from aim.rl.settings import RlConfig
 from aim.rl.storage import IterationFigures
@@ -48,100 +48,91 @@ class StageTwo:
         `make_env` makes an environment of so many worlds.
         """
         self.source, self.policy, self.make_env, self.config, self.out = source, policy, make_env, config, out
-        is_verified = config.method == "verifier"
-        self.verifier = Verifier(policy.model, policy.execution_horizon) if is_verified else None
-        self.model = policy.model if is_verified else fork_action_expert(policy.model)
+        self.method = make_method(policy, config)
         self.iterations = storage.list_iterations(out)
         self.num_trials = sum(storage.read_figures(folder).trials for folder in self.iterations)
-        if len(self.iterations) > 1:
-            storage.restore_learned(self.iterations[-1], self.list_learned())
+        if self.has_learned:
+            storage.restore_learned(self.iterations[-1], self.method.list_learned())
             self.save_policy()
 
-    def list_learned(self) -> dict[str, torch.nn.Parameter]:
-        """Parameters that learn, by name: the verifier's, or those of the action expert."""
-        return self.verifier.list_own_parameters() if self.verifier else self.model.list_action_expert_parameters()
+    @property
+    def has_learned(self) -> bool:
+        """Whether an iteration is done in which the method learns, so that there is a checkpoint."""
+        return len(self.iterations) > self.method.warmup_iterations
 
     def save_policy(self) -> Path:
         """Write the checkpoint of the last iteration, if it is not there yet, and return its folder."""
-        learned, number = self.list_learned(), len(self.iterations) - 1
-        return storage.save_tuned_policy(self.out, self.source, number, learned, self.verifier, self.config)
+        learned, number = self.method.list_learned(), len(self.iterations) - 1
+        return storage.save_tuned_policy(self.out, self.source, number, learned, self.method.verifier, self.config)
 
     def run_iteration(self, log: Log) -> IterationFigures:
         """Roll out, judge and learn once more, and keep what came of it."""
-        config, number, started = self.config, len(self.iterations), time.monotonic()
-        critic = storage.load_critic(self.iterations[-1]) if number else None
-        before = storage.read_history(self.iterations[max(0, number + 1 - config.history) :])
-        trials = self._roll_out(number, critic)
+        method, number, started = self.method, len(self.iterations), time.monotonic()
+        guide = storage.load_critic(self.iterations[-1]) if number and method.explorer is None else None
+        recent = self.iterations[max(0, number + 1 - self.config.history) :] if method.needs_critic else []
+        before = storage.read_history(recent)
+        trials = self._roll_out(number, guide)
         rolled_out = time.monotonic()
-        learned_from = [*before, *trials]
-        fitted, quality = fit_critic(learned_from, config.seed)
-        tried = [trial for trial in learned_from if trial.is_tried]
-        values = [judge_trial(fitted, trial, config.seed) for trial in tried]
-        fresh = values[len(values) - len(trials) :] if number else []  # of this iteration's trials
-        verified = None
-        if self.verifier and number > 1:
-            verified = measure_verifier(self.policy, self.verifier, trials, fresh)
-        loss = None
-        if number and (quality.auc or 0.0) >= config.min_auc:
-            loss = self._learn(tried, values, number)
-        elif number:
-            console.print_note(f"note: the critic's AUC is {quality.auc}, under {config.min_auc}: nothing was learned")
-        guidance = np.concatenate([trial.preferred for trial in trials])
+        critic, quality = fit_critic([*before, *trials], self.config.seed) if method.needs_critic else (None, None)
+        lesson = method.make_lesson(before, trials, critic)
+        measured = method.measure_trials(lesson, trials, number)
+        update = self._learn(lesson, quality, number) if number >= method.warmup_iterations else UpdateFigures()
+        is_explored = method.explorer is not None
         figures = IterationFigures(
-            number, len(trials), count_decisions(trials), _compute_success(trials, guided=False),
-            _compute_success(trials, guided=True), quality.brier, quality.brier_constant, quality.auc,
-            quality.auc_by_quarter, critic_gain=compute_gain(np.concatenate(fresh), guidance) if number else None,
-            verifier_gain=verified.gain if verified else None,
-            verifier_correlation=verified.correlation if verified else None, loss=loss,
+            number, len(trials), count_decisions(trials),
+            success_own=None if is_explored else _compute_success(trials, guided=False),
+            success_guided=_compute_success(trials, guided=True),
+            critic_brier=quality.brier if quality else None,
+            critic_brier_constant=quality.brier_constant if quality else None,
+            critic_auc=quality.auc if quality else None,
+            critic_auc_by_quarter=quality.auc_by_quarter if quality else (),
             seconds_rollout=rolled_out - started, seconds_learning=time.monotonic() - rolled_out,
+            **vars(measured), **vars(update),
         )  # fmt: skip
-        learned = self.list_learned() if number else {}
-        self.iterations.append(storage.save_iteration(self.out, trials, fitted, figures, learned))
+        learned = method.list_learned() if number >= method.warmup_iterations else {}
+        self.iterations.append(storage.save_iteration(self.out, trials, critic, figures, learned))
         self.num_trials += len(trials)
-        if number:
+        if self.has_learned:
             self.save_policy()
         log.write("rl", {"step": number, **dataclasses.asdict(figures)})
         return figures
 
     def _roll_out(self, number: int, critic: Critic | None) -> list[Trial]:
         """Return the trials of an iteration, by seed; `UserError` where no scene is usable."""
-        config = self.config
-        first = config.first_seed + number * config.episodes
+        config, method = self.config, self.method
+        first = config.first_seed + number * config.scenes
         env, trials = self.make_env(min(config.batch, config.episodes)), []
         actor = self.policy.fork(config.seed + number)
-        if not self.verifier:
-            actor.model = self.model.eval()
+        actor.model = method.model.eval()
         try:
             with console.show_progress("trials", config.episodes) as bar:
-                seeds = range(first, first + config.episodes)
+                seeds = range(first, first + config.scenes)
                 for trial in collect_trials(
-                    actor, env, seeds, config.candidates, config.futures, critic, self._is_guided
-                ):
+                    actor, env, seeds, config.candidates, config.futures, critic, self._is_guided, method.explorer,
+                    config.copies,
+                ):  # fmt: skip
                     trials.append(trial)
                     bar.step()
         finally:
             env.close()
         if not trials:
-            raise UserError(f"none of the seeds {first} to {first + config.episodes - 1} has a usable scene")
-        return sorted(trials, key=lambda trial: trial.seed)
+            raise UserError(f"none of the seeds {first} to {first + config.scenes - 1} has a usable scene")
+        return sorted(trials, key=lambda trial: (trial.seed, trial.copy))
 
     def _is_guided(self, seed: int) -> bool:
         return float(torch.rand((), generator=make_generator(self.config.seed, "guided", seed))) < GUIDED_SHARE
 
-    def _learn(self, tried: Sequence[Trial], values: Values, number: int) -> float:
-        """Take an iteration's optimizer steps, and return the mean loss of their last tenth."""
-        losses: list[float] = []
-        with console.show_progress("learning", self.config.steps) as bar:
-
-            def watch(step: int, loss: float) -> None:
-                losses.append(loss)
-                bar.step(detail=f"loss {loss:.3f}")
-
-            if self.verifier:
-                train_verifier(self.policy, self.verifier, tried, values, self.config, number, watch)
-            else:
-                train_expert(self.policy, self.model, tried, values, self.config, number, watch)
-        return float(np.mean(losses[-max(len(losses) // 10, 1) :]))
+    def _learn(self, lesson: Lesson, quality: CriticQuality | None, number: int) -> UpdateFigures:
+        """Take an iteration's optimizer steps; none where the critic knows too little or the lesson is empty."""
+        if quality and (quality.auc or 0.0) < self.config.min_auc:
+            said = f"the critic's AUC is {quality.auc}, under {self.config.min_auc}"
+            console.print_note(f"note: {said}: nothing was learned")
+            return UpdateFigures()
+        if not lesson.trials:
+            console.print_note("note: every scene was always won or always lost: nothing was learned")
+            return UpdateFigures()
+        with console.show_progress("learning", self.method.count_steps(lesson)) as bar:
+            return self.method.learn(lesson, number, lambda step, loss: bar.step(detail=f"loss {loss:.3f}"))
 
 
 def _compute_success(trials: Sequence[Trial], guided: bool) -> float | None:

@@ -59,8 +59,8 @@ class IterationFigures:
     decisions: int
     success_own: float | None  # share of the trials in which the policy's own chunks were carried out
     success_guided: float | None  # in which those were that the critic of the iteration before preferred
-    critic_brier: float  # of the critic fitted in this iteration, as `aim.rl.critic.CriticQuality` has it
-    critic_brier_constant: float
+    critic_brier: float | None  # of the critic fitted in this iteration, as `aim.rl.critic.CriticQuality` has it
+    critic_brier_constant: float | None
     critic_auc: float | None
     critic_auc_by_quarter: tuple[float | None, ...]
     critic_gain: float | None  # mean rise of the value a decision by what the critic of the iteration before preferred
@@ -69,6 +69,12 @@ class IterationFigures:
     loss: float | None
     seconds_rollout: float
     seconds_learning: float
+    success_explored: float | None = None  # share of the trials in which chunks were carried out with noise added
+    noise_std: float | None = None  # root mean square of that noise in joint targets, radians
+    kl: float | None = None  # of the policy before the iteration's steps from that after them, estimated
+    clip_share: float | None = None  # of decisions whose ratio was outside the bounds, mean over steps
+    groups_kept: float | None = None  # share of scenes that were neither always nor never won, about
+    steps: int | None = None  # that the optimizer took
 
 
 def claim_rl_folder(out: Path, config: RlConfig, resume: bool) -> None:
@@ -104,13 +110,15 @@ def format_iteration(number: int) -> str:
 
 
 def save_iteration(
-    out: Path, trials: Sequence[Trial], critic: Critic, figures: IterationFigures, learned: Mapping[str, Tensor]
-) -> Path:
-    """Write an iteration, and what it learned, if it did; return its folder."""
+    out: Path, trials: Sequence[Trial], critic: Critic | None, figures: IterationFigures,
+    learned: Mapping[str, Tensor],
+) -> Path:  # fmt: skip
+    """Write an iteration with its critic, if it has one, and what it learned, if it did; return its folder."""
     final = out / format_iteration(figures.iteration)
     part = _make_part(final)
     write_trials(part / TRIALS_FILE, trials)
-    save_file(critic.state_dict(), part / CRITIC_FILE)
+    if critic:
+        save_file(critic.state_dict(), part / CRITIC_FILE)
     (part / ITERATION_FILE).write_text(json.dumps(dataclasses.asdict(figures), indent=1, allow_nan=False) + "\n")
     if learned:
         save_file(_detach(learned), part / LEARNED_FILE)
@@ -126,14 +134,20 @@ def describe_kept(out: Path) -> str:
 
 def describe_figures(figures: IterationFigures) -> str:
     """Line on an iteration."""
-    shares = {"own chunks": figures.success_own, "guided": figures.success_guided}
+    shares = {
+        "own chunks": figures.success_own, "guided": figures.success_guided, "explored": figures.success_explored,
+        "learned from": figures.groups_kept,
+    }  # fmt: skip
     said = [f"{name} {100 * share:.1f} %" for name, share in shares.items() if share is not None]
-    aucs = ", ".join(
-        "-" if auc is None else f"{auc:.2f}" for auc in (figures.critic_auc, *figures.critic_auc_by_quarter)
-    )
-    said.append(f"critic AUC {aucs.replace(', ', ' (by quarter ', 1)}), Brier {figures.critic_brier:.3f}")
+    if figures.critic_brier is not None:
+        aucs = ", ".join(
+            "-" if auc is None else f"{auc:.2f}" for auc in (figures.critic_auc, *figures.critic_auc_by_quarter)
+        )
+        said.append(f"critic AUC {aucs.replace(', ', ' (by quarter ', 1)}), Brier {figures.critic_brier:.3f}")
     gains = {"critic": figures.critic_gain, "verifier": figures.verifier_gain}
     said += [f"{name} before gains {gain:+.3f} a decision" for name, gain in gains.items() if gain is not None]
+    if figures.kl is not None and figures.clip_share is not None:
+        said.append(f"KL {figures.kl:.4f} after {figures.steps} steps, {100 * figures.clip_share:.1f} % clipped")
     return f"iteration {figures.iteration}: {figures.trials} trials; {'; '.join(said)}"
 
 

@@ -1,0 +1,60 @@
+"""PPO: explored trials, advantages by a critic that knows the simulator's state, and the clipped surrogate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from aim.model.verifier import fork_action_expert
+from aim.policy.learned import LearnedPolicy
+from aim.rl.advantages import compute_critic_advantages, compute_success_rewards
+from aim.rl.critic import Critic
+from aim.rl.exploration import FlowSde, SmoothNoise, check_explorable
+from aim.rl.methods.base import LearningMethod, Lesson, MethodFigures, UpdateFigures, Watch
+from aim.rl.policy_gradient import train_policy_gradient
+from aim.rl.settings import RlConfig
+from aim.rl.trial import Trial
+
+
+class PpoMethod(LearningMethod):
+    """Tunes a fork of the action expert by policy gradient; the first iteration only fits the critic."""
+
+    def __init__(self, policy: LearnedPolicy, config: RlConfig) -> None:
+        """Begin with the expert of `policy`; `UserError` where the exploration has nothing to explore."""
+        super().__init__(policy, config)
+        self.explorer = SmoothNoise(config.noise_std) if config.exploration == "smooth" else FlowSde()
+        if config.exploration == "smooth":
+            check_explorable(policy)
+        self.model = fork_action_expert(policy.model)
+
+    def compute_rewards(self, trial: Trial) -> np.ndarray:
+        """Rewards (t,) of a trial by decision."""
+        return compute_success_rewards(trial)
+
+    def make_lesson(self, history: Sequence[Trial], trials: Sequence[Trial], critic: Critic | None) -> Lesson:
+        """The new trials, with their generalised advantage estimates."""
+        assert critic is not None
+        rewards = [self.compute_rewards(trial) for trial in trials]
+        return Lesson(trials, compute_critic_advantages(trials, rewards, critic, self.config.seed))
+
+    def measure_trials(self, lesson: Lesson, trials: Sequence[Trial], iteration: int) -> MethodFigures:
+        """Success under exploration, and how large its noise was."""
+        assert self.explorer is not None
+        record = {name: np.concatenate([each.exploration[name] for each in trials]) for name in trials[0].exploration}
+        won = float(np.mean([trial.success for trial in trials]))
+        return MethodFigures(success_explored=won, noise_std=self.explorer.measure_noise(self.policy, record))
+
+    def count_steps(self, lesson: Lesson) -> int:
+        """Batches of all epochs."""
+        return self.config.epochs * -(-sum(map(len, lesson.values)) // self.config.batch_size)
+
+    def learn(self, lesson: Lesson, iteration: int, watch: Watch) -> UpdateFigures:
+        """Take the optimizer steps of an iteration, until KL exceeds its target."""
+        assert self.explorer is not None
+        learner = self.policy.fork(self.config.seed)
+        learner.model = self.model
+        found = train_policy_gradient(
+            learner, self.explorer, lesson.trials, lesson.values, self.config, iteration, watch
+        )
+        return UpdateFigures(found.loss, found.kl, found.clip_share, found.steps)
