@@ -119,6 +119,7 @@ class FailureCause(StrEnum):
     PATH_BLOCKED = "path blocked"  # something stands where the hand has to go
     TIMED_OUT = "timed out"
     PLAN_ENDED = "plan ended"  # every skill was carried out, and the task is not solved
+    SOLVED_BEFORE = "solved before"  # by a policy, before the expert took over
     NO_STABLE_SCENE = "no stable scene"
     PHYSICS_DIVERGED = "physics diverged"
 
@@ -158,7 +159,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class FailedAttempt:
-    """A seed of which there is nothing to record, and why: no usable scene, or physics that diverged."""
+    """A seed of which nothing is recorded, and why: no usable scene, physics that diverged, a roll-out that failed."""
 
     seed: int
     failure: AttemptFailure
@@ -172,7 +173,7 @@ class Episode:
 
     `state`, `tool_pose`, `sim_state`, `body_pose` have A + 1 rows (before the first action to after the
     last); `action` has A. `maps` are the value maps that `sim.episodes.value_maps` computes from
-    the other fields alone.
+    the other fields alone. The run may have begun before: then `first_command` is what the robot was told last.
     """
 
     task: str  # JSON
@@ -187,7 +188,7 @@ class Episode:
     intrinsics: Mapping[str, NDArray[np.float64]]  # camera -> (3 3)
     extrinsics: Mapping[str, NDArray[np.float64]]  # camera -> (T 4 4) camera_from_world, OpenCV axes
     state: NDArray[np.float32]  # (A+1 d) measured joints and grippers
-    action: NDArray[np.float32]  # (A d) what the expert wanted
+    action: NDArray[np.float32]  # (A d) what the expert, or the policy that acted, wanted
     executed: NDArray[np.float32]  # (A d) the commands that moved the robot: actions, perturbed, within its limits
     tool_pose: NDArray[np.float32]  # (A+1 arms 7) world_from_tool
     bodies: tuple[str, ...]
@@ -201,3 +202,5 @@ class Episode:
     variation: str = "clean"  # of the scene, see `sim.scene.randomize`
     redraws: int = 0  # draws of the seed's scene that did not stand still, or were solved before anyone acted
     failure: AttemptFailure | None = None  # why the attempt did not succeed; None where it did
+    # (d,) the command that the servos held at row 0; none where that is the robot's home, as at the start of a run
+    first_command: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))

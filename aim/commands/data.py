@@ -120,12 +120,16 @@ def _describe_provenances(survey: Survey) -> Iterator[str]:
 
 
 def _print_survey(survey: Survey, folder: Path) -> dict[str, object]:
+    from aim.data import store
+
     recipe = survey.recipe
     height, width = recipe.size
     print(f"{folder}: {survey.episodes} episodes, {survey.frames} frames, {survey.bytes / 1e6:.1f} MB")
     depth = " with depth" if recipe.depth else ""
     views = f"cameras {', '.join(recipe.cameras)} of {height} x {width}{depth}"
     print(f"robot {recipe.robot}; {recipe.variation} scenes; {views}")
+    if recipe.policy:
+        print(f"acted by {store.describe_actor(recipe)}")
     for line in _describe_provenances(survey):
         print(line)
     for task, counts in survey.tasks.items():
@@ -142,6 +146,8 @@ def _print_survey(survey: Survey, folder: Path) -> dict[str, object]:
         "frames": survey.frames,
         "bytes": survey.bytes,
         "variation": recipe.variation,
+        "policy": recipe.policy,
+        "takeover": recipe.takeover,
         "tasks": survey.tasks,
         "failures": {task: survey.group_failed_seeds(task) for task in survey.tasks},
         "provenance": [dataclasses.asdict(provenance) for provenance in survey.provenances],

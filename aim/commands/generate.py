@@ -1,13 +1,20 @@
-"""`aim generate`: demonstrations with value maps, from the expert."""
+"""`aim generate`: demonstrations with value maps, from the expert or from roll-outs of a policy."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from sim import DEFAULT_ROBOT
+
+if TYPE_CHECKING:
+    from aim.data.store import Recipe
+    from aim.evaluate.policy_spec import PolicySpec
+
+SEEDS_OF_POLICY = 20  # worlds that a policy is asked for at once; as many seeds stand in a shard
 
 DEFAULT_SETTINGS: dict[str, Any] = {
     "task": (),
@@ -20,6 +27,8 @@ DEFAULT_SETTINGS: dict[str, Any] = {
     "size": "128x128",
     "depth": False,
     "push": 0.0,
+    "policy": "",
+    "takeover": False,
 }  # what a recipe may set, too
 
 
@@ -38,6 +47,9 @@ def generate_dataset(
     size: str | None = None,
     depth: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     push: float | None = None,
+    policy: str | None = None,
+    takeover: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    device: str = "auto",
 ) -> dict[str, object]:
     """Record demonstrations; the same command again goes on where it stopped, a larger --num adds to them.
 
@@ -46,7 +58,7 @@ def generate_dataset(
         task: names of tasks (see aim tasks), "all", files of tasks (.py, .json), or folders of such files
         suite: name of a suite, instead of --task; what the robot has too few arms for is left out
         recipe: TOML file that sets any of the flags task, suite, num, seed, robot, variation, cameras, size,
-            depth and push; a flag that is given here wins
+            depth, push, policy and takeover; a flag that is given here wins
         num: successful episodes a task; 10 if left out
         seed: first seed, 0 if left out; scenes of a task follow from it
         robot: name of the robot; aloha if left out
@@ -57,6 +69,11 @@ def generate_dataset(
         push: radians by which joints are pushed off their targets in short bursts, so that demonstrations show the way
             back; 0 if left out, 0.04 suits learning
         depth: keep depth pictures too, in millimetres; about 0.25 MB a camera and episode of 128x128
+        policy: what acts instead of the expert, and whose successes are kept: the folder of a training or of a
+            checkpoint, or whatever else aim eval takes; robot, cameras and size must be those that it learned from
+        takeover: the expert takes over from the policy at a moment that the seed decides, in the first half of the
+            time; only what it does from there on is kept
+        device: cpu, cuda, or auto, for the policy
     """
     from aim.commands import parse
     from aim.data import store
@@ -81,10 +98,16 @@ def generate_dataset(
         "size": size,
         "push": push,
         "depth": depth or None,  # left out, it is what the recipe says
+        "policy": policy,
+        "takeover": takeover or None,
     }
     settings = merge_settings({name: value for name, value in given.items() if value is not None}, recipe)
     if not 0.0 <= settings["push"] <= 0.2:
         raise UserError(f"push is {settings['push']:g}; it lies in 0 to 0.2 radians")
+    if settings["takeover"] and not settings["policy"]:
+        raise UserError("--takeover is from a policy; give --policy")
+    if settings["push"] and settings["policy"] and not settings["takeover"]:
+        raise UserError("--push is for the expert; a policy is pushed in no way without --takeover")
     embodiment = robots.load_robot(settings["robot"])
     tasks = parse.select_tasks(settings["task"], settings["suite"], embodiment)
     full_recipe = Recipe(
@@ -101,11 +124,18 @@ def generate_dataset(
         push=settings["push"],
         seed=parse.check_seed(settings["seed"]),
     )
+    make_policy = None
+    if settings["policy"]:
+        spec = _parse_acting_policy(settings["policy"], full_recipe, device)
+        make_policy = spec.make_for_seeds
+        full_recipe = replace(
+            full_recipe, policy=spec.digest or spec.name, takeover=settings["takeover"], block=SEEDS_OF_POLICY
+        )
     with explain_full_disk(
         out, lambda: f"kept {store.count_episodes(out)} episodes; with more room the same command goes on"
     ):
         generated = collector.collect_dataset(
-            full_recipe, settings["num"], out, workers, definitions=parse.encode_tasks(tasks)
+            full_recipe, settings["num"], out, workers, definitions=parse.encode_tasks(tasks), make_policy=make_policy
         )
     print(f"{out}: {generated.episodes} episodes of {generated.attempts} attempts, {generated.bytes / 1e6:.1f} MB")
     print(f"{generated.added} recorded now in {generated.seconds:.1f} s; {generated.redraws} scenes were drawn again")
@@ -125,6 +155,17 @@ def generate_dataset(
         "lost": {name: count_reasons(generated.failures[name]) for name in full_recipe.tasks},
         "out": str(out),
     }
+
+
+def _parse_acting_policy(policy: str, recipe: Recipe, device: str) -> PolicySpec:
+    """Policy that is to act in a dataset's scenes; `UserError` where it cannot act on what the dataset records."""
+    from aim.evaluate.plugin_policy import is_plugin_reference
+    from aim.evaluate.policy_spec import parse_policy
+
+    shown = recipe.size if is_plugin_reference(policy) else None  # such a class is shown any size
+    spec = parse_policy(policy, shown, device, robot=recipe.robot)
+    spec.check_recording(recipe.robot, recipe.cameras, recipe.size, recipe.depth)
+    return spec
 
 
 def merge_settings(given: dict[str, Any], recipe: Path | None) -> dict[str, Any]:

@@ -38,8 +38,10 @@ ARRAY_DTYPES = {
     "joint": np.dtype("<f4"),
     "sim_state": np.dtype("<f8"),
     "contacts": CONTACT_DTYPE,
+    "first_command": np.dtype("<f4"),
 }
 POINTS = "events/points"
+OPTIONAL_ARRAYS = ("first_command",)  # kept where they are not empty: an episode without them has the digest it had
 METADATA_FIELDS = ("task", "robot", "seed", "success", "instruction", "variation", "redraws", "failure")
 V1_DEFAULTS = {"variation": "clean", "redraws": 0, "failure": None}  # of episodes of older formats
 MOST_MM = 65535
@@ -59,7 +61,9 @@ def flatten(episode: Episode) -> Flat:
     about["bodies"] = list(episode.bodies)
     about["joints"] = list(episode.joints)
     about["events"] = [[e.kind, e.step, e.arm, e.reference_body, len(e.points)] for e in episode.events]
-    arrays = {name: vars(episode)[name] for name in ARRAY_DTYPES}
+    arrays = {
+        name: vars(episode)[name] for name in ARRAY_DTYPES if name not in OPTIONAL_ARRAYS or len(vars(episode)[name])
+    }
     arrays[POINTS] = np.concatenate([np.zeros((0, 3), np.float32), *(e.points for e in episode.events)])
     for name in PER_CAMERA:
         for camera, value in vars(episode)[name].items():

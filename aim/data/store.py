@@ -33,6 +33,7 @@ RECIPE_FILE = "dataset.json"
 PROVENANCE_FIELD = "provenance"  # its entry in that file
 SHARDS_FOLDER = "shards"
 MAX_OPEN_FILES = 64
+DIGITS_SHOWN = 12  # of a policy's digest
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,17 @@ class Recipe:
     block: int = 10  # seeds a shard
     format: int = shard.SHARD_FORMAT
     version: str = __version__
+    policy: str = ""  # digest, or name where it has none, of the policy that acts; "": the expert does
+    takeover: bool = False  # whether the expert takes over from it, and only what follows is kept
     digests: tuple[str, ...] = ()  # SHA-256 of the JSON of each task; none in datasets made before they were kept
+
+
+def describe_actor(recipe: Recipe) -> str:
+    """Who acts in a dataset's episodes, in words."""
+    if not recipe.policy:
+        return "the expert"
+    policy = f"policy {recipe.policy[:DIGITS_SHOWN]}"
+    return f"the expert, which took over from {policy}" if recipe.takeover else policy
 
 
 @dataclass(frozen=True)

@@ -163,6 +163,8 @@ def _check_shapes(episode: Episode, recipe: Recipe) -> Iterator[str]:
         rows = len(vars(episode)[name])
         if rows != steps + (name != "executed"):
             yield f"{name} has {rows} rows for {steps} actions"
+    if len(episode.first_command) not in (0, episode.action.shape[-1]):
+        yield f"first_command has {len(episode.first_command)} channels, actions {episode.action.shape[-1]}"
     picture = (count, *recipe.size, 3)
     expected = {
         "images": picture,

@@ -25,6 +25,7 @@ from aim.evaluate.rollout_video import RolloutFrames, render_rollout, select_pre
 from aim.util.workers import JobDone, JobFailed, JobRefused, ReportMessage, WorkerPool
 from aim.viz import videos
 from sim import robots
+from sim.envs.control import check_chunk
 from sim.envs.env import Env
 from sim.envs.failure import find_attempt_failure
 from sim.episodes.provenance import collect_provenance
@@ -170,7 +171,7 @@ def roll_out(
     if film:
         _append_pictures(rollouts, env.render_camera(camera, film), running)
     while not env.done.all():
-        chunk = _demand_chunk(policy.act(env.observe()))
+        chunk = check_chunk(policy.act(env.observe()))
         for start, stop in _split_chunk(chunk, int(env.steps.max()), bool(film)):
             env.step(chunk.executable[:, start:stop])
             now = int(env.steps.max())
@@ -182,18 +183,6 @@ def roll_out(
             if env.done.all():
                 break
     return rollouts if film else []
-
-
-def _demand_chunk(chunk: object) -> ActionChunk:
-    """Return what a policy answered; `UserError` where it is no chunk, or one that would not move the world on."""
-    if not isinstance(chunk, ActionChunk):
-        raise UserError(f"a policy answers with a sim.types.ActionChunk, not with {type(chunk).__name__}")
-    shape, horizon = np.shape(chunk.actions), chunk.execution_horizon
-    if len(shape) != 3 or not shape[1]:
-        raise UserError(f"a policy answered with actions of shape {shape}; valid: (worlds, 1 or more steps, channels)")
-    if not isinstance(horizon, int | np.integer) or horizon < 0:
-        raise UserError(f"a policy answered with execution_horizon {horizon!r}; valid: 0, for all actions, or above")
-    return chunk
 
 
 def _split_chunk(chunk: ActionChunk, step: int, filmed: bool) -> Iterator[tuple[int, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +47,24 @@ class PolicySpec:
     steps_per_prediction: int = STEPS_PER_IMAGE  # control steps from one predicted picture to the next
     settings: Mapping[str, object] = field(default_factory=dict)  # what else decides how it acts
     variant: str = ""  # of its model, "+geometry" where tokens carry positions
+
+    def make_for_seeds(self, env: Env, seeds: Sequence[int]) -> Policy:
+        """Policy for an environment that runs the scenes of some seeds, none of which is filmed."""
+        return self.make_policy(env, SeedBatch(tuple(seeds), filmed=False))
+
+    def check_recording(self, robot: str, cameras: Sequence[str], size: tuple[int, int], depth: bool) -> None:
+        """Raise `UserError` where the policy cannot act on what a dataset records, for it is shown just that."""
+        lacking = [name for name in self.cameras if name not in cameras]
+        if self.robot and self.robot != robot:
+            raise UserError(f"{self.name} drives the robot {self.robot!r}, not {robot!r}; give --robot {self.robot}")
+        if lacking:
+            needed = ",".join(dict.fromkeys((*cameras, *lacking)))
+            raise UserError(f"{self.name} looks at {', '.join(self.cameras)}; give --cameras {needed}")
+        if self.cameras and self.size != size:
+            shown, recorded = ("x".join(map(str, sides)) for sides in (self.size, size))
+            raise UserError(f"{self.name} looks at pictures of {shown}, not {recorded}; give --size {shown}")
+        if self.depth and not depth:
+            raise UserError(f"{self.name} looks at depth; give --depth")
 
     def make_identity(self, plan: EvaluationPlan) -> ResultsIdentity:
         """Identity under which the results of a plan are stored."""

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from aim.data.recorded import RecordedSet
+from aim.data.store import describe_actor
 from aim.data.verify import Survey
 from aim.report.findings import DatasetReport, ReportFigure
 from aim.viz import videos
@@ -39,6 +40,7 @@ def read_dataset(folder: Path, name: str) -> DatasetReport:
         "scenes": recipe.variation,
         "pushes": f"{recipe.push:g} rad" if recipe.push else "none",
         "first seed": str(recipe.seed),
+        **({"acted by": describe_actor(recipe)} if recipe.policy else {}),
         "size": f"{survey.bytes / 1e6:.1f} MB",
         "rendered by": ", ".join(dict.fromkeys(made.renderer or "nothing" for made in survey.provenances)),
         "problems": "; ".join(survey.problems) or "none",
@@ -55,10 +57,10 @@ def read_dataset(folder: Path, name: str) -> DatasetReport:
 
 
 def compose_generate_command(survey: Survey, out: str) -> str:
-    """Command line that records the dataset again; "" where tasks are no names, or have different numbers."""
+    """Command line that records the dataset again; "" where tasks are no names, numbers differ, or a policy acts."""
     recipe = survey.recipe
     counts = {count["episodes"] for count in survey.tasks.values()}
-    if len(counts) != 1 or any(name not in _list_task_names() for name in recipe.tasks):
+    if recipe.policy or len(counts) != 1 or any(name not in _list_task_names() for name in recipe.tasks):
         return ""
     words = ["--task", *recipe.tasks, "--robot", recipe.robot, "--num", *map(str, counts), "--seed", str(recipe.seed)]
     words += ["--variation", recipe.variation, "--size", "x".join(map(str, recipe.size))]

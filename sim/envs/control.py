@@ -18,13 +18,25 @@ from numpy.typing import NDArray
 from sim.embodiment.kinematics import KinematicChain
 from sim.embodiment.model import Embodiment
 from sim.registry import resolve_name
-from sim.types import CONTROL_HZ, UserError
+from sim.types import CONTROL_HZ, ActionChunk, UserError
 
 CONTROL_MODES = ("joint_position", "joint_delta", "ee_delta")
 MAX_EE_SPEED_M_S, MAX_EE_SPEED_RAD_S = 0.5, 2.0
 EE_AXES = ("x", "y", "z", "rx", "ry", "rz")
 
 Floats = NDArray[np.float64]
+
+
+def check_chunk(chunk: object) -> ActionChunk:
+    """Return what a policy answered; `UserError` where it is no chunk, or one that would not move the world on."""
+    if not isinstance(chunk, ActionChunk):
+        raise UserError(f"a policy answers with a sim.types.ActionChunk, not with {type(chunk).__name__}")
+    shape, horizon = np.shape(chunk.actions), chunk.execution_horizon
+    if len(shape) != 3 or not shape[1]:
+        raise UserError(f"a policy answered with actions of shape {shape}; valid: (worlds, 1 or more steps, channels)")
+    if not isinstance(horizon, int | np.integer) or horizon < 0:
+        raise UserError(f"a policy answered with execution_horizon {horizon!r}; valid: 0, for all actions, or above")
+    return chunk
 
 
 class Controller:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from sim.episodes.provenance import collect_provenance
 from sim.expert.perturb import sample_perturbations
 from sim.expert.policy import ExpertPolicy
 from sim.task.spec import Task, to_json
-from sim.types import CONTACT_DTYPE, STEPS_PER_IMAGE, AttemptFailure, Episode, FailedAttempt
+from sim.types import CONTACT_DTYPE, STEPS_PER_IMAGE, AttemptFailure, Episode, Event, FailedAttempt
 from sim.world.protocol import WorldState
 
 
@@ -36,9 +37,14 @@ class EpisodeRecorder:
         self._contacts: list[NDArray[np.void]] = []  # by row, of all worlds
         self._physics: list[list[NDArray[np.float64]]] = [[] for _ in range(env.n)]
         self._images: list[_CameraStreams] = [_CameraStreams(env.cameras) for _ in range(env.n)]
+        self._first_imaged_row = np.zeros(env.n, int)
+        self._events: dict[int, tuple[Event, ...]] = {}  # by world, once they have been asked for
 
-    def capture_row(self) -> None:
-        """Capture the state of all worlds that run or have just ended, with images where it is the row's turn."""
+    def capture_row(self, is_imaged: NDArray[np.bool_] | None = None) -> None:
+        """Capture the state of all worlds that run or have just ended, with images where it is the row's turn.
+
+        Where `is_imaged` (n,) is false no image is taken: of what comes before the first row that will be kept.
+        """
         env, row = self._env, len(self._states)
         self._open &= np.array([not failure for failure in env.failure])
         worlds = np.flatnonzero(self._open).tolist()
@@ -46,10 +52,13 @@ class EpisodeRecorder:
         self._contacts.append(env.world.contacts(worlds).copy())
         for i, snapshot in env.world.save(worlds).items():
             self._physics[i].append(snapshot.physics)
-        if row % STEPS_PER_IMAGE == 0 and env.cameras and worlds:
-            images, depths = env.world.render(env.cameras, env.size, env.has_depth, worlds)
-            poses = env.world.camera_poses(env.cameras, worlds)
-            for k, i in enumerate(worlds):
+        imaged = worlds if is_imaged is None else [i for i in worlds if is_imaged[i]]
+        if row % STEPS_PER_IMAGE == 0 and env.cameras and imaged:
+            images, depths = env.world.render(env.cameras, env.size, env.has_depth, imaged)
+            poses = env.world.camera_poses(env.cameras, imaged)
+            for k, i in enumerate(imaged):
+                if not self._images[i].images[env.cameras[0]]:
+                    self._first_imaged_row[i] = row
                 for name in env.cameras:
                     self._images[i].append(name, images[name][k], poses[name][k], depths[name][k] if depths else None)
         self._rows[worlds] += 1
@@ -60,30 +69,53 @@ class EpisodeRecorder:
         assert len(self._actions) == len(self._states) - 1, "a row before every action"
         self._actions.append((actions, executed))
 
-    def build_episode(self, i: int, success: bool, failure: AttemptFailure | None = None) -> Episode:
-        """Return what world `i` did as an episode, with its events and value maps; its physics must not have failed."""
+    def collect_actions(self, i: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return what was wanted (A d) and what was executed (A d) in world `i`, from the start of its run."""
+        taken = self._actions[: self._rows[i] - 1]
+        channels = len(self._env.robot.action_names)
+        wanted, executed = (
+            np.stack([pair[k][i] for pair in taken]) if taken else np.zeros((0, channels), np.float32) for k in range(2)
+        )
+        return wanted, executed
+
+    def find_events(self, i: int) -> tuple[Event, ...]:
+        """Return the events of world `i`, from the start of its run."""
+        if i not in self._events:
+            env, rows = self._env, int(self._rows[i])
+            actions, _ = self.collect_actions(i)
+            bodies, body_pose = self._collect_bodies(i)
+            joints, joint = self._collect_joints(i)
+            self._events[i] = events.find_events(
+                self._convert_contacts(i, rows), bodies, body_pose, joints, joint,
+                actions[:, env.scenes.gripper_entries], [arm.name for arm in env.robot.arms], env.scenes.body_types(i),
+            )  # fmt: skip
+        return self._events[i]
+
+    def build_episode(
+        self, i: int, success: bool, failure: AttemptFailure | None = None, first_row: int = 0
+    ) -> Episode:
+        """Return what world `i` did from `first_row` on as an episode; its physics must not have failed.
+
+        Events are those of the whole run, for what is in a hand at `first_row` was grasped before; the ones before it
+        are left out. Value maps are then those that the whole run has in these pictures: an event is shown until its
+        own step, and after it the next one is, whether or not it is told of.
+        """
         env, robot, rows = self._env, self._env.robot, int(self._rows[i])
         assert rows > 0 and (rows - 1) % STEPS_PER_IMAGE == 0, f"world {i} ended after {rows - 1} actions"
-        scene, names = env.scenes.scene(i), env.scenes.names
-        states, taken = self._states[:rows], self._actions[: rows - 1]
-        actions, executed = (
-            np.stack([pair[k][i] for pair in taken]) if taken else np.zeros((0, len(robot.action_names)), np.float32)
-            for k in range(2)
+        assert first_row % STEPS_PER_IMAGE == 0 and first_row < rows, f"row {first_row} begins no episode of {rows}"
+        scene, kept = env.scenes.scene(i), self._states[first_row:rows]
+        actions, executed = self.collect_actions(i)
+        bodies, body_pose = self._collect_bodies(i)
+        joints, joint = self._collect_joints(i)
+        body_pose, joint = body_pose[first_row:], joint[first_row:]
+        contacts = self._convert_contacts(i, rows)
+        contacts = contacts[contacts["step"] >= first_row]
+        contacts["step"] -= first_row
+        found = tuple(
+            replace(event, step=event.step - first_row) for event in self.find_events(i) if event.step >= first_row
         )
-        present = self._present_bodies(i)
-        bodies = tuple(names.bodies[column] for column in present)
-        has_joint = [column for column, name in enumerate(names.joints) if name.partition(".")[0] in scene.models]
-        joints = tuple(names.joints[column] for column in has_joint)
-        body_pose = np.stack([state.body_pose[i] for state in states])[:, present]
-        joint = np.stack([state.joint[i] for state in states])[:, has_joint]
-        contacts = self._convert_contacts(i, present, rows)
-        gripper_columns = env.scenes.gripper_entries
-        found = events.find_events(
-            contacts, bodies, body_pose, joints, joint, actions[:, gripper_columns],
-            [arm.name for arm in robot.arms], env.scenes.body_types(i),
-        )  # fmt: skip
         intrinsics = camera_intrinsics(robot, env.cameras, env.size)
-        streams = self._images[i]
+        streams = self._images[i].drop_images((first_row - int(self._first_imaged_row[i])) // STEPS_PER_IMAGE)
         extrinsics = {name: np.stack(poses) for name, poses in streams.extrinsics.items()}
         depth = {name: np.stack(depths) for name, depths in streams.depths.items() if depths}
         maps, visible = value_maps.render_value_maps(
@@ -103,28 +135,43 @@ class EpisodeRecorder:
             depth=depth,
             intrinsics=intrinsics,
             extrinsics=extrinsics,
-            state=np.stack([state.proprio[i] for state in states]),
-            action=actions,
-            executed=executed,
-            tool_pose=np.stack([state.ee_pose[i] for state in states]),
+            state=np.stack([state.proprio[i] for state in kept]),
+            action=actions[first_row:],
+            executed=executed[first_row:],
+            tool_pose=np.stack([state.ee_pose[i] for state in kept]),
             bodies=bodies,
             body_pose=body_pose,
             joints=joints,
             joint=joint,
-            sim_state=np.stack(self._physics[i]),
+            sim_state=np.stack(self._physics[i][first_row:]),
             contacts=contacts,
             events=found,
             provenance=collect_provenance(rendered=bool(env.cameras)),
             variation=scene.variation,
             redraws=scene.attempt,
+            first_command=executed[first_row - 1] if first_row else np.zeros(0, np.float32),
         )
+
+    def _collect_bodies(self, i: int) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+        """Return names and poses (A+1 b 7) of the bodies that stand in the scene of world `i`."""
+        present = self._present_bodies(i)
+        names = tuple(self._env.scenes.names.bodies[column] for column in present)
+        return names, np.stack([state.body_pose[i] for state in self._states[: self._rows[i]]])[:, present]
+
+    def _collect_joints(self, i: int) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+        """Return names and values (A+1 j) of the joints of the things in the scene of world `i`."""
+        names, models = self._env.scenes.names.joints, self._env.scenes.scene(i).models
+        present = [column for column, name in enumerate(names) if name.partition(".")[0] in models]
+        values = np.stack([state.joint[i] for state in self._states[: self._rows[i]]])[:, present]
+        return tuple(names[column] for column in present), values
 
     def _present_bodies(self, i: int) -> NDArray[np.int64]:
         """Return the columns of the bodies that stand in the scene of world `i`."""
         return np.flatnonzero(np.isfinite(self._env.scenes.initial_body_pose[i, :, 0]))
 
-    def _convert_contacts(self, i: int, present: NDArray[np.int64], num_rows: int) -> NDArray[np.void]:
+    def _convert_contacts(self, i: int, num_rows: int) -> NDArray[np.void]:
         """Return the contacts of world `i` as rows of CONTACT_DTYPE, bodies counted among those present."""
+        present = self._present_bodies(i)
         place = np.full(len(self._env.scenes.names.bodies), -1)
         place[present] = np.arange(len(present))
         own = [rows[rows["world"] == i] for rows in self._contacts[:num_rows]]
@@ -158,6 +205,14 @@ class _CameraStreams:
         self.extrinsics: dict[str, list[NDArray[np.float64]]] = {name: [] for name in cameras}
         self.depths: dict[str, list[NDArray[np.float32]]] = {name: [] for name in cameras}
 
+    def drop_images(self, count: int) -> _CameraStreams:
+        """Return the streams without the first `count` images."""
+        assert count >= 0, "images that are kept were taken"
+        later = _CameraStreams(())
+        for name in ("images", "extrinsics", "depths"):
+            setattr(later, name, {camera: values[count:] for camera, values in vars(self)[name].items()})
+        return later
+
     def append(
         self, camera: str, image: NDArray[np.uint8], extrinsics: NDArray[np.float64], depth: NDArray[np.float32] | None
     ) -> None:
@@ -165,6 +220,94 @@ class _CameraStreams:
         self.extrinsics[camera].append(extrinsics)
         if depth is not None:
             self.depths[camera].append(depth)
+
+
+class RecordedActor(Protocol):
+    """Who acts in the worlds of a recording, all of which have started together."""
+
+    def find_ended(self, step: int) -> NDArray[np.bool_]:
+        """Return which worlds (n,) have nothing more to do at control step `step`; asked where a row has images."""
+        ...
+
+    def find_imaged(self, step: int) -> NDArray[np.bool_] | None:
+        """Return in which worlds (n,) the row of a control step may be kept, None for all."""
+        ...
+
+    def act(self, step: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the actions (n d) wanted at a control step, and the offsets (n d) added before they are sent."""
+        ...
+
+    def build_attempt(self, i: int, recorder: EpisodeRecorder) -> Episode | FailedAttempt:
+        """Return what came of world `i`, now that all have ended."""
+        ...
+
+
+def make_recording_env(
+    task: Task, robot: Embodiment, worlds: int, cameras: Sequence[str] | None, size: ImageSize, depth: bool,
+    variation: str,
+) -> Env:  # fmt: skip
+    """Return an environment for runs to be recorded in: success does not end a world."""
+    return Env(
+        task, robot, worlds, cameras, size, stop_at_success=False, variation=variation, depth=depth, track_progress=True
+    )
+
+
+def record_runs(
+    env: Env, seeds: Sequence[int], begin: Callable[[], RecordedActor]
+) -> Generator[Episode | FailedAttempt, None, None]:
+    """Run every seed once, as worlds of one batch, and yield what came of them in the order of `seeds`.
+
+    `begin` makes who acts, once the worlds stand ready. The environment is closed at the end.
+    """
+    low, high = np.array(env.robot.action_limits).T
+    try:
+        env.reset(seeds)
+        actor = begin()
+        recorder = EpisodeRecorder(env)
+        for step in range(env.task.horizon + 1):
+            if step % STEPS_PER_IMAGE == 0:
+                env.end(actor.find_ended(step))
+            recorder.capture_row(actor.find_imaged(step))
+            if env.done.all():
+                break
+            actions, offsets = actor.act(step)
+            # as kept: what is sent has the precision of what is stored, so that a replay is exact
+            executed = np.clip(actions + offsets, low, high).astype(np.float32)
+            recorder.capture_action(actions, executed)
+            env.step(executed[:, None])
+        for i in range(env.n):
+            yield actor.build_attempt(i, recorder)
+    finally:
+        env.close()
+
+
+def make_failed_attempt(env: Env, i: int, failure: AttemptFailure) -> FailedAttempt:
+    """Return the attempt of world `i` as one of which nothing is recorded."""
+    scene = env.scenes.scenes[i]
+    return FailedAttempt(env.seeds[i], failure, 0 if scene is None else scene.attempt)
+
+
+class _Demonstrator:
+    """The expert, which acts from the start to the end of its plan."""
+
+    def __init__(self, env: Env, perturbations: NDArray[np.float32]) -> None:
+        self._env, self._perturbations = env, perturbations
+        self._expert = ExpertPolicy(env)
+
+    def find_ended(self, step: int) -> NDArray[np.bool_]:
+        return self._expert.finished
+
+    def find_imaged(self, step: int) -> None:
+        return None
+
+    def act(self, step: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return self._expert.act().actions[:, 0], self._perturbations[:, step]
+
+    def build_attempt(self, i: int, recorder: EpisodeRecorder) -> Episode | FailedAttempt:
+        failure = self._expert.find_failure(i)
+        if failure is not None and self._env.failure[i]:
+            return make_failed_attempt(self._env, i, failure)
+        return recorder.build_episode(i, bool(self._env.success[i]), failure)
 
 
 def record_episodes(
@@ -184,32 +327,6 @@ def record_episodes(
     With `perturbation_rad` the joints are pushed off their targets (`sim.expert.perturb`); the actions are what was
     wanted, `executed` what was sent, within the robot's limits.
     """
-    env = Env(
-        task, robot, len(seeds), cameras, size, stop_at_success=False, variation=variation, depth=depth,
-        track_progress=True,
-    )  # fmt: skip
-    try:
-        env.reset(seeds)
-        expert = ExpertPolicy(env)
-        perturbations = np.stack([sample_perturbations(task, robot, seed, perturbation_rad) for seed in seeds])
-        low, high = np.array(robot.action_limits).T
-        recorder = EpisodeRecorder(env)
-        for step in range(task.horizon + 1):
-            if step % STEPS_PER_IMAGE == 0:
-                env.end(expert.finished)
-            recorder.capture_row()
-            if env.done.all():
-                break
-            actions = expert.act().actions[:, 0]
-            # as kept: what is sent has the precision of what is stored, so that a replay is exact
-            executed = np.clip(actions + perturbations[:, step], low, high).astype(np.float32)
-            recorder.capture_action(actions, executed)
-            env.step(executed[:, None])
-        for i, seed in enumerate(seeds):
-            scene, failure = env.scenes.scenes[i], expert.find_failure(i)
-            if failure is not None and env.failure[i]:
-                yield FailedAttempt(seed, failure, 0 if scene is None else scene.attempt)
-            else:
-                yield recorder.build_episode(i, bool(env.success[i]), failure)
-    finally:
-        env.close()
+    env = make_recording_env(task, robot, len(seeds), cameras, size, depth, variation)
+    perturbations = np.stack([sample_perturbations(task, robot, seed, perturbation_rad) for seed in seeds])
+    yield from record_runs(env, seeds, lambda: _Demonstrator(env, perturbations))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim import robots
 from sim.embodiment.model import Embodiment
@@ -51,8 +52,8 @@ def replay_episode(
                 f"seed {episode.seed} gives a scene of {size} state variables, {episode.sim_state.shape[1]} were "
                 "stored: task, robot or the sampling of scenes have changed since"
             )
-        home = np.array(robot.home_action, float)
-        world.restore({0: WorldSnapshot(episode.sim_state[0], home, np.zeros(0, WORLD_CONTACT))})
+        command = _find_first_command(episode, robot)
+        world.restore({0: WorldSnapshot(episode.sim_state[0], command, np.zeros(0, WORLD_CONTACT))})
         reached = [world.save()[0].physics]
         for command in episode.executed:
             world.step(command[None].astype(float), np.ones(1, bool))
@@ -64,6 +65,14 @@ def replay_episode(
         int(np.argmax(differs)) if differs.any() else None,
         float(np.abs(np.stack(reached) - episode.sim_state).max()),
     )
+
+
+def _find_first_command(episode: Episode, robot: Embodiment) -> NDArray[np.float64]:
+    """Return the command (d,) that the servos held at row 0: an episode may begin in the middle of a run."""
+    if not len(episode.first_command):
+        return np.array(robot.home_action, float)
+    low, high = np.array(robot.action_limits, float).T
+    return np.clip(episode.first_command.astype(float), low, high)  # as the engine does when it is told
 
 
 def explain_inexact_replay(episode: Episode) -> str:

@@ -18,16 +18,17 @@ class ExpertPolicy:
     """Scripted expert with privileged access to `env`, which must have been reset.
 
     A world in the middle of an episode is taken over: what is done and held is recognised, and the plan goes on from
-    there. `finished` (n,) says whose plan has ended; a world without a scene has none.
+    there. `finished` (n,) says where no plan is under way: it has ended, has not begun, or there is no scene.
     """
 
-    def __init__(self, env: Env) -> None:
+    def __init__(self, env: Env, mask: NDArray[np.bool_] | None = None) -> None:
+        """Start the plan where `mask` (n,) is true, everywhere if left out; elsewhere it begins with `reset`."""
         self._env = env
         self._chains = {arm.name: KinematicChain(arm) for arm in env.robot.arms}
         self._contexts: list[ExpertContext | None] = [None] * env.n
         self._motions: list[MotionGenerator] = [iter(())] * env.n
         self.finished = np.ones(env.n, bool)
-        self.reset(np.ones(env.n, bool))
+        self.reset(np.ones(env.n, bool) if mask is None else mask)
 
     def reset(self, mask: NDArray[np.bool_]) -> None:
         """Start the plan anew, from whatever state they are in, in the worlds where `mask` (n,) is true."""
@@ -39,7 +40,7 @@ class ExpertPolicy:
             self.finished[i] = context is None
 
     def act(self, observation: Observation | None = None) -> ActionChunk:
-        """Return the next action of every world (n 1 d); the observation is not needed."""
+        """Return the next action of every world (n 1 d), home where no plan was begun; no observation is needed."""
         for i, motion in enumerate(self._motions):
             if not self.finished[i] and not self._env.done[i]:
                 self.finished[i] = next(motion, "end") == "end"

@@ -6,7 +6,7 @@ This module imports nothing heavy, see `aim.util.workers`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,12 @@ from aim.util.workers import ReportMessage
 
 if TYPE_CHECKING:
     from aim.data.shard import Shard
-    from sim.types import Episode, FailedAttempt
+    from sim.embodiment.model import Embodiment
+    from sim.envs.env import Env
+    from sim.task.spec import Task
+    from sim.types import Episode, FailedAttempt, Policy
+
+MakePolicy = Callable[["Env", "Sequence[int]"], "Policy"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class RecordingJob:
     push: float = 0.0
     definition: str = ""  # the task's JSON; "": the project's task of that name
     renderer: str = ""  # of the dataset so far, "" where it has none
+    make_policy: MakePolicy | None = None  # of the policy that acts in scenes of some seeds; None: the expert does
+    takeover: bool = False  # whether the expert takes over from it
 
     def __str__(self) -> str:
         return f"task {self.task}, seeds {self.seeds.start} to {self.seeds.stop - 1}"
@@ -51,13 +58,12 @@ EpisodeSource = Callable[[RecordingJob], "Iterator[Episode | FailedAttempt]"]
 
 
 def simulate_episodes(job: RecordingJob) -> Generator[Episode | FailedAttempt, None, None]:
-    """Episodes of a job, played by the expert in the simulator, in the order of seeds.
+    """Episodes of a job, played in the simulator by the expert or the job's policy, in the order of seeds.
 
     `UserError` where images would come from another renderer than the dataset's.
     """
     from aim.data import store
     from sim import robots, tasks
-    from sim.episodes import record
     from sim.task.spec import from_json
     from sim.types import UserError
     from sim.world.render import describe_renderer
@@ -68,16 +74,7 @@ def simulate_episodes(job: RecordingJob) -> Generator[Episode | FailedAttempt, N
     robot = robots.load_robot(job.robot)
     variations = {seed: choose_variation(job.variation, seed) for seed in job.seeds}
     streams = {
-        kind: record.record_episodes(
-            task,
-            robot,
-            [seed for seed in job.seeds if variations[seed] == kind],
-            job.cameras,
-            job.size,
-            job.depth,
-            kind,
-            job.push,
-        )
+        kind: _start_stream(job, task, robot, [seed for seed in job.seeds if variations[seed] == kind], kind)
         for kind in dict.fromkeys(variations.values())
     }
     with contextlib.ExitStack() as stack:
@@ -85,6 +82,19 @@ def simulate_episodes(job: RecordingJob) -> Generator[Episode | FailedAttempt, N
             stack.callback(stream.close)
         for seed in job.seeds:
             yield next(streams[variations[seed]])
+
+
+def _start_stream(
+    job: RecordingJob, task: Task, robot: Embodiment, seeds: Sequence[int], variation: str
+) -> Generator[Episode | FailedAttempt, None, None]:
+    """Episodes of those seeds of a job that share a variation."""
+    from sim.episodes import record, rollouts
+
+    view = (job.cameras, job.size, job.depth, variation, job.push)
+    make_policy = job.make_policy
+    if make_policy is None:
+        return record.record_episodes(task, robot, seeds, *view)
+    return rollouts.record_rollouts(task, robot, seeds, lambda env: make_policy(env, seeds), job.takeover, *view)
 
 
 def record_shard(source: EpisodeSource, job: RecordingJob, report: ReportMessage) -> Shard:

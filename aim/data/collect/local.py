@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aim.data import store
-from aim.data.collect.jobs import EpisodeDone, EpisodeSource, RecordingJob, record_shard, simulate_episodes
+from aim.data.collect.jobs import EpisodeDone, EpisodeSource, MakePolicy, RecordingJob, record_shard, simulate_episodes
 from aim.data.shard import Shard, commit_file, format_file_name, trim_shard
 from aim.data.store import Recipe
 from aim.util import console
@@ -92,10 +92,12 @@ def collect_dataset(
     workers: int,
     source: EpisodeSource = simulate_episodes,
     definitions: Mapping[str, str] = NO_DEFINITIONS,
+    make_policy: MakePolicy | None = None,
 ) -> CollectionSummary:
     """Bring every task of the dataset at `out` to `num` episodes; summary of what it then holds.
 
-    `definitions` has the JSON of tasks by label; the others are found by name.
+    `definitions` has the JSON of tasks by label; the others are found by name. `make_policy`, which is sent to workers,
+    makes the policy whose digest the recipe has.
     `UserError` where another dataset stands there or a task is hardly ever solved; `RuntimeError` where a worker fails;
     `KeyboardInterrupt` with a text that says what was kept.
     """
@@ -109,7 +111,8 @@ def collect_dataset(
         before = store.open_dataset(out)
         queues = [_resume_queue(recipe, task, num, before.shards, out) for task in recipe.tasks]
         if not _all_finished(queues):
-            _run_workers(recipe, queues, out, WorkerPool(workers, functools.partial(record_shard, source)), definitions)
+            pool = WorkerPool(workers, functools.partial(record_shard, source))
+            _run_workers(recipe, queues, out, pool, definitions, make_policy)
         dataset = store.open_dataset(out)
     return CollectionSummary(
         episodes=len(dataset.episodes),
@@ -142,6 +145,7 @@ def _run_workers(
     out: Path,
     pool: WorkerPool[RecordingJob, Shard],
     definitions: Mapping[str, str],
+    make_policy: MakePolicy | None,
 ) -> None:
     total = sum(queue.target for queue in queues)
     warned = False
@@ -154,7 +158,7 @@ def _run_workers(
         bar.step(shown)
         while not _all_finished(queues) and len(signals) < 2:
             if not signals:
-                _submit_jobs(recipe, queues, out, pool, definitions)
+                _submit_jobs(recipe, queues, out, pool, definitions, make_policy)
             elif not pool.busy:
                 break
             elif not warned:
@@ -186,6 +190,7 @@ def _submit_jobs(
     out: Path,
     pool: WorkerPool[RecordingJob, Shard],
     definitions: Mapping[str, str],
+    make_policy: MakePolicy | None,
 ) -> None:
     for queue in queues:
         while pool.free and queue.needs_more(recipe.block):
@@ -197,7 +202,7 @@ def _submit_jobs(
             pool.submit(
                 RecordingJob(
                     queue.task, seeds, *recording, part, recipe.variation, recipe.push, definitions.get(queue.task, ""),
-                    store.read_provenance(out).renderer,
+                    store.read_provenance(out).renderer, make_policy, recipe.takeover,
                 )
             )  # fmt: skip
             queue.in_flight[number] = time.monotonic()
