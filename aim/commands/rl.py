@@ -13,7 +13,8 @@ def tune_policy(
     policy: Path,
     task: str,
     out: Path,
-    method: Literal["verifier", "distill", "nft", "ppo", "grpo"] = "verifier",
+    method: Literal["verifier", "distill", "nft", "ppo", "grpo", "dagger", "hindsight"] = "verifier",
+    data: tuple[Path, ...] = (),
     iterations: int = 4,
     episodes: int = 128,
     candidates: int = 8,
@@ -41,7 +42,7 @@ def tune_policy(
     threads: int = 1,
     device: str = "auto",
 ) -> dict[str, object]:
-    """Improve a policy by trials in the simulator: from chunks that are tried and judged, or by policy gradient.
+    """Improve a policy in the simulator: from chunks that are tried and judged, by policy gradient, or by more data.
 
     Args:
         policy: folder of a training or of a checkpoint
@@ -49,9 +50,12 @@ def tune_policy(
         out: folder of the run; the policy that it makes is in it, as in that of a training
         method: verifier, which leaves the policy as it is and chooses among its chunks when it acts; distill or nft,
             which tune the action expert to the better of the chunks tried from each state; ppo or grpo, which tune it
-            by policy gradient
-        iterations: rounds of roll-outs and learning; the first one only shows the critic how the policy fares
-        episodes: trials of each iteration
+            by policy gradient; dagger or hindsight, which record where the expert takes over, or the policy's own
+            successes, and train all of the policy on those and on the demonstrations
+        data: folders of demonstrations that dagger and hindsight train on beside what they record
+        iterations: rounds of roll-outs and learning; the first one only shows the critic how the policy fares, where
+            there is a critic
+        episodes: trials of each iteration; with dagger and hindsight those that are kept
         candidates: chunks that are tried at each decision
         futures: predicted at each decision, with equally many of the candidates for each
         minutes: begin no iteration after so many minutes; 0 for no limit
@@ -60,8 +64,10 @@ def tune_policy(
         first_seed: of the scenes; each iteration takes the next ones
         seed: of sampling noise and of learning
         steps: optimizer steps of each iteration, but for ppo and grpo
-        batch_size: decisions a step; 16 if left out, 128 for ppo and grpo
-        lr: highest learning rate; 3e-4 if left out, LR_PG for ppo and grpo
+        batch_size: decisions a step; 16 if left out, 128 for ppo and grpo; samples for dagger and hindsight, as many as
+            the policy's training had
+        lr: highest learning rate; 3e-4 if left out, 5e-6 for ppo and grpo; half of that of the policy's training for
+            dagger and hindsight
         temperature: difference of success probability that makes a chunk e times as likely
         exploration: of ppo and grpo: smooth noise in joint targets, or one denoising step as an SDE
         noise_std: of smooth noise, in radians
@@ -74,7 +80,7 @@ def tune_policy(
         eval_episodes: seeds on which the policy is evaluated before and after; 0 for none
         eval_seed: first of them
         films: of the first of them, before and after
-        threads: for physics
+        threads: for physics; processes that record, for dagger and hindsight
         device: cpu, cuda, or auto
     """
     command = format_command("rl", tune_policy, locals())
@@ -82,14 +88,17 @@ def tune_policy(
     import time
 
     from aim.commands import parse
+    from aim.config import load_run
+    from aim.data.source import open_sources
     from aim.evaluate.plan import VARIATION_OF_EVALUATION, EvaluationPlan
     from aim.evaluate.policy_spec import parse_policy
     from aim.policy import checkpoint, load_policy
     from aim.policy.learned import check_futures
     from aim.rl import storage
+    from aim.rl.aggregation import SEEDS_AN_EPISODE, DataAggregation, digest_episodes
     from aim.rl.loop import StageTwo
     from aim.rl.paired_evaluation import evaluate_before_and_after
-    from aim.rl.settings import BATCH_SIZES, LEARNING_RATES, RlConfig
+    from aim.rl.settings import BATCH_SIZES, DATA_METHODS, LEARNING_RATES, AggregationConfig, RlConfig
     from aim.train.log import open_log
     from aim.train.provenance import add_command
     from aim.util import console, machine
@@ -102,8 +111,11 @@ def tune_policy(
     from sim.types import UserError
 
     started = time.monotonic()
-    if iterations < 2 or min(eval_episodes, eval_seed, films, minutes) < 0 or threads < 1:
-        raise UserError("iterations start at 2, threads at 1; eval-episodes, eval-seed, films and minutes at 0")
+    least = 1 if method in DATA_METHODS else 2
+    if iterations < least or min(eval_episodes, eval_seed, films, minutes) < 0 or threads < 1:
+        raise UserError(f"iterations start at {least}, threads at 1; eval-episodes, eval-seed, films and minutes at 0")
+    if (method in DATA_METHODS) != bool(data):
+        raise UserError(f"--data is for the methods {' and '.join(DATA_METHODS)}, which need it; this is {method}")
     parse.check_writable(out)
     resolve_name("variation", variation, tuple(VARIATION_OF_EVALUATION))
     source, place = checkpoint.resolve_checkpoint(policy), str(machine.resolve_device(device))
@@ -111,28 +123,43 @@ def tune_policy(
     robot = robots.load_robot(resolve_name("robot", spec.robot, robots.list_robots()))
     definition = parse.load_one_task(task)
     check_arm_count(definition, robot)
-    label = tasks.label_task(definition)
-    config = RlConfig(
-        policy=spec.digest, task=label, variation=variation, method=method, episodes=episodes, candidates=candidates,
-        futures=futures, batch=batch, first_seed=first_seed, seed=parse.check_seed(seed), steps=steps,
-        batch_size=BATCH_SIZES[method] if batch_size is None else batch_size,
-        lr=LEARNING_RATES[method] if lr is None else lr, temperature=temperature, history=history, min_auc=min_auc,
-        exploration=exploration, noise_std=noise_std, group_size=group_size, epochs=epochs, target_kl=target_kl,
-    )  # fmt: skip
-    check_futures(candidates, futures)
-    last_seed = first_seed + iterations * config.scenes
+    label, run = tasks.label_task(definition), load_run(source)
+    if run.model.lora_rank:
+        raise UserError("aim rl tunes whole weights; this policy has adapters beside frozen ones")
+    config: RlConfig | AggregationConfig
+    if method == "dagger" or method == "hindsight":
+        config = AggregationConfig(
+            policy=spec.digest, task=label, variation=variation, method=method,
+            data=digest_episodes(open_sources(data)), episodes=episodes, first_seed=first_seed, seed=parse.check_seed(seed), steps=steps,
+            batch_size=run.train.batch_size if batch_size is None else batch_size,
+            lr=run.train.lr / 2 if lr is None else lr,
+        )  # fmt: skip
+        last_seed = first_seed + iterations * episodes * SEEDS_AN_EPISODE
+    else:
+        config = RlConfig(
+            policy=spec.digest, task=label, variation=variation, method=method, episodes=episodes,
+            candidates=candidates, futures=futures, batch=batch, first_seed=first_seed, seed=parse.check_seed(seed),
+            steps=steps, batch_size=BATCH_SIZES[method] if batch_size is None else batch_size,
+            lr=LEARNING_RATES[method] if lr is None else lr, temperature=temperature, history=history, min_auc=min_auc,
+            exploration=exploration, noise_std=noise_std, group_size=group_size, epochs=epochs, target_kl=target_kl,
+        )  # fmt: skip
+        check_futures(candidates, futures)
+        last_seed = first_seed + iterations * config.scenes
     if eval_episodes and first_seed < eval_seed + eval_episodes and eval_seed < last_seed:
         said = f"seeds {eval_seed} to {eval_seed + eval_episodes - 1} of the evaluation"
         raise UserError(f"{said} must not be among those of the trials, {first_seed} to {last_seed - 1}")
-    learned = load_policy(source, device=place, precision="fp32", candidates=1)
-    if learned.run.model.lora_rank:
-        raise UserError("aim rl tunes whole weights; this policy has adapters beside frozen ones")
 
     def make_env(worlds: int) -> Env:
         return Env(
-            definition, robot, worlds, learned.cameras, learned.transform.size, threads, variation=variation,
-            depth=learned.run.model.geometry,
-        )  # fmt: skip
+            definition, robot, worlds, spec.cameras, spec.size, threads, variation=variation, depth=run.model.geometry
+        )
+
+    def make_stage() -> StageTwo | DataAggregation:
+        if isinstance(config, AggregationConfig):
+            return DataAggregation(source, run, data, definition, config, out, place, threads)
+        return StageTwo(
+            source, load_policy(source, device=place, precision="fp32", candidates=1), make_env, config, out
+        )
 
     with (
         lock_folder(out),
@@ -140,11 +167,11 @@ def tune_policy(
     ):
         storage.claim_rl_folder(out, config, resume)
         add_command(out, command)
-        stage = StageTwo(source, learned, make_env, config, out)
+        stage = make_stage()
         log = open_log(out)
         try:
             while len(stage.iterations) < iterations and not (minutes and time.monotonic() - started > 60 * minutes):
-                print(storage.describe_figures(stage.run_iteration(log)))
+                print(stage.run_iteration(log).describe())
         except KeyboardInterrupt as stop:
             raise KeyboardInterrupt(f"{storage.describe_kept(out)}; --resume goes on") from stop
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from aim.config import Count, NotNegative, Positive, Probability, Size, check_ranges
 from sim.task.values import Bound
@@ -13,6 +13,8 @@ from sim.types import UserError
 RL_SCHEMA, RL_FILE = "aim.rl/1", "rl.json"
 # what is learned: from tried chunks (`aim.rl.objectives`), or by policy gradient (`aim.rl.policy_gradient`)
 Method = Literal["verifier", "distill", "nft", "ppo", "grpo"]
+DataMethod = Literal["dagger", "hindsight"]  # what is recorded around the policy: `aim.rl.aggregation`
+DATA_METHODS = get_args(DataMethod)
 Exploration = Literal["smooth", "sde"]  # `aim.rl.exploration`
 LEARNING_RATES: Mapping[Method, float] = {"verifier": 3e-4, "distill": 3e-4, "nft": 3e-4, "ppo": 5e-6, "grpo": 5e-6}
 BATCH_SIZES: Mapping[Method, int] = {"verifier": 16, "distill": 16, "nft": 16, "ppo": 128, "grpo": 128}
@@ -60,3 +62,24 @@ class RlConfig:
     def scenes(self) -> int:
         """Scenes of each iteration."""
         return self.episodes // self.copies
+
+
+@dataclass(frozen=True)
+class AggregationConfig:
+    """What decides a Stage II run that records data around the policy and trains all of it."""
+
+    policy: str  # SHA-256 of the policy that it starts from
+    task: str  # name, or NAME-DIGEST of a task from a file
+    variation: str
+    method: DataMethod
+    data: str  # SHA-256 of the identities of the demonstrations' episodes
+    episodes: Size  # that each iteration keeps
+    first_seed: Count  # of the scenes
+    seed: Count  # of learning
+    steps: Size  # optimizer steps of each iteration
+    batch_size: Size  # samples a step
+    lr: Positive
+
+    def __post_init__(self) -> None:
+        """Refuse, with `UserError`, a number that is outside its range."""
+        check_ranges(self)

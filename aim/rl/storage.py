@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from aim.data.damage import report_damage
 from aim.data.mapping_file import MAPPING_FILE
 from aim.model.verifier import Verifier
 from aim.policy.checkpoint import (
@@ -38,10 +39,10 @@ from aim.policy.checkpoint import (
     read_tensors,
 )
 from aim.rl.critic import Critic
-from aim.rl.settings import RL_FILE, RL_SCHEMA, RlConfig
+from aim.rl.settings import RL_FILE, RL_SCHEMA, AggregationConfig, RlConfig
 from aim.rl.trial import Trial, read_trials, write_trials
 from aim.util import atomic_file
-from aim.util.decode import decode_document, decode_json
+from aim.util.decode import decode_json
 from aim.util.folder_lock import is_empty
 from sim.types import UserError
 
@@ -76,16 +77,35 @@ class IterationFigures:
     groups_kept: float | None = None  # share of scenes that were neither always nor never won, about
     steps: int | None = None  # that the optimizer took
 
+    def describe(self) -> str:
+        """Line on an iteration."""
+        shares = {
+            "own chunks": self.success_own, "guided": self.success_guided, "explored": self.success_explored,
+            "learned from": self.groups_kept,
+        }  # fmt: skip
+        said = [f"{name} {100 * share:.1f} %" for name, share in shares.items() if share is not None]
+        if self.critic_brier is not None:
+            aucs = ", ".join(
+                "-" if auc is None else f"{auc:.2f}" for auc in (self.critic_auc, *self.critic_auc_by_quarter)
+            )
+            said.append(f"critic AUC {aucs.replace(', ', ' (by quarter ', 1)}), Brier {self.critic_brier:.3f}")
+        gains = {"critic": self.critic_gain, "verifier": self.verifier_gain}
+        said += [f"{name} before gains {gain:+.3f} a decision" for name, gain in gains.items() if gain is not None]
+        if self.kl is not None and self.clip_share is not None:
+            said.append(f"KL {self.kl:.4f} after {self.steps} steps, {100 * self.clip_share:.1f} % clipped")
+        return f"iteration {self.iteration}: {self.trials} trials; {'; '.join(said)}"
 
-def claim_rl_folder(out: Path, config: RlConfig, resume: bool) -> None:
+
+def claim_rl_folder(out: Path, config: RlConfig | AggregationConfig, resume: bool) -> None:
     """Make `out` the folder of this run; `UserError` where it holds another, or this one that is not to go on."""
     path = out / RL_FILE
     if path.exists():
-        stored = decode_document(RlConfig, path.read_text(encoding="utf-8"), RL_SCHEMA, RL_FILE)
-        for field in dataclasses.fields(RlConfig):
-            was, wanted = (getattr(each, field.name) for each in (stored, config))
+        with report_damage(path, "bring it back from a copy, or choose another folder"):
+            stored = dict(json.loads(path.read_text(encoding="utf-8")))
+        for name, wanted in {"schema": RL_SCHEMA, **dataclasses.asdict(config)}.items():
+            was = stored.get(name)
             if was != wanted:
-                said = f"{field.name} is {was!r}, not {wanted!r}"
+                said = f"{name} is {was!r}, not {wanted!r}"
                 raise UserError(f"{out} holds another run: {said}; choose another folder")
         if list_iterations(out) and not resume:
             raise UserError(f"{out} holds {list_iterations(out)[-1].name} of this run; --resume goes on")
@@ -132,25 +152,6 @@ def describe_kept(out: Path) -> str:
     return f"kept {kept[-1].name} and those before it in {out}" if kept else "no iteration was whole yet"
 
 
-def describe_figures(figures: IterationFigures) -> str:
-    """Line on an iteration."""
-    shares = {
-        "own chunks": figures.success_own, "guided": figures.success_guided, "explored": figures.success_explored,
-        "learned from": figures.groups_kept,
-    }  # fmt: skip
-    said = [f"{name} {100 * share:.1f} %" for name, share in shares.items() if share is not None]
-    if figures.critic_brier is not None:
-        aucs = ", ".join(
-            "-" if auc is None else f"{auc:.2f}" for auc in (figures.critic_auc, *figures.critic_auc_by_quarter)
-        )
-        said.append(f"critic AUC {aucs.replace(', ', ' (by quarter ', 1)}), Brier {figures.critic_brier:.3f}")
-    gains = {"critic": figures.critic_gain, "verifier": figures.verifier_gain}
-    said += [f"{name} before gains {gain:+.3f} a decision" for name, gain in gains.items() if gain is not None]
-    if figures.kl is not None and figures.clip_share is not None:
-        said.append(f"KL {figures.kl:.4f} after {figures.steps} steps, {100 * figures.clip_share:.1f} % clipped")
-    return f"iteration {figures.iteration}: {figures.trials} trials; {'; '.join(said)}"
-
-
 def read_figures(folder: Path) -> IterationFigures:
     """Return the figures of an iteration; `UserError` where they are damaged."""
     path = folder / ITERATION_FILE
@@ -195,10 +196,7 @@ def save_tuned_policy(
     """
     final = out / format_name(number)
     if not final.exists():
-        part = _make_part(final)
-        taken = [name for name in (*POLICY_FILES, MAPPING_FILE) if (source / name).exists()]
-        for name in taken if verifier else [name for name in taken if name != EMA_FILE]:
-            _link_or_copy(source / name, part / name)
+        part = link_checkpoint(source, final, without=() if verifier else (EMA_FILE,))
         if verifier:
             told = {
                 CANDIDATES_KEY: str(config.candidates), FUTURES_KEY: str(config.futures),
@@ -208,10 +206,24 @@ def save_tuned_policy(
         else:
             save_file(load_file(source / EMA_FILE) | _detach(learned), part / EMA_FILE)
         os.replace(part, final)
-    for folder in list_checkpoints(out):
-        if folder != final:
-            shutil.rmtree(folder)
+    remove_others(out, final)
     return final
+
+
+def link_checkpoint(source: Path, final: Path, without: Sequence[str] = ()) -> Path:
+    """Return a folder beside `final` with the files of a policy, links where the file system allows it."""
+    part = _make_part(final)
+    for name in (*POLICY_FILES, MAPPING_FILE):
+        if name not in without and (source / name).exists():
+            _link_or_copy(source / name, part / name)
+    return part
+
+
+def remove_others(out: Path, kept: Path) -> None:
+    """Remove the checkpoints of a run but one."""
+    for folder in list_checkpoints(out):
+        if folder != kept:
+            shutil.rmtree(folder)
 
 
 def _make_part(final: Path) -> Path:

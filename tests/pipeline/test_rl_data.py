@@ -1,0 +1,124 @@
+"""`aim rl --method dagger|hindsight`: what is recorded around a policy is learned from, and it resumes to the bit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from served import make_simulated_policy, write_checkpoint
+
+from aim import cli
+from aim.data import store
+from aim.evaluate.policy_spec import PolicySpec
+from aim.policy import load_policy
+from aim.policy.checkpoint import EMA_FILE
+from aim.rl import aggregation
+from sim.envs.env import Env
+from sim.expert.policy import ExpertPolicy
+from sim.types import Policy
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+SMALL = ("--task", "click_bell", "--episodes", "2", "--steps", "2", "--batch-size", "2", "--first-seed", "2")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the checkpoint of a policy with random weights."""
+    return write_checkpoint(make_simulated_policy("panda"), tmp_path_factory.mktemp("stage1"))
+
+
+@pytest.fixture(scope="module")
+def demonstrations(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a dataset of two episodes."""
+    out = tmp_path_factory.mktemp("data") / "bell"
+    words = ("generate", "--task", "click_bell", "--robot", "panda", "--size", "64x64", "--num", "2", "--workers", "1")
+    assert cli.main([*words, "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put two seeds in a shard."""
+    monkeypatch.setattr(aggregation, "WORLDS", 2)
+
+
+def improve(source: Path, data: Path, out: Path, *more: str) -> int:
+    words = ("rl", "--policy", str(source), "--data", str(data), "--out", str(out), *SMALL, *more, "--json")
+    return cli.main(list(words))
+
+
+def last(capsys: pytest.CaptureFixture[str]) -> dict:
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_dagger_learns_from_where_the_expert_takes_over_and_resumes_to_the_bit(
+    source: Path, demonstrations: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    whole, halves = tmp_path / "whole", tmp_path / "halves"
+    assert improve(source, demonstrations, whole, "--method", "dagger", "--iterations", "2") == 0
+    said = last(capsys)
+    assert said["iterations"] == 2 and said["checkpoint"] == str(whole / "step-000004")
+    recorded = [store.open_dataset(whole / f"iteration-00{number}" / "dataset") for number in range(2)]
+    assert [len(data.episodes) for data in recorded] == [2, 2]
+    assert all(data.recipe.takeover for data in recorded)
+    assert recorded[0].recipe.policy != recorded[1].recipe.policy, "the second acts by what the first taught"
+    figures = [aggregation.read_figures(whole / f"iteration-00{number}") for number in range(2)]
+    assert [each.episodes for each in figures] == [2, 2] and said["episodes"] == sum(each.trials for each in figures)
+    assert len(json.loads((whole / "training" / "data.json").read_text())["episodes"]) == 6
+    train = aggregation.pipeline.train_policy
+
+    def stop_first(*words: object, **named: object) -> object:
+        monkeypatch.setattr(aggregation.pipeline, "train_policy", train)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(aggregation.pipeline, "train_policy", stop_first)
+    assert improve(source, demonstrations, halves, "--method", "dagger", "--iterations", "2") == 130
+    assert improve(source, demonstrations, halves, "--method", "dagger", "--iterations", "2", "--resume") == 0
+    one, other = (load_file(out / "step-000004" / EMA_FILE) for out in (whole, halves))
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+    before = load_file(source / EMA_FILE)
+    changed = {name for name in one if not torch.equal(one[name], before[name])}
+    assert any(name.startswith("heads.m") for name in changed) and any(name.startswith("heads.a") for name in changed)
+    assert load_policy(whole).candidates == 1 and not (whole / "step-000002").exists()
+    capsys.readouterr()
+    assert improve(source, demonstrations, whole, "--method", "hindsight", "--resume") == 2
+    assert "holds another run: method is 'dagger', not 'hindsight'" in last(capsys)["error"]
+
+
+def make_expert(env: Env, seeds: Sequence[int]) -> Policy:
+    """Return a policy that succeeds, in a worker process too."""
+    return ExpertPolicy(env)
+
+
+def test_hindsight_learns_from_own_successes(
+    source: Path, demonstrations: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Of a policy that succeeds: the expert in its place."""
+    monkeypatch.setattr(PolicySpec, "make_for_seeds", property(lambda self: make_expert))
+    out = tmp_path / "run"
+    assert improve(source, demonstrations, out, "--method", "hindsight", "--iterations", "1") == 0
+    assert last(capsys)["checkpoint"] == str(out / "step-000002")
+    data = store.open_dataset(out / "iteration-000" / "dataset")
+    assert len(data.episodes) == 2 and not data.recipe.takeover and data.recipe.policy
+
+
+@pytest.mark.parametrize(("more", "says"), [
+    (("--method", "verifier"), "--data is for the methods dagger and hindsight, which need it; this is verifier"),
+    (("--method", "dagger", "--iterations", "0"), "iterations start at 1"),
+    (("--method", "dagger", "--eval-episodes", "2", "--eval-seed", "30"),
+     "seeds 30 to 31 of the evaluation must not be among those of the trials, 2 to 161"),
+])  # fmt: skip
+def test_what_does_not_fit_is_refused_in_one_line(
+    source: Path, demonstrations: Path, tmp_path: Path, more: tuple[str, ...], says: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    assert improve(source, demonstrations, tmp_path / "run", *more) == 2
+    error = last(capsys)["error"]
+    assert says in error and "\n" not in error
+    assert not (tmp_path / "run").exists()
