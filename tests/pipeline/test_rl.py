@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shlex
@@ -96,6 +97,77 @@ def test_stopped_and_resumed_is_the_same_to_the_bit(
     assert equal(whole / f"step-000002/{kept}.safetensors", halves / f"step-000002/{kept}.safetensors")
     rows = [json.loads(line) for line in (whole / "log.jsonl").read_text().splitlines()]
     assert [(row["part"], row["step"]) for row in rows] == [("rl", 0), ("rl", 1), ("rl", 2)]
+
+
+@pytest.fixture
+def wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the trials succeed, so that advantages differ."""
+    from aim.rl import rollout
+
+    finish = rollout._Running.finish
+
+    def finish_as_drawn(self: rollout._Running, env: rollout.Env, world: int) -> rollout.Trial:
+        return dataclasses.replace(finish(self, env, world), success=(self.seed + self.copy) % 2 == 0)
+
+    monkeypatch.setattr(rollout._Running, "finish", finish_as_drawn)
+
+
+@pytest.mark.parametrize(("method", "exploration"), [("ppo", "smooth"), ("grpo", "sde")])
+@pytest.mark.usefixtures("wins")
+def test_policy_gradient_stopped_and_resumed_is_the_same_to_the_bit(
+    source: Path, tmp_path: Path, method: str, exploration: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    whole, halves = tmp_path / "whole", tmp_path / "halves"
+    words = (
+        "--method", method, "--exploration", exploration, "--episodes", "4", "--group-size", "2", "--iterations", "3",
+        "--batch-size", "8",
+    )  # fmt: skip
+    assert improve(source, whole, *words) == 0
+    said = last(capsys)
+    assert (said["iterations"], said["episodes"]) == (3, 12) and said["checkpoint"] == str(whole / "step-000002")
+    collect, calls = loop.collect_trials, []
+
+    def collect_and_stop(*words: object) -> object:
+        calls.append(words)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return collect(*words)  # pyright: ignore[reportArgumentType]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "collect_trials", collect_and_stop)
+        assert improve(source, halves, *words) == 130
+    assert improve(source, halves, *words, "--resume") == 0
+    for name in ("iteration-002/learned", "step-000002/ema"):
+        assert equal(whole / f"{name}.safetensors", halves / f"{name}.safetensors"), name
+    assert not equal(whole / "iteration-001/learned.safetensors", whole / "iteration-002/learned.safetensors")
+    assert (whole / "iteration-000/learned.safetensors").exists() == (method == "grpo")
+    assert (whole / "iteration-002/critic.safetensors").exists() == (method == "ppo")
+    old, new = load_file(source / "ema.safetensors"), load_file(whole / "step-000002/ema.safetensors")
+    learned = load_file(whole / "iteration-002/learned.safetensors")
+    assert old.keys() == new.keys()
+    assert {name for name in old if not torch.equal(old[name], new[name])} <= set(learned), "the rest is frozen"
+    figures = [storage.read_figures(folder) for folder in storage.list_iterations(whole)]
+    assert all(each.success_explored == 0.5 and each.success_own is None for each in figures)
+    assert figures[2].kl is not None and figures[2].kl >= 0.0 and figures[2].clip_share is not None
+    assert (figures[0].kl is None) == (method == "ppo") and (figures[0].critic_auc is None) == (method == "grpo")
+    assert (figures[1].noise_std is not None) == (exploration == "smooth")
+    assert figures[1].groups_kept == (None if method == "ppo" else 1.0)
+    trials = storage.read_history([whole / "iteration-002"])
+    assert {(each.seed, each.copy) for each in trials} == (
+        {(200_008 + i, 0) for i in range(4)}
+        if method == "ppo"
+        else {(200_004 + i, copy) for i in range(2) for copy in range(2)}
+    )
+
+
+def test_scenes_that_are_always_lost_teach_grpo_nothing(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert improve(source, out, "--method", "grpo", "--episodes", "2", "--group-size", "2", "--iterations", "2") == 0
+    assert "every scene was always won or always lost: nothing was learned" in capsys.readouterr().err
+    assert equal(source / "ema.safetensors", out / "step-000001" / "ema.safetensors")
 
 
 def test_before_and_after_are_the_same_scenes(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

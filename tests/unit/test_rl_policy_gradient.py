@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from served import SIZE, make_simulated_policy
-from test_rl_learning import CONFIG, outcome_trials, seen
 
 from aim.model.verifier import fork_action_expert
 from aim.policy import LearnedPolicy
@@ -25,10 +24,13 @@ from aim.rl.settings import Method, RlConfig
 from aim.rl.trial import ARRAYS, Trial, read_trials, write_trials
 from sim import robots, tasks
 from sim.envs.env import Env
-from sim.types import UserError
+from sim.types import Observation, UserError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-PG_CONFIG = replace(CONFIG, method="ppo", batch_size=64, lr=1e-4, epochs=2, episodes=8)
+PG_CONFIG = RlConfig(
+    policy="", task="click_bell", variation="clean", method="ppo", episodes=8, candidates=2, batch=2, first_seed=0,
+    seed=0, steps=1, batch_size=64, lr=1e-4, temperature=0.1, futures=1, history=2, min_auc=0.0, epochs=2,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +38,32 @@ def policy() -> LearnedPolicy:
     return make_simulated_policy("panda", video_steps=1, action_steps=2)
 
 
-def explored_trials(learner: LearnedPolicy, explorer: Explorer, count: int, seed: int, group: int = 1) -> list[Trial]:
-    """Trials of one decision, `group` of each scene, with the executed mean of the first joint as their last fact."""
+def show(policy: LearnedPolicy, count: int, seed: int, copies: int = 1) -> Observation:
+    """Observations of `count` scenes, each so many times."""
     rng = np.random.default_rng(seed)
-    shown = seen(learner, rng, count)
-    images = {name: pictures.repeat(group, 0) for name, pictures in shown.images.items()}
-    shown = replace(
-        shown, images=images, state=shown.state.repeat(group, 0), instruction=("press the bell",) * count * group,
-        time=np.zeros(count * group),
-    )  # fmt: skip
+    images = {name: rng.integers(0, 255, (count, 64, 64, 3), np.uint8).repeat(copies, 0) for name in policy.cameras}
+    state = rng.normal(0.0, 0.1, (count, len(policy.state_space))).astype(np.float32).repeat(copies, 0)
+    return Observation(images, state, ("press the bell",) * len(state), np.zeros(len(state)))
+
+
+def outcome_trials() -> list[Trial]:
+    """Trials of eight decisions, of whose facts one tells the outcome; the last is time."""
+    rng, trials = np.random.default_rng(1), []
+    for seed in range(60):
+        facts = rng.normal(size=(8, 5)).astype(np.float32)
+        facts[:, -1] = 1.0 - np.arange(8) / 8
+        won = bool(rng.random() < 0.5)
+        facts[:, 2] += 3.0 if won else -3.0
+        none, zero = np.zeros((8, 0), np.int8), np.zeros(8, np.int64)
+        trials.append(
+            Trial(seed, "", won, 120, False, facts, {}, facts[:, None], facts[:, None][:, :0], none, zero, zero)
+        )
+    return trials
+
+
+def explored_trials(learner: LearnedPolicy, explorer: Explorer, count: int, seed: int, group: int = 1) -> list[Trial]:
+    """Trials of one decision, `group` of each scene, with the executed mean of the first joint as their facts."""
+    shown = show(learner, count, seed, group)
     rows = count * group
     foresight = learner.foresee(shown, learner.begin_history(rows), range(1000 * seed, 1000 * seed + rows))
     chunks, record = explorer.explore(learner, foresight)
@@ -62,7 +81,7 @@ def explored_trials(learner: LearnedPolicy, explorer: Explorer, count: int, seed
 
 
 def measure_height(learner: LearnedPolicy) -> float:
-    shown = seen(learner, np.random.default_rng(99), 64)
+    shown = show(learner, 64, 99)
     foresight = learner.foresee(shown, learner.begin_history(64))
     return float(learner.sample_chunks(foresight)[:, 0, :16, 0].mean())
 
@@ -81,7 +100,7 @@ def test_gae_is_the_sum_of_its_definition(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_each_trial_is_judged_by_the_member_that_has_not_seen_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(critic, "STEPS", 60)
-    trials = outcome_trials(0)
+    trials = outcome_trials()
     fitted, _ = fit_critic(trials, 0)
     rewards = [advantages.compute_success_rewards(trial) for trial in trials]
     assert [each.sum() for each in rewards] == [trial.success for trial in trials]
@@ -98,7 +117,7 @@ def test_each_trial_is_judged_by_the_member_that_has_not_seen_it(monkeypatch: py
 
 
 def test_groups_that_are_always_won_or_lost_are_dropped() -> None:
-    base, trials = outcome_trials(None)[0], []
+    base, trials = outcome_trials()[0], []
     for scene, wins in enumerate((0, 3, 8, 1)):
         trials += [replace(base, seed=scene, copy=i, success=i < wins) for i in range(8)]
     rewards = [advantages.compute_success_rewards(trial) for trial in trials]
