@@ -82,17 +82,22 @@ def claim_rl_folder(out: Path, config: RlConfig, resume: bool) -> None:
     path = out / RL_FILE
     if path.exists():
         stored = decode_document(RlConfig, path.read_text(encoding="utf-8"), RL_SCHEMA, RL_FILE)
-        for field in dataclasses.fields(RlConfig):
-            was, wanted = (getattr(each, field.name) for each in (stored, config))
-            if was != wanted:
-                said = f"{field.name} is {was!r}, not {wanted!r}"
-                raise UserError(f"{out} holds another run: {said}; choose another folder")
+        refuse_other_run(out, stored, config)
         if list_iterations(out) and not resume:
             raise UserError(f"{out} holds {list_iterations(out)[-1].name} of this run; --resume goes on")
     elif out.exists() and not is_empty(out):
         raise UserError(f"{out} is not empty and holds no run of aim rl; choose another folder")
     out.mkdir(parents=True, exist_ok=True)
     atomic_file.write_text(path, json.dumps({"schema": RL_SCHEMA, **dataclasses.asdict(config)}, indent=2) + "\n")
+
+
+def refuse_other_run(out: Path, stored: object, wanted: object) -> None:
+    """Raise `UserError` where the settings that a folder holds are not those that are wanted; it names the first."""
+    was = vars(stored)
+    for name, value in vars(wanted).items():
+        if was[name] != value:
+            said = f"{name} is {was[name]!r}, not {value!r}"
+            raise UserError(f"{out} holds another run: {said}; choose another folder")
 
 
 def list_iterations(out: Path) -> list[Path]:
