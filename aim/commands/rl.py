@@ -131,7 +131,8 @@ def tune_policy(
         config = AggregationConfig(
             policy=spec.digest, task=label, variation=variation, method=method,
             data=digest_episodes(open_sources(data)), episodes=episodes, first_seed=first_seed,
-            seed=parse.check_seed(seed), steps=steps, batch_size=run.train.batch_size if batch_size is None else batch_size,
+            seed=parse.check_seed(seed), steps=steps,
+            batch_size=run.train.batch_size if batch_size is None else batch_size,
             lr=run.train.lr / 2 if lr is None else lr,
         )  # fmt: skip
         last_seed = first_seed + iterations * episodes * SEEDS_AN_EPISODE
