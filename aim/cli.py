@@ -9,7 +9,7 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -249,6 +249,7 @@ def _call_verb(verb: Verb, words: Sequence[str]) -> Mapping[str, object]:
 
     parameters = [item.name for item in inspect.signature(action).parameters.values() if item.kind is item.KEYWORD_ONLY]
     flags = [f"--{name.replace('_', '-')}" for name in parameters if name not in overrides]
+    refuse_repeated_lists(action, words)
     with report_flag_errors([*flags, *(SHORT_FLAGS if verb.sets_run else ())]):
         return tyro.cli(
             run_action,
@@ -258,6 +259,17 @@ def _call_verb(verb: Verb, words: Sequence[str]) -> Mapping[str, object]:
             "--plugins DIR: use the robots, objects and predicates of a plugin folder too.",
             args=list(words),
         )
+
+
+def refuse_repeated_lists(action: Callable[..., object], words: Sequence[str]) -> None:
+    """Raise `UserError` where a flag that takes a list is given twice: only the last list would count."""
+    from sim.types import UserError
+
+    given = [word.partition("=")[0].replace("_", "-") for word in words if word.startswith("--")]
+    for item in inspect.signature(action).parameters.values():
+        flag = f"--{item.name.replace('_', '-')}"
+        if "tuple[" in str(item.annotation) and given.count(flag) > 1:
+            raise UserError(f"{flag} is given {given.count(flag)} times; give it once, with all values: {flag} A B")
 
 
 if __name__ == "__main__":

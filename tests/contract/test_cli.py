@@ -103,6 +103,7 @@ def test_a_users_mistake_is_one_line_and_exit_2(
         (["eval", "--policy", "expert", "--out", "x", "--episodes", "abc"], "Error parsing --episodes: "),
         (["eval", "--policy", "expert"], "Missing from aim eval: --out PATH folder of the results"),
         (["generate", "--num"], "Missing value for argument '--num'"),
+        (["train", "tiny", "--data", "a", "--out", "x", "--data=b"], "--data is given 2 times; give it once, with all"),
     ],
 )
 def test_a_wrong_flag_is_one_line_and_exit_2(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
