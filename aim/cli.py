@@ -82,6 +82,12 @@ VERBS = (
         "aim rl --policy runs/two --task click_bell --out runs/two-rl",
     ),
     Verb(
+        "rewards",
+        "aim.commands.rewards:measure_rewards",
+        "show which rewards pay for failing",
+        "aim rewards --policy runs/two --task click_bell --out runs/two-rewards",
+    ),
+    Verb(
         "eval",
         "aim.commands.evaluate:evaluate_policy",
         "closed-loop success with confidence intervals",

@@ -1,4 +1,5 @@
-"""Wilson score intervals of success rates, for trials that are independent or clustered; McNemar's test of two rates.
+"""Wilson score intervals of success rates, for trials that are independent or clustered; McNemar's test of two rates;
+Fisher's interval of a correlation.
 
 The plain interval p ± z·sqrt(p(1-p)/n) has no width at 0 of n and n of n, which is where robots often
 are. Wilson's inverts the score test instead: it keeps every rate that n trials could not reject.
@@ -7,7 +8,7 @@ are. Wilson's inverts the score test instead: it keeps every rate that n trials 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import comb, sqrt
+from math import atanh, comb, sqrt, tanh
 
 import numpy as np
 
@@ -59,3 +60,14 @@ def mcnemar_p_value(only_first: int, only_second: int) -> float:
     apart = only_first + only_second
     tail = sum(comb(apart, count) for count in range(min(only_first, only_second) + 1))
     return min(1.0, 2 * tail / 2**apart)
+
+
+def fisher_interval(correlation: float, pairs: int, z: float = NORMAL_QUANTILE_975) -> Interval:
+    """Interval of Pearson's correlation over independent pairs (Fisher, 1921); (-1, 1) of three pairs or fewer."""
+    assert -1.0 <= correlation <= 1.0, correlation
+    if pairs <= 3:
+        return -1.0, 1.0
+    if abs(correlation) == 1.0:
+        return correlation, correlation
+    half = z / sqrt(pairs - 3)
+    return tanh(atanh(correlation) - half), tanh(atanh(correlation) + half)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+
+from aim.report.style import STYLE_SHEET
 
 NUM_COLOURS = 6  # the page defines --c0 … --c5
 PLOT_WIDTH_PX = 640
@@ -37,7 +40,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class RateInterval:
-    """Rate with its confidence bounds, all in [0, 1]."""
+    """Rate, or correlation, with its confidence bounds."""
 
     rate: float
     low: float
@@ -130,8 +133,36 @@ def plot_intervals(rows: Sequence[tuple[str, Sequence[RateInterval | None]]], na
         parts.append(f'<text text-anchor="end" x="{left - 12}" y="{middle + 4:.1f}">{escape(name)}</text>')
         for j, mark in enumerate(marks):
             if mark is not None:
-                parts.append(_draw_whisker(x, mark, middle + 13 * (j - (len(marks) - 1) / 2), j))
+                tip = f"{mark.rate:.1%}, 95 % interval {mark.low:.1%} to {mark.high:.1%}"
+                parts.append(_draw_whisker(x, mark, middle + 13 * (j - (len(marks) - 1) / 2), j, tip))
     return _wrap_svg(height, "success rate with 95 % intervals", parts)
+
+
+def plot_correlations(rows: Sequence[tuple[str, RateInterval | None]]) -> str:
+    """SVG of correlations with confidence intervals on an axis from -1 to 1, a row each; those under 0 stand out."""
+    left, right, top = 190, 20, TOP_MARGIN_PX
+    x = Axis(-1.0, 1.0, left, PLOT_WIDTH_PX - right)
+    foot = top + ROW_HEIGHT_PX * len(rows)
+    parts = []
+    for value in (-1.0, -0.5, 0.0, 0.5, 1.0):
+        parts.append(f'<line class="rule" x1="{x(value):.1f}" x2="{x(value):.1f}" y1="{top}" y2="{foot}"/>')
+        parts.append(f'<text class="tick" text-anchor="middle" x="{x(value):.1f}" y="{foot + 16}">{value:g}</text>')
+    for i, (name, mark) in enumerate(rows):
+        middle = top + ROW_HEIGHT_PX * (i + 0.5)
+        parts.append(f'<text text-anchor="end" x="{left - 12}" y="{middle + 4:.1f}">{escape(name)}</text>')
+        if mark is not None:
+            tip = f"{mark.rate:.2f}, 95 % interval {mark.low:.2f} to {mark.high:.2f}"
+            parts.append(_draw_whisker(x, mark, middle, 1 if mark.high < 0 else 0, tip))
+    return _wrap_svg(foot + 34, "correlation with success, with 95 % intervals", parts)
+
+
+def format_svg_file(drawn: str) -> str:
+    """A plot as a file of its own: with the light colours of the page, for any viewer."""
+    rules = [*re.findall(r"^svg[^{]*{[^}]*}", STYLE_SHEET, re.MULTILINE), "svg { background: var(--paper); }"]
+    colours = dict(re.findall(r"--(\w+): (#\w+);", STYLE_SHEET.partition("@media")[0]))
+    alone = drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    alone = alone.replace(">", f"><style>{' '.join(rules)}</style>", 1)
+    return re.sub(r"var\(--(\w+)\)", lambda found: colours[found[1]], alone) + "\n"
 
 
 def format_short(value: float) -> str:
@@ -182,9 +213,8 @@ def _draw_path(x: Axis, y: Axis, xs: Sequence[float], ys: Sequence[float], style
     return f'<polyline points="{points}" {style}/>'
 
 
-def _draw_whisker(x: Axis, mark: RateInterval, at: float, colour: int) -> str:
-    """Dot at the rate on a line between its bounds."""
-    tip = f"{mark.rate:.1%}, 95 % interval {mark.low:.1%} to {mark.high:.1%}"
+def _draw_whisker(x: Axis, mark: RateInterval, at: float, colour: int, tip: str) -> str:
+    """Dot at the rate on a line between its bounds, with a text that a pointer shows."""
     return (
         f'<g stroke="var(--c{colour % NUM_COLOURS})" fill="var(--c{colour % NUM_COLOURS})"><title>{tip}</title>'
         f'<line class="whisker" x1="{x(mark.low):.1f}" x2="{x(mark.high):.1f}" y1="{at:.1f}" y2="{at:.1f}"/>'

@@ -25,6 +25,9 @@ class FactReader:
     def read_facts(self) -> NDArray[np.float32]:
         """Return facts (n p): the privileged state, the score of each success predicate, the share of time left."""
         left = 1.0 - self.env.steps / self.env.max_steps
-        scores = np.where(self.env.predicates, 1.0, self._condition.evaluate(self.env.view).scores)
-        parts = self.env.privileged_state(), scores, left[:, None]
+        parts = self.env.privileged_state(), self.read_scores(), left[:, None]
         return np.nan_to_num(np.concatenate(parts, axis=1)).astype(np.float32)
+
+    def read_scores(self) -> NDArray[np.float64]:
+        """Return how far each success predicate (n s) is satisfied, 0 to 1; 1 for one that holds."""
+        return np.where(self.env.predicates, 1.0, self._condition.evaluate(self.env.view).scores)

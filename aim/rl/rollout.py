@@ -20,6 +20,7 @@ from aim.rl.critic import Critic
 from aim.rl.exploration import Explorer, Record
 from aim.rl.facts import FactReader
 from aim.rl.features import extract_features
+from aim.rl.reward_recorder import RewardRecorder
 from aim.rl.trial import ARRAYS, EXPLORATION, Trial
 from sim.envs.env import Env
 
@@ -35,6 +36,7 @@ class _Running:
     guided: bool
     copy: int = 0
     rows: list[Rows] = field(default_factory=list)  # a decision each
+    reward_inputs: list[Rows] = field(default_factory=list)  # a decision each, where they are recorded
 
     @property
     def world_number(self) -> int:
@@ -43,25 +45,27 @@ class _Running:
 
     def finish(self, env: Env, world: int) -> Trial:
         """Return the trial, now that its world is done."""
-        told = {name: np.stack([row[name] for row in self.rows]) for name in self.rows[0]}
+        told = _stack_rows(self.rows)
         arrays = {name: told.pop(name) for name in ARRAYS}
         prefix = f"{EXPLORATION}/"
         exploration = {name.removeprefix(prefix): told.pop(name) for name in list(told) if name.startswith(prefix)}
         return Trial(
             self.seed, env.instructions[world], bool(env.success[world]), int(env.steps[world]), self.guided,
-            features=told, exploration=exploration, copy=self.copy, **arrays,
+            features=told, exploration=exploration, copy=self.copy, reward_inputs=_stack_rows(self.reward_inputs),
+            **arrays,
         )  # fmt: skip
 
 
 def collect_trials(
     policy: LearnedPolicy, env: Env, seeds: Sequence[int], candidates: int = 1, futures: int = 1,
     critic: Critic | None = None, is_guided: Callable[[int], bool] = lambda seed: False,
-    explorer: Explorer | None = None, copies: int = 1,
+    explorer: Explorer | None = None, copies: int = 1, recorder: RewardRecorder | None = None,
 ) -> Iterator[Trial]:  # fmt: skip
     """Yield the trial of every seed, as they end; a seed without a usable scene yields none.
 
     Each scene is rolled out `copies` times, with noise of its own each time. With an `explorer`, which excludes a
-    critic, its chunk is carried out in place of the policy's own.
+    critic, its chunk is carried out in place of the policy's own. A `recorder` of `env` adds what reward terms are
+    computed from.
 
     With a `critic`, `candidates` chunks are tried at each decision, equally many for each of so many `futures`. The
     policy's own is carried out, or, in the scenes that `is_guided` names, the one that the critic prefers by the states
@@ -109,7 +113,16 @@ def collect_trials(
             trial.rows.append({name: rows[world] for name, rows in columns.items()})
         every = np.arange(env.n)
         _, history = policy.hand_out(foresight, chunks[every, chosen])
-        env.step(planned[every, chosen])
+        if recorder is None:
+            env.step(planned[every, chosen])
+        else:
+            acting = np.flatnonzero(~env.done)
+            futures_chosen = every * futures + chosen // (candidates // futures)
+            inputs = recorder.carry_out(foresight.future, planned[every, chosen], futures_chosen)
+            for world in acting:
+                trial = running[world]
+                assert trial is not None
+                trial.reward_inputs.append({name: rows[world] for name, rows in inputs.items()})
         for world in np.flatnonzero(env.done).tolist():
             if (trial := running[world]) is not None:
                 running[world] = None
@@ -145,6 +158,11 @@ def _refill(
         begun |= mask
         idle = mask & env.done
     return begun
+
+
+def _stack_rows(rows: Sequence[Rows]) -> Rows:
+    """Return arrays (t ...) by name from the rows of t decisions; none of no decision."""
+    return {name: np.stack([row[name] for row in rows]) for name in (rows[0] if rows else ())}
 
 
 def count_decisions(trials: Iterable[Trial]) -> int:

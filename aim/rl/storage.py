@@ -100,19 +100,23 @@ def claim_rl_folder(out: Path, config: RlConfig | AggregationConfig, resume: boo
     """Make `out` the folder of this run; `UserError` where it holds another, or this one that is not to go on."""
     path = out / RL_FILE
     if path.exists():
-        with report_damage(path, "bring it back from a copy, or choose another folder"):
-            stored = dict(json.loads(path.read_text(encoding="utf-8")))
-        for name, wanted in {"schema": RL_SCHEMA, **dataclasses.asdict(config)}.items():
-            was = stored.get(name)
-            if was != wanted:
-                said = f"{name} is {was!r}, not {wanted!r}"
-                raise UserError(f"{out} holds another run: {said}; choose another folder")
+        refuse_other_run(path, {"schema": RL_SCHEMA, **dataclasses.asdict(config)})
         if list_iterations(out) and not resume:
             raise UserError(f"{out} holds {list_iterations(out)[-1].name} of this run; --resume goes on")
     elif out.exists() and not is_empty(out):
         raise UserError(f"{out} is not empty and holds no run of aim rl; choose another folder")
     out.mkdir(parents=True, exist_ok=True)
     atomic_file.write_text(path, json.dumps({"schema": RL_SCHEMA, **dataclasses.asdict(config)}, indent=2) + "\n")
+
+
+def refuse_other_run(path: Path, wanted: Mapping[str, object]) -> None:
+    """Raise `UserError` where a file of settings does not hold those that are wanted; it names the first that differs."""
+    with report_damage(path, "bring it back from a copy, or choose another folder"):
+        stored = dict(json.loads(path.read_text(encoding="utf-8")))
+    for name, value in wanted.items():
+        if stored.get(name) != value:
+            said = f"{name} is {stored.get(name)!r}, not {value!r}"
+            raise UserError(f"{path.parent} holds another run: {said}; choose another folder")
 
 
 def list_iterations(out: Path) -> list[Path]:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from sim.types import UserError
 
-FEATURES, EXPLORATION = "features", "exploration"  # groups of a trial in a file
+# groups of a trial in a file
+FEATURES, EXPLORATION, REWARD_INPUTS = "features", "exploration", "reward_inputs"
 ARRAYS = ("facts", "chunks", "outcome_facts", "outcome", "preferred", "chosen")
 
 
@@ -35,6 +36,8 @@ class Trial:
     chosen: NDArray[np.int64]  # (t,) which was carried out
     exploration: Mapping[str, NDArray] = field(default_factory=dict)  # (t ...) `aim.rl.exploration.Record`
     copy: int = 0  # number of the trial among those of its scene
+    # (t ...) what reward terms are computed from: `aim.rl.reward_recorder`; none unless they were recorded
+    reward_inputs: Mapping[str, NDArray] = field(default_factory=dict)
 
     @property
     def is_tried(self) -> bool:
@@ -51,9 +54,9 @@ def write_trials(path: Path, trials: Sequence[Trial]) -> None:
                 instruction=trial.instruction, success=trial.success, steps=trial.steps, guided=trial.guided
             )
             arrays = {name: getattr(trial, name) for name in ARRAYS}
-            features = {f"{FEATURES}/{name}": rows for name, rows in trial.features.items()}
-            exploration = {f"{EXPLORATION}/{name}": rows for name, rows in trial.exploration.items()}
-            for name, rows in (arrays | features | exploration).items():
+            groups = {FEATURES: trial.features, EXPLORATION: trial.exploration, REWARD_INPUTS: trial.reward_inputs}
+            arrays |= {f"{of}/{name}": rows for of, named in groups.items() for name, rows in named.items()}
+            for name, rows in arrays.items():
                 group.create_dataset(name, data=rows, compression="lzf" if rows.size else None)
 
 
@@ -79,5 +82,6 @@ def _read_trial(label: str, group: h5py.Group) -> Trial:
     return Trial(
         int(seed), str(told["instruction"]), bool(told["success"]), int(told["steps"]), bool(told["guided"]),
         features=read_mapping(FEATURES), exploration=read_mapping(EXPLORATION), copy=int(copy or 0),
+        reward_inputs=read_mapping(REWARD_INPUTS),
         **{name: read_rows(name) for name in ARRAYS},
     )  # fmt: skip

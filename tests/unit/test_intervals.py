@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aim.evaluate.intervals import NORMAL_QUANTILE_975, clustered_wilson_interval, mcnemar_p_value, wilson_interval
+from aim.evaluate.intervals import (
+    NORMAL_QUANTILE_975,
+    clustered_wilson_interval,
+    fisher_interval,
+    mcnemar_p_value,
+    wilson_interval,
+)
 
 counts = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -115,3 +121,12 @@ def test_policies_that_are_alike_are_told_apart_no_more_often_than_the_p_value_s
     for p in tosses:
         share = sum(comb(apart, heads) for heads, other in enumerate(tosses) if other <= p) / 2**apart
         assert share == pytest.approx(p)
+
+
+def test_fishers_interval_of_a_correlation() -> None:
+    """By hand: z of 0.5 is 0.5493, of 28 pairs its standard error is 1/5."""
+    assert fisher_interval(0.5, 28) == pytest.approx((0.156, 0.736), abs=5e-4)
+    assert fisher_interval(-0.5, 28) == pytest.approx((-0.736, -0.156), abs=5e-4)
+    assert fisher_interval(0.9, 3) == (-1.0, 1.0) and fisher_interval(1.0, 9) == (1.0, 1.0)
+    low, high = fisher_interval(-0.47, 60)
+    assert low < -0.47 < high < 0.0
