@@ -41,8 +41,7 @@ def claim_reward_folder(out: Path, settings: RewardSettings) -> None:
     """Make `out` the folder of this measurement; `UserError` where it holds something else."""
     path = out / REWARDS_FILE
     if path.exists():
-        stored = decode_document(RewardSettings, path.read_text(encoding="utf-8"), REWARDS_SCHEMA, REWARDS_FILE)
-        refuse_other_run(out, stored, settings)
+        refuse_other_run(path, {"schema": REWARDS_SCHEMA, **dataclasses.asdict(settings)})
     elif out.exists() and not is_empty(out):
         raise UserError(f"{out} is not empty and holds no run of aim rewards; choose another folder")
     out.mkdir(parents=True, exist_ok=True)

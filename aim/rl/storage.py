@@ -39,10 +39,10 @@ from aim.policy.checkpoint import (
     read_tensors,
 )
 from aim.rl.critic import Critic
-from aim.rl.settings import DATA_METHODS, RL_FILE, RL_SCHEMA, AggregationConfig, RlConfig
+from aim.rl.settings import RL_FILE, RL_SCHEMA, AggregationConfig, RlConfig
 from aim.rl.trial import Trial, read_trials, write_trials
 from aim.util import atomic_file
-from aim.util.decode import decode_document, decode_json
+from aim.util.decode import decode_json
 from aim.util.folder_lock import is_empty
 from sim.types import UserError
 
@@ -100,11 +100,7 @@ def claim_rl_folder(out: Path, config: RlConfig | AggregationConfig, resume: boo
     """Make `out` the folder of this run; `UserError` where it holds another, or this one that is not to go on."""
     path = out / RL_FILE
     if path.exists():
-        text = path.read_text(encoding="utf-8")
-        with report_damage(path, "bring it back from a copy, or choose another folder"):
-            kind = AggregationConfig if json.loads(text).get("method") in DATA_METHODS else RlConfig
-        stored = decode_document(kind, text, RL_SCHEMA, RL_FILE)
-        refuse_other_run(out, stored, config)
+        refuse_other_run(path, {"schema": RL_SCHEMA, **dataclasses.asdict(config)})
         if list_iterations(out) and not resume:
             raise UserError(f"{out} holds {list_iterations(out)[-1].name} of this run; --resume goes on")
     elif out.exists() and not is_empty(out):
@@ -113,13 +109,14 @@ def claim_rl_folder(out: Path, config: RlConfig | AggregationConfig, resume: boo
     atomic_file.write_text(path, json.dumps({"schema": RL_SCHEMA, **dataclasses.asdict(config)}, indent=2) + "\n")
 
 
-def refuse_other_run(out: Path, stored: object, wanted: object) -> None:
-    """Raise `UserError` where the settings that a folder holds are not those that are wanted; it names the first."""
-    was = vars(stored)
-    for name, value in vars(wanted).items():
-        if was.get(name) != value:
-            said = f"{name} is {was.get(name)!r}, not {value!r}"
-            raise UserError(f"{out} holds another run: {said}; choose another folder")
+def refuse_other_run(path: Path, wanted: Mapping[str, object]) -> None:
+    """Raise `UserError` where a file of settings does not hold those that are wanted; it names the first that differs."""
+    with report_damage(path, "bring it back from a copy, or choose another folder"):
+        stored = dict(json.loads(path.read_text(encoding="utf-8")))
+    for name, value in wanted.items():
+        if stored.get(name) != value:
+            said = f"{name} is {stored.get(name)!r}, not {value!r}"
+            raise UserError(f"{path.parent} holds another run: {said}; choose another folder")
 
 
 def list_iterations(out: Path) -> list[Path]:

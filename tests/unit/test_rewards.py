@@ -65,7 +65,8 @@ def make_trial(success: bool = True, decisions: int = 2, inputs: dict | None = N
     return Trial(
         seed, "press the bell", success, 16 * decisions, False, np.zeros((decisions, 3), np.float32), {},
         np.zeros((decisions, 1, 4, 2), np.float32), np.zeros((decisions, 0, 3), np.float32),
-        np.zeros((decisions, 0), np.int8), np.zeros(decisions, np.int64), np.zeros(decisions, np.int64), found,
+        np.zeros((decisions, 0), np.int8), np.zeros(decisions, np.int64), np.zeros(decisions, np.int64),
+        reward_inputs=found,
     )  # fmt: skip
 
 
@@ -267,6 +268,27 @@ def test_ends_are_the_response_at_the_decision_and_after_the_chunk(slope: np.nda
         env.step(planned[:, step : step + 1])
         total += respond()
     np.testing.assert_allclose(inputs["map_sum"], total, atol=1e-5)
+    env.close()
+
+
+def test_the_map_is_that_of_the_future_whose_chunk_is_carried_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of four candidates for two futures the critic prefers the third: the first one for the second future."""
+    policy = make_simulated_policy("panda", video_steps=1, action_steps=2)
+    env = Env(tasks.load_task("click_bell"), robots.load_robot("panda"), 2, size=SIZE, max_steps=16)
+    critic, recorder, seen = Critic(FactReader(env).size), RewardRecorder(policy, env), []
+
+    def decode(policy: object, future: PredictedFuture, rows: np.ndarray) -> np.ndarray:
+        assert future.map is not None and len(future.map) == 4
+        seen.append(rows.tolist())
+        return np.zeros((2, 64, 64))
+
+    monkeypatch.setattr(reward_recorder, "decode_first_map", decode)
+    monkeypatch.setattr(
+        critic, "judge_outcomes", lambda facts, outcome, is_cautious: np.array([[0.1, 0.2, 0.9, 0.3]] * len(facts))
+    )
+    for guided in (True, False):
+        list(collect_trials(policy, env, [3, 4], 4, 2, critic, lambda seed, guided=guided: guided, recorder=recorder))
+    assert seen == [[1, 3], [0, 2]]
     env.close()
 
 
