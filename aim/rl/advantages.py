@@ -18,7 +18,7 @@ from aim.rl.trial import Trial
 GAE_LAMBDA = 0.95  # the discount is 1
 MAX_ADVANTAGE = 4.0  # standard deviations over the batch at which advantages are clipped
 GROUP_SUCCESS = (0.1, 0.9)  # share of successes between which a group of trials teaches something
-MIN_STD = 1e-6  # of returns or advantages that are divided by it
+MIN_REWARD_STD = 1e-6  # of returns or advantages that are divided by it
 
 Array = NDArray[np.float32]
 
@@ -53,7 +53,7 @@ def compute_critic_advantages(
 def normalise_advantages(advantages: Sequence[Array]) -> list[Array]:
     """Advantages less their mean over all decisions, in standard deviations, clipped at ±`MAX_ADVANTAGE`."""
     every = np.concatenate(advantages)
-    mean, std = every.mean(), max(float(every.std()), MIN_STD)
+    mean, std = every.mean(), max(float(every.std()), MIN_REWARD_STD)
     return [np.clip((each - mean) / std, -MAX_ADVANTAGE, MAX_ADVANTAGE).astype(np.float32) for each in advantages]
 
 
@@ -70,7 +70,7 @@ def compute_group_advantages(trials: Sequence[Trial], rewards: Sequence[Array]) 
     for group in groups.values():
         share = np.mean([trials[number].success for number in group])
         returns = np.array([rewards[number].sum() for number in group])
-        if not GROUP_SUCCESS[0] < share < GROUP_SUCCESS[1] or returns.std() < MIN_STD:
+        if not GROUP_SUCCESS[0] < share < GROUP_SUCCESS[1] or returns.std() < MIN_REWARD_STD:
             continue
         for number, advantage in zip(group, (returns - returns.mean()) / returns.std(), strict=True):
             kept.append(trials[number])

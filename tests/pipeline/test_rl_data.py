@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
+from pages import read_blocks
 from safetensors.torch import load_file
 from served import make_simulated_policy, write_checkpoint
 
@@ -106,6 +109,19 @@ def test_hindsight_learns_from_own_successes(
     assert last(capsys)["checkpoint"] == str(out / "step-000002")
     data = store.open_dataset(out / "iteration-000" / "dataset")
     assert len(data.episodes) == 2 and not data.recipe.takeover and data.recipe.policy
+
+
+def test_the_command_of_the_page_runs(
+    source: Path, demonstrations: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (line,) = (block.strip() for block in read_blocks("improve_a_policy.md", "bash") if "--method dagger" in block)
+    for named, there in (("runs/cup ", f"{source} "), ("datasets/cup", str(demonstrations))):
+        assert named in line
+        line = line.replace(named, there)
+    line = re.sub("--(iterations|episodes|steps) [0-9]+", r"--\1 1", line)
+    assert cli.main([*shlex.split(line)[1:], "--batch-size", "2"]) == 0
+    assert (tmp_path / "runs" / "cup-dagger" / "step-000001").is_dir()
 
 
 @pytest.mark.parametrize(("more", "says"), [

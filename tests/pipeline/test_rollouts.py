@@ -127,7 +127,8 @@ def test_the_commands_of_the_page_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_checkpoint(make_simulated_policy("panda"), tmp_path / "runs" / "cup")
-    takeover, own = read_blocks("improve_a_policy.md", "bash")[1].strip().splitlines()
+    lines = [line for block in read_blocks("improve_a_policy.md", "bash") for line in block.splitlines()]
+    takeover, own = (line for line in lines if line.startswith("aim generate"))
     for line in (takeover, own.replace("runs/cup ", "expert ")):  # random weights have no success
         line = re.sub(r"--num \d+", "--num 1", line.replace("256x256", "64x64"))
         assert cli.main([*shlex.split(line)[1:], "--workers", "1", "--json"]) == 0

@@ -12,11 +12,11 @@ from aim.rl.methods.ppo import PpoMethod
 from aim.rl.methods.verifier import VerifierMethod
 from aim.rl.settings import Method, RlConfig
 
-METHODS: Mapping[Method, Callable[[LearnedPolicy, RlConfig], LearningMethod]] = {
+LEARNING_METHODS: Mapping[Method, Callable[[LearnedPolicy, RlConfig], LearningMethod]] = {
     "verifier": VerifierMethod, "distill": ExpertMethod, "nft": ExpertMethod, "ppo": PpoMethod, "grpo": GrpoMethod,
 }  # fmt: skip
 
 
 def make_method(policy: LearnedPolicy, config: RlConfig) -> LearningMethod:
     """Return the method of a run, which begins with what `policy` is."""
-    return METHODS[config.method](policy, config)
+    return LEARNING_METHODS[config.method](policy, config)

@@ -10,7 +10,7 @@ from aim.rl.settings import RlConfig
 
 
 class ExpertMethod(TriedChunksMethod):
-    """Tunes a fork of the action expert; `config.method` names the objective, distill or nft."""
+    """Tunes a fork of the action expert; `RlConfig.method` names the objective, distill or nft."""
 
     def __init__(self, policy: LearnedPolicy, config: RlConfig) -> None:
         """Begin with the expert of `policy`."""
