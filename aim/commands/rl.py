@@ -61,7 +61,7 @@ def tune_policy(
         seed: of sampling noise and of learning
         steps: optimizer steps of each iteration, but for ppo and grpo
         batch_size: decisions a step; 16 if left out, 128 for ppo and grpo
-        lr: highest learning rate; 3e-4 if left out, LR_PG for ppo and grpo
+        lr: highest learning rate; 3e-4 if left out, 5e-6 for ppo and grpo
         temperature: difference of success probability that makes a chunk e times as likely
         exploration: of ppo and grpo: smooth noise in joint targets, or one denoising step as an SDE
         noise_std: of smooth noise, in radians
