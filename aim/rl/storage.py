@@ -110,7 +110,7 @@ def claim_rl_folder(out: Path, config: RlConfig | AggregationConfig, resume: boo
 
 
 def refuse_other_run(path: Path, wanted: Mapping[str, object]) -> None:
-    """Raise `UserError` where a file of settings does not hold those that are wanted; it names the first that differs."""
+    """Raise `UserError` where a file does not hold the settings that are wanted; it names the first that differs."""
     with report_damage(path, "bring it back from a copy, or choose another folder"):
         stored = dict(json.loads(path.read_text(encoding="utf-8")))
     for name, value in wanted.items():
