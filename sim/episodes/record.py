@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -96,9 +96,9 @@ class EpisodeRecorder:
     ) -> Episode:
         """Return what world `i` did from `first_row` on as an episode; its physics must not have failed.
 
-        Events are those of the whole run, for what is in a hand at `first_row` was grasped before; the ones before it
-        are left out. Value maps are then those that the whole run has in these pictures: an event is shown until its
-        own step, and after it the next one is, whether or not it is told of.
+        Events are those of the whole run, for what is in a hand at `first_row` was grasped before. Those before it are
+        left out, which changes no value map after it: an event is shown until its own step alone. Left out too is the
+        landing of what had been let go before: who acts from `first_row` on did not mean it.
         """
         env, robot, rows = self._env, self._env.robot, int(self._rows[i])
         assert rows > 0 and (rows - 1) % STEPS_PER_IMAGE == 0, f"world {i} ended after {rows - 1} actions"
@@ -111,9 +111,10 @@ class EpisodeRecorder:
         contacts = self._convert_contacts(i, rows)
         contacts = contacts[contacts["step"] >= first_row]
         contacts["step"] -= first_row
-        found = tuple(
-            replace(event, step=event.step - first_row) for event in self.find_events(i) if event.step >= first_row
-        )
+        state = np.stack([row.proprio[i] for row in kept])
+        found = self.find_events(i)
+        if first_row:
+            found = self._cut_events(i, first_row, contacts, executed[first_row:] < state[:-1])
         intrinsics = camera_intrinsics(robot, env.cameras, env.size)
         streams = self._images[i].drop_images((first_row - int(self._first_imaged_row[i])) // STEPS_PER_IMAGE)
         extrinsics = {name: np.stack(poses) for name, poses in streams.extrinsics.items()}
@@ -135,10 +136,10 @@ class EpisodeRecorder:
             depth=depth,
             intrinsics=intrinsics,
             extrinsics=extrinsics,
-            state=np.stack([state.proprio[i] for state in kept]),
+            state=state,
             action=actions[first_row:],
             executed=executed[first_row:],
-            tool_pose=np.stack([state.ee_pose[i] for state in kept]),
+            tool_pose=np.stack([row.ee_pose[i] for row in kept]),
             bodies=bodies,
             body_pose=body_pose,
             joints=joints,
@@ -150,6 +151,25 @@ class EpisodeRecorder:
             variation=scene.variation,
             redraws=scene.attempt,
             first_command=executed[first_row - 1] if first_row else np.zeros(0, np.float32),
+        )
+
+    def _cut_events(
+        self, i: int, first_row: int, contacts: NDArray[np.void], is_tighter: NDArray[np.bool_]
+    ) -> tuple[Event, ...]:
+        """Return the events of world `i` from `first_row` on, without mere landings, their steps counted from there.
+
+        `contacts` and `is_tighter` (A d), where a command asks for less than was measured, begin there, too.
+        """
+        scenes, arms = self._env.scenes, [arm.name for arm in self._env.robot.arms]
+        bodies, _ = self._collect_bodies(i)
+        is_squeezing = dict(zip(arms, is_tighter.T[scenes.gripper_entries], strict=True))
+        later = [
+            replace(event, step=event.step - first_row) for event in self.find_events(i) if event.step >= first_row
+        ]
+        return tuple(
+            event
+            for event in later
+            if not _is_mere_landing(event, contacts, bodies, scenes.body_types(i), is_squeezing[event.arm])
         )
 
     def _collect_bodies(self, i: int) -> tuple[tuple[str, ...], NDArray[np.float32]]:
@@ -181,6 +201,28 @@ class EpisodeRecorder:
         converted["a"], converted["b"] = place[rows["a"]], place[rows["b"]]
         converted["pos"], converted["force"] = rows["pos"], rows["force"]
         return converted
+
+
+def _is_mere_landing(
+    event: Event, contacts: NDArray[np.void], bodies: Sequence[str], body_types: Mapping[str, str],
+    is_squeezing: NDArray[np.bool_],
+) -> bool:  # fmt: skip
+    """Return whether a thing comes to rest that the arm has not held in any of the rows of `contacts` before.
+
+    To hold is to squeeze (A,) what both fingers touch: the command is tighter than the gripper is.
+    """
+    if event.kind != "place":
+        return False
+    free = [k for k, name in enumerate(bodies) if body_types.get(name) == "free"]
+    touched = np.zeros((2, len(bodies), event.step + 1), bool)  # finger, body, row
+    before = contacts[contacts["step"] <= event.step]
+    for number in range(2):
+        finger = bodies.index(f"{event.arm}/finger{number}")
+        for one, other in (("a", "b"), ("b", "a")):
+            rows = before[before[one] == finger]
+            touched[number, rows[other], rows["step"]] = True
+    pinched = (touched[0] & touched[1])[free].any(axis=0)[: len(is_squeezing)]
+    return not np.any(pinched & is_squeezing[: len(pinched)])
 
 
 @dataclass(frozen=True)

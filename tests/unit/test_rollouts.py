@@ -178,6 +178,41 @@ def test_what_the_policy_has_solved_is_no_episode(monkeypatch: pytest.MonkeyPatc
     assert isinstance(taken, Episode) and taken.success and np.isclose(taken.sim_state[0, 0], 0.4)
 
 
+@pytest.mark.parametrize("delay", [4, 8])
+def test_where_a_thing_lands_that_the_policy_let_go_is_no_intent_of_the_expert(
+    delay: int, recorder: tuple[Env, EpisodeRecorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be in the air, or still between fingers that open."""
+    pick, _ = recorder[1].find_events(0)
+    letting_go = (pick.step // STEPS_PER_IMAGE + 8) * STEPS_PER_IMAGE
+    takeover = letting_go + delay
+
+    class Dropper(ExpertPolicy):
+        def act(self, observation: Observation | None = None) -> ActionChunk:
+            chunk = super().act(observation)
+            chunk.actions[:, :, -1] = np.where(self._env.steps >= letting_go, 1.0, chunk.actions[:, 0, -1])[:, None]
+            return chunk
+
+    whole: list[Event] = []
+    find_events = EpisodeRecorder.find_events
+
+    def find_and_remember(self: EpisodeRecorder, i: int) -> tuple[Event, ...]:
+        whole[:] = find_events(self, i)
+        return tuple(whole)
+
+    monkeypatch.setattr(EpisodeRecorder, "find_events", find_and_remember)
+    monkeypatch.setattr(rollouts, "sample_takeover_step", lambda *words: takeover)
+    (episode,) = record_one(Dropper, True, cup=True)
+    assert isinstance(episode, Episode)
+    assert [event.kind for event in whole] == ["pick", "place", "pick", "place"]
+    assert whole[1].step > takeover and whole[1].reference_body == "table"
+    assert [event.kind for event in episode.events] == ["pick", "place"]
+    assert episode.events[0].step == whole[2].step - takeover
+    # where the cup will be taken, at once
+    assert [bool(episode.maps["head"][0, ..., channel].any()) for channel in range(3)] == [True, False, False]
+    assert replay_episode(episode).exact
+
+
 def test_an_expert_has_no_plan_in_worlds_that_wait() -> None:
     env = Env(BELL, PANDA, 2, cameras=())
     env.reset([0, 1])
