@@ -98,7 +98,8 @@ def context_cache(model: WorldActionModel, given: Inputs) -> KvCache:
     frames |= {copied: given["condition"]} if copied else {}
     tokens = {**model.embed.embed_context(known), **model.embed.embed_future(frames)}
     tokens |= {"f": model.embed.embed_fovea(known.fovea)} if known.fovea else {}
-    tokens["a"] = model.embed.embed_actions(given["a"], known.state).repeat(1, model.config.noise_samples_per_action, 1)
+    copies = given["a"][:, None].repeat(1, model.config.noise_samples_per_action, 1, 1)
+    tokens["a"] = model.embed.embed_actions(copies, known.state).flatten(1, 2)
     cut = model._split_segments(tokens)
     levels = {s: torch.tensor([0.5]) for s in cut if s.kind in ("x", "m", "a")}
     return model._run_segments(cut, levels, KvCache(), model.embed.embed_text(known))[1]

@@ -155,7 +155,8 @@ def test_the_crop_follows_the_map_of_the_first_future_frame(monkeypatch: pytest.
     policy = make_policy(fovea=16)
     maps = torch.stack([torch.zeros(2, 6, 1), torch.ones(2, 6, 1)], 1)  # (n f t c): the number of the frame
 
-    def decode(tokens: Tensor, kind: str) -> tuple[Tensor]:
+    def decode(tokens: Tensor, kind: str, views: int) -> tuple[Tensor]:
+        assert views == 1, "only the first view is cropped"
         found = torch.zeros(2, 64, 64, 3, dtype=torch.uint8)
         for row, frame in enumerate(tokens[:, 0, 0].int().tolist()):
             found[row, (30, 40)[frame], 36] = 255
