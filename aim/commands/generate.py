@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from aim.data.store import Recipe
     from aim.evaluate.policy_spec import PolicySpec
 
-SEEDS_OF_POLICY = 20  # worlds that a policy is asked for at once; as many seeds stand in a shard
-
 DEFAULT_SETTINGS: dict[str, Any] = {
     "task": (),
     "suite": "",
@@ -129,7 +127,7 @@ def generate_dataset(
         spec = _parse_acting_policy(settings["policy"], full_recipe, device)
         make_policy = spec.make_for_seeds
         full_recipe = replace(
-            full_recipe, policy=spec.digest or spec.name, takeover=settings["takeover"], block=SEEDS_OF_POLICY
+            full_recipe, policy=spec.digest or spec.name, takeover=settings["takeover"], block=store.SEEDS_OF_POLICY
         )
     with explain_full_disk(
         out, lambda: f"kept {store.count_episodes(out)} episodes; with more room the same command goes on"

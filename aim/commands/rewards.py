@@ -47,7 +47,7 @@ def measure_rewards(
     from aim.evaluate.policy_spec import parse_policy
     from aim.policy import checkpoint, load_policy
     from aim.rl import reward_folder, rewards
-    from aim.rl.critic import fit_critic
+    from aim.rl.critic import fit_critic, judge_states
     from aim.rl.reward_recorder import RewardRecorder, can_imagine_maps
     from aim.rl.reward_table import measure_terms
     from aim.rl.rollout import collect_trials
@@ -110,7 +110,7 @@ def measure_rewards(
         if not trials:
             raise UserError(f"none of the seeds {seed} to {seeds[-1]} has a usable scene")
         critic, quality = fit_critic(trials, 0)
-        values = [rewards.judge_states(critic, trial, 0) for trial in trials]
+        values = [judge_states(critic, trial, 0).astype(float) for trial in trials]
         found = rewards.compute_rewards(chosen, trials, values)
         table = measure_terms(
             found, [len(trial.facts) for trial in trials], [trial.success for trial in trials], quality

@@ -93,7 +93,7 @@ def tune_policy(
     from aim.evaluate.plan import VARIATION_OF_EVALUATION, EvaluationPlan
     from aim.evaluate.policy_spec import parse_policy
     from aim.policy import checkpoint, load_policy
-    from aim.policy.learned import check_futures
+    from aim.policy.foresight import check_futures
     from aim.rl import storage
     from aim.rl.aggregation import SEEDS_AN_EPISODE, DataAggregation, digest_episodes
     from aim.rl.loop import StageTwo

@@ -33,6 +33,7 @@ RECIPE_FILE = "dataset.json"
 PROVENANCE_FIELD = "provenance"  # its entry in that file
 SHARDS_FOLDER = "shards"
 MAX_OPEN_FILES = 64
+SEEDS_OF_POLICY = 20  # a shard where a policy acts: as many worlds are asked for at once
 DIGITS_SHOWN = 12  # of a policy's digest
 
 

@@ -24,7 +24,7 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex
 from aim.config import Attention
 from aim.model import intent
 from aim.model.batch import KeyValue
-from aim.model.intent import Segment, Table, attends
+from aim.model.intent import Pattern, Segment, Table, attends
 
 Heads = Float[Tensor, "b n h d"]
 Keys = Float[Tensor, "b s h d"]
@@ -32,9 +32,6 @@ Joined = Float[Tensor, "b n hd"]
 SegmentQueries = Mapping[Segment, Float[Tensor, "b _ h d"]]
 SegmentKeys = Mapping[Segment, KeyValue]
 SegmentOutputs = dict[Segment, Float[Tensor, "b _ hd"]]
-Pattern = tuple[
-    tuple[int, ...], ...
-]  # of each query and key segment: 0 unseen, 1 seen, p seen by p parts, each its own
 
 SEGMENT_ORDER = {kind: place for place, kind in enumerate(intent.STREAM_OF_SEGMENT)}
 
@@ -82,9 +79,7 @@ def _plan_group(
     way: Attention, who: Table, queries: tuple[Segment, ...], keys: tuple[Segment, ...], device: torch.device
 ) -> AttentionGroup:
     """Return how segments hear keys in one product."""
-    pattern = tuple(
-        tuple((query.parts if query == key else 1) * attends(who, query, key) for key in keys) for query in queries
-    )
+    pattern = intent.build_pattern(who, queries, keys)
     if way == "segments" and all(entry == 1 for row in pattern for entry in row):
         return AttentionGroup(queries, keys, None)
     make_mask = _build_block_mask if way == "flex" else _build_mask
@@ -140,16 +135,7 @@ def _build_mask(
     pattern: Pattern, queries: tuple[int, ...], keys: tuple[int, ...], device: torch.device
 ) -> Bool[Tensor, "1 1 n s"]:
     """Return the boolean mask for segments of these lengths under a pattern."""
-    rows = [
-        [
-            torch.block_diag(*torch.ones(entry, height // entry, width // entry))
-            if entry
-            else torch.zeros(height, width)
-            for entry, width in zip(row, keys, strict=True)
-        ]
-        for row, height in zip(pattern, queries, strict=True)
-    ]
-    return torch.cat([torch.cat(row, 1) for row in rows]).bool().to(device)[None, None]
+    return intent.expand_pattern(pattern, queries, keys).to(device)[None, None]
 
 
 @functools.lru_cache(maxsize=64)

@@ -9,7 +9,7 @@ maps, `a` actions. A table has rows for the segments that its variant uses, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
@@ -21,6 +21,8 @@ from aim.config import ModelConfig
 from sim.types import UserError
 
 Table = Mapping[str, frozenset[str]]
+# of each query and key segment: 0 where it is not seen, 1 where it is, p where each of p parts sees its own part
+Pattern = tuple[tuple[int, ...], ...]
 
 # Whose weights the tokens of a segment use; pretrained models let the map use those of rgb. Only the noisy actions use
 # the action expert's: so pictures, maps and every cached key and value stay as they are when it is trained alone.
@@ -192,14 +194,33 @@ def attends(who: Table, query: Segment, key: Segment) -> bool:
     return key.kind in who[query.kind] and key.block <= query.block and not other_draw
 
 
+def build_pattern(who: Table, queries: Iterable[Segment], keys: Iterable[Segment]) -> Pattern:
+    """Return which key segments each query segment sees; the parts of a segment do not see each other."""
+    keys = tuple(keys)
+    return tuple(
+        tuple((query.parts if query == key else 1) * attends(who, query, key) for key in keys) for query in queries
+    )
+
+
+def expand_pattern(pattern: Pattern, queries: Sequence[int], keys: Sequence[int]) -> Tensor:
+    """Return the boolean mask (q k) of a pattern between segments of these lengths."""
+    rows = []
+    for row, height in zip(pattern, queries, strict=True):
+        blocks = [
+            torch.block_diag(*torch.ones(entry, height // entry, width // entry))
+            if entry
+            else torch.zeros(height, width)
+            for entry, width in zip(row, keys, strict=True)
+        ]
+        rows.append(torch.cat(blocks, 1))
+    return torch.cat(rows).bool()
+
+
 def build_mask(who: Table, queries: Iterable[Segment], keys: Iterable[Segment]) -> Tensor:
     """Return the boolean mask (q k), true where the row's token sees the column's."""
-    keys = tuple(keys)
-    rows = []
-    for query in queries:
-        row = torch.cat([torch.full((key.length,), attends(who, query, key)) for key in keys])
-        rows.append(row.expand(query.length, -1))
-    return torch.cat(rows)
+    queries, keys = tuple(queries), tuple(keys)
+    lengths = ([segment.length for segment in segments] for segments in (queries, keys))
+    return expand_pattern(build_pattern(who, queries, keys), *lengths)
 
 
 def find_influences(who: Table, target: str) -> frozenset[str]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -35,6 +35,7 @@ from aim.model.flow import RowNoise
 from aim.model.image_codec import Kind, PictureCodec
 from aim.model.verifier import Verifier
 from aim.model.world_action_model import WorldActionModel
+from aim.policy.foresight import Foresight, check_futures, split_by_future
 from aim.policy.history import (
     History,
     forget_worlds,
@@ -52,19 +53,6 @@ from aim.util.seeds import make_generator
 from sim.types import CONTROL_HZ, ActionChunk, Observation, UserError
 
 VIDEO_STEPS, ACTION_STEPS = 2, 4  # more of them changed nothing that counts: scripts/steps.sh
-
-
-@dataclass(frozen=True)
-class Foresight:
-    """What a policy makes of n observations before it acts: f futures, and all that chunks are sampled from."""
-
-    context: Context
-    future: PredictedFuture  # (n f) rows, those of an observation side by side, the policy's own first
-    noise: Tensor  # (n k d) that the policy's own chunk is denoised from
-    state: NDArray[np.float32]  # (n s) measured
-    worlds: tuple[int, ...]  # (n,) numbers that tell the noise of worlds apart
-    history: History  # with this observation; `handed_out` is still what was handed out before it
-    futures: int = 1  # f
 
 
 class LearnedPolicy:
@@ -351,14 +339,3 @@ class LearnedPolicy:
 
     def _to_device(self, x: NDArray) -> Tensor:
         return torch.from_numpy(x).to(self.device)
-
-
-def check_futures(candidates: int, futures: int) -> None:
-    """Raise `UserError` unless every future has equally many candidates."""
-    if futures < 1 or candidates % futures:
-        raise UserError(f"futures is {futures}; valid: a number that divides the {candidates} candidates")
-
-
-def split_by_future(chunks: Tensor, futures: int) -> Tensor:
-    """Chunks (n r k d), those of a future side by side, as rows of a cache of so many futures (n*f r/f k d)."""
-    return chunks.unflatten(1, (futures, -1)).flatten(0, 1)

@@ -37,14 +37,11 @@ from aim.train import pipeline
 from aim.train.hooks import TrainingOptions
 from aim.train.log import Log
 from aim.util import atomic_file
-from aim.util.decode import decode_json
 from sim import tasks
 from sim.task.spec import Task, compute_digest, to_json
-from sim.types import UserError
 
 DATASET_FOLDER, TRAINING_FOLDER = "dataset", "training"
 SEEDS_AN_EPISODE = 20  # seeds that an iteration may try for each episode that it keeps
-WORLDS = 20  # that a policy is asked for at once
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ class DataAggregation:
         self.config, self.out, self.device, self.workers = config, out, device, workers
         begun = storage.list_iterations(out)
         self.iterations = [folder for folder in begun if (folder / storage.ITERATION_FILE).exists()]
-        self.num_trials = sum(read_figures(folder).trials for folder in self.iterations)
+        self.num_trials = sum(storage.read_figures(folder, AggregationFigures).trials for folder in self.iterations)
 
     @property
     def has_learned(self) -> bool:
@@ -125,8 +122,8 @@ class DataAggregation:
             recipe = Recipe(
                 tasks=(label,), digests=(compute_digest(self.task),), robot=spec.robot, cameras=like.cameras,
                 size=like.size, depth=like.depth, variation=config.variation,
-                seed=config.first_seed + number * SEEDS_AN_EPISODE * config.episodes, block=WORLDS, policy=spec.digest,
-                takeover=config.method == "dagger",
+                seed=config.first_seed + number * SEEDS_AN_EPISODE * config.episodes, block=store.SEEDS_OF_POLICY,
+                policy=spec.digest, takeover=config.method == "dagger",
             )  # fmt: skip
             spec.check_recording(recipe.robot, recipe.cameras, recipe.size, recipe.depth)
             collect_dataset(
@@ -149,15 +146,6 @@ class DataAggregation:
             init_run=self.source,
         )  # fmt: skip
         return result.outcome.loss
-
-
-def read_figures(folder: Path) -> AggregationFigures:
-    """Return the figures of an iteration; `UserError` where they are damaged."""
-    path = folder / storage.ITERATION_FILE
-    try:
-        return decode_json(AggregationFigures, path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise UserError(f"{path} is missing: {error.strerror}") from error
 
 
 def digest_episodes(source: Source) -> str:

@@ -24,7 +24,8 @@ from torch import Tensor
 from aim.model import flow, sampler
 from aim.model.batch import KvCache
 from aim.model.flow import RowNoise
-from aim.policy.learned import Foresight, LearnedPolicy
+from aim.policy.foresight import Foresight
+from aim.policy.learned import LearnedPolicy
 from aim.policy.precision import autocast
 from aim.util.seeds import make_generator
 from sim.types import UserError

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from aim.model import text
 from aim.model.batch import Context, Fovea, KvCache
-from aim.policy.learned import Foresight, LearnedPolicy
+from aim.policy.foresight import Foresight
+from aim.policy.learned import LearnedPolicy
 from aim.policy.precision import autocast
 from aim.rl.trial import Trial
 

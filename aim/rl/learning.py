@@ -19,7 +19,8 @@ from aim.model import flow
 from aim.model.batch import KvCache
 from aim.model.verifier import Verifier, fork_action_expert
 from aim.model.world_action_model import WorldActionModel
-from aim.policy.learned import LearnedPolicy, split_by_future
+from aim.policy.foresight import split_by_future
+from aim.policy.learned import LearnedPolicy
 from aim.policy.precision import autocast
 from aim.rl import objectives
 from aim.rl.features import rebuild_cache_of_decisions

@@ -50,7 +50,7 @@ class StageTwo:
         self.source, self.policy, self.make_env, self.config, self.out = source, policy, make_env, config, out
         self.method = make_method(policy, config)
         self.iterations = storage.list_iterations(out)
-        self.num_trials = sum(storage.read_figures(folder).trials for folder in self.iterations)
+        self.num_trials = sum(storage.read_figures(folder, IterationFigures).trials for folder in self.iterations)
         if self.has_learned:
             storage.restore_learned(self.iterations[-1], self.method.list_learned())
             self.save_policy()

@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from aim.rl.branching import ONGOING
-from aim.rl.critic import Critic, choose_judge
+from aim.rl.advantages import compute_success_rewards
 from aim.rl.reward_table import RewardTable
 from aim.rl.trial import Trial
 from sim.registry import resolve_name
@@ -44,9 +43,7 @@ class TrialRewardTerm:
 
 def _reward_success(trial: Trial, values: Rewards | None) -> Rewards:
     """Return 1 at the last decision of a success, else 0."""
-    found = np.zeros(len(trial.facts))
-    found[-1] = float(trial.success)
-    return found
+    return compute_success_rewards(trial).astype(float)
 
 
 def _reward_progress(trial: Trial, values: Rewards | None) -> Rewards:
@@ -92,19 +89,13 @@ def find_term(name: str, weight: float = 1.0) -> TrialRewardTerm:
     return replace(TERMS[resolve_name("reward term", name, tuple(TERMS))], weight=weight)
 
 
-def judge_states(critic: Critic, trial: Trial, seed: int) -> Rewards:
-    """Return the success probability (t,) at each decision of a trial, by the member that it was kept from."""
-    ongoing = np.full(len(trial.facts), ONGOING, np.int8)
-    return critic.judge_outcomes(trial.facts, ongoing, member=choose_judge(trial.seed, seed)).astype(float)
-
-
 def compute_rewards(
     terms: Sequence[TrialRewardTerm], trials: Sequence[Trial], values: Sequence[Rewards] | None = None
 ) -> dict[str, Rewards]:
     """Return the rewards (b t) of each term, without its weight, 0 after a trial's last decision.
 
-    `values` are success probabilities (t,) by the critic, a trial each, as `judge_states` has them: terms that are
-    judged need them. `UserError` for a term whose inputs were not recorded.
+    `values` are success probabilities (t,) by the critic, a trial each, as `aim.rl.critic.judge_states` has them: terms
+    that are judged need them. `UserError` for a term whose inputs were not recorded.
     """
     length = max((len(trial.facts) for trial in trials), default=0)
     found = {term.name: np.zeros((len(trials), length)) for term in terms}

@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -49,6 +50,9 @@ from sim.types import UserError
 TRIALS_FILE, CRITIC_FILE, ITERATION_FILE, LEARNED_FILE = (
     "trials.h5", "critic.safetensors", "figures.json", "learned.safetensors"
 )  # fmt: skip
+
+
+Figures = TypeVar("Figures")  # of an iteration: those below, or those of `aim.rl.aggregation`
 
 
 @dataclass(frozen=True)
@@ -152,15 +156,15 @@ def save_iteration(
 
 def describe_kept(out: Path) -> str:
     """Sentence on what a run has kept."""
-    kept = list_iterations(out)
+    kept = [folder for folder in list_iterations(out) if (folder / ITERATION_FILE).exists()]
     return f"kept {kept[-1].name} and those before it in {out}" if kept else "no iteration was whole yet"
 
 
-def read_figures(folder: Path) -> IterationFigures:
+def read_figures(folder: Path, kind: type[Figures]) -> Figures:
     """Return the figures of an iteration; `UserError` where they are damaged."""
     path = folder / ITERATION_FILE
     try:
-        return decode_json(IterationFigures, path.read_text(encoding="utf-8"), str(path))
+        return decode_json(kind, path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise UserError(f"{path} is missing: {error.strerror}") from error
 

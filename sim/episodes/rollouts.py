@@ -24,7 +24,8 @@ from sim.envs.control import check_chunk
 from sim.envs.env import Env
 from sim.envs.failure import find_attempt_failure, find_env_failure
 from sim.episodes.contact_history import find_turning_points
-from sim.episodes.record import EpisodeRecorder, make_failed_attempt, make_recording_env, record_runs
+from sim.episodes.record import make_failed_attempt, make_recording_env, record_runs
+from sim.episodes.recorder import EpisodeRecorder
 from sim.expert.perturb import sample_perturbations
 from sim.expert.policy import ExpertPolicy
 from sim.scene import sample

@@ -9,43 +9,19 @@ from pathlib import Path
 
 import pytest
 from pages import read_blocks
+from said import last
 from served import make_simulated_policy, write_checkpoint
 
 from aim import cli
 from aim.rl import reward_folder, rollout
 from aim.rl.rewards import TERMS
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the checkpoint of a policy with random weights."""
-    return write_checkpoint(make_simulated_policy("panda"), tmp_path_factory.mktemp("stage1"))
-
-
-@pytest.fixture(autouse=True)
-def short_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """End episodes after 40 control steps, and a critic's learning after 20."""
-    from aim.rl import critic
-    from sim.envs import env
-
-    monkeypatch.setattr(critic, "STEPS", 20)
-    made = env.Env.__init__
-
-    def begin(self: env.Env, *words: object, **named: object) -> None:
-        made(self, *words, **{**named, "max_steps": 40})  # pyright: ignore[reportArgumentType]
-
-    monkeypatch.setattr(env.Env, "__init__", begin)
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread", "short_episodes")]
 
 
 def measure(source: Path, out: Path, *more: str, task: str = "click_bell") -> int:
     words = ("rewards", "--policy", str(source), "--task", task, "--out", str(out), "--batch", "2", *more, "--json")
     return cli.main(list(words))
-
-
-def last(capsys: pytest.CaptureFixture[str]) -> dict:
-    return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
 def test_a_table_is_made_and_gone_on_with(

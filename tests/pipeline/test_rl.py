@@ -13,45 +13,20 @@ import pytest
 import torch
 from pages import read_blocks
 from safetensors.torch import load_file
+from said import last
 from served import make_simulated_policy, write_checkpoint
 
 from aim import cli
 from aim.rl import loop, storage
 from aim.rl.paired_evaluation import PairedSuccess
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread", "short_episodes")]
 SMALL = ("--episodes", "3", "--candidates", "2", "--batch", "2", "--steps", "2", "--batch-size", "2", "--min-auc", "0")
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the checkpoint of a policy with random weights."""
-    return write_checkpoint(make_simulated_policy("panda"), tmp_path_factory.mktemp("stage1"))
-
-
-@pytest.fixture(autouse=True)
-def short_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """End episodes after 40 control steps, and a critic's learning after 20."""
-    from aim.rl import critic
-    from sim.envs import env
-
-    monkeypatch.setattr(critic, "STEPS", 20)
-
-    made = env.Env.__init__
-
-    def begin(self: env.Env, *words: object, **named: object) -> None:
-        made(self, *words, **{**named, "max_steps": 40})  # pyright: ignore[reportArgumentType]
-
-    monkeypatch.setattr(env.Env, "__init__", begin)
 
 
 def improve(source: Path, out: Path, *more: str, task: str = "click_bell") -> int:
     words = ("rl", "--policy", str(source), "--task", task, "--out", str(out), *SMALL, *more, "--json")
     return cli.main(list(words))
-
-
-def last(capsys: pytest.CaptureFixture[str]) -> dict:
-    return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
 def equal(a: Path, b: Path) -> bool:
@@ -85,7 +60,7 @@ def test_stopped_and_resumed_is_the_same_to_the_bit(
     kept = "verifier" if method == "verifier" else "ema"
     assert equal(whole / f"step-000002/{kept}.safetensors", halves / f"step-000002/{kept}.safetensors")
     assert not equal(whole / "iteration-001/learned.safetensors", whole / "iteration-002/learned.safetensors")
-    figures = [storage.read_figures(folder) for folder in storage.list_iterations(whole)]
+    figures = [storage.read_figures(folder, storage.IterationFigures) for folder in storage.list_iterations(whole)]
     assert [each.trials for each in figures] == [3, 3, 3]
     assert figures[0].loss is None and figures[0].success_guided is None and figures[2].loss is not None
     assert figures[1].verifier_gain is None and (figures[2].verifier_gain is not None) == (method == "verifier")
@@ -147,7 +122,7 @@ def test_policy_gradient_stopped_and_resumed_is_the_same_to_the_bit(
     learned = load_file(whole / "iteration-002/learned.safetensors")
     assert old.keys() == new.keys()
     assert {name for name in old if not torch.equal(old[name], new[name])} <= set(learned), "the rest is frozen"
-    figures = [storage.read_figures(folder) for folder in storage.list_iterations(whole)]
+    figures = [storage.read_figures(folder, storage.IterationFigures) for folder in storage.list_iterations(whole)]
     assert all(each.success_explored == 0.5 and each.success_own is None for each in figures)
     assert figures[2].kl is not None and figures[2].kl >= 0.0 and figures[2].clip_share is not None
     assert (figures[0].kl is None) == (method == "ppo") and (figures[0].critic_auc is None) == (method == "grpo")
@@ -262,7 +237,7 @@ def test_a_critic_that_says_nothing_teaches_nothing(
     out = tmp_path / "run"
     assert improve(source, out, "--iterations", "2", "--min-auc", "0.7") == 0
     assert "the critic's AUC is None, under 0.7: nothing was learned" in capsys.readouterr().err
-    assert storage.read_figures(out / "iteration-001").loss is None
+    assert storage.read_figures(out / "iteration-001", storage.IterationFigures).loss is None
     assert load_file(out / "step-000001" / "verifier.safetensors")["heads.a.out.weight"].abs().max() == 0
 
 

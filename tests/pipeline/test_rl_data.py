@@ -12,26 +12,20 @@ import pytest
 import torch
 from pages import read_blocks
 from safetensors.torch import load_file
-from served import make_simulated_policy, write_checkpoint
+from said import last
 
 from aim import cli
 from aim.data import store
 from aim.evaluate.policy_spec import PolicySpec
 from aim.policy import load_policy
 from aim.policy.checkpoint import EMA_FILE
-from aim.rl import aggregation
+from aim.rl import aggregation, storage
 from sim.envs.env import Env
 from sim.expert.policy import ExpertPolicy
 from sim.types import Policy
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 SMALL = ("--task", "click_bell", "--episodes", "2", "--steps", "2", "--batch-size", "2", "--first-seed", "2")
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the checkpoint of a policy with random weights."""
-    return write_checkpoint(make_simulated_policy("panda"), tmp_path_factory.mktemp("stage1"))
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +40,12 @@ def demonstrations(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put two seeds in a shard."""
-    monkeypatch.setattr(aggregation, "WORLDS", 2)
+    monkeypatch.setattr(store, "SEEDS_OF_POLICY", 2)
 
 
 def improve(source: Path, data: Path, out: Path, *more: str) -> int:
     words = ("rl", "--policy", str(source), "--data", str(data), "--out", str(out), *SMALL, *more, "--json")
     return cli.main(list(words))
-
-
-def last(capsys: pytest.CaptureFixture[str]) -> dict:
-    return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
 def test_dagger_learns_from_where_the_expert_takes_over_and_resumes_to_the_bit(
@@ -70,7 +60,9 @@ def test_dagger_learns_from_where_the_expert_takes_over_and_resumes_to_the_bit(
     assert [len(data.episodes) for data in recorded] == [2, 2]
     assert all(data.recipe.takeover for data in recorded)
     assert recorded[0].recipe.policy != recorded[1].recipe.policy, "the second acts by what the first taught"
-    figures = [aggregation.read_figures(whole / f"iteration-00{number}") for number in range(2)]
+    figures = [
+        storage.read_figures(whole / f"iteration-00{number}", aggregation.AggregationFigures) for number in range(2)
+    ]
     assert [each.episodes for each in figures] == [2, 2] and said["episodes"] == sum(each.trials for each in figures)
     assert len(json.loads((whole / "training" / "data.json").read_text())["episodes"]) == 6
     train = aggregation.pipeline.train_policy

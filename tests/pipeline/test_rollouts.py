@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from pages import read_blocks
+from said import last
 from served import make_simulated_policy, write_checkpoint
 
 from aim import cli
-from aim.commands import generate
 from aim.data import store
 from aim.data.store import Recipe
 from sim.types import UserError
@@ -22,24 +22,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 SEEN = ("--robot", "panda", "--size", "64x64", "--device", "cpu")
 
 
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the checkpoint of a policy with random weights."""
-    return write_checkpoint(make_simulated_policy("panda"), tmp_path_factory.mktemp("stage1"))
-
-
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put two seeds in a shard."""
-    monkeypatch.setattr(generate, "SEEDS_OF_POLICY", 2)
+    monkeypatch.setattr(store, "SEEDS_OF_POLICY", 2)
 
 
 def record(out: Path, *more: str) -> int:
     return cli.main(["generate", "--task", "click_bell", *SEEN, *more, "--out", str(out), "--json"])
-
-
-def last(capsys: pytest.CaptureFixture[str]) -> dict:
-    return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
 def digests(path: Path) -> list[tuple[int, str]]:

@@ -18,7 +18,7 @@ from served import SIZE, make_simulated_policy
 from aim.evaluate.intervals import fisher_interval
 from aim.model.batch import PredictedFuture
 from aim.rl import reward_folder, reward_recorder, rewards
-from aim.rl.critic import Critic, choose_judge
+from aim.rl.critic import Critic, choose_judge, judge_states
 from aim.rl.facts import FactReader
 from aim.rl.reward_recorder import RewardRecorder, decode_first_map, project_tools, sample_maps, summarize_response
 from aim.rl.reward_table import RewardTable, compute_correlation, measure_terms
@@ -29,7 +29,6 @@ from aim.rl.rewards import (
     combine,
     compute_rewards,
     find_term,
-    judge_states,
 )
 from aim.rl.rollout import collect_trials
 from aim.rl.trial import Trial, read_trials, write_trials

@@ -13,7 +13,7 @@ from torch import Tensor
 from aim.model import flow
 from aim.model.verifier import fork_action_expert
 from aim.policy import LearnedPolicy
-from aim.policy.learned import Foresight
+from aim.policy.foresight import Foresight
 from aim.rl.exploration import BUMP_SPACING, Explorer, FlowSde, SmoothNoise, build_bumps, check_explorable
 from sim.types import Observation, UserError
 

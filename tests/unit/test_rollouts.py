@@ -15,7 +15,7 @@ from sim import robots, tasks
 from sim.envs import settle
 from sim.envs.env import Env
 from sim.episodes import record, rollouts
-from sim.episodes.record import EpisodeRecorder
+from sim.episodes.recorder import EpisodeRecorder
 from sim.episodes.replay import replay_episode
 from sim.episodes.value_maps import annotate_episode
 from sim.expert.perturb import sample_perturbations
