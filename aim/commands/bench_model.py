@@ -133,6 +133,7 @@ def benchmark_training(
     device: str = "auto",
     checkpointing: bool = False,
     compile: bool = False,
+    graphs: bool = False,
     attention: Attention = "segments",
 ) -> dict[str, object]:
     """Measure samples a second of Stage I on random data, and the share of the machine's arithmetic that is used.
@@ -147,19 +148,24 @@ def benchmark_training(
         device: cpu, cuda, or auto
         checkpointing: compute each layer again in the backward pass instead of keeping it
         compile: compile the layers
+        graphs: capture forward and backward pass in a CUDA graph
         attention: how attention is computed: segments, mask or flex
     """
     from dataclasses import replace
 
     from aim.evaluate import speed
     from aim.policy import precision as numbers
+    from aim.train.gradients import GRAPH_ATTENTION
     from aim.util import device_timing, machine
+    from sim.types import UserError
 
     run = _resolve_run(preset, None, robot)
     run = replace(run, train=replace(run.train, batch_size=run.train.batch_size if batch is None else batch))
     _check_positive(batch=run.train.batch_size, steps=steps)
     _check_threads(threads)
     torch_device, checkpointing = machine.resolve_device(device), checkpointing or run.train.checkpointing
+    if graphs and (torch_device.type != "cuda" or compile):
+        raise UserError("--graphs needs --device cuda, and leaves out --compile")
     device_timing.reset_peak_memory(torch_device)
     with device_timing.limit_threads(threads):
         dtype_name, machine_info = (
@@ -168,7 +174,7 @@ def benchmark_training(
         )
         run = replace(run, train=replace(run.train, precision=dtype_name))
         step_seconds, model = speed.time_training(
-            run, steps, dtype_name, torch_device, speed.SpeedOptions(checkpointing, compile, attention)
+            run, steps, dtype_name, torch_device, speed.SpeedOptions(checkpointing, compile, attention, graphs)
         )
         memory = device_timing.measure_peak_memory_mib(torch_device)
         peak, source = speed.find_peak_flops(torch_device, dtype_name)
@@ -188,7 +194,8 @@ def benchmark_training(
         **_describe_measurement(run, None, rows, dtype_name, torch_device, model),
         "checkpointing": checkpointing,
         "compiled": compile,
-        "attention": attention,
+        "graphs": graphs,
+        "attention": GRAPH_ATTENTION if graphs else attention,
         "machine": machine_info,
     }
     print(f"{figure:,.1f} samples/s (median of {steps} steps of {rows} samples), {memory:,.0f} MiB")

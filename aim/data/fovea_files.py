@@ -6,6 +6,7 @@ FOLDER/fovea-KEY.npy     their centres (r 2)
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from aim.config import Run
 from aim.data.fovea import JITTER_PX, crop_pictures, find_centers, scale_center
+from aim.data.read_ahead import read_ahead
 from aim.data.source import Ref, Source
 from aim.data.view_pictures import PICTURES_AT_ONCE
 from aim.model.batch import Fovea
@@ -44,14 +46,14 @@ class Crops:
         return Fovea(found, scale_center(self.center[rows] + moved, self.size))
 
 
-def read_crops(folder: Path, source: Source, run: Run) -> Crops:
+def read_crops(folder: Path, source: Source, run: Run, workers: int = 0) -> Crops:
     """Crops of a dataset, mapped from a file in `folder`, which is made if it is not there yet."""
     side, refs = run.model.fovea + 2 * JITTER_PX, source.episodes
     said = f"{side} {run.data.frame_stride} {run.codec.views[0].name} " + " ".join(ref.identity for ref in refs)
     name = hashlib.sha256(said.encode()).hexdigest()[:16]
     pictures, centers = folder / f"fovea-{name}.u8", folder / f"fovea-{name}.npy"
     if not (pictures.is_file() and centers.is_file()):
-        _write_crops(pictures, centers, source, run)
+        _write_crops(pictures, centers, source, run, workers)
     center = torch.from_numpy(np.load(centers))
     shape = (len(center), side, side, 3)
     if pictures.stat().st_size != np.prod(shape):
@@ -60,13 +62,12 @@ def read_crops(folder: Path, source: Source, run: Run) -> Crops:
     return Crops(mapped, center, torch.tensor(source.size))
 
 
-def _write_crops(pictures: Path, centers: Path, source: Source, run: Run) -> None:
+def _write_crops(pictures: Path, centers: Path, source: Source, run: Run, workers: int) -> None:
     """Write the centres and the crops of all episodes; the file of the crops has its name once both are whole."""
     pictures.parent.mkdir(parents=True, exist_ok=True)
     part, found = pictures.with_suffix(".part"), []
     with part.open("wb") as file, console.show_progress("crops", len(source.episodes)) as bar:
-        for ref in source.episodes:
-            crops, center = _crop_episode(source, ref, run)
+        for crops, center in read_ahead(source, source.episodes, functools.partial(_crop_episode, run), workers):
             file.write(crops.tobytes())
             found.append(center)
             bar.step()
@@ -78,7 +79,7 @@ def _write_crops(pictures: Path, centers: Path, source: Source, run: Run) -> Non
             other.unlink()
 
 
-def _crop_episode(source: Source, ref: Ref, run: Run) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def _crop_episode(run: Run, source: Source, ref: Ref) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     camera, side = run.codec.views[0].name, run.model.fovea
     parts = []
     for first in range(0, ref.pictures, PICTURES_AT_ONCE):

@@ -6,9 +6,9 @@ half precision, a few kilobytes an instant, in files that are mapped into memory
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from aim.config import CodecConfig, DataConfig, build_token_grid, compute_token_channels
 from aim.data import latent_files, source
+from aim.data.read_ahead import read_ahead
 from aim.data.source import Data, Ref, Source
 from aim.data.view_pictures import ViewPictures, make_black_maps, read_view_pictures
 from aim.model import canvas
@@ -97,9 +98,10 @@ def plan_latents(codec: PictureCodec, data: Source, config: DataConfig) -> Laten
 
 
 def encode_blocks(
-    codec: PictureCodec, data: Source, starts: Tensor, shifts: Tensor, done: int = 0, signals: Sequence[int] = ()
-) -> Iterator[LatentsBlock]:
-    """Yield the tokens of the episodes from number `done` on, block by block; the next episode is read meanwhile.
+    codec: PictureCodec, data: Source, starts: Tensor, shifts: Tensor, done: int = 0, signals: Sequence[int] = (),
+    workers: int = 0,
+) -> Iterator[LatentsBlock]:  # fmt: skip
+    """Yield the tokens of the episodes from number `done` on, block by block; those that follow are read meanwhile.
 
     Where `signals` are pending, the block under way ends with its episode, and is the last one.
     """
@@ -109,7 +111,8 @@ def encode_blocks(
     began = done
     with console.show_progress("latents", len(refs)) as bar:
         bar.step(done)
-        for number, episode in enumerate(_ahead(data, refs[done:], codec.config), done):
+        read = functools.partial(_read_episode, codec.config)
+        for number, episode in enumerate(read_ahead(data, refs[done:], read, workers), done):
             for kind in kinds:
                 views = [episode[view, kind].split(ENCODE_BATCH_FRAMES) for view in range(len(codec.config.views))]
                 versions = [
@@ -128,11 +131,17 @@ def encode_blocks(
                 return
 
 
+def _read_episode(config: CodecConfig, data: Source, ref: Ref) -> ViewPictures:
+    return read_view_pictures(data, ref, config, range(ref.pictures))
+
+
 def _coded_kinds(data: Source) -> tuple[Kind, ...]:
     return STREAM_KINDS if data.has_maps else STREAM_KINDS[:1]
 
 
-def cached(folder: Path, codec: PictureCodec, data: Data, config: DataConfig, signals: Sequence[int] = ()) -> Latents:
+def cached(
+    folder: Path, codec: PictureCodec, data: Data, config: DataConfig, signals: Sequence[int] = (), workers: int = 0
+) -> Latents:
     """Return the tokens of a dataset, mapped from the files in `folder`; what is not there yet is coded first.
 
     Blocks are written one by one: whatever ends the coding, all but the last block is kept, and coding goes on there.
@@ -149,7 +158,7 @@ def cached(folder: Path, codec: PictureCodec, data: Data, config: DataConfig, si
     missing = done < len(there.episodes)
     if missing:
         done = done or _take_over_coded(path, codec, there, config, plan)
-        for block in encode_blocks(codec, there, plan.starts, plan.shifts, done, signals):
+        for block in encode_blocks(codec, there, plan.starts, plan.shifts, done, signals, workers):
             latent_files.write_block(path, plan.shape, block.first, block.tokens, block.end, len(there.episodes))
             done = block.end
     if signals:
@@ -199,14 +208,3 @@ def identity(codec: PictureCodec, episodes: Sequence[Ref], config: DataConfig) -
     for ref in episodes:
         sha.update(ref.identity.encode())
     return sha.hexdigest()[:16]
-
-
-def _ahead(data: Source, refs: Sequence[Ref], config: CodecConfig) -> Iterator[ViewPictures]:
-    with ThreadPoolExecutor(1) as reader:
-        waiting = [reader.submit(read_view_pictures, data, ref, config, range(ref.pictures)) for ref in refs[:1]]
-        for ref in [*refs[1:], None]:
-            ready = waiting.pop()
-            if ref is not None:
-                ready.result()  # one reader at a time: the files of a dataset are not made for more
-                waiting.append(reader.submit(read_view_pictures, data, ref, config, range(ref.pictures)))
-            yield ready.result()

@@ -24,6 +24,7 @@ from aim.model.world_action_model import WorldActionModel
 from aim.policy.precision import ComputePrecision, autocast
 from aim.train import stage1
 from aim.train.batches import PreparedBatch
+from aim.train.gradients import GraphedGradients
 from aim.util.device_timing import time_call, time_steps
 
 NUM_WARMUP_RUNS = 2  # runs that are not counted
@@ -183,6 +184,7 @@ class SpeedOptions:
     checkpointing: bool = False  # layers are computed again in the backward pass, not kept
     compiled: bool = False
     attention: Attention = "segments"
+    graphed: bool = False
 
 
 def time_training(
@@ -198,8 +200,14 @@ def time_training(
     training.model.trunk.attention_backend = options.attention
     data = random_sample(run.model, config.batch_size, torch.Generator().manual_seed(0))
 
+    graph = GraphedGradients(training, config, compute_precision, move_batch(data, device)) if options.graphed else None
+
     def run_step(step: int) -> None:
-        batch = PreparedBatch(move_batch(data, device), flow.seed_rows(step, config.batch_size))
+        sample = move_batch(data, device)
+        if graph:
+            stage1.apply_gradients(training, graph.compute(sample, step), config, step, config.lr)
+            return
+        batch = PreparedBatch(sample, flow.seed_rows(step, config.batch_size))
         stage1.take_step(training, batch, config, step, config.lr, compute_precision)
 
     return time_steps(device, run_step, NUM_WARMUP_RUNS + count)[NUM_WARMUP_RUNS:], training.model

@@ -118,6 +118,15 @@ def map_tensors(batch: Batch, do: Callable[[Tensor], Tensor]) -> Batch:
     )
 
 
+def list_tensors(batch: Context | Sample | Fovea) -> list[Tensor]:
+    """Return every tensor of a batch, in the order of its fields."""
+    found: list[Tensor] = []
+    for value in vars(batch).values():
+        if value is not None:
+            found += list_tensors(value) if isinstance(value, Context | Fovea) else [value]
+    return found
+
+
 def move_batch(batch: Batch, device: torch.device | str) -> Batch:
     """Return the batch with every tensor on `device`; copies from pinned memory are not waited for."""
     return map_tensors(batch, lambda value: value.to(device, non_blocking=True))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -56,6 +57,34 @@ def timestep_weight(s: Levels) -> Levels:
 def flow_matching_loss(velocity: Data, data: Data, noise: Data, s: Levels) -> Data:
     """Return the weighted squared error of a predicted velocity, number by number."""
     return _expand_like(timestep_weight(s), data) * (velocity - velocity_target(data, noise)).square()
+
+
+@runtime_checkable
+class Noise(Protocol):
+    """What draws the random numbers of a batch."""
+
+    def gaussian(self, like: Data) -> Data:
+        """Return standard normal noise of the shape of `like` (b, ...), on its device."""
+        ...
+
+    def uniform(self, like: Tensor, count: int = 1) -> Float[Tensor, "b c"]:
+        """Return `count` uniform numbers in [0, 1) a row, on the device of `like` (b, ...)."""
+        ...
+
+
+class DeviceNoise:
+    """Random numbers of a whole batch from the generator of its device: what a CUDA graph can draw.
+
+    A row then draws what its place in the batch decides; `RowNoise` is for batches that are split or put together.
+    """
+
+    def gaussian(self, like: Data) -> Data:
+        """Return standard normal noise of the shape of `like` (b, ...), on its device."""
+        return torch.randn(like.shape, device=like.device)
+
+    def uniform(self, like: Tensor, count: int = 1) -> Float[Tensor, "b c"]:
+        """Return `count` uniform numbers in [0, 1) a row, on the device of `like` (b, ...)."""
+        return torch.rand(len(like), count, device=like.device)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from aim.config import ModelConfig
 from aim.model import flow, intent, rope, sampler
 from aim.model.batch import Context, Fovea, KvCache, PredictedFuture, Sample
 from aim.model.embed import Embeddings, get_stream_width
-from aim.model.flow import RowNoise
+from aim.model.flow import Noise, RowNoise
 from aim.model.intent import Segment
 from aim.model.layers import Hidden, Transformer, modulate, split_segments
 from aim.model.sampler import ActionChain
@@ -96,11 +96,11 @@ class WorldActionModel(nn.Module):
             if name.startswith(ACTION_EXPERT) or (name.startswith("trunk.layers.") and ".action." in name)
         }
 
-    def forward(self, sample: Sample, draws: RowNoise) -> dict[str, Float[Tensor, ""]]:
+    def forward(self, sample: Sample, draws: Noise) -> dict[str, Float[Tensor, ""]]:
         """Return the losses: see `compute_losses`."""
         return self.compute_losses(sample, draws)
 
-    def compute_losses(self, sample: Sample, draws: RowNoise) -> dict[str, Float[Tensor, ""]]:
+    def compute_losses(self, sample: Sample, draws: Noise) -> dict[str, Float[Tensor, ""]]:
         """Return the flow-matching losses `rgb`, `map`, `action` and their weighted sum `total`.
 
         Each is a mean over rows, so the mean of two halves of a batch is that of the whole. A row without an annotated
@@ -357,7 +357,7 @@ def _locate_segments(sequence: Sequence[Segment]) -> dict[Segment, slice]:
     return found
 
 
-def _add_conditioning_noise(data: tuple[Tensor, ...], probability: float, draws: RowNoise) -> tuple[Tensor, ...]:
+def _add_conditioning_noise(data: tuple[Tensor, ...], probability: float, draws: Noise) -> tuple[Tensor, ...]:
     """Return the data, each row noised with `probability` at a random level: the same for all tensors of the row."""
     u = draws.uniform(data[0], 2)
     level = u[:, 1] * MAX_CONDITIONING_NOISE_LEVEL * (u[:, 0] < probability)

@@ -24,15 +24,18 @@ class TrainingOptions:
     """Options of a training that are no part of its run: videos, evaluation, compilation, logging.
 
     `video_every` is the number of steps between videos: None for one at the end of each tenth, 0 for none.
-    `compiled` compiles the layers; `wandb_project` is a project of Weights & Biases, "" for none; `command` is the
-    command line that asked for the training, "" where it is not known.
+    `compiled` compiles the layers; `graphed` replays forward and backward pass as a CUDA graph; `wandb_project` is a
+    project of Weights & Biases, "" for none; `command` is the command line that asked for the training, "" where it is
+    not known; `workers` are processes that read pictures while they are coded, 0 for a thread of this one.
     """
 
     video_every: int | None = 0
     evaluation: EvalConfig | None = None
     compiled: bool = False
+    graphed: bool = False
     wandb_project: str = ""
     command: str = ""
+    workers: int = 0
 
 
 class TrainingHooks:

@@ -58,6 +58,8 @@ def train_policy(
     options = options or TrainingOptions()
     distributed.local_rows(run.train.batch_size)
     optim.check_optimizer(run.train, distributed.get_world_size())
+    if options.graphed and distributed.get_world_size() > 1:
+        raise UserError("--graphs is for one process; leave it out with torchrun")
     source = sources.of(data)
     check_dataset(run, source)
     fovea.check_fovea(run, source)
@@ -90,13 +92,15 @@ def train_policy(
             codec, quality = distributed.run_on_main_first(load_codec, load_codec)
             stopwatch.record_lap("codec")
             with defer_signals(ignore_repeats) as signals:
-                encode_latents = functools.partial(latents.cached, out / "latents", codec, source, run.data, signals)
+                encode_latents = functools.partial(
+                    latents.cached, out / "latents", codec, source, run.data, signals, options.workers
+                )
                 tokens = distributed.run_on_main_first(encode_latents, encode_latents)
         if run.model.geometry:
             tokens = latents.with_points(tokens, source, run.codec)
         crops = None
         if run.model.fovea:
-            read_crops = functools.partial(fovea_files.read_crops, out / "latents", source, run)
+            read_crops = functools.partial(fovea_files.read_crops, out / "latents", source, run, options.workers)
             crops = distributed.run_on_main_first(read_crops, read_crops)
         seconds = stopwatch.record_lap("latents")
         log.write("latents", {"instants": tokens.rgb.shape[1], "seconds": seconds})

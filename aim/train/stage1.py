@@ -23,9 +23,10 @@ from aim.model.image_codec import PictureCodec
 from aim.policy import precision, pretrained
 from aim.policy.checkpoint import find_newest, format_name
 from aim.policy.precision import ComputePrecision
-from aim.train import checkpoint, distributed, initial, out_of_memory, schedule
+from aim.train import checkpoint, distributed, gradients, initial, out_of_memory, schedule
 from aim.train.batches import PrefetchedBatches, PreparedBatch
 from aim.train.checkpoint import TrainingProgress, TrainingState
+from aim.train.gradients import GraphedGradients
 from aim.train.hooks import TrainingHooks, TrainingOptions
 from aim.train.log import Log
 from aim.train.loss_meter import LOSS_NAMES, LossMeter
@@ -76,7 +77,7 @@ def train_stage1(
     less = [f"a --batch-size below {config.batch_size}", *([] if config.checkpointing else ["--checkpointing"])]
     named = out_of_memory.explain_out_of_memory(lambda: checkpoint.describe_remains(out), *less, "a smaller preset")
     with named, console.show_progress("steps", config.steps) as bar, ExitStack() as stack:
-        session = TrainingSession(run, loader, codec, out, log, device, options.compiled)
+        session = TrainingSession(run, loader, codec, out, log, device, options.compiled, options.graphed)
         hooks = TrainingHooks(options, run, loader, codec, out, log, stops, device)
         batches = stack.enter_context(PrefetchedBatches(loader, config, device))
         bar.step(session.step)
@@ -108,11 +109,14 @@ class TrainingSession:
     """One session of a training: from a checkpoint, or from nothing, to the next stop."""
 
     def __init__(
-        self, run: Run, loader: Loader, codec: PictureCodec, out: Path, log: Log, device: torch.device, compiled: bool
-    ) -> None:
+        self, run: Run, loader: Loader, codec: PictureCodec, out: Path, log: Log, device: torch.device, compiled: bool,
+        graphed: bool = False,
+    ) -> None:  # fmt: skip
         """Begin, or go on where the newest checkpoint in `out` was written."""
         self.run, self.loader, self.codec, self.out, self.log, self.device = run, loader, codec, out, log, device
         self.training = begin_training(run, device, compiled)
+        self.graphed = graphed
+        self.graph: GraphedGradients | None = None  # captured at the first batch
         self.kept = find_newest(out, checkpoint.TRAINING_FILES)
         self.first = (
             checkpoint.restore_training(self.kept, self.training) if self.kept else TrainingProgress(0, 0.0, "fp32")
@@ -146,8 +150,14 @@ class TrainingSession:
 
     def advance(self, batch: PreparedBatch, share: float) -> None:
         """Take one step, `share` of the training being done, and say every LOG_EVERY steps how it goes."""
-        rate = schedule.compute_learning_rate(self.run.train, self.step, share)
-        self.record.add(take_step(self.training, batch, self.run.train, self.step, rate, self.precision))
+        config = self.run.train
+        rate = schedule.compute_learning_rate(config, self.step, share)
+        if self.graphed:
+            self.graph = self.graph or GraphedGradients(self.training, config, self.precision, batch.sample)
+            losses = self.graph.compute(batch.sample, self.step)
+            self.record.add(apply_gradients(self.training, losses, config, self.step, rate))
+        else:
+            self.record.add(take_step(self.training, batch, config, self.step, rate, self.precision))
         self.step += 1
         if self.step % LOG_EVERY == 0:
             self._report(rate)
@@ -183,16 +193,19 @@ def take_step(
     compute_precision: ComputePrecision,
 ) -> Tensor:
     """Take one step and return its losses and gradient norm (5,), named as in LOSS_NAMES, still on the device."""
+    training.optimiser.zero_grad(set_to_none=True)
+    losses = gradients.compute_gradients(training.model, batch.sample, batch.draws, compute_precision)
+    return apply_gradients(training, losses, config, step, rate)
+
+
+def apply_gradients(training: TrainingState, losses: Tensor, config: TrainConfig, step: int, rate: float) -> Tensor:
+    """Clip the gradients, step the optimizer and the average; return the losses (4,) with the gradient's norm (5,)."""
     for group in training.optimiser.param_groups:
         group["lr"] = rate
-    with precision.autocast(compute_precision, batch.sample.rgb.device):
-        losses = training.model(batch.sample, batch.draws)
-    training.optimiser.zero_grad(set_to_none=True)
-    losses["total"].backward()
     norm = distributed.gather_tensor(torch.nn.utils.clip_grad_norm_(training.model.parameters(), config.grad_clip))
     training.optimiser.step()
     _average(training, config.ema_decay, step)
-    return torch.stack([*(losses[name].detach() for name in LOSS_NAMES[:-1]), norm])
+    return torch.cat([losses, norm[None]])
 
 
 def _resolve_precision(config: TrainConfig, before: TrainingProgress | None, device: torch.device) -> ComputePrecision:

@@ -70,6 +70,8 @@ def test_a_crop_holds_the_pixels_around_its_centre_and_jitter_moves_it() -> None
 def test_acting_crops_as_training_does_where_maps_are_the_true_ones(toy: Source, tmp_path: Path) -> None:
     crops = read_crops(tmp_path, toy, RUN)
     again = read_crops(tmp_path, toy, RUN)  # from its file
+    by_processes = read_crops(tmp_path / "other", toy, RUN, workers=2)
+    assert torch.equal(crops.picture, by_processes.picture) and torch.equal(crops.center, by_processes.center)
     assert torch.equal(crops.picture, again.picture) and torch.equal(crops.center, again.center)
     ref, row = toy.episodes[1], toy.episodes[0].pictures + 2
     maps = toy.maps(ref, CAMERAS[0], [2 + RUN.data.frame_stride])

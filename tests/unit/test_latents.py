@@ -24,6 +24,7 @@ from aim.data import latent_files, latents, source
 from aim.data.formats.lerobot import LeRobotSet
 from aim.data.mapped import read_recorded
 from aim.data.mapping_file import parse_mapping
+from aim.data.read_ahead import read_ahead
 from aim.data.view_pictures import read_view_pictures
 from aim.model.image_codec import Codec
 from aim.train.run_folder import prepare_folder
@@ -86,6 +87,28 @@ def test_files_hold_what_memory_would(
 ) -> None:
     monkeypatch.setattr(latents, "BLOCK_PICTURES", block)
     assert same(latents.cached(tmp_path, codec, data, MOVING), direct)
+
+
+def test_processes_that_read_ahead_change_nothing(
+    data: source.Source, codec: Codec, tmp_path: Path, direct: latents.Latents
+) -> None:
+    assert same(latents.cached(tmp_path, codec, data, MOVING, workers=2), direct)
+
+
+def read_or_refuse(data: source.Source, ref: source.Ref) -> int:
+    """Return an episode's number of pictures; `UserError` for the fourth episode."""
+    if ref == data.episodes[3]:
+        raise UserError(f"{ref.identity} is damaged")
+    return ref.pictures
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_a_reader_refuses_is_one_line_and_comes_in_its_turn(data: source.Source, workers: int) -> None:
+    found = read_ahead(data, data.episodes, read_or_refuse, workers)
+    assert [next(found) for _ in range(3)] == [4, 4, 4]
+    with pytest.raises(UserError) as error:
+        next(found)
+    assert str(error.value) == f"{data.episodes[3].identity} is damaged"
 
 
 @pytest.mark.parametrize("stopped_after", range(5))
