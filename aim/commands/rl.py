@@ -39,6 +39,7 @@ def tune_policy(
     eval_episodes: int = 0,
     eval_seed: int = 60_000,
     films: int = 2,
+    workers: int = 1,
     threads: int = 1,
     device: str = "auto",
 ) -> dict[str, object]:
@@ -80,22 +81,25 @@ def tune_policy(
         eval_episodes: seeds on which the policy is evaluated before and after; 0 for none
         eval_seed: first of them
         films: of the first of them, before and after
-        threads: for physics; processes that record, for dagger and hindsight
+        workers: processes that roll out or record
+        threads: for physics, in each of them
         device: cpu, cuda, or auto
     """
     command = format_command("rl", tune_policy, locals())
 
     import time
+    from contextlib import ExitStack
 
     from aim.commands import parse
     from aim.config import load_run
     from aim.data.source import open_sources
     from aim.evaluate.plan import VARIATION_OF_EVALUATION, EvaluationPlan
     from aim.evaluate.policy_spec import parse_policy
-    from aim.policy import checkpoint, load_policy
+    from aim.policy import checkpoint
     from aim.policy.foresight import check_futures
     from aim.rl import storage
     from aim.rl.aggregation import SEEDS_AN_EPISODE, DataAggregation, digest_episodes
+    from aim.rl.collection import RolloutProcesses, RolloutSetup
     from aim.rl.loop import StageTwo
     from aim.rl.paired_evaluation import evaluate_before_and_after
     from aim.rl.settings import BATCH_SIZES, DATA_METHODS, LEARNING_RATES, AggregationConfig, RlConfig
@@ -105,15 +109,16 @@ def tune_policy(
     from aim.util.folder_lock import lock_folder
     from aim.util.full_disk import explain_full_disk
     from sim import robots, tasks
-    from sim.envs.env import Env
     from sim.registry import resolve_name
     from sim.scene.sample import check_arm_count
+    from sim.task.spec import to_json
     from sim.types import UserError
 
     started = time.monotonic()
     least = 1 if method in DATA_METHODS else 2
-    if iterations < least or min(eval_episodes, eval_seed, films, minutes) < 0 or threads < 1:
-        raise UserError(f"iterations start at {least}, threads at 1; eval-episodes, eval-seed, films and minutes at 0")
+    if iterations < least or min(eval_episodes, eval_seed, films, minutes) < 0 or min(workers, threads) < 1:
+        said = "workers and threads at 1; eval-episodes, eval-seed, films and minutes at 0"
+        raise UserError(f"iterations start at {least}, {said}")
     if (method in DATA_METHODS) != bool(data):
         raise UserError(f"--data is for the methods {' and '.join(DATA_METHODS)}, which need it; this is {method}")
     parse.check_writable(out)
@@ -150,25 +155,23 @@ def tune_policy(
         said = f"seeds {eval_seed} to {eval_seed + eval_episodes - 1} of the evaluation"
         raise UserError(f"{said} must not be among those of the trials, {first_seed} to {last_seed - 1}")
 
-    def make_env(worlds: int) -> Env:
-        return Env(
-            definition, robot, worlds, spec.cameras, spec.size, threads, variation=variation, depth=run.model.geometry
-        )
-
-    def make_stage() -> StageTwo | DataAggregation:
+    def make_stage(stack: ExitStack) -> StageTwo | DataAggregation:
         if isinstance(config, AggregationConfig):
-            return DataAggregation(source, run, data, definition, config, out, place, threads)
-        return StageTwo(
-            source, load_policy(source, device=place, precision="fp32", candidates=1), make_env, config, out
+            return DataAggregation(source, run, data, definition, config, out, place, workers)
+        setup = RolloutSetup(
+            source, to_json(definition), robot.name, spec.cameras, spec.size, run.model.geometry, threads, place, config
         )
+        processes = stack.enter_context(RolloutProcesses(setup, workers)) if workers > 1 else None
+        return StageTwo(setup, out, processes)
 
     with (
         lock_folder(out),
         explain_full_disk(out, lambda: f"{storage.describe_kept(out)}; with more room --resume goes on"),
+        ExitStack() as stack,
     ):
         storage.claim_rl_folder(out, config, resume)
         add_command(out, command)
-        stage = make_stage()
+        stage = make_stage(stack)
         log = open_log(out)
         try:
             while len(stage.iterations) < iterations and not (minutes and time.monotonic() - started > 60 * minutes):
@@ -193,7 +196,7 @@ def tune_policy(
                 (label,), robot.name, eval_seed, eval_episodes, batch, films, threads=threads, variation=variation,
                 definitions=parse.encode_tasks({label: definition}),
             )  # fmt: skip
-            figures = evaluate_before_and_after(source, made, plan, out, device, command)
+            figures = evaluate_before_and_after(source, made, plan, out, device, workers, command)
             print(figures.describe())
             answer |= figures.tabulate()
     return answer

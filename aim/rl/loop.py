@@ -13,42 +13,34 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from aim.policy.learned import LearnedPolicy
-from aim.rl import storage
-from aim.rl.critic import Critic, CriticQuality, fit_critic
+from aim.rl import collection, storage
+from aim.rl.collection import RolloutPart, RolloutProcesses, RolloutSetup
+from aim.rl.critic import CriticQuality, fit_critic
 from aim.rl.methods import make_method
 from aim.rl.methods.base import Lesson, UpdateFigures
-from aim.rl.rollout import collect_trials, count_decisions
-from aim.rl.settings import RlConfig
+from aim.rl.rollout import count_decisions
 from aim.rl.storage import IterationFigures
 from aim.rl.trial import Trial
 from aim.train.log import Log
 from aim.util import console
-from aim.util.seeds import make_generator
-from sim.envs.env import Env
 from sim.types import UserError
-
-GUIDED_SHARE = 0.5  # of the scenes in which the critic's choice is carried out: it must know where that leads
 
 
 class StageTwo:
     """A Stage II run: what it has learned so far, and the step from one iteration to the next."""
 
-    def __init__(
-        self, source: Path, policy: LearnedPolicy, make_env: Callable[[int], Env], config: RlConfig, out: Path
-    ) -> None:
-        """Begin with the `policy` of the checkpoint `source`, or go on after the iterations that `out` holds.
+    def __init__(self, setup: RolloutSetup, out: Path, processes: RolloutProcesses | None = None) -> None:
+        """Begin with the policy of `setup`, or go on after the iterations that `out` holds.
 
-        `make_env` makes an environment of so many worlds.
+        Trials are rolled out by `processes`, or by this one where there are none.
         """
-        self.source, self.policy, self.make_env, self.config, self.out = source, policy, make_env, config, out
-        self.method = make_method(policy, config)
+        self.setup, self.config, self.out, self.processes = setup, setup.config, out, processes
+        self.method = make_method(setup.load_policy(), setup.config)
         self.iterations = storage.list_iterations(out)
         self.num_trials = sum(storage.read_figures(folder, IterationFigures).trials for folder in self.iterations)
         if self.has_learned:
@@ -63,15 +55,16 @@ class StageTwo:
     def save_policy(self) -> Path:
         """Write the checkpoint of the last iteration, if it is not there yet, and return its folder."""
         learned, number = self.method.list_learned(), len(self.iterations) - 1
-        return storage.save_tuned_policy(self.out, self.source, number, learned, self.method.verifier, self.config)
+        return storage.save_tuned_policy(
+            self.out, self.setup.source, number, learned, self.method.verifier, self.config
+        )
 
     def run_iteration(self, log: Log) -> IterationFigures:
         """Roll out, judge and learn once more, and keep what came of it."""
         method, number, started = self.method, len(self.iterations), time.monotonic()
-        guide = storage.load_critic(self.iterations[-1]) if number and method.explorer is None else None
         recent = self.iterations[max(0, number + 1 - self.config.history) :] if method.needs_critic else []
         before = storage.read_history(recent)
-        trials = self._roll_out(number, guide)
+        trials = self._roll_out(number)
         rolled_out = time.monotonic()
         critic, quality = fit_critic([*before, *trials], self.config.seed) if method.needs_critic else (None, None)
         lesson = method.make_lesson(before, trials, critic)
@@ -97,30 +90,24 @@ class StageTwo:
         log.write("rl", {"step": number, **dataclasses.asdict(figures)})
         return figures
 
-    def _roll_out(self, number: int, critic: Critic | None) -> list[Trial]:
+    def _roll_out(self, number: int) -> list[Trial]:
         """Return the trials of an iteration, by seed; `UserError` where no scene is usable."""
-        config, method = self.config, self.method
-        first = config.first_seed + number * config.scenes
-        env, trials = self.make_env(min(config.batch, config.episodes)), []
-        actor = self.policy.fork(config.seed + number)
-        actor.model = method.model.eval()
-        try:
-            with console.show_progress("trials", config.episodes) as bar:
-                seeds = range(first, first + config.scenes)
-                for trial in collect_trials(
-                    actor, env, seeds, config.candidates, config.futures, critic, self._is_guided, method.explorer,
-                    config.copies,
-                ):  # fmt: skip
-                    trials.append(trial)
-                    bar.step()
-        finally:
-            env.close()
+        before = self.iterations[-1] if number else None
+        guide = before if self.method.explorer is None else None
+        learned = before if self.has_learned else None
+        scenes = collection.split_scenes(self.config, number)
+        parts = [RolloutPart(number, seeds, guide, learned) for seeds in scenes]
+        trials: list[Trial] = []
+        with console.show_progress("trials", self.config.episodes) as bar:
+            if self.processes:
+                finished = self.processes.roll_out(parts, bar.step)
+            else:
+                finished = (collection.roll_out_part(self.setup, self.method, part, bar.step) for part in parts)
+            for found in finished:
+                trials += found
         if not trials:
-            raise UserError(f"none of the seeds {first} to {first + config.scenes - 1} has a usable scene")
+            raise UserError(f"none of the seeds {scenes[0][0]} to {scenes[-1][-1]} has a usable scene")
         return sorted(trials, key=lambda trial: (trial.seed, trial.copy))
-
-    def _is_guided(self, seed: int) -> bool:
-        return float(torch.rand((), generator=make_generator(self.config.seed, "guided", seed))) < GUIDED_SHARE
 
     def _learn(self, lesson: Lesson, quality: CriticQuality | None, number: int) -> UpdateFigures:
         """Take an iteration's optimizer steps; none where the critic knows too little or the lesson is empty."""

@@ -51,7 +51,7 @@ class PairedSuccess:
 
 
 def evaluate_before_and_after(
-    before: Path, after: Path, plan: EvaluationPlan, out: Path, device: str, command: str
+    before: Path, after: Path, plan: EvaluationPlan, out: Path, device: str, workers: int, command: str
 ) -> PairedSuccess:
     """Evaluate two checkpoints by a plan; results are kept in `out`/before and after-NAME, and gone on with."""
     found = []
@@ -59,6 +59,6 @@ def evaluate_before_and_after(
         spec = parse_policy(str(policy), device=device)
         with console.show_progress(f"episodes {name}", plan.episodes) as bar:
             bar.step(plan.episodes - closed_loop.count_missing(spec, plan, out / name))
-            rows = closed_loop.evaluate(spec, plan, out / name, lambda row, bar=bar: bar.step(), command=command)
+            rows = closed_loop.evaluate(spec, plan, out / name, lambda row, bar=bar: bar.step(), workers, command)
         found.append(tuple(row.success for row in rows))
     return PairedSuccess(*found)

@@ -9,6 +9,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from pages import read_blocks
@@ -17,8 +18,10 @@ from said import last
 from served import make_simulated_policy, write_checkpoint
 
 from aim import cli
-from aim.rl import loop, storage
+from aim.rl import collection, storage
 from aim.rl.paired_evaluation import PairedSuccess
+from sim.task.spec import to_json
+from sim.tasks import load_task
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread", "short_episodes")]
 SMALL = ("--episodes", "3", "--candidates", "2", "--batch", "2", "--steps", "2", "--batch-size", "2", "--min-auc", "0")
@@ -34,6 +37,22 @@ def equal(a: Path, b: Path) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.parametrize("method", ["verifier", "grpo"])
+def test_processes_roll_out_what_one_does(source: Path, tmp_path: Path, method: str) -> None:
+    """Other processes know nothing of what a test has patched: the task itself is short."""
+    task = tmp_path / "short_bell.json"
+    task.write_text(to_json(dataclasses.replace(load_task("click_bell"), name="short_bell", horizon=40)))
+    group = ("--episodes", "10", "--group-size", "2") if method == "grpo" else ("--episodes", "5")
+    more = ("--method", method, "--iterations", "2", "--batch", "1", *group)
+    for workers in ("1", "2"):
+        assert improve(source, tmp_path / workers, *more, "--workers", workers, task=str(task)) == 0
+    for name in ("iteration-001/learned", "iteration-000/critic")[: 1 if method == "grpo" else 2]:
+        assert equal(tmp_path / "1" / f"{name}.safetensors", tmp_path / "2" / f"{name}.safetensors"), name
+    one, two = (storage.read_history(storage.list_iterations(tmp_path / workers)) for workers in ("1", "2"))
+    assert [trial.seed for trial in one] == [trial.seed for trial in two] and len(one) == 2 * int(group[1])
+    assert all(np.array_equal(a.chunks, b.chunks) for a, b in zip(one, two, strict=True))
+
+
 @pytest.mark.parametrize("method", ["verifier", "nft"])
 def test_stopped_and_resumed_is_the_same_to_the_bit(
     source: Path, tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -42,7 +61,7 @@ def test_stopped_and_resumed_is_the_same_to_the_bit(
     assert improve(source, whole, "--method", method, "--iterations", "3") == 0
     said = last(capsys)
     assert (said["iterations"], said["episodes"]) == (3, 9) and said["checkpoint"] == str(whole / "step-000002")
-    collect, calls = loop.collect_trials, []
+    collect, calls = collection.collect_trials, []
 
     def collect_and_stop(*words: object) -> object:
         calls.append(words)
@@ -51,7 +70,7 @@ def test_stopped_and_resumed_is_the_same_to_the_bit(
         return collect(*words)  # pyright: ignore[reportArgumentType]
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "collect_trials", collect_and_stop)
+        patch.setattr(collection, "collect_trials", collect_and_stop)
         assert improve(source, halves, "--method", method, "--iterations", "3") == 130
     assert last(capsys)["kept"] == f"kept iteration-001 and those before it in {halves}; --resume goes on"
     assert improve(source, halves, "--method", method, "--iterations", "3", "--resume") == 0
@@ -101,7 +120,7 @@ def test_policy_gradient_stopped_and_resumed_is_the_same_to_the_bit(
     assert improve(source, whole, *words) == 0
     said = last(capsys)
     assert (said["iterations"], said["episodes"]) == (3, 12) and said["checkpoint"] == str(whole / "step-000002")
-    collect, calls = loop.collect_trials, []
+    collect, calls = collection.collect_trials, []
 
     def collect_and_stop(*words: object) -> object:
         calls.append(words)
@@ -110,7 +129,7 @@ def test_policy_gradient_stopped_and_resumed_is_the_same_to_the_bit(
         return collect(*words)  # pyright: ignore[reportArgumentType]
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "collect_trials", collect_and_stop)
+        patch.setattr(collection, "collect_trials", collect_and_stop)
         assert improve(source, halves, *words) == 130
     assert improve(source, halves, *words, "--resume") == 0
     for name in ("iteration-002/learned", "step-000002/ema"):

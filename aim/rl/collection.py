@@ -1,0 +1,152 @@
+"""The trials of an iteration, rolled out in parts that do not depend on how many processes share them.
+
+A part has its own worlds and ends with its last episode. One process rolls the parts out one after another, several
+take the next one as they are free: the trials are the same (but for the last bit of a network's sums, where processes
+have other numbers of threads).
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import torch
+
+from aim.policy import load_policy
+from aim.policy.learned import LearnedPolicy
+from aim.rl import storage
+from aim.rl.critic import Critic
+from aim.rl.methods import make_method
+from aim.rl.methods.base import LearningMethod
+from aim.rl.rollout import collect_trials
+from aim.rl.settings import RlConfig
+from aim.rl.trial import Trial
+from aim.util.seeds import make_generator
+from aim.util.workers import JobDone, JobFailed, JobRefused, Message, ReportMessage, WorkerPool
+from sim import robots
+from sim.envs.env import Env
+from sim.task.spec import from_json
+from sim.types import UserError
+
+GUIDED_SHARE = 0.5  # of the scenes in which the critic's choice is carried out: it must know where that leads
+SCENES_PER_WORLD = 4  # of a part: the worlds that have ended wait for its last episode
+POLL_TIMEOUT_S = 0.2
+
+
+@dataclass(frozen=True)
+class RolloutSetup:
+    """What a process needs to roll out: the policy that the run starts from, and worlds of its task."""
+
+    source: Path  # checkpoint
+    task: str  # JSON
+    robot: str
+    cameras: tuple[str, ...]
+    size: tuple[int, int]
+    depth: bool
+    threads: int
+    device: str
+    config: RlConfig
+
+    def load_policy(self) -> LearnedPolicy:
+        """Return the policy, in single precision and without a verifier."""
+        return load_policy(self.source, device=self.device, precision="fp32", candidates=1)
+
+    def make_env(self, worlds: int) -> Env:
+        """Return an environment of so many worlds."""
+        return Env(
+            from_json(self.task), robots.load_robot(self.robot), worlds, self.cameras, self.size, self.threads,
+            variation=self.config.variation, depth=self.depth,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RolloutPart:
+    """Some scenes of an iteration, and the folders of the iterations that its critic and its policy are from."""
+
+    iteration: int
+    seeds: range
+    guide: Path | None  # None: nothing is tried, or nothing is known yet
+    learned: Path | None  # None: the policy is still as it was
+
+
+def split_scenes(config: RlConfig, iteration: int) -> list[range]:
+    """Return the seeds of an iteration in parts of nearly equal size."""
+    first = config.first_seed + iteration * config.scenes
+    count = -(-config.scenes // (SCENES_PER_WORLD * config.batch))
+    ends = [first + config.scenes * part // count for part in range(count + 1)]
+    return [range(start, end) for start, end in itertools.pairwise(ends)]
+
+
+def roll_out_part(
+    setup: RolloutSetup, method: LearningMethod, part: RolloutPart, watch: Callable[[], None]
+) -> list[Trial]:
+    """Return the trials of a part, calling `watch` after each."""
+    config, trials = setup.config, []
+    critic: Critic | None = storage.load_critic(part.guide) if part.guide else None
+    actor = method.policy.fork(config.seed + part.iteration)
+    actor.model = method.model.eval()
+    env = setup.make_env(min(config.batch, len(part.seeds) * config.copies))
+    try:
+        for trial in collect_trials(
+            actor, env, part.seeds, config.candidates, config.futures, critic,
+            functools.partial(is_guided, config.seed), method.explorer, config.copies,
+        ):  # fmt: skip
+            trials.append(trial)
+            watch()
+    finally:
+        env.close()
+    return trials
+
+
+def is_guided(seed: int, scene: int) -> bool:
+    """Whether a scene is one in which the critic's choice is carried out, in a run of this seed."""
+    return float(torch.rand((), generator=make_generator(seed, "guided", scene))) < GUIDED_SHARE
+
+
+class RolloutProcesses:
+    """Processes that roll parts out and keep their policy from one iteration to the next; a context manager."""
+
+    def __init__(self, setup: RolloutSetup, workers: int) -> None:
+        """Start none before they are needed."""
+        self.pool: WorkerPool[RolloutPart, list[Trial]] = WorkerPool(workers, functools.partial(_run_part, setup))
+
+    def __enter__(self) -> RolloutProcesses:
+        """The processes."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Stop them; parts under way are lost."""
+        self.pool.close()
+
+    def roll_out(self, parts: Sequence[RolloutPart], watch: Callable[[], None]) -> Iterator[list[Trial]]:
+        """Yield the trials of each part as it is finished, calling `watch` after each trial."""
+        waiting = list(parts)
+        while waiting or self.pool.busy:
+            while waiting and self.pool.free:
+                self.pool.submit(waiting.pop(0))
+            for message in self.pool.poll(POLL_TIMEOUT_S):
+                if isinstance(message, Message):
+                    watch()
+                elif isinstance(message, JobDone):
+                    yield message.result
+                elif isinstance(message, JobFailed):
+                    error = UserError if isinstance(message, JobRefused) else RuntimeError
+                    raise error(f"scenes {message.job.seeds[0]} to {message.job.seeds[-1]}: {message.cause}")
+
+
+def _run_part(setup: RolloutSetup, part: RolloutPart, report: ReportMessage) -> list[Trial]:
+    """Roll a part out in a process of a pool."""
+    method = _load_method(setup)
+    if part.learned:
+        storage.restore_learned(part.learned, method.list_learned())
+    return roll_out_part(setup, method, part, lambda: report(None))
+
+
+@functools.lru_cache(maxsize=1)
+def _load_method(setup: RolloutSetup) -> LearningMethod:
+    torch.set_num_threads(1)  # the other processes have the other cores
+    return make_method(setup.load_policy(), setup.config)
