@@ -33,6 +33,8 @@ def tune_policy(
     group_size: int = 8,
     epochs: int = 3,
     target_kl: float = 0.05,
+    reward: tuple[str, ...] = ("success",),
+    allow_hackable: bool = False,
     history: int = 4,
     min_auc: float = 0.7,
     batch: int = 16,
@@ -75,6 +77,10 @@ def tune_policy(
         group_size: trials of each scene with grpo
         epochs: over the decisions of an iteration with ppo and grpo
         target_kl: above which an iteration of ppo or grpo ends
+        reward: terms of ppo and grpo, as aim rewards has them, each NAME or NAME=WEIGHT; those beside success are held
+            back while success is lower than it was at first
+        allow_hackable: learn from a term that pays for failing all the same; else that is an error, after the first
+            iteration has measured it
         history: iterations whose trials are learned from
         min_auc: of the critic, on trials that it has not seen; under it an iteration learns nothing
         batch: worlds that run beside each other
@@ -103,6 +109,7 @@ def tune_policy(
     from aim.rl.loop import StageTwo
     from aim.rl.paired_evaluation import evaluate_before_and_after
     from aim.rl.settings import BATCH_SIZES, DATA_METHODS, LEARNING_RATES, AggregationConfig, RlConfig
+    from aim.rl.shaping import format_reward
     from aim.train.log import open_log
     from aim.train.provenance import add_command
     from aim.util import console, machine
@@ -121,6 +128,8 @@ def tune_policy(
         raise UserError(f"iterations start at {least}, {said}")
     if (method in DATA_METHODS) != bool(data):
         raise UserError(f"--data is for the methods {' and '.join(DATA_METHODS)}, which need it; this is {method}")
+    if tuple(reward) != ("success",) and method not in ("ppo", "grpo"):
+        raise UserError(f"--reward is for ppo and grpo; this is {method}")
     parse.check_writable(out)
     resolve_name("variation", variation, tuple(VARIATION_OF_EVALUATION))
     source, place = checkpoint.resolve_checkpoint(policy), str(machine.resolve_device(device))
@@ -148,6 +157,7 @@ def tune_policy(
             steps=steps, batch_size=BATCH_SIZES[method] if batch_size is None else batch_size,
             lr=LEARNING_RATES[method] if lr is None else lr, temperature=temperature, history=history, min_auc=min_auc,
             exploration=exploration, noise_std=noise_std, group_size=group_size, epochs=epochs, target_kl=target_kl,
+            reward=format_reward(reward), allow_hackable=allow_hackable,
         )  # fmt: skip
         check_futures(candidates, futures)
         last_seed = first_seed + iterations * config.scenes

@@ -41,12 +41,22 @@ def compute_gae(rewards: Array, values: Array) -> Array:
 
 
 def compute_critic_advantages(
-    trials: Sequence[Trial], rewards: Sequence[Array], critic: Critic, seed: int
-) -> list[Array]:
-    """GAE (t,) of each trial, with values of the ensemble member that it was kept from; normalised over all."""
+    trials: Sequence[Trial], rewards: Sequence[Array], critic: Critic, seed: int, success_weight: float = 1.0,
+    shaped: Sequence[Array] = (),
+) -> list[Array]:  # fmt: skip
+    """GAE (t,) of each trial, with values of the ensemble member that it was kept from; normalised over all.
+
+    The critic knows the success that is ahead, of weight `success_weight` in `rewards`, and nothing of `shaped` rewards
+    (t,): of those each decision has the sum from it on, less the mean over all decisions.
+    """
     found = [
-        compute_gae(reward, judge_states(critic, trial, seed)) for trial, reward in zip(trials, rewards, strict=True)
+        compute_gae(reward, success_weight * judge_states(critic, trial, seed))
+        for trial, reward in zip(trials, rewards, strict=True)
     ]
+    if shaped:
+        ahead = [np.cumsum(each[::-1])[::-1] for each in shaped]
+        mean = np.concatenate(ahead).mean()
+        found = [gae + each - mean for gae, each in zip(found, ahead, strict=True)]
     return normalise_advantages(found)
 
 

@@ -22,6 +22,7 @@ from aim.rl import storage
 from aim.rl.critic import Critic
 from aim.rl.methods import make_method
 from aim.rl.methods.base import LearningMethod
+from aim.rl.reward_recorder import RewardRecorder
 from aim.rl.rollout import collect_trials
 from aim.rl.settings import RlConfig
 from aim.rl.trial import Trial
@@ -87,13 +88,16 @@ def roll_out_part(
     """Return the trials of a part, calling `watch` after each."""
     config, trials = setup.config, []
     critic: Critic | None = storage.load_critic(part.guide) if part.guide else None
-    actor = method.policy.fork(config.seed + part.iteration)
+    with_maps = any(term.needs_maps for term in method.reward_terms)
+    actor = method.policy.fork(config.seed + part.iteration, imagine=with_maps)
     actor.model = method.model.eval()
     env = setup.make_env(min(config.batch, len(part.seeds) * config.copies))
+    reads = any(term.reads for term in method.reward_terms)
+    recorder = RewardRecorder(actor, env, with_maps) if reads else None
     try:
         for trial in collect_trials(
             actor, env, part.seeds, config.candidates, config.futures, critic,
-            functools.partial(is_guided, config.seed), method.explorer, config.copies,
+            functools.partial(is_guided, config.seed), method.explorer, config.copies, recorder,
         ):  # fmt: skip
             trials.append(trial)
             watch()

@@ -18,11 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
-from aim.rl import collection, storage
+from aim.rl import collection, shaping, storage
 from aim.rl.collection import RolloutPart, RolloutProcesses, RolloutSetup
 from aim.rl.critic import CriticQuality, fit_critic
 from aim.rl.methods import make_method
 from aim.rl.methods.base import Lesson, UpdateFigures
+from aim.rl.reward_folder import read_table, save_table
+from aim.rl.rewards import check_reward
 from aim.rl.rollout import count_decisions
 from aim.rl.storage import IterationFigures
 from aim.rl.trial import Trial
@@ -62,6 +64,7 @@ class StageTwo:
     def run_iteration(self, log: Log) -> IterationFigures:
         """Roll out, judge and learn once more, and keep what came of it."""
         method, number, started = self.method, len(self.iterations), time.monotonic()
+        shaped = self._prepare_reward(number)
         recent = self.iterations[max(0, number + 1 - self.config.history) :] if method.needs_critic else []
         before = storage.read_history(recent)
         trials = self._roll_out(number)
@@ -80,15 +83,36 @@ class StageTwo:
             critic_auc=quality.auc if quality else None,
             critic_auc_by_quarter=quality.auc_by_quarter if quality else (),
             seconds_rollout=rolled_out - started, seconds_learning=time.monotonic() - rolled_out,
-            **vars(measured), **vars(update),
+            shaped_share=shaped, **vars(measured), **vars(update),
         )  # fmt: skip
         learned = method.list_learned() if number >= method.warmup_iterations else {}
-        self.iterations.append(storage.save_iteration(self.out, trials, critic, figures, learned))
+        table = method.measure_reward(trials, critic)
+        self.iterations.append(
+            storage.save_iteration(
+                self.out, trials, critic, figures, learned, lambda folder: save_table(folder, table) if table else None
+            )
+        )
         self.num_trials += len(trials)
         if self.has_learned:
             self.save_policy()
         log.write("rl", {"step": number, **dataclasses.asdict(figures)})
         return figures
+
+    def _prepare_reward(self, number: int) -> float | None:
+        """Set what share of their weight shaped terms have, and return it; `UserError` where one pays for failing.
+
+        That is measured by the iteration before learning begins, with the policy as it was.
+        """
+        method = self.method
+        if not shaping.list_shaped(method.reward_terms):
+            return None
+        figures = [storage.read_figures(folder, IterationFigures) for folder in self.iterations]
+        rates = [each.success_explored for each in figures if each.success_explored is not None]
+        method.shaped_share = shaping.compute_shaped_share(rates)
+        if number and number == method.warmup_iterations:
+            table = read_table(self.iterations[-1])
+            check_reward(method.reward_terms, table, self.config.allow_hackable)
+        return method.shaped_share
 
     def _roll_out(self, number: int) -> list[Trial]:
         """Return the trials of an iteration, by seed; `UserError` where no scene is usable."""

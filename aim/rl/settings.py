@@ -46,6 +46,8 @@ class RlConfig:
     group_size: Annotated[int, Bound(ge=2)] = 8  # trials of each scene with grpo
     epochs: Size = 3  # over the decisions of an iteration, with ppo and grpo
     target_kl: Positive = 0.05  # above which an iteration of ppo or grpo ends
+    reward: str = "success=1"  # terms and weights of ppo and grpo: `aim.rl.shaping`
+    allow_hackable: bool = False  # whether terms are learned from that pay for failing
 
     def __post_init__(self) -> None:
         """Refuse, with `UserError`, a number that is outside its range."""

@@ -13,7 +13,7 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -80,6 +80,7 @@ class IterationFigures:
     clip_share: float | None = None  # of decisions whose ratio was outside the bounds, mean over steps
     groups_kept: float | None = None  # share of scenes that were neither always nor never won, about
     steps: int | None = None  # that the optimizer took
+    shaped_share: float | None = None  # of their weight that shaped reward terms had
 
     def describe(self) -> str:
         """Line on an iteration."""
@@ -139,9 +140,12 @@ def format_iteration(number: int) -> str:
 
 def save_iteration(
     out: Path, trials: Sequence[Trial], critic: Critic | None, figures: IterationFigures,
-    learned: Mapping[str, Tensor],
+    learned: Mapping[str, Tensor], write_more: Callable[[Path], None] = lambda folder: None,
 ) -> Path:  # fmt: skip
-    """Write an iteration with its critic, if it has one, and what it learned, if it did; return its folder."""
+    """Write an iteration with its critic and what it learned, where it has them, and what `write_more` adds.
+
+    Return its folder.
+    """
     final = out / format_iteration(figures.iteration)
     part = _make_part(final)
     write_trials(part / TRIALS_FILE, trials)
@@ -150,6 +154,7 @@ def save_iteration(
     (part / ITERATION_FILE).write_text(json.dumps(dataclasses.asdict(figures), indent=1, allow_nan=False) + "\n")
     if learned:
         save_file(_detach(learned), part / LEARNED_FILE)
+    write_more(part)
     os.replace(part, final)
     return final
 

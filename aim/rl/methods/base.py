@@ -22,6 +22,8 @@ from aim.policy.learned import LearnedPolicy
 from aim.rl.critic import Critic, judge_trial
 from aim.rl.exploration import Explorer
 from aim.rl.learning import compute_gain
+from aim.rl.reward_table import RewardTable
+from aim.rl.rewards import TrialRewardTerm
 from aim.rl.settings import RlConfig
 from aim.rl.trial import Trial
 
@@ -66,6 +68,8 @@ class LearningMethod(ABC):
     explorer: Explorer | None = None  # None: trials carry out candidates, tried where there is a critic
     verifier: Verifier | None = None  # that is learned, if it is one
     model: WorldActionModel
+    reward_terms: tuple[TrialRewardTerm, ...] = ()  # that trials record the inputs of
+    shaped_share = 1.0  # of their weight that shaped terms have in the present iteration
 
     def __init__(self, policy: LearnedPolicy, config: RlConfig) -> None:
         """Begin with what `policy` is."""
@@ -78,6 +82,10 @@ class LearningMethod(ABC):
     @abstractmethod
     def make_lesson(self, history: Sequence[Trial], trials: Sequence[Trial], critic: Critic | None) -> Lesson:
         """Lesson of the new trials and of those of the iterations before, given the critic that is fitted to both."""
+
+    def measure_reward(self, trials: Sequence[Trial], critic: Critic | None) -> RewardTable | None:
+        """Whether the terms of a shaped reward go with success in the new trials; None where there are none."""
+        return None
 
     @abstractmethod
     def measure_trials(self, lesson: Lesson, trials: Sequence[Trial], iteration: int) -> MethodFigures:

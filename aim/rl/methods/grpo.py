@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
+from aim.rl import shaping
 from aim.rl.advantages import compute_group_advantages
 from aim.rl.critic import Critic
 from aim.rl.methods.base import Lesson, MethodFigures
@@ -17,11 +18,16 @@ class GrpoMethod(PpoMethod):
     """PPO's surrogate with advantages over the trials of a scene; it learns from the first iteration on."""
 
     needs_critic: ClassVar[bool] = False
-    warmup_iterations: ClassVar[int] = 0
+
+    @property
+    def warmup_iterations(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """One where a shaped reward is measured before it is learned from, else none."""
+        return 1 if self.shaped_terms else 0
 
     def make_lesson(self, history: Sequence[Trial], trials: Sequence[Trial], critic: Critic | None) -> Lesson:
         """The new trials of scenes that are neither always nor never won, with their group advantages."""
-        return Lesson(*compute_group_advantages(trials, [self.compute_rewards(trial) for trial in trials]))
+        rewards = shaping.compute_reward(self.reward_terms, trials, critic, self.config.seed, self.shaped_share)
+        return Lesson(*compute_group_advantages(trials, rewards))
 
     def measure_trials(self, lesson: Lesson, trials: Sequence[Trial], iteration: int) -> MethodFigures:
         """Beside the figures of PPO the share of scenes that are learned from."""

@@ -8,13 +8,17 @@ import numpy as np
 
 from aim.model.verifier import fork_action_expert
 from aim.policy.learned import LearnedPolicy
-from aim.rl.advantages import compute_critic_advantages, compute_success_rewards
+from aim.rl import shaping
+from aim.rl.advantages import compute_critic_advantages
 from aim.rl.critic import Critic
 from aim.rl.exploration import FlowSde, SmoothNoise, check_explorable
 from aim.rl.methods.base import LearningMethod, Lesson, MethodFigures, UpdateFigures, Watch
 from aim.rl.policy_gradient import train_policy_gradient
+from aim.rl.reward_recorder import can_imagine_maps
+from aim.rl.reward_table import RewardTable
 from aim.rl.settings import RlConfig
 from aim.rl.trial import Trial
+from sim.types import UserError
 
 
 class PpoMethod(LearningMethod):
@@ -27,16 +31,31 @@ class PpoMethod(LearningMethod):
         if config.exploration == "smooth":
             check_explorable(policy)
         self.model = fork_action_expert(policy.model)
+        self.reward_terms = shaping.parse_reward(config.reward)
+        self.shaped_terms = shaping.list_shaped(self.reward_terms)
+        lacking = [term.name for term in self.reward_terms if term.needs_maps and not can_imagine_maps(policy)]
+        lacking += [term.name for term in self.reward_terms if term.judged and not self.needs_critic]
+        if lacking:
+            said = "imagines no value maps" if self.needs_critic else "has no critic, or imagines no value maps"
+            raise UserError(f"the reward term {lacking[0]!r} cannot be computed: {config.method} or the policy {said}")
 
-    def compute_rewards(self, trial: Trial) -> np.ndarray:
-        """Rewards (t,) of a trial by decision."""
-        return compute_success_rewards(trial)
+    def measure_reward(self, trials: Sequence[Trial], critic: Critic | None) -> RewardTable | None:
+        """Whether the terms of a shaped reward go with success in the new trials; None where there are none."""
+        if not self.shaped_terms:
+            return None
+        return shaping.measure_reward(self.reward_terms, trials, critic, self.config.seed)
 
     def make_lesson(self, history: Sequence[Trial], trials: Sequence[Trial], critic: Critic | None) -> Lesson:
         """The new trials, with their generalised advantage estimates."""
         assert critic is not None
-        rewards = [self.compute_rewards(trial) for trial in trials]
-        return Lesson(trials, compute_critic_advantages(trials, rewards, critic, self.config.seed))
+        seed, success = self.config.seed, [term for term in self.reward_terms if term.name == shaping.SUCCESS]
+        rewards = shaping.compute_reward(success, trials, critic, seed)
+        shaped = shaping.compute_reward(self.shaped_terms, trials, critic, seed, self.shaped_share)
+        weight = success[0].weight if success else 0.0
+        advantages = compute_critic_advantages(
+            trials, rewards, critic, seed, weight, shaped if self.shaped_terms else ()
+        )
+        return Lesson(trials, advantages)
 
     def measure_trials(self, lesson: Lesson, trials: Sequence[Trial], iteration: int) -> MethodFigures:
         """Success under exploration, and how large its noise was."""
