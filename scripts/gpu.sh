@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What one GPU is asked to measure: one JSON line a measurement in OUT/FILE.json, each group within ten minutes.
-# scripts/gpu.sh small|wan5b|compiled|tests ...; the environment may set OUT (runs/gpu) and PYTHON (.venv/bin/python)
+# scripts/gpu.sh nano|small|wan5b|compiled|tests ...; the environment may set OUT (runs/gpu) and PYTHON (.venv/bin/python)
 set -uo pipefail
 cd "$(dirname "$0")/.."
 out=${OUT:-runs/gpu} python=${PYTHON:-.venv/bin/python} failed=0
@@ -14,6 +14,13 @@ measure() {
     timeout "${LIMIT:-180}" "$python" -m aim bench "${@:2}" --device cuda --precision bf16 --json | tee -a "$out/$1.json" || failed=1
 }
 
+nano() {
+    infer nano nano
+    train nano nano --steps 30
+    train nano nano --steps 50 --graphs
+    train nano nano --steps 50 --graphs --batch 128
+}
+
 small() {
     infer small small
     infer small small --compile
@@ -23,6 +30,7 @@ small() {
     train small small --attention flex
     train small small --compile
     train small small --attention flex --compile
+    train small small --graphs
     train small small --checkpointing
 }
 
@@ -36,13 +44,13 @@ wan5b() {
 compiled() { LIMIT=580 infer wan5b wan5b --samples 10 --compile; }
 
 tests() {
-    timeout 500 "$python" -m pytest -q -m gpu tests/unit/test_intent.py tests/unit/test_speed.py | tee "$out/tests.txt" || failed=1
+    timeout 500 "$python" -m pytest -q -m gpu tests/unit/test_intent.py tests/unit/test_speed.py tests/unit/test_gradients.py | tee "$out/tests.txt" || failed=1
 }
 
 for group in "${@:-small}"; do
     case $group in
-        small | wan5b | compiled | tests) "$group" ;;
-        *) echo "no group $group; there are small, wan5b, compiled, tests" >&2; exit 2 ;;
+        nano | small | wan5b | compiled | tests) "$group" ;;
+        *) echo "no group $group; there are nano, small, wan5b, compiled, tests" >&2; exit 2 ;;
     esac
 done
 exit "$failed"
