@@ -39,6 +39,7 @@ def tune_policy(
     min_auc: float = 0.7,
     batch: int = 16,
     eval_episodes: int = 0,
+    eval_task: tuple[str, ...] = (),
     eval_seed: int = 60_000,
     films: int = 2,
     workers: int = 1,
@@ -85,6 +86,7 @@ def tune_policy(
         min_auc: of the critic, on trials that it has not seen; under it an iteration learns nothing
         batch: worlds that run beside each other
         eval_episodes: seeds on which the policy is evaluated before and after; 0 for none
+        eval_task: names or files of tasks that it is evaluated on beside, which it must not unlearn
         eval_seed: first of them
         films: of the first of them, before and after
         workers: processes that roll out or record
@@ -138,6 +140,9 @@ def tune_policy(
     definition = parse.load_one_task(task)
     check_arm_count(definition, robot)
     label, run = tasks.label_task(definition), load_run(source)
+    judged = {label: definition} | (parse.select_tasks(eval_task, "", robot) if eval_task else {})
+    if eval_task and not eval_episodes:
+        raise UserError("--eval-task needs --eval-episodes")
     if run.model.lora_rank:
         raise UserError("aim rl tunes whole weights; this policy has adapters beside frozen ones")
     config: RlConfig | AggregationConfig
@@ -203,10 +208,13 @@ def tune_policy(
         answer["checkpoint"] = str(made)
         if eval_episodes:
             plan = EvaluationPlan(
-                (label,), robot.name, eval_seed, eval_episodes, batch, films, threads=threads, variation=variation,
-                definitions=parse.encode_tasks({label: definition}),
+                tuple(judged), robot.name, eval_seed, eval_episodes, batch, films, threads=threads,
+                variation=variation, definitions=parse.encode_tasks(judged),
             )  # fmt: skip
-            figures = evaluate_before_and_after(source, made, plan, out, device, workers, command)
-            print(figures.describe())
-            answer |= figures.tabulate()
+            paired = evaluate_before_and_after(source, made, plan, out, device, workers, command)
+            for name, figures in paired.items():
+                print(f"{name}: {figures.describe()}")
+            answer |= paired[label].tabulate()
+            others = {name: figures.tabulate() for name, figures in paired.items() if name != label}
+            answer |= {"others": others} if others else {}
     return answer

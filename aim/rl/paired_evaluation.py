@@ -52,13 +52,18 @@ class PairedSuccess:
 
 def evaluate_before_and_after(
     before: Path, after: Path, plan: EvaluationPlan, out: Path, device: str, workers: int, command: str
-) -> PairedSuccess:
-    """Evaluate two checkpoints by a plan; results are kept in `out`/before and after-NAME, and gone on with."""
-    found = []
+) -> dict[str, PairedSuccess]:
+    """Evaluate two checkpoints by a plan, and return how each task fares with both.
+
+    Results are kept in `out`/before and after-NAME, and gone on with.
+    """
+    found: list[dict[str, tuple[bool, ...]]] = []
     for name, policy in (("before", before), (f"after-{after.name}", after)):
-        spec = parse_policy(str(policy), device=device)
-        with console.show_progress(f"episodes {name}", plan.episodes) as bar:
-            bar.step(plan.episodes - closed_loop.count_missing(spec, plan, out / name))
-            rows = closed_loop.evaluate(spec, plan, out / name, lambda row, bar=bar: bar.step(), workers, command)
-        found.append(tuple(row.success for row in rows))
-    return PairedSuccess(*found)
+        spec, total = parse_policy(str(policy), device=device), len(plan.tasks) * plan.episodes
+        with console.show_progress(f"episodes {name}", total) as bar:
+            bar.step(total - closed_loop.count_missing(spec, plan, out / name))
+            rows = closed_loop.evaluate(
+                spec, plan, out / name, lambda row, bar=bar: bar.step(detail=row.task), workers, command
+            )
+        found.append({task: tuple(row.success for row in rows if row.task == task) for task in plan.tasks})
+    return {task: PairedSuccess(found[0][task], found[1][task]) for task in plan.tasks}

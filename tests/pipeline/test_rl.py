@@ -179,8 +179,14 @@ def test_before_and_after_are_the_same_scenes(source: Path, tmp_path: Path, caps
         assert (out / folder / rows[name]["episodes"][0]["film"]).is_file() and not rows[name]["episodes"][1]["film"]
     assert rows["after"]["settings"]["candidates"] == 2 and "candidates" not in rows["before"]["settings"]
     assert (out / "commands.txt").read_text().startswith("aim rl --policy")
-    assert improve(source, out, "--iterations", "3", "--eval-episodes", "2", "--resume") == 0, "more iterations"
+    beside = ("--eval-task", "press_stapler", "click_bell")
+    words = ("--iterations", "3", "--eval-episodes", "2", "--resume", *beside)
+    assert improve(source, out, *words) == 0, "more iterations"
     assert (out / "after-step-000002" / "results.json").exists()
+    others = last(capsys)["others"]
+    assert list(others) == ["press_stapler"] and others["press_stapler"]["eval_episodes"] == 2
+    rows = json.loads((out / "before" / "results.json").read_text())["episodes"]
+    assert [row["task"] for row in rows] == ["click_bell"] * 2 + ["press_stapler"] * 2
     words = ("eval", "--policy", str(out), "--task", "click_bell", "--episodes", "1", "--films", "0", "--json")
     assert cli.main([*words, "--candidates", "1", "--out", str(tmp_path / "alone")]) == 0
     assert json.loads((tmp_path / "alone" / "results.json").read_text())["settings"]["candidates"] == 1
@@ -314,6 +320,7 @@ def test_a_shaped_reward_is_measured_before_it_is_learned_from(
         (("--reward", "time", "time=2"), "--reward names time twice"),
         (("--reward", "progress"), "the reward term 'progress' cannot be computed"),
         (("--method", "nft", "--reward", "time"), "--reward is for ppo and grpo; this is nft"),
+        (("--method", "nft", "--eval-task", "click_bell"), "--eval-task needs --eval-episodes"),
     ],
 )
 def test_a_reward_that_cannot_be_is_refused(
