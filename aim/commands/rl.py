@@ -19,6 +19,7 @@ def tune_policy(
     episodes: int = 128,
     candidates: int = 8,
     futures: int = 2,
+    candidate_noise: float = 0.0,
     minutes: float = 0.0,
     resume: bool = False,
     variation: str = "clean",
@@ -62,6 +63,7 @@ def tune_policy(
         episodes: trials of each iteration; with dagger and hindsight those that are kept
         candidates: chunks that are tried at each decision
         futures: predicted at each decision, with equally many of the candidates for each
+        candidate_noise: radians of smooth noise in the joint targets of every other candidate; 0 for none
         minutes: begin no iteration after so many minutes; 0 for no limit
         resume: go on with the run in that folder
         variation: clean or random
@@ -162,7 +164,7 @@ def tune_policy(
             steps=steps, batch_size=BATCH_SIZES[method] if batch_size is None else batch_size,
             lr=LEARNING_RATES[method] if lr is None else lr, temperature=temperature, history=history, min_auc=min_auc,
             exploration=exploration, noise_std=noise_std, group_size=group_size, epochs=epochs, target_kl=target_kl,
-            reward=format_reward(reward), allow_hackable=allow_hackable,
+            reward=format_reward(reward), allow_hackable=allow_hackable, candidate_noise=candidate_noise,
         )  # fmt: skip
         check_futures(candidates, futures)
         last_seed = first_seed + iterations * config.scenes

@@ -21,10 +21,11 @@ from sim.types import UserError
 EMA_FILE, CODEC_FILE = "ema.safetensors", "codec.safetensors"  # exponential moving average of the weights
 POLICY_FILES = (RUN_FILE, TRANSFORM_FILE, CODEC_FILE, EMA_FILE)  # what a learned policy is made of
 VERIFIER_FILE = "verifier.safetensors"  # beside them where Stage II learned one
-CANDIDATES_KEY, FUTURES_KEY, HORIZON_KEY = (
+CANDIDATES_KEY, FUTURES_KEY, HORIZON_KEY, NOISE_KEY = (
     "candidates",
     "futures",
     "execution_horizon",
+    "candidate_noise",
 )  # in its metadata: what it learned from
 CHECKPOINT_PREFIX = "step-"
 

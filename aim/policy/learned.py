@@ -48,6 +48,7 @@ from aim.policy.history import (
 )
 from aim.policy.observation import check_observation
 from aim.policy.precision import ComputePrecision, autocast
+from aim.policy.smooth_noise import add_smooth_noise, build_bumps, find_joints
 from aim.util.horizons import HISTORY_TOLERANCE_STEPS, check_horizon
 from aim.util.seeds import make_generator
 from sim.types import CONTROL_HZ, ActionChunk, Observation, UserError
@@ -76,6 +77,7 @@ class LearnedPolicy:
         verifier: Verifier | None = None,
         candidates: int = 1,
         futures: int = 1,
+        candidate_noise_rad: float = 0.0,
     ) -> None:
         """Hold the parts; `imagine` asks for predicted pictures and maps.
 
@@ -95,6 +97,7 @@ class LearnedPolicy:
         self.imagine, self.worlds, self.mapping = imagine, tuple(worlds), mapping
         self.precision: ComputePrecision = precision
         self.verifier, self.candidates, self.futures = verifier, candidates, futures
+        self.candidate_noise_rad = candidate_noise_rad  # of smooth noise in every other candidate of a future
         self.device = next(model.parameters()).device
         self.valid = torch.tensor(transform.action.moves, device=self.device)
         self.history: History | None = None
@@ -107,7 +110,7 @@ class LearnedPolicy:
             self.run, self.transform, self.codec, self.model, execution_horizon=self.execution_horizon, seed=seed,
             video_steps=self.video_steps, action_steps=self.action_steps, imagine=imagine, precision=self.precision,
             worlds=worlds, mapping=self.mapping, verifier=self.verifier, candidates=self.candidates,
-            futures=self.futures,
+            futures=self.futures, candidate_noise_rad=self.candidate_noise_rad,
         )  # fmt: skip
 
     @property
@@ -220,7 +223,21 @@ class LearnedPolicy:
                 foresight.future.cache, split_by_future(torch.stack(noise, 1), foresight.futures), self.action_steps,
                 self.valid,
             )  # fmt: skip
-        return chain.actions.float().reshape(len(foresight.noise), count, *chain.actions.shape[-2:])
+        chunks = chain.actions.float().reshape(len(foresight.noise), count, *chain.actions.shape[-2:])
+        if self.candidate_noise_rad:
+            for number in range(1, count):
+                if number % (count // foresight.futures) % 2:
+                    chunks[:, number] = self._explore_chunks(foresight, chunks[:, number], number)
+        return chunks
+
+    def _explore_chunks(self, foresight: Foresight, chunks: Tensor, number: int) -> Tensor:
+        """Return chunks (n k d), candidates of a `number`, with smooth noise in their joint targets."""
+        keys = zip(foresight.worlds, foresight.history.step, strict=True)
+        draws = RowNoise(tuple(self._make_generator("candidate noise", w, int(s), number) for w, s in keys))
+        bumps = build_bumps(chunks.shape[1], self.execution_horizon).shape[1]
+        like = chunks.new_empty(len(chunks), bumps, len(find_joints(self.transform, self.device)))
+        horizon, std_rad = self.execution_horizon, self.candidate_noise_rad
+        return add_smooth_noise(chunks, draws.gaussian(like), std_rad, horizon, self.transform)
 
     def hand_out(self, foresight: Foresight, actions: Tensor) -> tuple[ActionChunk, History]:
         """Chunk of normalised `actions` (n k d) in the units of the action space, and the next history."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from aim.policy.checkpoint import (
     EMA_FILE,
     FUTURES_KEY,
     HORIZON_KEY,
+    NOISE_KEY,
     VERIFIER_FILE,
     load_module,
     load_trained,
@@ -57,26 +59,37 @@ def load_policy(
         lora.merge_adapters(model)
     cast_linear_weights(model, precision)
     model = model.to(place)
-    verifier, *learned_from = load_verifier(folder / VERIFIER_FILE, model)
+    verifier, learned_from = load_verifier(folder / VERIFIER_FILE, model)
     if compiled:
         graphs.compile_inference(model)
-    count = learned_from[0] if candidates is None else candidates
+    count = learned_from.candidates if candidates is None else candidates
     if futures is None:
-        futures = learned_from[1] if count % learned_from[1] == 0 else 1
+        futures = learned_from.futures if count % learned_from.futures == 0 else 1
     return LearnedPolicy(
         run, transform, codec.to(place), model, execution_horizon=execution_horizon, seed=seed,
         video_steps=video_steps, action_steps=action_steps, imagine=imagine, precision=precision, worlds=worlds,
         mapping=recall_mapping(folder), verifier=verifier, candidates=count, futures=futures,
+        candidate_noise_rad=learned_from.noise_rad,
     )  # fmt: skip
 
 
-def load_verifier(path: Path, model: WorldActionModel) -> tuple[Verifier | None, int, int]:
-    """Return the verifier in a file, and how many candidates and futures it learned from; None, 1, 1 without a file."""
+@dataclass(frozen=True)
+class CandidateSettings:
+    """How the candidates were made that a verifier learned from."""
+
+    candidates: int = 1
+    futures: int = 1
+    noise_rad: float = 0.0  # of smooth noise in every other candidate
+
+
+def load_verifier(path: Path, model: WorldActionModel) -> tuple[Verifier | None, CandidateSettings]:
+    """Return the verifier in a file, and how its candidates were made; None without a file."""
     if not path.exists():
-        return None, 1, 1
+        return None, CandidateSettings()
     told = read_metadata(path)
     try:
         candidates, futures, horizon = (int(told[key]) for key in (CANDIDATES_KEY, FUTURES_KEY, HORIZON_KEY))
+        noise_rad = float(told.get(NOISE_KEY, "0"))
     except (KeyError, ValueError) as error:
         raise UserError(f"{path} is damaged: it does not say what it learned from") from error
     verifier = Verifier(model, horizon)
@@ -84,4 +97,4 @@ def load_verifier(path: Path, model: WorldActionModel) -> tuple[Verifier | None,
     with torch.no_grad():
         for name, value in read_tensors(path, {name: value.shape for name, value in own.items()}):
             own[name].copy_(value)
-    return verifier.eval(), candidates, futures
+    return verifier.eval(), CandidateSettings(candidates, futures, noise_rad)

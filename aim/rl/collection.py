@@ -90,7 +90,7 @@ def roll_out_part(
     critic: Critic | None = storage.load_critic(part.guide) if part.guide else None
     with_maps = any(term.needs_maps for term in method.reward_terms)
     actor = method.policy.fork(config.seed + part.iteration, imagine=with_maps)
-    actor.model = method.model.eval()
+    actor.model, actor.candidate_noise_rad = method.model.eval(), config.candidate_noise
     env = setup.make_env(min(config.batch, len(part.seeds) * config.copies))
     reads = any(term.reads for term in method.reward_terms)
     recorder = RewardRecorder(actor, env, with_maps) if reads else None

@@ -27,12 +27,12 @@ from aim.model.flow import RowNoise
 from aim.policy.foresight import Foresight
 from aim.policy.learned import LearnedPolicy
 from aim.policy.precision import autocast
+from aim.policy.smooth_noise import add_smooth_noise, build_bumps, find_joints, read_half_ranges
 from aim.util.seeds import make_generator
 from sim.types import UserError
 
 Record = Mapping[str, NDArray]  # what a log-probability is computed from, by name, one row a decision
 Chunks = Float[Tensor, "n k d"]
-BUMP_SPACING = 4  # control steps between the centres of bumps, and from a centre to where its bump ends
 SDE_NOISE_SCALE = 0.5  # a of `aim.model.sampler` (pi_RL, arXiv 2510.25889)
 MAX_SDE_STEP = 3  # the SDE step is one of the first so many denoising steps: later noise is jitter
 
@@ -68,13 +68,11 @@ class SmoothNoise:
     @torch.no_grad()
     def explore(self, policy: LearnedPolicy, foresight: Foresight) -> tuple[Chunks, Record]:
         """Normalised chunks (n k d); the record holds z, c (n m j) and the executed part of mu (n E j)."""
-        joints, scale = _find_joints(policy), self._scale_noise(policy)
+        joints, horizon = _find_joints(policy), policy.execution_horizon
         mean = policy.sample_chunks(foresight)[:, 0]
-        bumps = build_bumps(mean.shape[1], policy.execution_horizon).to(mean.device)
-        like = mean.new_empty(len(mean), bumps.shape[1], len(joints))
+        like = mean.new_empty(len(mean), build_bumps(mean.shape[1], horizon).shape[1], len(joints))
         coefficients = RowNoise(_make_generators(policy, "smooth noise", foresight)).gaussian(like)
-        chunks = mean.clone()
-        chunks[..., joints] += bumps @ coefficients * scale
+        chunks = add_smooth_noise(mean, coefficients, self.std_rad, horizon, policy.transform)
         executed = mean[:, : policy.execution_horizon, joints]
         return chunks, _to_arrays({"noise": foresight.noise, "coefficients": coefficients, "mean": executed})
 
@@ -94,7 +92,7 @@ class SmoothNoise:
         return float(self.std_rad * np.sqrt(np.square(bumps @ record["coefficients"]).mean()))
 
     def _scale_noise(self, policy: LearnedPolicy) -> Float[Tensor, " j"]:
-        return self.std_rad / _read_half_ranges(policy)
+        return self.std_rad / read_half_ranges(policy.transform, policy.device)
 
 
 @dataclass(frozen=True)
@@ -145,19 +143,6 @@ class FlowSde:
         return None
 
 
-def build_bumps(chunk: int, execution_horizon: int) -> Float[Tensor, "k m"]:
-    """Raised-cosine bumps over the control steps of a chunk.
-
-    Action i of a chunk is the target at time t = i + 1, in control steps from the observation. The bump with centre c
-    is 1/2 (1 + cos(pi (t - c) / 4)) within 4 steps of c and 0 elsewhere; centres are 4, 8, ... up to the execution
-    horizon E. So the noise is 0 at t = 0; from E on the value at E is held.
-    """
-    time = torch.arange(1, chunk + 1).clamp(max=execution_horizon)[:, None].float()
-    centres = torch.arange(BUMP_SPACING, max(execution_horizon, BUMP_SPACING) + 1, BUMP_SPACING).float()
-    distance = (time - centres).abs().clamp(max=BUMP_SPACING)
-    return 0.5 * (1.0 + torch.cos(torch.pi * distance / BUMP_SPACING))
-
-
 def check_explorable(policy: LearnedPolicy) -> None:
     """Raise `UserError` unless the policy moves joints by targets relative to their measured positions."""
     if not len(_find_joints(policy)):
@@ -165,16 +150,7 @@ def check_explorable(policy: LearnedPolicy) -> None:
 
 
 def _find_joints(policy: LearnedPolicy) -> Int[Tensor, " j"]:
-    """Indices of the channels that are relative joint positions and move."""
-    transform = policy.transform
-    explored = np.asarray(transform.joints) & np.asarray(transform.action.moves)
-    return torch.from_numpy(np.flatnonzero(explored)).to(policy.device)
-
-
-def _read_half_ranges(policy: LearnedPolicy) -> Float[Tensor, " j"]:
-    """Radians of one normalised unit, by explored channel."""
-    half = torch.tensor(policy.transform.action.half, dtype=torch.float32, device=policy.device)
-    return half[_find_joints(policy)]
+    return find_joints(policy.transform, policy.device)
 
 
 def _mark_counted(policy: LearnedPolicy) -> Bool[Tensor, "k d"]:

@@ -48,6 +48,7 @@ class RlConfig:
     target_kl: Positive = 0.05  # above which an iteration of ppo or grpo ends
     reward: str = "success=1"  # terms and weights of ppo and grpo: `aim.rl.shaping`
     allow_hackable: bool = False  # whether terms are learned from that pay for failing
+    candidate_noise: NotNegative = 0.0  # radians of smooth noise in every other candidate of a future
 
     def __post_init__(self) -> None:
         """Refuse, with `UserError`, a number that is outside its range."""

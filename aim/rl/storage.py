@@ -31,6 +31,7 @@ from aim.policy.checkpoint import (
     EMA_FILE,
     FUTURES_KEY,
     HORIZON_KEY,
+    NOISE_KEY,
     POLICY_FILES,
     VERIFIER_FILE,
     first_line,
@@ -213,7 +214,7 @@ def save_tuned_policy(
         if verifier:
             told = {
                 CANDIDATES_KEY: str(config.candidates), FUTURES_KEY: str(config.futures),
-                HORIZON_KEY: str(verifier.execution_horizon),
+                HORIZON_KEY: str(verifier.execution_horizon), NOISE_KEY: str(config.candidate_noise),
             }  # fmt: skip
             save_file(_detach(learned), part / VERIFIER_FILE, told)
         else:

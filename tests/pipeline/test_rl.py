@@ -18,6 +18,7 @@ from said import last
 from served import make_simulated_policy, write_checkpoint
 
 from aim import cli
+from aim.policy import load_policy
 from aim.rl import collection, shaping, storage
 from aim.rl.paired_evaluation import PairedSuccess
 from aim.rl.reward_folder import read_table
@@ -288,6 +289,15 @@ def test_damage_is_told_in_one_line_before_anything_is_made(
     error = last(capsys)["error"]
     assert says in error and "\n" not in error
     assert not (out / "iteration-002").exists()
+
+
+def test_a_verifier_chooses_among_candidates_made_as_those_it_learned_from(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "noisy"
+    assert improve(source, out, "--iterations", "2", "--futures", "1", "--candidate-noise", "0.02") == 0
+    policy = load_policy(out)
+    assert (policy.candidates, policy.futures, policy.candidate_noise_rad) == (2, 1, 0.02)
+    for trial in storage.read_history(storage.list_iterations(out)[1:]):
+        assert trial.is_tried and np.isfinite(trial.chunks).all()
 
 
 def test_a_shaped_reward_is_measured_before_it_is_learned_from(

@@ -14,7 +14,8 @@ from aim.model import flow
 from aim.model.verifier import fork_action_expert
 from aim.policy import LearnedPolicy
 from aim.policy.foresight import Foresight
-from aim.rl.exploration import BUMP_SPACING, Explorer, FlowSde, SmoothNoise, build_bumps, check_explorable
+from aim.policy.smooth_noise import BUMP_SPACING, build_bumps
+from aim.rl.exploration import Explorer, FlowSde, SmoothNoise, check_explorable
 from sim.types import Observation, UserError
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -11,6 +11,7 @@ from served import SIZE, make_simulated_policy
 
 from aim.data.transforms import MAX_SCALED_VALUE
 from aim.policy import LearnedPolicy
+from aim.policy.smooth_noise import find_joints, read_half_ranges
 from aim.rl.branching import FAILURE, ONGOING, SUCCESS, try_chunks
 from aim.rl.critic import Critic
 from aim.rl.facts import FactReader
@@ -240,3 +241,22 @@ def test_candidates_share_a_future_and_begin_with_the_own_chunk() -> None:
         foresight.future.cache, draws.expand(2, -1, -1), policy.action_steps, policy.valid
     )
     torch.testing.assert_close(alone.actions[1], four[1, 2], atol=1e-5, rtol=1e-4)
+
+
+def test_every_other_candidate_of_a_future_has_smooth_noise_in_its_joints() -> None:
+    policy, env = make_policy(), make_env(worlds=2)
+    env.reset([3, 4])
+    foresight = policy.foresee(env.observe(), policy.begin_history(2), (3, 4), 2)
+    plain = policy.sample_chunks(foresight, 8)
+    policy.candidate_noise_rad = 0.02
+    noisy, again = (policy.sample_chunks(foresight, 8) for _ in range(2))
+    assert torch.equal(noisy, again) and torch.equal(noisy[:, [0, 2, 4, 6]], plain[:, [0, 2, 4, 6]])
+    added = (noisy - plain)[:, [1, 3, 5, 7]]
+    joints = find_joints(policy.transform, policy.device)
+    others = [channel for channel in range(added.shape[-1]) if channel not in joints.tolist()]
+    assert not added[..., others].any() and len({each.numpy().tobytes() for each in added.flatten(0, 1)}) == 8
+    radians = added[..., joints] * read_half_ranges(policy.transform, policy.device)
+    assert 0.012 < float(radians[:, :, [3, 7, 11, 15]].std()) < 0.028, "as asked for at the centres of bumps"
+    reordered = policy.foresee(env.observe(), policy.begin_history(2), (4, 3), 2)
+    assert not torch.equal(policy.sample_chunks(reordered, 8)[0, 1], noisy[0, 1])
+    assert policy.fork(0).candidate_noise_rad == 0.02

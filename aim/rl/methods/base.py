@@ -20,7 +20,7 @@ from aim.model.verifier import Verifier
 from aim.model.world_action_model import WorldActionModel
 from aim.policy.learned import LearnedPolicy
 from aim.rl.critic import Critic, judge_trial
-from aim.rl.exploration import Explorer
+from aim.rl.exploration import Explorer, check_explorable
 from aim.rl.learning import compute_gain
 from aim.rl.reward_table import RewardTable
 from aim.rl.rewards import TrialRewardTerm
@@ -74,6 +74,8 @@ class LearningMethod(ABC):
     def __init__(self, policy: LearnedPolicy, config: RlConfig) -> None:
         """Begin with what `policy` is."""
         self.policy, self.config, self.model = policy, config, policy.model
+        if config.candidate_noise:
+            check_explorable(policy)
 
     def list_learned(self) -> dict[str, nn.Parameter]:
         """Parameters that learn, by name."""
