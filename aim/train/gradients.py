@@ -22,7 +22,7 @@ from aim.train.loss_meter import LOSS_NAMES
 from aim.util.seeds import make_generator
 
 NUM_WARMUP_PASSES = 3  # before the capture, which must find every kernel chosen and every mask made
-NOISE_STREAM = "graphed"
+GRAPH_NOISE_STREAM = "graphed"
 GRAPH_ATTENTION = "mask"  # one product a layer, whose mask is made before the capture
 
 
@@ -63,7 +63,7 @@ class GraphedGradients:
         """Leave the gradients of a batch in the parameters, and return its losses (4,), named as in LOSS_NAMES."""
         for kept, given in zip(list_tensors(self.sample), list_tensors(sample), strict=True):
             kept.copy_(given, non_blocking=True)
-        torch.cuda.manual_seed(make_generator(self.config.seed, NOISE_STREAM, step).initial_seed())
+        torch.cuda.manual_seed(make_generator(self.config.seed, GRAPH_NOISE_STREAM, step).initial_seed())
         self.graph.replay()
         return self.losses.clone()
 

@@ -12,7 +12,7 @@ from aim import presets
 from aim.evaluate.speed import random_sample
 from aim.model.batch import list_tensors, move_batch
 from aim.model.flow import DeviceNoise
-from aim.train.gradients import NOISE_STREAM, GraphedGradients, compute_gradients
+from aim.train.gradients import GRAPH_NOISE_STREAM, GraphedGradients, compute_gradients
 from aim.train.stage1 import begin_training
 from aim.util.seeds import make_generator
 
@@ -64,7 +64,7 @@ def test_a_graph_replays_the_step_that_it_captured() -> None:
     graph = GraphedGradients(training, RUN.train, "fp32", batches[0])
     for step, batch in enumerate(batches):
         losses = graph.compute(batch, step)
-        torch.cuda.manual_seed(make_generator(RUN.train.seed, NOISE_STREAM, step).initial_seed())
+        torch.cuda.manual_seed(make_generator(RUN.train.seed, GRAPH_NOISE_STREAM, step).initial_seed())
         plain.optimiser.zero_grad(set_to_none=True)
         torch.testing.assert_close(losses, compute_gradients(plain.model, batch, DeviceNoise(), "fp32"))
         gradients = zip(training.model.parameters(), plain.model.parameters(), strict=True)
