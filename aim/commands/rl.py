@@ -98,7 +98,7 @@ def tune_policy(
     command = format_command("rl", tune_policy, locals())
 
     import time
-    from contextlib import ExitStack
+    from contextlib import ExitStack, closing
 
     from aim.commands import parse
     from aim.config import load_run
@@ -109,7 +109,7 @@ def tune_policy(
     from aim.policy.foresight import check_futures
     from aim.rl import storage
     from aim.rl.aggregation import SEEDS_AN_EPISODE, DataAggregation, digest_episodes
-    from aim.rl.collection import RolloutProcesses, RolloutSetup
+    from aim.rl.collection import RolloutSetup, make_pool
     from aim.rl.loop import StageTwo
     from aim.rl.paired_evaluation import evaluate_before_and_after
     from aim.rl.settings import BATCH_SIZES, DATA_METHODS, LEARNING_RATES, AggregationConfig, RlConfig
@@ -134,6 +134,8 @@ def tune_policy(
         raise UserError(f"--data is for the methods {' and '.join(DATA_METHODS)}, which need it; this is {method}")
     if tuple(reward) != ("success",) and method not in ("ppo", "grpo"):
         raise UserError(f"--reward is for ppo and grpo; this is {method}")
+    if eval_task and not eval_episodes:
+        raise UserError("--eval-task needs --eval-episodes")
     parse.check_writable(out)
     resolve_name("variation", variation, tuple(VARIATION_OF_EVALUATION))
     source, place = checkpoint.resolve_checkpoint(policy), str(machine.resolve_device(device))
@@ -143,8 +145,6 @@ def tune_policy(
     check_arm_count(definition, robot)
     label, run = tasks.label_task(definition), load_run(source)
     judged = {label: definition} | (parse.select_tasks(eval_task, "", robot) if eval_task else {})
-    if eval_task and not eval_episodes:
-        raise UserError("--eval-task needs --eval-episodes")
     if run.model.lora_rank:
         raise UserError("aim rl tunes whole weights; this policy has adapters beside frozen ones")
     config: RlConfig | AggregationConfig
@@ -178,8 +178,8 @@ def tune_policy(
         setup = RolloutSetup(
             source, to_json(definition), robot.name, spec.cameras, spec.size, run.model.geometry, threads, place, config
         )
-        processes = stack.enter_context(RolloutProcesses(setup, workers)) if workers > 1 else None
-        return StageTwo(setup, out, processes)
+        pool = stack.enter_context(closing(make_pool(setup, workers))) if workers > 1 else None
+        return StageTwo(setup, out, pool)
 
     with (
         lock_folder(out),

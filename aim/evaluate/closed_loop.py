@@ -7,7 +7,6 @@ environment says.
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import functools
 import itertools
@@ -22,7 +21,7 @@ from aim.evaluate.plan import EvaluationPlan, SeedBatch
 from aim.evaluate.policy_spec import PolicySpec
 from aim.evaluate.results import EpisodeResult, ResultsOrigin
 from aim.evaluate.rollout_video import RolloutFrames, render_rollout, select_predicted_frame
-from aim.util.workers import JobDone, JobFailed, JobRefused, ReportMessage, WorkerPool
+from aim.util.workers import ReportMessage, WorkerPool
 from aim.viz import videos
 from sim import robots
 from sim.envs.control import check_chunk
@@ -35,13 +34,11 @@ from sim.types import (
     AttemptFailure,
     Policy,
     SelfReporting,
-    UserError,
 )
 
 Watch = Callable[[EpisodeResult], None]
 Size = tuple[int, int]  # height, width
 Job = tuple[str, SeedBatch]  # task, seeds
-POLL_TIMEOUT_S = 0.2
 
 
 def evaluate(
@@ -92,20 +89,8 @@ def run_jobs(
         yield from map(run_job, jobs)
         return
     pool: WorkerPool[Job, list[EpisodeResult]] = WorkerPool(workers, functools.partial(_run_without_reports, run_job))
-    waiting = collections.deque(jobs)
-    try:
-        while waiting or pool.busy:
-            while waiting and pool.free:
-                pool.submit(waiting.popleft())
-            for message in pool.poll(POLL_TIMEOUT_S):
-                if isinstance(message, JobDone):
-                    yield message.result
-                elif isinstance(message, JobFailed):
-                    error = UserError if isinstance(message, JobRefused) else RuntimeError
-                    task, batch = message.job
-                    raise error(f"task {task}, seeds {', '.join(map(str, batch.seeds))}: {message.cause}")
-    finally:
-        pool.close()
+    with contextlib.closing(pool):
+        yield from pool.run(jobs, describe=lambda job: f"task {job[0]}, seeds {', '.join(map(str, job[1].seeds))}")
 
 
 def _run_without_reports(

@@ -200,15 +200,11 @@ def time_training(
     training.model.trunk.attention_backend = options.attention
     data = random_sample(run.model, config.batch_size, torch.Generator().manual_seed(0))
 
-    graph = GraphedGradients(training, config, compute_precision, move_batch(data, device)) if options.graphed else None
+    graph = GraphedGradients(training, config, compute_precision) if options.graphed else None
 
     def run_step(step: int) -> None:
-        sample = move_batch(data, device)
-        if graph:
-            stage1.apply_gradients(training, graph.compute(sample, step), config, step, config.lr)
-            return
-        batch = PreparedBatch(sample, flow.seed_rows(step, config.batch_size))
-        stage1.take_step(training, batch, config, step, config.lr, compute_precision)
+        batch = PreparedBatch(move_batch(data, device), flow.seed_rows(step, config.batch_size))
+        stage1.take_step(training, batch, config, step, config.lr, compute_precision, graph)
 
     return time_steps(device, run_step, NUM_WARMUP_RUNS + count)[NUM_WARMUP_RUNS:], training.model
 

@@ -48,7 +48,7 @@ from aim.policy.history import (
 )
 from aim.policy.observation import check_observation
 from aim.policy.precision import ComputePrecision, autocast
-from aim.policy.smooth_noise import add_smooth_noise, build_bumps, find_joints
+from aim.policy.smooth_noise import add_smooth_noise
 from aim.util.horizons import HISTORY_TOLERANCE_STEPS, check_horizon
 from aim.util.seeds import make_generator
 from sim.types import CONTROL_HZ, ActionChunk, Observation, UserError
@@ -225,19 +225,14 @@ class LearnedPolicy:
             )  # fmt: skip
         chunks = chain.actions.float().reshape(len(foresight.noise), count, *chain.actions.shape[-2:])
         if self.candidate_noise_rad:
-            for number in range(1, count):
-                if number % (count // foresight.futures) % 2:
-                    chunks[:, number] = self._explore_chunks(foresight, chunks[:, number], number)
+            each = count // foresight.futures  # candidates of a future, of which the second, the fourth ... are noised
+            for number in (number for number in range(count) if number % each % 2):
+                keys = zip(foresight.worlds, foresight.history.step, strict=True)
+                draws = RowNoise(tuple(self._make_generator("candidate noise", w, int(s), number) for w, s in keys))
+                chunks[:, number], _ = add_smooth_noise(
+                    chunks[:, number], draws, self.candidate_noise_rad, self.execution_horizon, self.transform
+                )
         return chunks
-
-    def _explore_chunks(self, foresight: Foresight, chunks: Tensor, number: int) -> Tensor:
-        """Return chunks (n k d), candidates of a `number`, with smooth noise in their joint targets."""
-        keys = zip(foresight.worlds, foresight.history.step, strict=True)
-        draws = RowNoise(tuple(self._make_generator("candidate noise", w, int(s), number) for w, s in keys))
-        bumps = build_bumps(chunks.shape[1], self.execution_horizon).shape[1]
-        like = chunks.new_empty(len(chunks), bumps, len(find_joints(self.transform, self.device)))
-        horizon, std_rad = self.execution_horizon, self.candidate_noise_rad
-        return add_smooth_noise(chunks, draws.gaussian(like), std_rad, horizon, self.transform)
 
     def hand_out(self, foresight: Foresight, actions: Tensor) -> tuple[ActionChunk, History]:
         """Chunk of normalised `actions` (n k d) in the units of the action space, and the next history."""

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from aim.data.transforms import Transform
+from aim.model.flow import RowNoise
 
 BUMP_SPACING = 4  # control steps between the centres of bumps, and from a centre to where its bump ends
 
@@ -42,11 +43,12 @@ def read_half_ranges(transform: Transform, device: torch.device) -> Float[Tensor
 
 
 def add_smooth_noise(
-    chunks: Float[Tensor, "n k d"], coefficients: Float[Tensor, "n m j"], std_rad: float, execution_horizon: int,
-    transform: Transform,
-) -> Float[Tensor, "n k d"]:  # fmt: skip
-    """Return chunks with bumps of `std_rad` times the coefficients added to the joint targets."""
-    joints, scale = (find(transform, chunks.device) for find in (find_joints, read_half_ranges))
+    chunks: Float[Tensor, "n k d"], draws: RowNoise, std_rad: float, execution_horizon: int, transform: Transform
+) -> tuple[Float[Tensor, "n k d"], Float[Tensor, "n m j"]]:
+    """Return chunks with bumps of `std_rad` times normal coefficients added to the joint targets, and those."""
+    joints, half_ranges = (find(transform, chunks.device) for find in (find_joints, read_half_ranges))
+    bumps = build_bumps(chunks.shape[1], execution_horizon).to(chunks.device)
+    coefficients = draws.gaussian(chunks.new_empty(len(chunks), bumps.shape[1], len(joints)))
     noisy = chunks.clone()
-    noisy[..., joints] += build_bumps(chunks.shape[1], execution_horizon).to(chunks) @ coefficients * std_rad / scale
-    return noisy
+    noisy[..., joints] += bumps @ coefficients * (std_rad / half_ranges)
+    return noisy, coefficients

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import torch
 
@@ -27,15 +26,13 @@ from aim.rl.rollout import collect_trials
 from aim.rl.settings import RlConfig
 from aim.rl.trial import Trial
 from aim.util.seeds import make_generator
-from aim.util.workers import JobDone, JobFailed, JobRefused, Message, ReportMessage, WorkerPool
+from aim.util.workers import ReportMessage, WorkerPool
 from sim import robots
 from sim.envs.env import Env
 from sim.task.spec import from_json
-from sim.types import UserError
 
 GUIDED_SHARE = 0.5  # of the scenes in which the critic's choice is carried out: it must know where that leads
-SCENES_PER_WORLD = 4  # of a part: the worlds that have ended wait for its last episode
-POLL_TIMEOUT_S = 0.2
+TRIALS_PER_WORLD = 4  # of a part: the worlds that have ended wait for its last episode
 
 
 @dataclass(frozen=True)
@@ -73,11 +70,18 @@ class RolloutPart:
     guide: Path | None  # None: nothing is tried, or nothing is known yet
     learned: Path | None  # None: the policy is still as it was
 
+    def __str__(self) -> str:
+        """The scenes, as an error names them."""
+        return f"scenes {self.seeds[0]} to {self.seeds[-1]}"
+
+
+RolloutPool = WorkerPool[RolloutPart, list[Trial]]
+
 
 def split_scenes(config: RlConfig, iteration: int) -> list[range]:
     """Return the seeds of an iteration in parts of nearly equal size."""
     first = config.first_seed + iteration * config.scenes
-    count = -(-config.scenes // (SCENES_PER_WORLD * config.batch))
+    count = min(config.scenes, -(-config.episodes // (TRIALS_PER_WORLD * config.batch)))
     ends = [first + config.scenes * part // count for part in range(count + 1)]
     return [range(start, end) for start, end in itertools.pairwise(ends)]
 
@@ -111,35 +115,9 @@ def is_guided(seed: int, scene: int) -> bool:
     return float(torch.rand((), generator=make_generator(seed, "guided", scene))) < GUIDED_SHARE
 
 
-class RolloutProcesses:
-    """Processes that roll parts out and keep their policy from one iteration to the next; a context manager."""
-
-    def __init__(self, setup: RolloutSetup, workers: int) -> None:
-        """Start none before they are needed."""
-        self.pool: WorkerPool[RolloutPart, list[Trial]] = WorkerPool(workers, functools.partial(_run_part, setup))
-
-    def __enter__(self) -> RolloutProcesses:
-        """The processes."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Stop them; parts under way are lost."""
-        self.pool.close()
-
-    def roll_out(self, parts: Sequence[RolloutPart], watch: Callable[[], None]) -> Iterator[list[Trial]]:
-        """Yield the trials of each part as it is finished, calling `watch` after each trial."""
-        waiting = list(parts)
-        while waiting or self.pool.busy:
-            while waiting and self.pool.free:
-                self.pool.submit(waiting.pop(0))
-            for message in self.pool.poll(POLL_TIMEOUT_S):
-                if isinstance(message, Message):
-                    watch()
-                elif isinstance(message, JobDone):
-                    yield message.result
-                elif isinstance(message, JobFailed):
-                    error = UserError if isinstance(message, JobRefused) else RuntimeError
-                    raise error(f"scenes {message.job.seeds[0]} to {message.job.seeds[-1]}: {message.cause}")
+def make_pool(setup: RolloutSetup, workers: int) -> RolloutPool:
+    """Return processes that roll parts out and keep their policy from one iteration to the next; to be closed."""
+    return WorkerPool(workers, functools.partial(_run_part, setup))
 
 
 def _run_part(setup: RolloutSetup, part: RolloutPart, report: ReportMessage) -> list[Trial]:

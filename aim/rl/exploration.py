@@ -70,9 +70,8 @@ class SmoothNoise:
         """Normalised chunks (n k d); the record holds z, c (n m j) and the executed part of mu (n E j)."""
         joints, horizon = _find_joints(policy), policy.execution_horizon
         mean = policy.sample_chunks(foresight)[:, 0]
-        like = mean.new_empty(len(mean), build_bumps(mean.shape[1], horizon).shape[1], len(joints))
-        coefficients = RowNoise(_make_generators(policy, "smooth noise", foresight)).gaussian(like)
-        chunks = add_smooth_noise(mean, coefficients, self.std_rad, horizon, policy.transform)
+        draws = RowNoise(_make_generators(policy, "smooth noise", foresight))
+        chunks, coefficients = add_smooth_noise(mean, draws, self.std_rad, horizon, policy.transform)
         executed = mean[:, : policy.execution_horizon, joints]
         return chunks, _to_arrays({"noise": foresight.noise, "coefficients": coefficients, "mean": executed})
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from aim.rl import collection, shaping, storage
-from aim.rl.collection import RolloutPart, RolloutProcesses, RolloutSetup
+from aim.rl.collection import RolloutPart, RolloutPool, RolloutSetup
 from aim.rl.critic import CriticQuality, fit_critic
 from aim.rl.methods import make_method
 from aim.rl.methods.base import Lesson, UpdateFigures
@@ -36,12 +36,12 @@ from sim.types import UserError
 class StageTwo:
     """A Stage II run: what it has learned so far, and the step from one iteration to the next."""
 
-    def __init__(self, setup: RolloutSetup, out: Path, processes: RolloutProcesses | None = None) -> None:
+    def __init__(self, setup: RolloutSetup, out: Path, pool: RolloutPool | None = None) -> None:
         """Begin with the policy of `setup`, or go on after the iterations that `out` holds.
 
-        Trials are rolled out by `processes`, or by this one where there are none.
+        Trials are rolled out by the processes of `pool`, or by this one where there is none.
         """
-        self.setup, self.config, self.out, self.processes = setup, setup.config, out, processes
+        self.setup, self.config, self.out, self.pool = setup, setup.config, out, pool
         self.method = make_method(setup.load_policy(), setup.config)
         self.iterations = storage.list_iterations(out)
         self.num_trials = sum(storage.read_figures(folder, IterationFigures).trials for folder in self.iterations)
@@ -123,8 +123,8 @@ class StageTwo:
         parts = [RolloutPart(number, seeds, guide, learned) for seeds in scenes]
         trials: list[Trial] = []
         with console.show_progress("trials", self.config.episodes) as bar:
-            if self.processes:
-                finished = self.processes.roll_out(parts, bar.step)
+            if self.pool:
+                finished = self.pool.run(parts, bar.step)
             else:
                 finished = (collection.roll_out_part(self.setup, self.method, part, bar.step) for part in parts)
             for found in finished:

@@ -64,7 +64,7 @@ def compute_reward(
     if not terms:
         return [np.zeros(len(trial.facts), np.float32) for trial in trials]
     held = [term if term.name == SUCCESS else replace(term, weight=share * term.weight) for term in terms]
-    total = rewards.combine(held, rewards.compute_rewards(held, trials, _judge(trials, critic, seed)))
+    total = rewards.combine(held, rewards.compute_rewards(held, trials, _judge(held, trials, critic, seed)))
     return [total[row, : len(trial.facts)].astype(np.float32) for row, trial in enumerate(trials)]
 
 
@@ -72,7 +72,7 @@ def measure_reward(
     terms: Sequence[TrialRewardTerm], trials: Sequence[Trial], critic: Critic | None, seed: int
 ) -> RewardTable:
     """Return how the return of each term goes with success over trials."""
-    found = rewards.compute_rewards(terms, trials, _judge(trials, critic, seed))
+    found = rewards.compute_rewards(terms, trials, _judge(terms, trials, critic, seed))
     return measure_terms(found, [len(trial.facts) for trial in trials], [trial.success for trial in trials])
 
 
@@ -86,5 +86,10 @@ def compute_shaped_share(success_rates: Sequence[float]) -> float:
     return weight.value
 
 
-def _judge(trials: Sequence[Trial], critic: Critic | None, seed: int) -> list[NDArray[np.float64]] | None:
-    return [judge_states(critic, trial, seed).astype(float) for trial in trials] if critic else None
+def _judge(
+    terms: Sequence[TrialRewardTerm], trials: Sequence[Trial], critic: Critic | None, seed: int
+) -> list[NDArray[np.float64]] | None:
+    """Return the success probabilities (t,) of each trial where a term is computed from them."""
+    if critic is None or not any(term.judged for term in terms):
+        return None
+    return [judge_states(critic, trial, seed).astype(float) for trial in trials]

@@ -8,6 +8,8 @@ not what a training without graphs draws.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -36,36 +38,49 @@ def compute_gradients(
     return torch.stack([losses[name].detach() for name in LOSS_NAMES[:-1]])
 
 
-class GraphedGradients:
-    """Losses and gradients of batches of one shape, by replaying what was captured at the first."""
+@dataclass(frozen=True)
+class CapturedPass:
+    """A captured pass, and the memory that it reads a batch from and leaves the losses (4,) in."""
 
-    def __init__(
-        self, training: TrainingState, config: TrainConfig, compute_precision: ComputePrecision, sample: Sample
-    ) -> None:
-        """Capture the pass for batches like `sample`, which is on a CUDA device."""
+    graph: torch.cuda.CUDAGraph
+    sample: Sample
+    losses: Tensor
+
+
+class GraphedGradients:
+    """Losses and gradients of batches of one shape, by replaying what is captured at the first."""
+
+    def __init__(self, training: TrainingState, config: TrainConfig, compute_precision: ComputePrecision) -> None:
+        """Capture nothing yet."""
         self.training, self.config = training, config
         self.precision: ComputePrecision = compute_precision
+        self.captured: CapturedPass | None = None
         training.model.trunk.attention_backend = GRAPH_ATTENTION
-        self.sample = map_tensors(sample, Tensor.clone)
+
+    def compute(self, sample: Sample, step: int) -> Tensor:
+        """Leave the gradients of a batch in the parameters, and return its losses (4,), named as in LOSS_NAMES."""
+        self.captured = self.captured or self._capture(sample)
+        for kept, given in zip(list_tensors(self.captured.sample), list_tensors(sample), strict=True):
+            kept.copy_(given, non_blocking=True)
+        torch.cuda.manual_seed(make_generator(self.config.seed, GRAPH_NOISE_STREAM, step).initial_seed())
+        self.captured.graph.replay()
+        return self.captured.losses.clone()
+
+    def _capture(self, sample: Sample) -> CapturedPass:
+        """Capture the pass for batches like `sample`, which is on a CUDA device."""
+        training, kept = self.training, map_tensors(sample, Tensor.clone)
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(NUM_WARMUP_PASSES):
                 training.optimiser.zero_grad(set_to_none=True)
-                self._run_pass()
+                self._run_pass(kept)
         torch.cuda.current_stream().wait_stream(stream)
         training.optimiser.zero_grad(set_to_none=True)
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):  # the next batch is pinned meanwhile
-            self.losses = self._run_pass()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # the next batch is pinned meanwhile
+            losses = self._run_pass(kept)
+        return CapturedPass(graph, kept, losses)
 
-    def compute(self, sample: Sample, step: int) -> Tensor:
-        """Leave the gradients of a batch in the parameters, and return its losses (4,), named as in LOSS_NAMES."""
-        for kept, given in zip(list_tensors(self.sample), list_tensors(sample), strict=True):
-            kept.copy_(given, non_blocking=True)
-        torch.cuda.manual_seed(make_generator(self.config.seed, GRAPH_NOISE_STREAM, step).initial_seed())
-        self.graph.replay()
-        return self.losses.clone()
-
-    def _run_pass(self) -> Tensor:
-        return compute_gradients(self.training.model, self.sample, DeviceNoise(), self.precision)
+    def _run_pass(self, sample: Sample) -> Tensor:
+        return compute_gradients(self.training.model, sample, DeviceNoise(), self.precision)

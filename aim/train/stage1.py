@@ -115,8 +115,6 @@ class TrainingSession:
         """Begin, or go on where the newest checkpoint in `out` was written."""
         self.run, self.loader, self.codec, self.out, self.log, self.device = run, loader, codec, out, log, device
         self.training = begin_training(run, device, compiled)
-        self.graphed = graphed
-        self.graph: GraphedGradients | None = None  # captured at the first batch
         self.kept = find_newest(out, checkpoint.TRAINING_FILES)
         self.first = (
             checkpoint.restore_training(self.kept, self.training) if self.kept else TrainingProgress(0, 0.0, "fp32")
@@ -124,6 +122,7 @@ class TrainingSession:
         if not self.kept:
             initial.load_initial(out, self.training)
         self.precision: ComputePrecision = _resolve_precision(run.train, self.first if self.kept else None, device)
+        self.graph = GraphedGradients(self.training, run.train, self.precision) if graphed else None
         self.step, self.record, self.detail = self.first.step, LossMeter(self.first.step, out), ""
         self.start = self.saved = self.logged = time.monotonic()
         self.pause = SAVE_EVERY_S
@@ -152,12 +151,7 @@ class TrainingSession:
         """Take one step, `share` of the training being done, and say every LOG_EVERY steps how it goes."""
         config = self.run.train
         rate = schedule.compute_learning_rate(config, self.step, share)
-        if self.graphed:
-            self.graph = self.graph or GraphedGradients(self.training, config, self.precision, batch.sample)
-            losses = self.graph.compute(batch.sample, self.step)
-            self.record.add(apply_gradients(self.training, losses, config, self.step, rate))
-        else:
-            self.record.add(take_step(self.training, batch, config, self.step, rate, self.precision))
+        self.record.add(take_step(self.training, batch, config, self.step, rate, self.precision, self.graph))
         self.step += 1
         if self.step % LOG_EVERY == 0:
             self._report(rate)
@@ -191,17 +185,19 @@ def take_step(
     step: int,
     rate: float,
     compute_precision: ComputePrecision,
+    graph: GraphedGradients | None = None,
 ) -> Tensor:
-    """Take one step and return its losses and gradient norm (5,), named as in LOSS_NAMES, still on the device."""
-    training.optimiser.zero_grad(set_to_none=True)
-    losses = gradients.compute_gradients(training.model, batch.sample, batch.draws, compute_precision)
-    return apply_gradients(training, losses, config, step, rate)
+    """Take one step and return its losses and gradient norm (5,), named as in LOSS_NAMES, still on the device.
 
-
-def apply_gradients(training: TrainingState, losses: Tensor, config: TrainConfig, step: int, rate: float) -> Tensor:
-    """Clip the gradients, step the optimizer and the average; return the losses (4,) with the gradient's norm (5,)."""
+    With a `graph` the gradients are replayed, with noise of its own.
+    """
     for group in training.optimiser.param_groups:
         group["lr"] = rate
+    if graph:
+        losses = graph.compute(batch.sample, step)
+    else:
+        training.optimiser.zero_grad(set_to_none=True)
+        losses = gradients.compute_gradients(training.model, batch.sample, batch.draws, compute_precision)
     norm = distributed.gather_tensor(torch.nn.utils.clip_grad_norm_(training.model.parameters(), config.grad_clip))
     training.optimiser.step()
     _average(training, config.ema_decay, step)

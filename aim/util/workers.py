@@ -6,13 +6,14 @@ A worker does not hear Ctrl-C; whoever started it decides whether its job is fin
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import multiprocessing
 import os
 import platform
 import signal
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -21,6 +22,7 @@ from typing import Generic, TypeVar
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
 ReportMessage = Callable[[object], None]
+POLL_TIMEOUT_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,28 @@ class WorkerPool(Generic[JobT, ResultT]):
             assert isinstance(pipe, Connection)
             messages.append(self._receive_message(pipe))
         return messages
+
+    def run(
+        self, jobs: Iterable[JobT], watch: Callable[[], None] = lambda: None, describe: Callable[[JobT], str] = str
+    ) -> Iterator[ResultT]:
+        """Yield the results of jobs as they are finished, calling `watch` at each message.
+
+        Where one fails: `UserError` if the user has to correct it, else `RuntimeError`; `describe` names the job.
+        """
+        waiting = collections.deque(jobs)
+        while waiting or self.busy:
+            while waiting and self.free:
+                self.submit(waiting.popleft())
+            for message in self.poll(POLL_TIMEOUT_S):
+                if isinstance(message, Message):
+                    watch()
+                elif isinstance(message, JobDone):
+                    yield message.result
+                else:
+                    from sim.types import UserError
+
+                    error = UserError if isinstance(message, JobRefused) else RuntimeError
+                    raise error(f"{describe(message.job)}: {message.cause}")
 
     def close(self) -> None:
         """Kill all workers; their running jobs are lost."""

@@ -61,7 +61,7 @@ def test_a_graph_replays_the_step_that_it_captured() -> None:
     training, plain = (begin_training(RUN, gpu) for _ in range(2))
     plain.model.trunk.attention_backend = "mask"
     batches = [move_batch(random_sample(RUN.model, 4, torch.Generator().manual_seed(seed)), gpu) for seed in range(3)]
-    graph = GraphedGradients(training, RUN.train, "fp32", batches[0])
+    graph = GraphedGradients(training, RUN.train, "fp32")
     for step, batch in enumerate(batches):
         losses = graph.compute(batch, step)
         torch.cuda.manual_seed(make_generator(RUN.train.seed, GRAPH_NOISE_STREAM, step).initial_seed())

@@ -33,11 +33,12 @@ class PpoMethod(LearningMethod):
         self.model = fork_action_expert(policy.model)
         self.reward_terms = shaping.parse_reward(config.reward)
         self.shaped_terms = shaping.list_shaped(self.reward_terms)
-        lacking = [term.name for term in self.reward_terms if term.needs_maps and not can_imagine_maps(policy)]
-        lacking += [term.name for term in self.reward_terms if term.judged and not self.needs_critic]
-        if lacking:
-            said = "imagines no value maps" if self.needs_critic else "has no critic, or imagines no value maps"
-            raise UserError(f"the reward term {lacking[0]!r} cannot be computed: {config.method} or the policy {said}")
+        for term in self.reward_terms:
+            said = f"the reward term {term.name!r} cannot be computed"
+            if term.judged and not self.needs_critic:
+                raise UserError(f"{said}: {config.method} has no critic; valid: --method ppo, or another term")
+            if term.needs_maps and not can_imagine_maps(policy):
+                raise UserError(f"{said}: the policy imagines no value maps")
 
     def measure_reward(self, trials: Sequence[Trial], critic: Critic | None) -> RewardTable | None:
         """Whether the terms of a shaped reward go with success in the new trials; None where there are none."""
