@@ -99,6 +99,13 @@ VERBS = (
         "imagined futures beside true ones",
         "aim imagine --policy runs/two --data datasets/held --out runs/imagined",
     ),
+    Verb("policies", "aim.commands.policies:list_policies", "list the policies that come along", "aim policies --json"),
+    Verb(
+        "pack",
+        "aim.commands.pack:pack_policy",
+        "write a policy into one small folder, to be passed on",
+        "aim pack --policy runs/two --out two --data datasets/two --description 'opens laptops' --license CC0-1.0",
+    ),
     Verb("serve", "aim.commands.serve:serve_policy", "a policy over a socket", "aim serve runs/two --port 8765"),
     Verb("report", "aim.commands.report:write_report", "one HTML page of a run", "aim report runs/two"),
     Verb("bench sim", "aim.commands.bench:benchmark_physics", "physics steps a second a thread", "aim bench sim"),

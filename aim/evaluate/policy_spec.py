@@ -76,13 +76,14 @@ def parse_policy(
     policy: str, size: tuple[int, int] | None = None, device: str = "auto", policy_seed: int = 0, robot: str = "",
     candidates: int | None = None,
 ) -> PolicySpec:  # fmt: skip
-    """Policy specification of "expert", "random", MODULE:CLASS, HOST:PORT or a checkpoint's folder; else `UserError`.
+    """Policy specification of "expert", "random", MODULE:CLASS, HOST:PORT or a checkpoint; else `UserError`.
 
-    A learned one is shown pictures of the `size` that it learned from, unless another is given; one with a verifier
-    chooses among `candidates` chunks, or among as many as the verifier learned from.
+    A checkpoint is a folder, or the name of a policy that comes with the project. A learned policy is shown pictures
+    of the `size` that it learned from, unless another is given; one with a verifier chooses among `candidates` chunks,
+    or among as many as the verifier learned from.
     """
-    if candidates is not None and (policy in (EXPERT, RANDOM) or not Path(policy).is_dir()):
-        raise UserError("--candidates is for the folder of a policy with a verifier")
+    if candidates is not None and (policy in (EXPERT, RANDOM) or is_address(policy) or is_plugin_reference(policy)):
+        raise UserError("--candidates is for the folder or the name of a policy with a verifier")
     if policy == EXPERT:
         return PolicySpec(EXPERT, _make_expert, size=size or (128, 128))
     if policy == RANDOM:
@@ -95,10 +96,12 @@ def parse_policy(
             policy, functools.partial(_make_plugin, policy), compute_source_digest(policy), body.name,
             list_cameras(policy, body), shown, settings={"size": list(shown)},
         )  # fmt: skip
-    if not Path(policy).is_dir():
+    from aim.policy.shipped import describe_valid_names, locate_policy
+
+    if locate_policy(Path(policy)) is None:
         raise UserError(
-            f"no policy {policy!r}; give {EXPERT}, {RANDOM}, the folder of a training or checkpoint, MODULE:CLASS, or "
-            "HOST:PORT of a policy server"
+            f"no policy {policy!r}; give {EXPERT}, {RANDOM}, the folder of a training or checkpoint, MODULE:CLASS, "
+            f"HOST:PORT of a policy server, {describe_valid_names()}"
         )
     return _parse_checkpoint(Path(policy), size, device, policy_seed, candidates)
 

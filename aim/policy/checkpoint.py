@@ -15,6 +15,7 @@ from aim.config import RUN_FILE
 from aim.data.transforms import TRANSFORM_FILE
 from aim.model import lora
 from aim.model.world_action_model import WorldActionModel
+from aim.policy.shipped import SOURCE_FILE, check_files, describe_valid_names, locate_policy
 from aim.util import console
 from sim.types import UserError
 
@@ -87,14 +88,22 @@ def find_damage(folder: Path, names: Sequence[str]) -> str:
 
 
 def resolve_checkpoint(path: Path) -> Path:
-    """Checkpoint at `path`, or the newest in it; `UserError` if there is none that holds a whole policy."""
+    """Checkpoint at `path`, or the newest in it; `UserError` if there is none that holds a whole policy.
+
+    The name of a policy that comes with the project stands for its folder, unless there is a folder of that name here.
+    """
+    path = locate_policy(path) or path
+    if (path / SOURCE_FILE).is_file():
+        check_files(path)
+        return path
     if (path / EMA_FILE).is_file() or path.name.startswith(CHECKPOINT_PREFIX):
         if path.is_dir() and (damage := find_damage(path, POLICY_FILES)):
             raise UserError(f"{damage}; another checkpoint may be in {path.parent}")
         return path
     newest = demand_newest(path, POLICY_FILES)
     if not newest:
-        raise UserError(f"no checkpoint in {path}; `aim train PRESET --data DIR --out {path}` makes one")
+        made = f"`aim train PRESET --data DIR --out {path}` makes one"
+        raise UserError(f"no checkpoint in {path}; {made}, {describe_valid_names()}")
     return newest
 
 
