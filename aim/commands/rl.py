@@ -85,12 +85,13 @@ def tune_policy(
         allow_hackable: learn from a term that pays for failing all the same; else that is an error, after the first
             iteration has measured it
         history: iterations whose trials are learned from
-        min_auc: of the critic, on trials that it has not seen; under it an iteration learns nothing
+        min_auc: of the critic, on trials that it has not seen; under it, or where its Brier score is no better than a
+            constant's, an iteration learns nothing; 0 learns anyway
         batch: worlds that run beside each other
         eval_episodes: seeds on which the policy is evaluated before and after; 0 for none
         eval_task: names or files of tasks that it is evaluated on beside, which it must not unlearn
         eval_seed: first of them
-        films: of the first of them, before and after
+        films: of the first of them, before and after, and one of both
         workers: processes that roll out or record
         threads: for physics, in each of them
         device: cpu, cuda, or auto

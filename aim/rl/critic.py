@@ -79,6 +79,14 @@ class CriticQuality:
     auc: float | None  # area under the ROC curve, over decisions; None: one outcome only
     auc_by_quarter: tuple[float | None, ...]  # over the first decision in each quarter of the time a trial may take
 
+    def describe_shortfall(self, min_auc: float) -> str:
+        """Clause on why nothing is to be learned from the critic, "" where something is; `min_auc` 0 asks nothing."""
+        if (self.auc or 0.0) < min_auc:
+            return f"the critic's AUC is {self.auc}, under {min_auc}"
+        if min_auc and self.brier >= self.brier_constant:
+            return f"the critic's Brier score is {self.brier:.3f}, a constant's is {self.brier_constant:.3f}"
+        return ""
+
 
 def choose_judge(trial_seed: int, seed: int) -> int:
     """Return the member that a trial is kept from."""

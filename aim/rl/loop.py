@@ -135,9 +135,8 @@ class StageTwo:
 
     def _learn(self, lesson: Lesson, quality: CriticQuality | None, number: int) -> UpdateFigures:
         """Take an iteration's optimizer steps; none where the critic knows too little or the lesson is empty."""
-        if quality and (quality.auc or 0.0) < self.config.min_auc:
-            said = f"the critic's AUC is {quality.auc}, under {self.config.min_auc}"
-            console.print_note(f"note: {said}: nothing was learned")
+        if quality and (shortfall := quality.describe_shortfall(self.config.min_auc)):
+            console.print_note(f"note: {shortfall}: nothing was learned")
             return UpdateFigures()
         if not lesson.trials:
             console.print_note("note: every scene was always won or always lost: nothing was learned")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,11 @@ from aim.evaluate import closed_loop
 from aim.evaluate.intervals import Interval, mcnemar_p_value, wilson_interval
 from aim.evaluate.plan import EvaluationPlan
 from aim.evaluate.policy_spec import parse_policy
+from aim.evaluate.results import EpisodeResult
 from aim.util import console
+from aim.viz import videos
+
+PAIRED_FILMS_FOLDER = "films"  # of a Stage II run
 
 
 @dataclass(frozen=True)
@@ -55,9 +60,11 @@ def evaluate_before_and_after(
 ) -> dict[str, PairedSuccess]:
     """Evaluate two checkpoints by a plan, and return how each task fares with both.
 
-    Results are kept in `out`/before and after-NAME, and gone on with.
+    Results are kept in `out`/before and after-NAME, and gone on with. A scene that is filmed in both gets a film of
+    both, in `out`/films.
     """
-    found: list[dict[str, tuple[bool, ...]]] = []
+    found: list[tuple[EpisodeResult, ...]] = []
+    folders: list[Path] = []
     for name, policy in (("before", before), (f"after-{after.name}", after)):
         spec, total = parse_policy(str(policy), device=device), len(plan.tasks) * plan.episodes
         with console.show_progress(f"episodes {name}", total) as bar:
@@ -65,5 +72,28 @@ def evaluate_before_and_after(
             rows = closed_loop.evaluate(
                 spec, plan, out / name, lambda row, bar=bar: bar.step(detail=row.task), workers, command
             )
-        found.append({task: tuple(row.success for row in rows if row.task == task) for task in plan.tasks})
-    return {task: PairedSuccess(found[0][task], found[1][task]) for task in plan.tasks}
+        found.append(tuple(rows))
+        folders.append(out / name)
+    film_both(out / PAIRED_FILMS_FOLDER, folders, found)
+    return {
+        task: PairedSuccess(*(tuple(row.success for row in rows if row.task == task) for rows in found))
+        for task in plan.tasks
+    }
+
+
+def film_both(target: Path, folders: Sequence[Path], results: Sequence[Sequence[EpisodeResult]]) -> list[Path]:
+    """Write films of the scenes that were filmed before and after, one above the other, and return their paths."""
+    filmed = [
+        {(row.task, row.seed): row for row in rows if row.film and (folder / row.film).is_file()}
+        for folder, rows in zip(folders, results, strict=True)
+    ]
+    written = []
+    for task, seed in sorted(filmed[0].keys() & filmed[1].keys()):
+        pair = [rows[task, seed] for rows in filmed]
+        films = {
+            f"{name} Stage II: {'success' if row.success else 'failure'}": videos.read_webp(folder / row.film)
+            for name, folder, row in zip(("before", "after"), folders, pair, strict=True)
+        }
+        written.append(target / f"{task}-{seed}.webp")
+        videos.write_webp(written[-1], videos.stack_films(films), hold_s=0.0)
+    return written

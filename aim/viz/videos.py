@@ -167,8 +167,8 @@ def write_mp4(path: Path, frames: Frames, hz: float = IMAGE_HZ, hold_s: float = 
     part.replace(path)
 
 
-def copy_as_mp4(path: Path, hz: float = IMAGE_HZ) -> Path:
-    """Write the animated WebP of frames at `hz` again as an MP4 beside it, and return the path of that.
+def read_webp(path: Path, hz: float = IMAGE_HZ) -> Frames:
+    """Frames of an animated WebP at `hz`; `UserError` if it cannot be read.
 
     A WebP holds equal frames as one that is shown for longer; of frames that are all equal it is a still, which has
     lost its length and becomes a second.
@@ -181,9 +181,26 @@ def copy_as_mp4(path: Path, hz: float = IMAGE_HZ) -> Path:
     stored = np.stack([np.asarray(frame, np.uint8)[..., 2::-1] for frame in animation.frames])
     durations_ms = np.array(animation.durations if len(stored) > 1 else [STILL_S * 1000], float)
     counts = np.ceil(durations_ms * hz / 1000 - 0.5).astype(np.int64)  # half a frame is left out, as by `write_mp4`
+    return np.repeat(stored, np.maximum(counts, 1), axis=0)
+
+
+def copy_as_mp4(path: Path, hz: float = IMAGE_HZ) -> Path:
+    """Write the animated WebP of frames at `hz` again as an MP4 beside it, and return the path of that."""
     target = path.with_suffix(".mp4")
-    write_mp4(target, np.repeat(stored, np.maximum(counts, 1), axis=0), hz, hold_s=0.0)
+    write_mp4(target, read_webp(path, hz), hz, hold_s=0.0)
     return target
+
+
+def stack_films(films: Mapping[str, Frames]) -> Frames:
+    """Films one above another, each under its name; those that end earlier hold their last frame."""
+    count, width = max(map(len, films.values())), max(frames.shape[2] for frames in films.values())
+    rows = []
+    for name, frames in films.items():
+        held = np.concatenate([frames, np.repeat(frames[-1:], count - len(frames), axis=0)])
+        wide = np.full((*held.shape[:2], width, 3), BACKGROUND_COLOUR, np.uint8)
+        wide[:, :, : held.shape[2]] = held
+        rows.append(_add_caption(Panel(name, wide), wide))
+    return np.concatenate(rows, axis=1)
 
 
 def _encode_h264(path: Path, frames: Frames, hz: float) -> None:

@@ -23,6 +23,7 @@ from aim.rl import collection, shaping, storage
 from aim.rl.paired_evaluation import PairedSuccess
 from aim.rl.reward_folder import read_table
 from aim.rl.reward_table import RewardTable, TermFigures
+from aim.viz import videos
 from sim.task.spec import to_json
 from sim.tasks import load_task
 
@@ -178,6 +179,12 @@ def test_before_and_after_are_the_same_scenes(source: Path, tmp_path: Path, caps
     assert rows["before"]["digest"] != rows["after"]["digest"]
     for name, folder in where.items():
         assert (out / folder / rows[name]["episodes"][0]["film"]).is_file() and not rows[name]["episodes"][1]["film"]
+    (both,) = (out / "films").iterdir()
+    assert both.name == f"click_bell-{rows['before']['episodes'][0]['seed']}.webp"
+    sides = [videos.read_webp(out / folder / rows[name]["episodes"][0]["film"]) for name, folder in where.items()]
+    length = max(map(len, sides))
+    assert videos.read_webp(both).shape[1] == sum(frames.shape[1] for frames in sides) + 2 * videos.PANEL_CAPTION_PX
+    assert len(videos.read_webp(both)) == length
     assert rows["after"]["settings"]["candidates"] == 2 and "candidates" not in rows["before"]["settings"]
     assert (out / "commands.txt").read_text().startswith("aim rl --policy")
     beside = ("--eval-task", "press_stapler", "click_bell")
@@ -193,7 +200,7 @@ def test_before_and_after_are_the_same_scenes(source: Path, tmp_path: Path, caps
     assert json.loads((tmp_path / "alone" / "results.json").read_text())["settings"]["candidates"] == 1
     capsys.readouterr()
     assert cli.main([*words[:2], "expert", *words[3:], "--candidates", "2", "--out", str(tmp_path / "expert")]) == 2
-    assert "--candidates is for the folder of a policy" in last(capsys)["error"]
+    assert "--candidates is for the folder or the name of a policy" in last(capsys)["error"]
 
 
 def test_pairs_are_counted() -> None:

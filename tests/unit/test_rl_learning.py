@@ -19,7 +19,7 @@ from aim.model.world_action_model import WorldActionModel
 from aim.policy import LearnedPolicy, load_policy
 from aim.policy.checkpoint import EMA_FILE, VERIFIER_FILE, compute_digest
 from aim.rl import critic, objectives, storage
-from aim.rl.critic import compute_auc, fit_critic
+from aim.rl.critic import CriticQuality, compute_auc, fit_critic
 from aim.rl.features import extract_features
 from aim.rl.learning import compute_gain, measure_verifier, train_expert, train_verifier, weigh_decisions
 from aim.rl.settings import Method, RlConfig
@@ -305,3 +305,20 @@ def test_a_tuned_expert_is_stored_with_all_else_as_it_was(policy: LearnedPolicy,
     changed = {name for name in old if not torch.equal(old[name], new[name])}
     assert changed == set(policy.model.list_action_expert_parameters())
     assert load_policy(tmp_path / "rl").candidates == 1
+
+
+@pytest.mark.parametrize(
+    ("auc", "brier", "least", "said"),
+    [
+        (0.8, 0.20, 0.7, ""),
+        (0.6, 0.20, 0.7, "AUC is 0.6, under 0.7"),
+        (None, 0.20, 0.7, "AUC is None, under 0.7"),
+        (0.8, 0.25, 0.7, "Brier score is 0.250, a constant's is 0.240"),
+        (None, 0.25, 0.0, ""),
+    ],
+)
+def test_a_critic_that_knows_too_little_says_what_it_lacks(
+    auc: float | None, brier: float, least: float, said: str
+) -> None:
+    shortfall = CriticQuality(brier, 0.24, auc, ()).describe_shortfall(least)
+    assert shortfall.endswith(said) and bool(shortfall) == bool(said)

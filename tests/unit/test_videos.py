@@ -47,6 +47,18 @@ def test_tiles_keep_every_panel_whole_and_stop_with_the_shortest(pictures: NDArr
     assert (out[:, : videos.PANEL_CAPTION_PX, :48] != videos.BACKGROUND_COLOUR).any(), "the caption is missing"
 
 
+def test_stacked_films_hold_the_last_frame_of_those_that_end_earlier(pictures: NDArray[np.uint8]) -> None:
+    out = videos.stack_films({"before": pictures[:2, :, :40], "after": pictures})
+    top, strip = videos.PANEL_CAPTION_PX + 32, videos.PANEL_CAPTION_PX
+    assert out.shape == (3, 2 * top, 48, 3)
+    assert (out[:2, strip:top, :40] == pictures[:2, :, :40]).all() and (
+        out[2, strip:top, :40] == out[1, strip:top, :40]
+    ).all()
+    assert (out[:, strip:top, 40:] == videos.BACKGROUND_COLOUR).all()
+    assert (out[:, top + strip :] == pictures).all()
+    assert (out[:, top : top + strip] != videos.BACKGROUND_COLOUR).any(), "the name is missing"
+
+
 def test_resize_keeps_the_shape_of_a_picture(pictures: NDArray[np.uint8]) -> None:
     assert videos.resize_frames(pictures, 64).shape == (3, 64, 96, 3)
     assert videos.resize_frames(pictures, 16).shape == (3, 16, 24, 3)
