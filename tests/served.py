@@ -20,6 +20,7 @@ from aim.model.world_action_model import WorldActionModel
 from aim.policy import LearnedPolicy
 from aim.train import checkpoint
 from sim import robots
+from sim.types import Observation
 
 SIZE = (64, 64)
 
@@ -48,3 +49,10 @@ def make_simulated_policy(name: str, fovea: int = 0, variant: str = "paper", **o
     spread = transforms.measure(np.random.default_rng(0).normal(size=(50, len(space))).astype(np.float32) * 0.1)
     transform = Transform(space, space, spread, spread, robot=name, size=SIZE)
     return LearnedPolicy(run, transform, codec, model, **options)
+
+
+def draw_observation(policy: LearnedPolicy, rng: np.random.Generator, rows: int) -> Observation:
+    """Observation of noise in `rows` worlds."""
+    images = {name: rng.integers(0, 255, (rows, *SIZE, 3), np.uint8) for name in policy.cameras}
+    state = rng.normal(0.0, 0.1, (rows, len(policy.state_space))).astype(np.float32)
+    return Observation(images, state, ("press the bell",) * rows, np.zeros(rows))

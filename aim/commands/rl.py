@@ -13,7 +13,7 @@ def tune_policy(
     policy: Path,
     task: str,
     out: Path,
-    method: Literal["verifier", "distill", "nft", "ppo", "grpo", "dagger", "hindsight"] = "verifier",
+    method: Literal["verifier", "distill", "nft", "ppo", "grpo", "ticket", "dagger", "hindsight"] = "verifier",
     data: tuple[Path, ...] = (),
     iterations: int = 4,
     episodes: int = 128,
@@ -34,6 +34,7 @@ def tune_policy(
     group_size: int = 8,
     epochs: int = 3,
     target_kl: float = 0.05,
+    tickets: int = 12,
     reward: tuple[str, ...] = ("success",),
     allow_hackable: bool = False,
     history: int = 4,
@@ -55,8 +56,9 @@ def tune_policy(
         out: folder of the run; the policy that it makes is in it, as in that of a training
         method: verifier, which leaves the policy as it is and chooses among its chunks when it acts; distill or nft,
             which tune the action expert to the better of the chunks tried from each state; ppo or grpo, which tune it
-            by policy gradient; dagger or hindsight, which record where the expert takes over, or the policy's own
-            successes, and train all of the policy on those and on the demonstrations
+            by policy gradient; ticket, which learns nothing and chooses the noise that chunks are denoised from; dagger
+            or hindsight, which record where the expert takes over, or the policy's own successes, and train all of the
+            policy on those and on the demonstrations
         data: folders of demonstrations that dagger and hindsight train on beside what they record
         iterations: rounds of roll-outs and learning; the first one only shows the critic how the policy fares, where
             there is a critic
@@ -80,6 +82,7 @@ def tune_policy(
         group_size: trials of each scene with grpo
         epochs: over the decisions of an iteration with ppo and grpo
         target_kl: above which an iteration of ppo or grpo ends
+        tickets: noises that ticket begins with; after each iteration the better half goes on
         reward: terms of ppo and grpo, as aim rewards has them, each NAME or NAME=WEIGHT; those beside success are held
             back while success is lower than it was at first
         allow_hackable: learn from a term that pays for failing all the same; else that is an error, after the first
@@ -166,6 +169,7 @@ def tune_policy(
             lr=LEARNING_RATES[method] if lr is None else lr, temperature=temperature, history=history, min_auc=min_auc,
             exploration=exploration, noise_std=noise_std, group_size=group_size, epochs=epochs, target_kl=target_kl,
             reward=format_reward(reward), allow_hackable=allow_hackable, candidate_noise=candidate_noise,
+            tickets=tickets,
         )  # fmt: skip
         check_futures(candidates, futures)
         last_seed = first_seed + iterations * config.scenes

@@ -22,6 +22,9 @@ from sim.types import UserError
 EMA_FILE, CODEC_FILE = "ema.safetensors", "codec.safetensors"  # exponential moving average of the weights
 POLICY_FILES = (RUN_FILE, TRANSFORM_FILE, CODEC_FILE, EMA_FILE)  # what a learned policy is made of
 VERIFIER_FILE = "verifier.safetensors"  # beside them where Stage II learned one
+TICKET_FILE = "ticket.safetensors"  # beside them where Stage II chose the noise that every chunk is denoised from
+TICKET_NAME = "noise"  # of the tensor (k d) in it
+OPTIONAL_FILES = (VERIFIER_FILE, TICKET_FILE)
 CANDIDATES_KEY, FUTURES_KEY, HORIZON_KEY, NOISE_KEY = (
     "candidates",
     "futures",
@@ -72,9 +75,9 @@ def demand_newest(out: Path, names: Sequence[str]) -> Path | None:
 def find_damage(folder: Path, names: Sequence[str]) -> str:
     """Sentence on the first file of a checkpoint that is missing or cut off, "" if all are whole.
 
-    Those are the files `names`, and the verifier where there is one.
+    Those are the files `names`, and the optional ones that are there.
     """
-    for name in (*names, *(VERIFIER_FILE,) * (folder / VERIFIER_FILE).exists()):
+    for name in (*names, *list_optional_files(folder)):
         path = folder / name
         try:
             if path.suffix == ".json":
@@ -107,10 +110,15 @@ def resolve_checkpoint(path: Path) -> Path:
     return newest
 
 
+def list_optional_files(folder: Path) -> tuple[str, ...]:
+    """Names of the files of a policy that are there and need not be."""
+    return tuple(name for name in OPTIONAL_FILES if (folder / name).exists())
+
+
 def compute_digest(folder: Path) -> str:
     """SHA-256 over all files that determine a policy's behaviour."""
     total = hashlib.sha256()
-    for name in (*POLICY_FILES, *(VERIFIER_FILE,) * (folder / VERIFIER_FILE).exists()):
+    for name in (*POLICY_FILES, *list_optional_files(folder)):
         with (folder / name).open("rb") as file:
             total.update(hashlib.file_digest(file, "sha256").digest())
     return total.hexdigest()

@@ -78,6 +78,7 @@ class LearnedPolicy:
         candidates: int = 1,
         futures: int = 1,
         candidate_noise_rad: float = 0.0,
+        ticket: Tensor | None = None,
     ) -> None:
         """Hold the parts; `imagine` asks for predicted pictures and maps.
 
@@ -86,6 +87,7 @@ class LearnedPolicy:
 
         `worlds` are the numbers that tell the noise of n worlds apart; 0 to n - 1 if left out. Of `candidates` chunks,
         equally many for each of so many predicted `futures`, the one is carried out that the `verifier` scores highest.
+        With a `ticket` (k d) the policy's own chunk is always denoised from that noise.
         """
         if candidates < 1 or (candidates > 1 and verifier is None):
             raise UserError(f"candidates is {candidates}; valid: 1, or more for a policy with a verifier (aim rl)")
@@ -98,6 +100,7 @@ class LearnedPolicy:
         self.precision: ComputePrecision = precision
         self.verifier, self.candidates, self.futures = verifier, candidates, futures
         self.candidate_noise_rad = candidate_noise_rad  # of smooth noise in every other candidate of a future
+        self.ticket = ticket
         self.device = next(model.parameters()).device
         self.valid = torch.tensor(transform.action.moves, device=self.device)
         self.history: History | None = None
@@ -110,7 +113,7 @@ class LearnedPolicy:
             self.run, self.transform, self.codec, self.model, execution_horizon=self.execution_horizon, seed=seed,
             video_steps=self.video_steps, action_steps=self.action_steps, imagine=imagine, precision=self.precision,
             worlds=worlds, mapping=self.mapping, verifier=self.verifier, candidates=self.candidates,
-            futures=self.futures, candidate_noise_rad=self.candidate_noise_rad,
+            futures=self.futures, candidate_noise_rad=self.candidate_noise_rad, ticket=self.ticket,
         )  # fmt: skip
 
     @property
@@ -177,7 +180,8 @@ class LearnedPolicy:
         with autocast(self.precision, self.device):
             context = self.build_context(observation, history, tokens)
             context = replace(context, past_action=context.past_action * self.valid)
-            noise = self.model.draw_action_noise(len(now), own, self.valid)
+            noise = self.model.draw_action_noise(len(now), own, self.valid)  # with a ticket too, for equal futures
+            noise = noise if self.ticket is None else self.ticket.expand_as(noise) * self.valid
             draws = RowNoise(
                 tuple(
                     self._make_generator("future", w, int(s), number) if number else first

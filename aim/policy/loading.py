@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from aim import config
+from aim.config import Run
 from aim.data import transforms
 from aim.data.mapping_file import recall_mapping
 from aim.model import graphs, lora
@@ -21,6 +23,8 @@ from aim.policy.checkpoint import (
     FUTURES_KEY,
     HORIZON_KEY,
     NOISE_KEY,
+    TICKET_FILE,
+    TICKET_NAME,
     VERIFIER_FILE,
     load_module,
     load_trained,
@@ -69,8 +73,16 @@ def load_policy(
         run, transform, codec.to(place), model, execution_horizon=execution_horizon, seed=seed,
         video_steps=video_steps, action_steps=action_steps, imagine=imagine, precision=precision, worlds=worlds,
         mapping=recall_mapping(folder), verifier=verifier, candidates=count, futures=futures,
-        candidate_noise_rad=learned_from.noise_rad,
+        candidate_noise_rad=learned_from.noise_rad, ticket=load_ticket(folder / TICKET_FILE, run, place),
     )  # fmt: skip
+
+
+def load_ticket(path: Path, run: Run, device: torch.device) -> Tensor | None:
+    """Return the noise (k d) in a file that every chunk is denoised from; None without a file."""
+    if not path.exists():
+        return None
+    ((_, noise),) = read_tensors(path, {TICKET_NAME: torch.Size((run.model.chunk, run.model.action_dim))})
+    return noise.to(device)
 
 
 @dataclass(frozen=True)

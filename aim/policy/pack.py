@@ -18,6 +18,7 @@ from aim.policy.checkpoint import (
     POLICY_FILES,
     VERIFIER_FILE,
     compute_digest,
+    list_optional_files,
     read_metadata,
     resolve_checkpoint,
 )
@@ -60,7 +61,7 @@ def pack_policy(path: Path, out: Path, facts: PackedFacts) -> PolicySource:
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    names = [name for name in (*POLICY_FILES, VERIFIER_FILE, MAPPING_FILE) if (folder / name).exists()]
+    names = [name for name in (*POLICY_FILES, *list_optional_files(folder), MAPPING_FILE) if (folder / name).exists()]
     for name in names:
         if name in HALVED_FILES:
             _halve_weights(folder / name, part / name)

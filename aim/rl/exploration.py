@@ -38,11 +38,15 @@ MAX_SDE_STEP = 3  # the SDE step is one of the first so many denoising steps: la
 
 
 class Explorer(Protocol):
-    """A stochastic policy around the action expert of a `LearnedPolicy`."""
+    """What trials carry out instead of a policy's own chunks."""
 
     def explore(self, policy: LearnedPolicy, foresight: Foresight) -> tuple[Chunks, Record]:
-        """Normalised chunks (n k d) for n worlds, and the record of their noise, arrays (n ...)."""
+        """Normalised chunks (n k d) for n worlds, and the record of how they came about, arrays (n ...)."""
         ...
+
+
+class StochasticPolicy(Explorer, Protocol):
+    """A stochastic policy around the action expert of a `LearnedPolicy`, whose log-probability is differentiable."""
 
     def log_prob(self, policy: LearnedPolicy, cache: KvCache, record: Mapping[str, Tensor]) -> Float[Tensor, " b"]:
         """Log-probability of recorded chunks under the weights of `policy.model`, up to a constant; differentiable."""

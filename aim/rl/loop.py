@@ -56,10 +56,11 @@ class StageTwo:
 
     def save_policy(self) -> Path:
         """Write the checkpoint of the last iteration, if it is not there yet, and return its folder."""
-        learned, number = self.method.list_learned(), len(self.iterations) - 1
+        source, number = self.setup.source, len(self.iterations) - 1
         return storage.save_tuned_policy(
-            self.out, self.setup.source, number, learned, self.method.verifier, self.config
-        )
+            self.out, source, number, self.method.replaced_files,
+            lambda folder: self.method.write_learned(folder, source),
+        )  # fmt: skip
 
     def run_iteration(self, log: Log) -> IterationFigures:
         """Roll out, judge and learn once more, and keep what came of it."""

@@ -21,7 +21,7 @@ from torch import Tensor
 from aim.model.batch import KvCache
 from aim.policy.learned import LearnedPolicy
 from aim.policy.precision import autocast
-from aim.rl.exploration import Explorer
+from aim.rl.exploration import StochasticPolicy
 from aim.rl.features import rebuild_cache_of_decisions
 from aim.rl.settings import RlConfig
 from aim.rl.trial import Trial
@@ -58,8 +58,8 @@ def estimate_kl(log_ratio: Rows) -> Float[Tensor, ""]:
 
 
 def train_policy_gradient(
-    policy: LearnedPolicy, explorer: Explorer, trials: Sequence[Trial], advantages: Sequence[NDArray[np.float32]],
-    config: RlConfig, iteration: int, watch: Callable[[int, float], None],
+    policy: LearnedPolicy, explorer: StochasticPolicy, trials: Sequence[Trial],
+    advantages: Sequence[NDArray[np.float32]], config: RlConfig, iteration: int, watch: Callable[[int, float], None],
 ) -> PolicyUpdate:  # fmt: skip
     """Tune the action expert of `policy.model` in place, by epochs over all decisions in random order.
 
@@ -105,7 +105,11 @@ def train_policy_gradient(
 
 @torch.no_grad()
 def _compute_log_probs(
-    policy: LearnedPolicy, explorer: Explorer, trials: Sequence[Trial], decisions: Sequence[tuple[int, int]], batch: int
+    policy: LearnedPolicy,
+    explorer: StochasticPolicy,
+    trials: Sequence[Trial],
+    decisions: Sequence[tuple[int, int]],
+    batch: int,
 ) -> Rows:
     """Log-probability of every decision under the present weights."""
     starts = range(0, len(decisions), batch)
@@ -113,7 +117,7 @@ def _compute_log_probs(
 
 
 def _compute_log_prob(
-    policy: LearnedPolicy, explorer: Explorer, trials: Sequence[Trial], decisions: Sequence[tuple[int, int]]
+    policy: LearnedPolicy, explorer: StochasticPolicy, trials: Sequence[Trial], decisions: Sequence[tuple[int, int]]
 ) -> Rows:
     """Log-probability of some decisions under the present weights, differentiable in the action expert's."""
     cache: KvCache = rebuild_cache_of_decisions(policy, trials, decisions)

@@ -11,13 +11,17 @@ from sim.task.values import Bound
 from sim.types import UserError
 
 RL_SCHEMA, RL_FILE = "aim.rl/1", "rl.json"
-# what is learned: from tried chunks (`aim.rl.objectives`), or by policy gradient (`aim.rl.policy_gradient`)
-Method = Literal["verifier", "distill", "nft", "ppo", "grpo"]
+# what is learned: from tried chunks (`aim.rl.objectives`), by policy gradient (`aim.rl.policy_gradient`), or nothing
+Method = Literal["verifier", "distill", "nft", "ppo", "grpo", "ticket"]
 DataMethod = Literal["dagger", "hindsight"]  # what is recorded around the policy: `aim.rl.aggregation`
 DATA_METHODS = get_args(DataMethod)
 Exploration = Literal["smooth", "sde"]  # `aim.rl.exploration`
-LEARNING_RATES: Mapping[Method, float] = {"verifier": 3e-4, "distill": 3e-4, "nft": 3e-4, "ppo": 5e-6, "grpo": 5e-6}
-BATCH_SIZES: Mapping[Method, int] = {"verifier": 16, "distill": 16, "nft": 16, "ppo": 128, "grpo": 128}
+LEARNING_RATES: Mapping[Method, float] = {  # ticket takes no steps
+    "verifier": 3e-4, "distill": 3e-4, "nft": 3e-4, "ppo": 5e-6, "grpo": 5e-6, "ticket": 1.0,
+}  # fmt: skip
+BATCH_SIZES: Mapping[Method, int] = {
+    "verifier": 16, "distill": 16, "nft": 16, "ppo": 128, "grpo": 128, "ticket": 1,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class RlConfig:
     target_kl: Positive = 0.05  # above which an iteration of ppo or grpo ends
     reward: str = "success=1"  # terms and weights of ppo and grpo: `aim.rl.shaping`
     allow_hackable: bool = False  # whether terms are learned from that pay for failing
+    tickets: Annotated[int, Bound(ge=2)] = 12  # noises that are tried with ticket
     candidate_noise: NotNegative = 0.0  # radians of smooth noise in every other candidate of a future
 
     def __post_init__(self) -> None:

@@ -33,6 +33,8 @@ from aim.policy.checkpoint import (
     HORIZON_KEY,
     NOISE_KEY,
     POLICY_FILES,
+    TICKET_FILE,
+    TICKET_NAME,
     VERIFIER_FILE,
     first_line,
     format_name,
@@ -82,6 +84,7 @@ class IterationFigures:
     groups_kept: float | None = None  # share of scenes that were neither always nor never won, about
     steps: int | None = None  # that the optimizer took
     shaped_share: float | None = None  # of their weight that shaped reward terms had
+    tickets: int | None = None  # how many of them are still tried
 
     def describe(self) -> str:
         """Line on an iteration."""
@@ -99,6 +102,8 @@ class IterationFigures:
         said += [f"{name} before gains {gain:+.3f} a decision" for name, gain in gains.items() if gain is not None]
         if self.kl is not None and self.clip_share is not None:
             said.append(f"KL {self.kl:.4f} after {self.steps} steps, {100 * self.clip_share:.1f} % clipped")
+        if self.tickets is not None:
+            said.append(f"tickets left {self.tickets}")
         return f"iteration {self.iteration}: {self.trials} trials; {'; '.join(said)}"
 
 
@@ -201,27 +206,39 @@ def restore_learned(folder: Path, learned: Mapping[str, Tensor]) -> None:
 
 
 def save_tuned_policy(
-    out: Path, source: Path, number: int, learned: Mapping[str, Tensor], verifier: Verifier | None, config: RlConfig
+    out: Path, source: Path, number: int, replaced: Sequence[str], write_learned: Callable[[Path], None]
 ) -> Path:
     """Write the checkpoint of iteration `number`, unless it is there, and remove those of others; return its folder.
 
-    What was learned is a `verifier`, else it is the action expert. The other files are those of
-    the checkpoint `source`, linked where the file system allows it.
+    `write_learned` is given the folder. Its other files are those of the checkpoint `source`, but for the `replaced`
+    ones, linked where the file system allows it.
     """
     final = out / format_name(number)
     if not final.exists():
-        part = link_checkpoint(source, final, without=() if verifier else (EMA_FILE,))
-        if verifier:
-            told = {
-                CANDIDATES_KEY: str(config.candidates), FUTURES_KEY: str(config.futures),
-                HORIZON_KEY: str(verifier.execution_horizon), NOISE_KEY: str(config.candidate_noise),
-            }  # fmt: skip
-            save_file(_detach(learned), part / VERIFIER_FILE, told)
-        else:
-            save_file(load_file(source / EMA_FILE) | _detach(learned), part / EMA_FILE)
+        part = link_checkpoint(source, final, replaced)
+        write_learned(part)
         os.replace(part, final)
     remove_others(out, final)
     return final
+
+
+def write_verifier(folder: Path, verifier: Verifier, config: RlConfig) -> None:
+    """Write a verifier into the folder of a policy, and how the candidates were made that it learned from."""
+    told = {
+        CANDIDATES_KEY: str(config.candidates), FUTURES_KEY: str(config.futures),
+        HORIZON_KEY: str(verifier.execution_horizon), NOISE_KEY: str(config.candidate_noise),
+    }  # fmt: skip
+    save_file(_detach(verifier.list_own_parameters()), folder / VERIFIER_FILE, told)
+
+
+def write_expert(folder: Path, source: Path, expert: Mapping[str, Tensor]) -> None:
+    """Write the weights of the checkpoint `source` into the folder of a policy, with those of a tuned expert."""
+    save_file(load_file(source / EMA_FILE) | _detach(expert), folder / EMA_FILE)
+
+
+def write_ticket(folder: Path, noise: Tensor) -> None:
+    """Write the noise (k d) that every chunk is denoised from into the folder of a policy."""
+    save_file(_detach({TICKET_NAME: noise}), folder / TICKET_FILE)
 
 
 def link_checkpoint(source: Path, final: Path, without: Sequence[str] = ()) -> Path:

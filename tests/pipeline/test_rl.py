@@ -15,7 +15,7 @@ import torch
 from pages import read_blocks
 from safetensors.torch import load_file
 from said import last
-from served import make_simulated_policy, write_checkpoint
+from served import draw_observation, make_simulated_policy, write_checkpoint
 
 from aim import cli
 from aim.policy import load_policy
@@ -157,6 +157,39 @@ def test_policy_gradient_stopped_and_resumed_is_the_same_to_the_bit(
         if method == "ppo"
         else {(200_004 + i, copy) for i in range(2) for copy in range(2)}
     )
+
+
+def test_the_ticket_that_wins_is_what_chunks_are_denoised_from(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from aim.rl import rollout
+
+    finish, golden = rollout._Running.finish, 2
+
+    def finish_by_ticket(self: rollout._Running, env: rollout.Env, world: int) -> rollout.Trial:
+        trial = finish(self, env, world)
+        return dataclasses.replace(trial, success=int(trial.exploration["ticket"][0]) == golden)
+
+    monkeypatch.setattr(rollout._Running, "finish", finish_by_ticket)
+    whole, halves = tmp_path / "whole", tmp_path / "halves"
+    words = ("--method", "ticket", "--episodes", "4", "--tickets", "4")
+    assert improve(source, whole, *words, "--iterations", "3") == 0
+    assert "tickets left" in capsys.readouterr().err
+    for iterations in ("2", "3"):
+        assert improve(source, halves, *words, "--iterations", iterations, "--resume") == 0
+    for name in ("iteration-002/learned", "step-000002/ticket"):
+        assert equal(whole / f"{name}.safetensors", halves / f"{name}.safetensors"), name
+    figures = [storage.read_figures(folder, storage.IterationFigures) for folder in storage.list_iterations(whole)]
+    assert [(each.tickets, each.success_explored) for each in figures] == [(4, 0.25), (2, 0.5), (1, 1.0)]
+    noise = load_file(whole / "iteration-002/learned.safetensors")["noise"]
+    policy, before = load_policy(whole), load_policy(source)
+    assert policy.ticket is not None and torch.equal(policy.ticket, noise[golden])
+    assert equal(source / "ema.safetensors", whole / "step-000002/ema.safetensors")
+    shown = draw_observation(policy, np.random.default_rng(0), 2)
+    foresight, plain = (each.foresee(shown, each.begin_history(2)) for each in (policy, before))
+    assert (foresight.noise == noise[golden]).all() and not torch.equal(foresight.noise, plain.noise)
+    assert foresight.future.map is not None and plain.future.map is not None
+    assert torch.equal(foresight.future.map, plain.future.map), "pictures and maps are those of the policy"
 
 
 def test_scenes_that_are_always_lost_teach_grpo_nothing(

@@ -15,7 +15,7 @@ from aim.model.verifier import fork_action_expert
 from aim.policy import LearnedPolicy
 from aim.policy.foresight import Foresight
 from aim.policy.smooth_noise import BUMP_SPACING, build_bumps
-from aim.rl.exploration import Explorer, FlowSde, SmoothNoise, check_explorable
+from aim.rl.exploration import FlowSde, SmoothNoise, StochasticPolicy, check_explorable
 from sim.types import Observation, UserError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -38,12 +38,16 @@ def foresee(policy: LearnedPolicy, rows: int, worlds: tuple[int, ...] = ()) -> F
     return policy.foresee(shown, policy.begin_history(rows), worlds)
 
 
-def find_log_prob(policy: LearnedPolicy, explorer: Explorer, foresight: Foresight, record: dict[str, Tensor]) -> Tensor:
+def find_log_prob(
+    policy: LearnedPolicy, explorer: StochasticPolicy, foresight: Foresight, record: dict[str, Tensor]
+) -> Tensor:
     cache = foresight.future.cache.select_rows(torch.arange(len(foresight.noise)))
     return explorer.log_prob(policy, cache, record)
 
 
-def explore(policy: LearnedPolicy, explorer: Explorer, rows: int) -> tuple[Foresight, Tensor, dict[str, Tensor]]:
+def explore(
+    policy: LearnedPolicy, explorer: StochasticPolicy, rows: int
+) -> tuple[Foresight, Tensor, dict[str, Tensor]]:
     foresight = foresee(policy, rows)
     chunks, record = explorer.explore(policy, foresight)
     return foresight, chunks, {name: torch.from_numpy(each) for name, each in record.items()}
@@ -81,7 +85,7 @@ def test_smooth_noise_is_as_large_as_asked_for_and_moves_joints_alone(policy: Le
 
 
 @pytest.mark.parametrize("explorer", EXPLORERS)
-def test_noise_follows_from_the_world_alone(policy: LearnedPolicy, explorer: Explorer) -> None:
+def test_noise_follows_from_the_world_alone(policy: LearnedPolicy, explorer: StochasticPolicy) -> None:
     together, _ = explorer.explore(policy, foresee(policy, 3, (4, 5, 6)))
     alone, _ = explorer.explore(policy, foresee(policy, 1, (5,)))
     torch.testing.assert_close(together[1], alone[0], atol=1e-4, rtol=1e-4)
@@ -90,7 +94,7 @@ def test_noise_follows_from_the_world_alone(policy: LearnedPolicy, explorer: Exp
 
 @pytest.mark.parametrize("explorer", EXPLORERS)
 def test_the_likelihood_is_that_of_the_noise_and_changes_with_the_weights(
-    policy: LearnedPolicy, explorer: Explorer
+    policy: LearnedPolicy, explorer: StochasticPolicy
 ) -> None:
     foresight, _, record = explore(policy, explorer, 6)
     with torch.no_grad():
@@ -132,7 +136,7 @@ def move_weights(policy: LearnedPolicy, direction: list[Tensor], length: float) 
 
 @pytest.mark.parametrize("explorer", EXPLORERS)
 def test_the_gradient_is_that_of_finite_differences_and_the_mean_score_is_nothing(
-    policy: LearnedPolicy, explorer: Explorer
+    policy: LearnedPolicy, explorer: StochasticPolicy
 ) -> None:
     """With E[d log p / d w] = 0 under the policy itself, along the gradient of one row."""
     foresight, _, record = explore(policy, explorer, 192)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from models import CONFIGS, context, randomised
 from safetensors.torch import load_file, save_file
-from served import make_simulated_policy, write_checkpoint
+from served import draw_observation, make_simulated_policy, write_checkpoint
 
 from aim.model import flow
 from aim.model.verifier import Verifier, fork_action_expert
@@ -24,7 +24,7 @@ from aim.rl.features import extract_features
 from aim.rl.learning import compute_gain, measure_verifier, train_expert, train_verifier, weigh_decisions
 from aim.rl.settings import Method, RlConfig
 from aim.rl.trial import Trial
-from sim.types import Observation, UserError
+from sim.types import UserError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CONFIG = RlConfig(
@@ -38,18 +38,12 @@ def policy() -> LearnedPolicy:
     return make_simulated_policy("panda", video_steps=1, action_steps=2)
 
 
-def seen(policy: LearnedPolicy, rng: np.random.Generator, rows: int) -> Observation:
-    images = {name: rng.integers(0, 255, (rows, 64, 64, 3), np.uint8) for name in policy.cameras}
-    state = rng.normal(0.0, 0.1, (rows, len(policy.state_space))).astype(np.float32)
-    return Observation(images, state, ("press the bell",) * rows, np.zeros(rows))
-
-
 def make_trials(
     policy: LearnedPolicy, count: int, seed: int = 0, futures: int = 1
 ) -> tuple[list[Trial], list[np.ndarray]]:
     """Return trials of one decision with the values of their chunks: the better, the higher the first joint."""
     rng = np.random.default_rng(seed)
-    foresight = policy.foresee(seen(policy, rng, count), policy.begin_history(count), futures=futures)
+    foresight = policy.foresee(draw_observation(policy, rng, count), policy.begin_history(count), futures=futures)
     chunks, features = policy.sample_chunks(foresight, 4).numpy(), extract_features(policy, foresight)
     values = (1.0 / (1.0 + np.exp(-2.0 * chunks[:, :, :16, 0].mean(2)))).astype(np.float32)
     none, zero = np.zeros((1, 4), np.int8), np.zeros(1, np.int64)
@@ -212,7 +206,7 @@ def test_a_tuned_expert_prefers_the_better_chunk_and_the_future_stays(policy: Le
     config = replace(CONFIG, method=method, steps=steps, batch_size=16, lr=1e-3, temperature=0.03)
     train_expert(policy, model, trials, values, config, 1, lambda step, loss: None)
     rng = np.random.default_rng(5)
-    shown = seen(policy, rng, 64)
+    shown = draw_observation(policy, rng, 64)
     tuned = policy.fork(0)
     tuned.model = model
     means, futures = [], []
@@ -240,14 +234,15 @@ def test_a_stored_verifier_chooses_for_the_policy(policy: LearnedPolicy, tmp_pat
     torch.manual_seed(0)
     verifier = Verifier(policy.model, policy.execution_horizon)
     train_verifier(policy, verifier, *make_trials(policy, 12), replace(CONFIG, steps=5), 1, lambda step, loss: None)
+    config = replace(CONFIG, futures=futures)
     made = storage.save_tuned_policy(
-        tmp_path / "rl", source, 3, verifier.list_own_parameters(), verifier, replace(CONFIG, futures=futures)
+        tmp_path / "rl", source, 3, (), lambda folder: storage.write_verifier(folder, verifier, config)
     )
     assert made.name == "step-000003" and compute_digest(made) != compute_digest(source)
     loaded, alone = load_policy(tmp_path / "rl"), load_policy(tmp_path / "rl", candidates=1)
     assert (loaded.candidates, loaded.futures, alone.candidates, alone.futures) == (4, futures, 1, 1)
     rng = np.random.default_rng(7)
-    shown = seen(loaded, rng, 6)
+    shown = draw_observation(loaded, rng, 6)
     foresight = loaded.foresee(shown, loaded.begin_history(6), futures=futures)
     chunks = loaded.sample_chunks(foresight, 4)
     assert loaded.verifier is not None
@@ -299,7 +294,10 @@ def test_a_tuned_expert_is_stored_with_all_else_as_it_was(policy: LearnedPolicy,
     with torch.no_grad():
         for value in model.list_action_expert_parameters().values():
             value.add_(1.0)
-    made = storage.save_tuned_policy(tmp_path / "rl", source, 1, model.list_action_expert_parameters(), None, CONFIG)
+    expert = model.list_action_expert_parameters()
+    made = storage.save_tuned_policy(
+        tmp_path / "rl", source, 1, (EMA_FILE,), lambda folder: storage.write_expert(folder, source, expert)
+    )
     old, new = load_file(source / EMA_FILE), load_file(made / EMA_FILE)
     assert old.keys() == new.keys()
     changed = {name for name in old if not torch.equal(old[name], new[name])}

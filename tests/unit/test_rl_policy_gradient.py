@@ -16,7 +16,7 @@ from aim.model.verifier import fork_action_expert
 from aim.policy import LearnedPolicy
 from aim.rl import advantages, critic, policy_gradient
 from aim.rl.critic import choose_judge, fit_critic
-from aim.rl.exploration import Explorer, FlowSde, SmoothNoise
+from aim.rl.exploration import FlowSde, SmoothNoise, StochasticPolicy
 from aim.rl.features import extract_features
 from aim.rl.methods import make_method
 from aim.rl.rollout import collect_trials
@@ -61,7 +61,9 @@ def outcome_trials() -> list[Trial]:
     return trials
 
 
-def explored_trials(learner: LearnedPolicy, explorer: Explorer, count: int, seed: int, group: int = 1) -> list[Trial]:
+def explored_trials(
+    learner: LearnedPolicy, explorer: StochasticPolicy, count: int, seed: int, group: int = 1
+) -> list[Trial]:
     """Trials of one decision, `group` of each scene, with the executed mean of the first joint as their facts."""
     shown = show(learner, count, seed, group)
     rows = count * group
@@ -143,7 +145,9 @@ def test_the_surrogate_is_clipped_on_the_side_that_would_go_too_far() -> None:
 
 
 @pytest.mark.parametrize(("method", "explorer"), [("ppo", SmoothNoise()), ("grpo", SmoothNoise()), ("ppo", FlowSde())])
-def test_a_reward_for_a_higher_joint_raises_it(policy: LearnedPolicy, method: Method, explorer: Explorer) -> None:
+def test_a_reward_for_a_higher_joint_raises_it(
+    policy: LearnedPolicy, method: Method, explorer: StochasticPolicy
+) -> None:
     before = copy.deepcopy({name: value.detach() for name, value in policy.model.named_parameters()})
     learner = policy.fork(0)
     learner.model = fork_action_expert(policy.model)
@@ -196,7 +200,9 @@ def test_a_diverging_step_is_told(policy: LearnedPolicy) -> None:
         )
 
 
-def collect(policy: LearnedPolicy, seeds: list[int], worlds: int, explorer: Explorer, copies: int) -> list[Trial]:
+def collect(
+    policy: LearnedPolicy, seeds: list[int], worlds: int, explorer: StochasticPolicy, copies: int
+) -> list[Trial]:
     env = Env(tasks.load_task("click_bell"), robots.load_robot("panda"), worlds, size=SIZE, max_steps=40)
     found = list(collect_trials(policy, env, seeds, explorer=explorer, copies=copies))
     env.close()
@@ -205,7 +211,7 @@ def collect(policy: LearnedPolicy, seeds: list[int], worlds: int, explorer: Expl
 
 @pytest.mark.parametrize("explorer", [SmoothNoise(), FlowSde()])
 def test_an_explored_trial_depends_on_its_seed_and_copy_alone(
-    policy: LearnedPolicy, explorer: Explorer, tmp_path: Path
+    policy: LearnedPolicy, explorer: StochasticPolicy, tmp_path: Path
 ) -> None:
     together = {(each.seed, each.copy): each for each in collect(policy, [7, 8], 3, explorer, 3)}
     alone = {each.copy: each for each in collect(policy, [8], 1, explorer, 3)}

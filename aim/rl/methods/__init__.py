@@ -9,11 +9,13 @@ from aim.rl.methods.base import LearningMethod
 from aim.rl.methods.expert import ExpertMethod
 from aim.rl.methods.grpo import GrpoMethod
 from aim.rl.methods.ppo import PpoMethod
+from aim.rl.methods.ticket import TicketMethod
 from aim.rl.methods.verifier import VerifierMethod
 from aim.rl.settings import Method, RlConfig
 
 LEARNING_METHODS: Mapping[Method, Callable[[LearnedPolicy, RlConfig], LearningMethod]] = {
     "verifier": VerifierMethod, "distill": ExpertMethod, "nft": ExpertMethod, "ppo": PpoMethod, "grpo": GrpoMethod,
+    "ticket": TicketMethod,
 }  # fmt: skip
 
 

@@ -10,15 +10,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from aim.model.verifier import Verifier
 from aim.model.world_action_model import WorldActionModel
+from aim.policy.checkpoint import EMA_FILE
 from aim.policy.learned import LearnedPolicy
+from aim.rl import storage
 from aim.rl.critic import Critic, judge_trial
 from aim.rl.exploration import Explorer, check_explorable
 from aim.rl.learning import compute_gain
@@ -48,6 +50,7 @@ class MethodFigures:
     success_explored: float | None = None
     noise_std: float | None = None
     groups_kept: float | None = None
+    tickets: int | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class LearningMethod(ABC):
     needs_critic: ClassVar[bool] = True
     warmup_iterations: ClassVar[int] = 1  # first iterations, which learn nothing
     explorer: Explorer | None = None  # None: trials carry out candidates, tried where there is a critic
-    verifier: Verifier | None = None  # that is learned, if it is one
+    replaced_files: ClassVar[tuple[str, ...]] = (EMA_FILE,)  # of a policy, that `write_learned` writes anew
     model: WorldActionModel
     reward_terms: tuple[TrialRewardTerm, ...] = ()  # that trials record the inputs of
     shaped_share = 1.0  # of their weight that shaped terms have in the present iteration
@@ -80,6 +83,10 @@ class LearningMethod(ABC):
     def list_learned(self) -> dict[str, nn.Parameter]:
         """Parameters that learn, by name."""
         return self.model.list_action_expert_parameters()
+
+    def write_learned(self, folder: Path, source: Path) -> None:
+        """Write what is learned into the folder of a policy that has the other files of the checkpoint `source`."""
+        storage.write_expert(folder, source, self.list_learned())
 
     @abstractmethod
     def make_lesson(self, history: Sequence[Trial], trials: Sequence[Trial], critic: Critic | None) -> Lesson:

@@ -11,7 +11,7 @@ from aim.policy.learned import LearnedPolicy
 from aim.rl import shaping
 from aim.rl.advantages import compute_critic_advantages
 from aim.rl.critic import Critic
-from aim.rl.exploration import FlowSde, SmoothNoise, check_explorable
+from aim.rl.exploration import FlowSde, SmoothNoise, StochasticPolicy, check_explorable
 from aim.rl.methods.base import LearningMethod, Lesson, MethodFigures, UpdateFigures, Watch
 from aim.rl.policy_gradient import train_policy_gradient
 from aim.rl.reward_recorder import can_imagine_maps
@@ -27,7 +27,8 @@ class PpoMethod(LearningMethod):
     def __init__(self, policy: LearnedPolicy, config: RlConfig) -> None:
         """Begin with the expert of `policy`; `UserError` where the exploration has nothing to explore."""
         super().__init__(policy, config)
-        self.explorer = SmoothNoise(config.noise_std) if config.exploration == "smooth" else FlowSde()
+        self.sampler: StochasticPolicy = SmoothNoise(config.noise_std) if config.exploration == "smooth" else FlowSde()
+        self.explorer = self.sampler
         if config.exploration == "smooth":
             check_explorable(policy)
         self.model = fork_action_expert(policy.model)
@@ -60,10 +61,9 @@ class PpoMethod(LearningMethod):
 
     def measure_trials(self, lesson: Lesson, trials: Sequence[Trial], iteration: int) -> MethodFigures:
         """Success under exploration, and how large its noise was."""
-        assert self.explorer is not None
         record = {name: np.concatenate([each.exploration[name] for each in trials]) for name in trials[0].exploration}
         won = float(np.mean([trial.success for trial in trials]))
-        return MethodFigures(success_explored=won, noise_std=self.explorer.measure_noise(self.policy, record))
+        return MethodFigures(success_explored=won, noise_std=self.sampler.measure_noise(self.policy, record))
 
     def count_steps(self, lesson: Lesson) -> int:
         """Batches of all epochs."""
@@ -71,10 +71,9 @@ class PpoMethod(LearningMethod):
 
     def learn(self, lesson: Lesson, iteration: int, watch: Watch) -> UpdateFigures:
         """Take the optimizer steps of an iteration, until KL exceeds its target."""
-        assert self.explorer is not None
         learner = self.policy.fork(self.config.seed)
         learner.model = self.model
         found = train_policy_gradient(
-            learner, self.explorer, lesson.trials, lesson.values, self.config, iteration, watch
+            learner, self.sampler, lesson.trials, lesson.values, self.config, iteration, watch
         )
         return UpdateFigures(found.loss, found.kl, found.clip_share, found.steps)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
 
 from torch import nn
 
 from aim.model.verifier import Verifier
 from aim.policy.learned import LearnedPolicy
+from aim.rl import storage
 from aim.rl.learning import measure_verifier, train_verifier
 from aim.rl.methods.base import Lesson, MethodFigures, TriedChunksMethod, Watch
 from aim.rl.settings import RlConfig
@@ -18,15 +21,20 @@ from aim.rl.trial import Trial
 class VerifierMethod(TriedChunksMethod):
     """Learns a `Verifier`, by the ranking loss."""
 
+    replaced_files: ClassVar[tuple[str, ...]] = ()
+
     def __init__(self, policy: LearnedPolicy, config: RlConfig) -> None:
         """Begin with a verifier that scores every chunk 0."""
         super().__init__(policy, config)
         self._own = Verifier(policy.model, policy.execution_horizon)
-        self.verifier = self._own
 
     def list_learned(self) -> dict[str, nn.Parameter]:
         """Parameters of the verifier."""
         return self._own.list_own_parameters()
+
+    def write_learned(self, folder: Path, source: Path) -> None:
+        """Write the verifier."""
+        storage.write_verifier(folder, self._own, self.config)
 
     def measure_trials(self, lesson: Lesson, trials: Sequence[Trial], iteration: int) -> MethodFigures:
         """Gain of the critic, and from the second time of learning on gain and correlation of the verifier."""
