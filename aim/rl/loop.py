@@ -20,7 +20,7 @@ import numpy as np
 
 from aim.rl import collection, shaping, storage
 from aim.rl.collection import RolloutPart, RolloutPool, RolloutSetup
-from aim.rl.critic import CriticQuality, fit_critic
+from aim.rl.critic import Critic, CriticQuality, fit_critic
 from aim.rl.methods import make_method
 from aim.rl.methods.base import Lesson, UpdateFigures
 from aim.rl.reward_folder import read_table, save_table
@@ -70,7 +70,7 @@ class StageTwo:
         before = storage.read_history(recent)
         trials = self._roll_out(number)
         rolled_out = time.monotonic()
-        critic, quality = fit_critic([*before, *trials], self.config.seed) if method.needs_critic else (None, None)
+        critic, quality = self._fit_critic([*before, *trials]) if method.needs_critic else (None, None)
         lesson = method.make_lesson(before, trials, critic)
         measured = method.measure_trials(lesson, trials, number)
         update = self._learn(lesson, quality, number) if number >= method.warmup_iterations else UpdateFigures()
@@ -83,6 +83,7 @@ class StageTwo:
             critic_brier_constant=quality.brier_constant if quality else None,
             critic_auc=quality.auc if quality else None,
             critic_auc_by_quarter=quality.auc_by_quarter if quality else (),
+            critic_slope=quality.slope if quality else None,
             seconds_rollout=rolled_out - started, seconds_learning=time.monotonic() - rolled_out,
             shaped_share=shaped, **vars(measured), **vars(update),
         )  # fmt: skip
@@ -98,6 +99,9 @@ class StageTwo:
             self.save_policy()
         log.write("rl", {"step": number, **dataclasses.asdict(figures)})
         return figures
+
+    def _fit_critic(self, trials: Sequence[Trial]) -> tuple[Critic, CriticQuality]:
+        return fit_critic(trials, self.config.seed, self.config.own_candidates)
 
     def _prepare_reward(self, number: int) -> float | None:
         """Set what share of their weight shaped terms have, and return it; `UserError` where one pays for failing.

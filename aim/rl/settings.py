@@ -67,6 +67,12 @@ class RlConfig:
         return self.group_size if self.method == "grpo" else 1
 
     @property
+    def own_candidates(self) -> tuple[int, ...]:
+        """Numbers of the candidates that the policy samples as it samples its own: those without smooth noise."""
+        each = self.candidates // self.futures
+        return tuple(n for n in range(self.candidates) if not (self.candidate_noise and n % each % 2))
+
+    @property
     def scenes(self) -> int:
         """Scenes of each iteration."""
         return self.episodes // self.copies

@@ -85,6 +85,7 @@ class IterationFigures:
     steps: int | None = None  # that the optimizer took
     shaped_share: float | None = None  # of their weight that shaped reward terms had
     tickets: int | None = None  # how many of them are still tried
+    critic_slope: float | None = None  # `aim.rl.critic.CriticQuality.slope`
 
     def describe(self) -> str:
         """Line on an iteration."""
@@ -98,6 +99,8 @@ class IterationFigures:
                 "-" if auc is None else f"{auc:.2f}" for auc in (self.critic_auc, *self.critic_auc_by_quarter)
             )
             said.append(f"critic AUC {aucs.replace(', ', ' (by quarter ', 1)}), Brier {self.critic_brier:.3f}")
+        if self.critic_slope is not None:
+            said.append(f"{self.critic_slope:.2f} of a difference between candidates shows in the outcome")
         gains = {"critic": self.critic_gain, "verifier": self.verifier_gain}
         said += [f"{name} before gains {gain:+.3f} a decision" for name, gain in gains.items() if gain is not None]
         if self.kl is not None and self.clip_share is not None:

@@ -123,11 +123,3 @@ def test_a_damaged_source_says_where(packed: Path) -> None:
     (packed / shipped.SOURCE_FILE).write_text(text.replace("license =", "licence ="))
     with pytest.raises(UserError, match=r"SOURCE.toml: has no field 'licence'; did you mean 'license'\?"):
         load_policy("ringer")
-
-
-def test_the_policies_of_the_project_are_whole() -> None:
-    for name in shipped.list_shipped():
-        shipped.check_files(shipped.SHIPPED_FOLDER / name)
-        load_policy(name)
-    size = sum(path.stat().st_size for path in shipped.SHIPPED_FOLDER.rglob("*") if path.is_file())
-    assert size < 60e6

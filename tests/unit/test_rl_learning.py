@@ -19,6 +19,7 @@ from aim.model.world_action_model import WorldActionModel
 from aim.policy import LearnedPolicy, load_policy
 from aim.policy.checkpoint import EMA_FILE, VERIFIER_FILE, compute_digest
 from aim.rl import critic, objectives, storage
+from aim.rl.branching import FAILURE, SUCCESS
 from aim.rl.critic import CriticQuality, compute_auc, fit_critic
 from aim.rl.features import extract_features
 from aim.rl.learning import compute_gain, measure_verifier, train_expert, train_verifier, weigh_decisions
@@ -109,12 +110,48 @@ def test_a_critic_is_the_same_again_and_cautious(monkeypatch: pytest.MonkeyPatch
     assert (one.judge_outcomes(facts, outcome, is_cautious=True) < mean).all()
 
 
-def test_a_critic_tells_guided_trials_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where only guided trials succeed, a state is judged as if what follows is not guided."""
-    monkeypatch.setattr(critic, "STEPS", 200)
-    trials = [replace(trial, guided=trial.success) for trial in outcome_trials(None)]
+def test_a_state_is_worth_what_its_chunks_lead_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outcomes that say nothing, and chunks of which all succeed, all fail, or every other one succeeds."""
+    monkeypatch.setattr(critic, "STEPS", 300)
+    trials = []
+    for number, trial in enumerate(outcome_trials(0)):
+        share = (0.0, 0.5, 1.0)[number % 3]
+        facts = trial.facts.copy()
+        facts[:, 2] = 3.0 * (2 * share - 1)
+        outcome = np.where(np.arange(4) < 4 * share, SUCCESS, FAILURE).astype(np.int8)
+        trials.append(
+            replace(
+                trial, success=bool(number % 2), facts=facts, outcome_facts=np.repeat(facts[:, None], 4, 1),
+                outcome=np.tile(outcome, (8, 1)),
+            )
+        )  # fmt: skip
     made, _ = fit_critic(trials, 0)
-    assert made.judge_outcomes(trials[0].outcome_facts, trials[0].outcome).mean() < 0.2
+    bound = critic.TD_WEIGHT / (1.0 + critic.TD_WEIGHT)  # the rest is by outcomes, half of which are successes
+    for number, share in enumerate((0.0, 0.5, 1.0)):
+        worth = critic.judge_states(made, trials[number], 0).mean()
+        assert worth == pytest.approx(0.5 + bound * (share - 0.5), abs=0.1), share
+    first, _ = fit_critic(trials, 0, own_candidates=(0,))
+    assert critic.judge_states(first, trials[1], 0).mean() > 0.8, "the first chunk succeeds, others do not count"
+
+
+def test_the_slope_tells_real_differences_from_noise() -> None:
+    """Of two candidates, one leads to success for certain: where the policy took it, it succeeded, or it did not."""
+    rng, made = np.random.default_rng(0), critic.Critic(5)
+    for real, slope in ((True, 1.0), (False, 0.0)):
+        trials = []
+        for number, trial in enumerate(outcome_trials(None)):
+            good = number % 2 == 0
+            outcome = np.tile(np.array([SUCCESS, FAILURE] if good else [FAILURE, SUCCESS], np.int8), (8, 1))
+            success = good if real else bool(rng.random() < 0.5)
+            trials.append(replace(trial, outcome=outcome, success=success))
+        assert critic.compute_slope(made, trials, 0) == pytest.approx(slope, abs=0.25)
+        assert critic.compute_slope(made, [replace(each, guided=True) for each in trials], 0) is None
+
+
+def test_candidates_with_noise_are_not_the_policys_own() -> None:
+    assert replace(CONFIG, candidates=8, futures=2).own_candidates == tuple(range(8))
+    assert replace(CONFIG, candidates=8, futures=2, candidate_noise=0.02).own_candidates == (0, 2, 4, 6)
+    assert replace(CONFIG, candidates=6, futures=2, candidate_noise=0.02).own_candidates == (0, 2, 3, 5)
 
 
 def test_decisions_that_matter_are_drawn_more_often() -> None:
