@@ -49,6 +49,7 @@ class Observation:
     executed: NDArray[np.float32] | None = (
         None  # (n j d) actions since the last observation, if not those of the policy
     )
+    active: NDArray[np.bool_] | None = None  # (n,) worlds that go on; actions for the others are not carried out
 
 
 @dataclass(frozen=True)

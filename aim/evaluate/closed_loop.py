@@ -11,6 +11,7 @@ import contextlib
 import functools
 import itertools
 from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -156,7 +157,7 @@ def roll_out(
     if film:
         _append_pictures(rollouts, env.render_camera(camera, film), running)
     while not env.done.all():
-        chunk = check_chunk(policy.act(env.observe()))
+        chunk = check_chunk(policy.act(replace(env.observe(), active=~env.done)))
         for start, stop in _split_chunk(chunk, int(env.steps.max()), bool(film)):
             env.step(chunk.executable[:, start:stop])
             now = int(env.steps.max())

@@ -49,6 +49,34 @@ def forget_worlds(history: History, mask: NDArray[np.bool_]) -> History:
     )  # fmt: skip
 
 
+def select_history(history: History, rows: NDArray[np.int64]) -> History:
+    """History of the worlds `rows` (r,) alone."""
+    return History(
+        history.step[rows], history.began[rows], tuple((when[rows], tokens[rows]) for when, tokens in history.seen),
+        history.executed[rows], history.count[rows], history.handed_out[rows],
+    )  # fmt: skip
+
+
+def spread_history(history: History, rows: NDArray[np.int64], worlds: int) -> History:
+    """History of n `worlds`, of which those in `rows` (r,) are those of a history; the others are as if not seen."""
+
+    def spread(values: NDArray, fill: int) -> NDArray:
+        found = np.full((worlds, *values.shape[1:]), fill, values.dtype)
+        found[rows] = values
+        return found
+
+    def spread_tokens(tokens: Tensor) -> Tensor:
+        found = tokens.new_zeros(worlds, *tokens.shape[1:])
+        found[rows] = tokens
+        return found
+
+    return History(
+        spread(history.step, -1), spread(history.began, -1),
+        tuple((spread(when, -1), spread_tokens(tokens)) for when, tokens in history.seen),
+        spread(history.executed, 0), spread(history.count, 0), spread(history.handed_out, 0),
+    )  # fmt: skip
+
+
 def hold_last_action(handed_out: NDArray[np.float32], is_delta: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Actions (n k d) with one more: the last target is held, and nothing is displaced (channels `is_delta`)."""
     return np.concatenate([handed_out, np.where(is_delta, np.float32(0), handed_out[:, -1:])], axis=1)

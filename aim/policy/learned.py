@@ -45,8 +45,10 @@ from aim.policy.history import (
     recall_frames,
     record_frame,
     record_step,
+    select_history,
+    spread_history,
 )
-from aim.policy.observation import check_observation
+from aim.policy.observation import check_observation, select_worlds
 from aim.policy.precision import ComputePrecision, autocast
 from aim.policy.smooth_noise import add_smooth_noise
 from aim.util.horizons import HISTORY_TOLERANCE_STEPS, check_horizon
@@ -137,23 +139,50 @@ class LearnedPolicy:
         self.history = forget_worlds(self.history, mask) if same and self.history is not None else None
 
     def act(self, observation: Observation) -> ActionChunk:
-        """Chunk of actions for all worlds; `UserError` for an invalid observation, of which nothing is remembered."""
+        """Chunk of actions for all worlds; `UserError` for an invalid observation, of which nothing is remembered.
+
+        Worlds that are not active cost nothing: their actions are 0, and what they went through is forgotten.
+        """
         model = self.run.model
         check_observation(observation, self.cameras, model.state_dim, model.action_dim, model.geometry)
         known = self.history
         if known is None or len(known.step) != len(observation.state):
             known = self.begin_history(len(observation.state))
-        chunk, self.history = self.step(observation, known)
+        if observation.active is None or observation.active.all():
+            chunk, self.history = self.step(observation, known)
+        else:
+            chunk, self.history = self._step_active(observation, known, np.flatnonzero(observation.active))
         return chunk
 
     def begin_history(self, worlds: int) -> History:
         """History of worlds that have not been seen yet."""
         return make_history(worlds, self.run.model.past_actions, self.run.model.action_dim)
 
+    def _step_active(
+        self, observation: Observation, history: History, rows: NDArray[np.int64]
+    ) -> tuple[ActionChunk, History]:
+        """Chunk and next history for all worlds, of which those in `rows` (r,) are active."""
+        count, model = len(observation.state), self.run.model
+        if not len(rows):
+            idle = np.zeros((count, model.chunk, model.action_dim), np.float32)
+            return ActionChunk(idle, {}, self.execution_horizon), forget_worlds(history, np.ones(count, bool))
+        numbers = np.array(self._resolve_worlds(count, ()))[rows].tolist()
+        part, after = self.step(select_worlds(observation, rows), select_history(history, rows), numbers)
+
+        def spread(values: NDArray) -> NDArray:
+            found = np.zeros((count, *values.shape[1:]), values.dtype)
+            found[rows] = values
+            return found
+
+        extras = {name: spread(value) for name, value in part.extras.items()}
+        return ActionChunk(spread(part.actions), extras, part.execution_horizon), spread_history(after, rows, count)
+
     @torch.inference_mode()
-    def step(self, observation: Observation, history: History) -> tuple[ActionChunk, History]:
-        """Chunk for an observation, given the history, and the next history."""
-        foresight = self.foresee(observation, history, futures=self.futures)
+    def step(
+        self, observation: Observation, history: History, worlds: Sequence[int] = ()
+    ) -> tuple[ActionChunk, History]:
+        """Chunk for an observation, given the history, and the next history; `worlds` as in `foresee`."""
+        foresight = self.foresee(observation, history, worlds, self.futures)
         self._warn_without_history(foresight.context, foresight.history)
         chunks = self.sample_chunks(foresight, self.candidates)
         best = self.choose_candidates(foresight, chunks)

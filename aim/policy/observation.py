@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.types import Observation, UserError
 
@@ -34,6 +35,26 @@ def check_observation(
         _check_depth(observation, cameras, worlds)
     if observation.executed is not None:
         _check_array("executed", observation.executed, np.floating, (worlds, None, action_dim), may_be_empty=True)
+    if observation.active is not None:
+        _check_array("active", observation.active, np.bool_, (worlds,))
+
+
+def select_worlds(observation: Observation, rows: NDArray[np.int64]) -> Observation:
+    """What is seen of the worlds `rows` (r,) alone, all of which go on."""
+
+    def select_cameras(pictures: Mapping[str, NDArray]) -> dict[str, NDArray]:
+        return {camera: value[rows] for camera, value in pictures.items()}
+
+    def select(values: NDArray | None) -> NDArray | None:
+        return None if values is None else values[rows]
+
+    return Observation(
+        select_cameras(observation.images), observation.state[rows],
+        tuple(observation.instruction[row] for row in rows.tolist()), observation.time[rows],
+        depth=select_cameras(observation.depth), intrinsics=observation.intrinsics,
+        extrinsics=select_cameras(observation.extrinsics), privileged=select(observation.privileged),
+        executed=select(observation.executed),
+    )  # fmt: skip
 
 
 def _check_depth(observation: Observation, cameras: Sequence[str], worlds: int) -> None:

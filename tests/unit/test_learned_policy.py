@@ -193,3 +193,29 @@ def test_what_a_policy_that_learned_without_maps_imagines_has_none(mapped: bool)
     policy.transform = replace(policy.transform, mapped=mapped)
     kinds = ("images", "maps") if mapped else ("images",)
     assert set(policy.act(seen(0)).extras) == {f"{kind}/{camera}" for kind in kinds for camera in CAMERAS}
+
+
+@pytest.mark.parametrize("imagine", [False, True])
+def test_worlds_that_have_ended_are_left_out(imagine: bool) -> None:
+    """The others act as if those were not there, whichever they are; those that begin again have no history."""
+    policy = make_policy(imagine=imagine, worlds=(5, 6, 7))
+    alone = policy.fork(policy.seed, (5, 7), imagine)
+    rows, length = [0, 2], policy.run.model.past_frames * policy.run.model.actions_per_frame
+    for step in range(0, 3 * length, length):
+        active = np.array([True, step == 0, True])
+        chunk = policy.act(replace(seen(step, 3), active=active))
+        other = alone.act(seen(step))
+        if step:  # the first time all three are a batch of their own
+            np.testing.assert_allclose(chunk.actions[rows], other.actions, atol=1e-5)
+            assert (chunk.actions[1] == 0).all() and chunk.execution_horizon == other.execution_horizon
+            assert chunk.extras.keys() == other.extras.keys() and bool(chunk.extras) == imagine
+            for name, value in other.extras.items():
+                np.testing.assert_allclose(chunk.extras[name][rows].astype(int), value.astype(int), atol=1)
+    history = policy.history
+    assert history is not None
+    assert history.step.tolist() == [2 * length, -1, 2 * length] and history.count[1] == 0
+    again, fresh = policy.act(seen(3 * length, 3)), policy.fork(policy.seed, (6,), imagine).act(seen(3 * length, 1))
+    np.testing.assert_allclose(again.actions[1], fresh.actions[0], atol=1e-5)
+    assert (policy.act(replace(seen(0, 3), active=np.zeros(3, bool))).actions == 0).all()
+    with pytest.raises(UserError, match=r"observation.active must be an array of bool, 3; it is of bool, 2"):
+        policy.act(replace(seen(0, 3), active=np.ones(2, bool)))
