@@ -57,7 +57,7 @@ def pack_policy(
         if not (description and data and license):
             raise UserError("give --description, --data and --license: what it does, learned from, and may be used for")
         commands = command or read_commands(policy) or read_commands(policy.parent)
-        facts = pack.PackedFacts(description, license, data, commands, cpu_hours, describe_commit())
+        facts = shipped.PolicyFacts(description, license, data, commands, cpu_hours, describe_commit())
         source = pack.pack_policy(policy, out, facts)
     size = sum(path.stat().st_size for path in out.iterdir())
     print(f"{out}: {size / 1e6:.1f} MB")

@@ -47,7 +47,8 @@ def measure_rewards(
     from aim.evaluate.policy_spec import parse_policy
     from aim.policy import checkpoint, load_policy
     from aim.rl import reward_folder, rewards
-    from aim.rl.critic import fit_critic, judge_states
+    from aim.rl.critic import judge_states
+    from aim.rl.critic_fit import fit_critic
     from aim.rl.reward_recorder import RewardRecorder, can_imagine_maps
     from aim.rl.reward_table import measure_terms
     from aim.rl.rollout import collect_trials

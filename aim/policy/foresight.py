@@ -32,6 +32,11 @@ def check_futures(candidates: int, futures: int) -> None:
         raise UserError(f"futures is {futures}; valid: a number that divides the {candidates} candidates")
 
 
+def list_noised(candidates: int, futures: int) -> list[int]:
+    """Numbers of the candidates that smooth noise is added to, if any: of each future the second, the fourth ..."""
+    return [number for number in range(candidates) if number % (candidates // futures) % 2]
+
+
 def split_by_future(chunks: Tensor, futures: int) -> Tensor:
     """Chunks (n r k d), those of a future side by side, as rows of a cache of so many futures (n*f r/f k d)."""
     return chunks.unflatten(1, (futures, -1)).flatten(0, 1)

@@ -7,6 +7,7 @@ regular as a simulator: the picture of one latent frame ago is the one that was 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,21 +61,24 @@ def select_history(history: History, rows: NDArray[np.int64]) -> History:
 def spread_history(history: History, rows: NDArray[np.int64], worlds: int) -> History:
     """History of n `worlds`, of which those in `rows` (r,) are those of a history; the others are as if not seen."""
 
-    def spread(values: NDArray, fill: int) -> NDArray:
-        found = np.full((worlds, *values.shape[1:]), fill, values.dtype)
-        found[rows] = values
-        return found
-
     def spread_tokens(tokens: Tensor) -> Tensor:
         found = tokens.new_zeros(worlds, *tokens.shape[1:])
         found[rows] = tokens
         return found
 
+    spread = functools.partial(spread_rows, rows=rows, count=worlds)
     return History(
-        spread(history.step, -1), spread(history.began, -1),
-        tuple((spread(when, -1), spread_tokens(tokens)) for when, tokens in history.seen),
-        spread(history.executed, 0), spread(history.count, 0), spread(history.handed_out, 0),
+        spread(history.step, fill=-1), spread(history.began, fill=-1),
+        tuple((spread(when, fill=-1), spread_tokens(tokens)) for when, tokens in history.seen),
+        spread(history.executed), spread(history.count), spread(history.handed_out),
     )  # fmt: skip
+
+
+def spread_rows(values: NDArray, rows: NDArray[np.int64], count: int, fill: int = 0) -> NDArray:
+    """Array of `count` rows, of which `rows` (r,) are `values` (r ...), the others `fill`."""
+    found = np.full((count, *values.shape[1:]), fill, values.dtype)
+    found[rows] = values
+    return found
 
 
 def hold_last_action(handed_out: NDArray[np.float32], is_delta: NDArray[np.bool_]) -> NDArray[np.float32]:

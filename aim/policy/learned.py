@@ -35,7 +35,7 @@ from aim.model.flow import RowNoise
 from aim.model.image_codec import Kind, PictureCodec
 from aim.model.verifier import Verifier
 from aim.model.world_action_model import WorldActionModel
-from aim.policy.foresight import Foresight, check_futures, split_by_future
+from aim.policy.foresight import Foresight, check_futures, list_noised, split_by_future
 from aim.policy.history import (
     History,
     forget_worlds,
@@ -47,6 +47,7 @@ from aim.policy.history import (
     record_step,
     select_history,
     spread_history,
+    spread_rows,
 )
 from aim.policy.observation import check_observation, select_worlds
 from aim.policy.precision import ComputePrecision, autocast
@@ -169,11 +170,7 @@ class LearnedPolicy:
         numbers = np.array(self._resolve_worlds(count, ()))[rows].tolist()
         part, after = self.step(select_worlds(observation, rows), select_history(history, rows), numbers)
 
-        def spread(values: NDArray) -> NDArray:
-            found = np.zeros((count, *values.shape[1:]), values.dtype)
-            found[rows] = values
-            return found
-
+        spread = functools.partial(spread_rows, rows=rows, count=count)
         extras = {name: spread(value) for name, value in part.extras.items()}
         return ActionChunk(spread(part.actions), extras, part.execution_horizon), spread_history(after, rows, count)
 
@@ -258,8 +255,7 @@ class LearnedPolicy:
             )  # fmt: skip
         chunks = chain.actions.float().reshape(len(foresight.noise), count, *chain.actions.shape[-2:])
         if self.candidate_noise_rad:
-            each = count // foresight.futures  # candidates of a future, of which the second, the fourth ... are noised
-            for number in (number for number in range(count) if number % each % 2):
+            for number in list_noised(count, foresight.futures):
                 keys = zip(foresight.worlds, foresight.history.step, strict=True)
                 draws = RowNoise(tuple(self._make_generator("candidate noise", w, int(s), number) for w, s in keys))
                 chunks[:, number], _ = add_smooth_noise(

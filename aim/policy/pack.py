@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import tomli_w
@@ -22,7 +21,15 @@ from aim.policy.checkpoint import (
     read_metadata,
     resolve_checkpoint,
 )
-from aim.policy.shipped import SOURCE_FILE, MeasuredSuccess, PolicySource, check_files, hash_file, read_source
+from aim.policy.shipped import (
+    SOURCE_FILE,
+    MeasuredSuccess,
+    PolicyFacts,
+    PolicySource,
+    check_files,
+    hash_file,
+    read_source,
+)
 from aim.util import atomic_file
 from sim.types import UserError
 
@@ -30,19 +37,7 @@ HALVED_FILES = (EMA_FILE, VERIFIER_FILE)  # the codec stays as it is: pictures a
 MAX_HALF = torch.finfo(torch.float16).max
 
 
-@dataclass(frozen=True)
-class PackedFacts:
-    """What is told of a policy beside its files; fields of `PolicySource`."""
-
-    description: str
-    license: str
-    data: str
-    commands: tuple[str, ...]
-    cpu_hours: float
-    commit: str
-
-
-def pack_policy(path: Path, out: Path, facts: PackedFacts) -> PolicySource:
+def pack_policy(path: Path, out: Path, facts: PolicyFacts) -> PolicySource:
     """Write the policy at `path` into the folder `out`; where it is there already its facts are written anew.
 
     Results that were added to it stay. `UserError` where `out` holds something else, or a weight is too large for half

@@ -34,8 +34,8 @@ class MeasuredSuccess:
 
 
 @dataclass(frozen=True)
-class PolicySource:
-    """Contents of SOURCE.toml: what a packed policy was made from and by, and how well it does."""
+class PolicyFacts:
+    """What a packed policy was made from and by."""
 
     description: str
     license: str
@@ -43,6 +43,12 @@ class PolicySource:
     commands: tuple[str, ...]  # that make such a policy, in order
     cpu_hours: float  # that they took, of one core
     commit: str  # of the code that packed it
+
+
+@dataclass(frozen=True)
+class PolicySource(PolicyFacts):
+    """Contents of SOURCE.toml: the facts, the files, and how well the policy does."""
+
     policy: str  # digest of the checkpoint that was packed, before its weights were rounded
     files: Mapping[str, str]  # SHA-256 by name
     results: tuple[MeasuredSuccess, ...] = ()

@@ -31,7 +31,7 @@ from aim.data.source import Source, open_sources
 from aim.data.store import Recipe
 from aim.evaluate.policy_spec import parse_policy
 from aim.policy.checkpoint import resolve_checkpoint
-from aim.rl import storage
+from aim.rl import storage, tuned_policy
 from aim.rl.settings import AggregationConfig
 from aim.train import pipeline
 from aim.train.hooks import TrainingOptions
@@ -107,8 +107,8 @@ class DataAggregation:
         trained = resolve_checkpoint(self.out / TRAINING_FOLDER)
         final = self.out / trained.name
         if not final.exists():
-            os.replace(storage.link_checkpoint(trained, final), final)
-        storage.remove_others(self.out, final)
+            os.replace(tuned_policy.link_checkpoint(trained, final), final)
+        tuned_policy.remove_others(self.out, final)
         return final
 
     def _record(self, number: int, out: Path) -> int:

@@ -18,9 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from aim.rl import collection, shaping, storage
+from aim.rl import collection, shaping, storage, tuned_policy
 from aim.rl.collection import RolloutPart, RolloutPool, RolloutSetup
-from aim.rl.critic import Critic, CriticQuality, fit_critic
+from aim.rl.critic import Critic
+from aim.rl.critic_fit import fit_critic
+from aim.rl.critic_quality import CriticQuality
 from aim.rl.methods import make_method
 from aim.rl.methods.base import Lesson, UpdateFigures
 from aim.rl.reward_folder import read_table, save_table
@@ -57,7 +59,7 @@ class StageTwo:
     def save_policy(self) -> Path:
         """Write the checkpoint of the last iteration, if it is not there yet, and return its folder."""
         source, number = self.setup.source, len(self.iterations) - 1
-        return storage.save_tuned_policy(
+        return tuned_policy.save_tuned_policy(
             self.out, source, number, self.method.replaced_files,
             lambda folder: self.method.write_learned(folder, source),
         )  # fmt: skip

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aim.evaluate.intervals import fisher_interval
-from aim.rl.critic import CriticQuality, compute_auc
+from aim.rl.critic_quality import CriticQuality, compute_auc
 
 NO_VARIATION = 1e-12  # standard deviation of returns that are all the same
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
 from aim.config import Count, NotNegative, Positive, Probability, Size, check_ranges
+from aim.policy.foresight import list_noised
 from sim.task.values import Bound
 from sim.types import UserError
 
@@ -69,8 +70,8 @@ class RlConfig:
     @property
     def own_candidates(self) -> tuple[int, ...]:
         """Numbers of the candidates that the policy samples as it samples its own: those without smooth noise."""
-        each = self.candidates // self.futures
-        return tuple(n for n in range(self.candidates) if not (self.candidate_noise and n % each % 2))
+        noised = list_noised(self.candidates, self.futures) if self.candidate_noise else ()
+        return tuple(number for number in range(self.candidates) if number not in noised)
 
     @property
     def scenes(self) -> int:

@@ -2,7 +2,7 @@
 
     rl.json                    what decides the run
     iteration-000/             trials.h5, critic.safetensors, figures.json; from 001 on what was learned
-    step-000003/               the policy after iteration 3, a checkpoint: with a verifier, or with a tuned expert
+    step-000003/               the policy after iteration 3, a checkpoint: `aim.rl.tuned_policy`
 
 An iteration is written beside its place and renamed when it is whole, so whatever stops a run costs at most one.
 """
@@ -20,28 +20,11 @@ from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from aim.data.damage import report_damage
-from aim.data.mapping_file import MAPPING_FILE
-from aim.model.verifier import Verifier
-from aim.policy.checkpoint import (
-    CANDIDATES_KEY,
-    EMA_FILE,
-    FUTURES_KEY,
-    HORIZON_KEY,
-    NOISE_KEY,
-    POLICY_FILES,
-    TICKET_FILE,
-    TICKET_NAME,
-    VERIFIER_FILE,
-    first_line,
-    format_name,
-    list_checkpoints,
-    load_module,
-    read_tensors,
-)
+from aim.policy.checkpoint import first_line, load_module, read_tensors
 from aim.rl.critic import Critic
 from aim.rl.settings import RL_FILE, RL_SCHEMA, AggregationConfig, RlConfig
 from aim.rl.trial import Trial, read_trials, write_trials
@@ -67,7 +50,7 @@ class IterationFigures:
     decisions: int
     success_own: float | None  # share of the trials in which the policy's own chunks were carried out
     success_guided: float | None  # in which those were that the critic of the iteration before preferred
-    critic_brier: float | None  # of the critic fitted in this iteration, as `aim.rl.critic.CriticQuality` has it
+    critic_brier: float | None  # of the critic fitted in this iteration: `aim.rl.critic_quality.CriticQuality`
     critic_brier_constant: float | None
     critic_auc: float | None
     critic_auc_by_quarter: tuple[float | None, ...]
@@ -85,7 +68,7 @@ class IterationFigures:
     steps: int | None = None  # that the optimizer took
     shaped_share: float | None = None  # of their weight that shaped reward terms had
     tickets: int | None = None  # how many of them are still tried
-    critic_slope: float | None = None  # `aim.rl.critic.CriticQuality.slope`
+    critic_slope: float | None = None  # `aim.rl.critic_quality.CriticQuality.slope`
 
     def describe(self) -> str:
         """Line on an iteration."""
@@ -156,13 +139,13 @@ def save_iteration(
     Return its folder.
     """
     final = out / format_iteration(figures.iteration)
-    part = _make_part(final)
+    part = make_part(final)
     write_trials(part / TRIALS_FILE, trials)
     if critic:
         save_file(critic.state_dict(), part / CRITIC_FILE)
     (part / ITERATION_FILE).write_text(json.dumps(dataclasses.asdict(figures), indent=1, allow_nan=False) + "\n")
     if learned:
-        save_file(_detach(learned), part / LEARNED_FILE)
+        save_file(detach(learned), part / LEARNED_FILE)
     write_more(part)
     os.replace(part, final)
     return final
@@ -208,59 +191,7 @@ def restore_learned(folder: Path, learned: Mapping[str, Tensor]) -> None:
         learned[name].copy_(value)
 
 
-def save_tuned_policy(
-    out: Path, source: Path, number: int, replaced: Sequence[str], write_learned: Callable[[Path], None]
-) -> Path:
-    """Write the checkpoint of iteration `number`, unless it is there, and remove those of others; return its folder.
-
-    `write_learned` is given the folder. Its other files are those of the checkpoint `source`, but for the `replaced`
-    ones, linked where the file system allows it.
-    """
-    final = out / format_name(number)
-    if not final.exists():
-        part = link_checkpoint(source, final, replaced)
-        write_learned(part)
-        os.replace(part, final)
-    remove_others(out, final)
-    return final
-
-
-def write_verifier(folder: Path, verifier: Verifier, config: RlConfig) -> None:
-    """Write a verifier into the folder of a policy, and how the candidates were made that it learned from."""
-    told = {
-        CANDIDATES_KEY: str(config.candidates), FUTURES_KEY: str(config.futures),
-        HORIZON_KEY: str(verifier.execution_horizon), NOISE_KEY: str(config.candidate_noise),
-    }  # fmt: skip
-    save_file(_detach(verifier.list_own_parameters()), folder / VERIFIER_FILE, told)
-
-
-def write_expert(folder: Path, source: Path, expert: Mapping[str, Tensor]) -> None:
-    """Write the weights of the checkpoint `source` into the folder of a policy, with those of a tuned expert."""
-    save_file(load_file(source / EMA_FILE) | _detach(expert), folder / EMA_FILE)
-
-
-def write_ticket(folder: Path, noise: Tensor) -> None:
-    """Write the noise (k d) that every chunk is denoised from into the folder of a policy."""
-    save_file(_detach({TICKET_NAME: noise}), folder / TICKET_FILE)
-
-
-def link_checkpoint(source: Path, final: Path, without: Sequence[str] = ()) -> Path:
-    """Return a folder beside `final` with the files of a policy, links where the file system allows it."""
-    part = _make_part(final)
-    for name in (*POLICY_FILES, MAPPING_FILE):
-        if name not in without and (source / name).exists():
-            _link_or_copy(source / name, part / name)
-    return part
-
-
-def remove_others(out: Path, kept: Path) -> None:
-    """Remove the checkpoints of a run but one."""
-    for folder in list_checkpoints(out):
-        if folder != kept:
-            shutil.rmtree(folder)
-
-
-def _make_part(final: Path) -> Path:
+def make_part(final: Path) -> Path:
     """Return an empty folder beside `final`."""
     part = final.with_name(f".{final.name}.part")
     shutil.rmtree(part, ignore_errors=True)
@@ -268,12 +199,6 @@ def _make_part(final: Path) -> Path:
     return part
 
 
-def _detach(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def detach(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors as they can be written to a file."""
     return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy(source, target)

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +23,7 @@ from aim.policy.checkpoint import CODEC_FILE, EMA_FILE, compute_digest, resolve_
 from aim.train import checkpoint
 from aim.train.checkpoint import TrainingState
 from aim.util import console
+from aim.util.link import link_or_copy
 from sim.types import UserError
 
 INITIAL_FOLDER, RECORD_FILE = "init", "initial.json"
@@ -118,11 +117,3 @@ def _read_record(out: Path) -> dict[str, str]:
 
 def _describe_views(views: Sequence[View]) -> str:
     return ", ".join(f"{view.name} {view.height}x{view.width}" for view in views)
-
-
-def link_or_copy(source: Path | str, target: Path | str) -> None:
-    """Hard-link a file, or copy it where the disk cannot: what shares it may replace it, but not write over it."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)

@@ -19,6 +19,7 @@ from aim.train.dataset_check import check_dataset
 from aim.train.initial import InitialPolicy
 from aim.util import console
 from aim.util.folder_lock import is_empty
+from aim.util.link import link_or_copy
 from sim.types import UserError
 
 RESUMABLE_FIELDS = ("steps", "minutes", "precision", "checkpointing")  # what may change when a training goes on
@@ -93,7 +94,7 @@ def prepare_folder(
     provenance.add_command(out, command)
     for part in ("codec", "latents") if codec_run else ():
         if codec_run and (codec_run / part).exists() and not (out / part).exists():
-            shutil.copytree(codec_run / part, out / part, ignore=_list_unfinished, copy_function=initial.link_or_copy)
+            shutil.copytree(codec_run / part, out / part, ignore=_list_unfinished, copy_function=link_or_copy)
 
 
 def _list_unfinished(folder: str, names: Sequence[str]) -> set[str]:

@@ -17,10 +17,10 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def short_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
     """End episodes after 40 control steps, and a critic's learning after 20."""
-    from aim.rl import critic
+    from aim.rl import critic_fit
     from sim.envs import env
 
-    monkeypatch.setattr(critic, "STEPS", 20)
+    monkeypatch.setattr(critic_fit, "STEPS", 20)
     made = env.Env.__init__
 
     def begin(self: env.Env, *words: object, **named: object) -> None:

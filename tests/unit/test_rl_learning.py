@@ -18,9 +18,10 @@ from aim.model.verifier import Verifier, fork_action_expert
 from aim.model.world_action_model import WorldActionModel
 from aim.policy import LearnedPolicy, load_policy
 from aim.policy.checkpoint import EMA_FILE, VERIFIER_FILE, compute_digest
-from aim.rl import critic, objectives, storage
+from aim.rl import critic, critic_fit, critic_quality, objectives, tuned_policy
 from aim.rl.branching import FAILURE, SUCCESS
-from aim.rl.critic import CriticQuality, compute_auc, fit_critic
+from aim.rl.critic_fit import fit_critic
+from aim.rl.critic_quality import CriticQuality, compute_auc
 from aim.rl.features import extract_features
 from aim.rl.learning import compute_gain, measure_verifier, train_expert, train_verifier, weigh_decisions
 from aim.rl.settings import Method, RlConfig
@@ -85,7 +86,7 @@ def outcome_trials(told_from: int | None) -> list[Trial]:
 
 
 def test_a_critic_is_judged_on_trials_that_it_has_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(critic, "STEPS", 200)
+    monkeypatch.setattr(critic_fit, "STEPS", 200)
     _, good = fit_critic(outcome_trials(0), 0)
     _, late = fit_critic(outcome_trials(4), 0)
     made, blind = fit_critic(outcome_trials(None), 0)
@@ -96,11 +97,11 @@ def test_a_critic_is_judged_on_trials_that_it_has_not_seen(monkeypatch: pytest.M
     assert good.brier_constant == pytest.approx(0.25, abs=0.01) and blind.brier > 0.24
     others = [critic.judge_trial(made, trial, 0)[:, 0] for trial in outcome_trials(None)]
     won = np.repeat([trial.success for trial in outcome_trials(None)], 8)
-    assert critic.compute_auc(np.concatenate(others), won) == pytest.approx(blind.auc)
+    assert critic_quality.compute_auc(np.concatenate(others), won) == pytest.approx(blind.auc)
 
 
 def test_a_critic_is_the_same_again_and_cautious(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(critic, "STEPS", 20)
+    monkeypatch.setattr(critic_fit, "STEPS", 20)
     trials = outcome_trials(0)
     one, again = fit_critic(trials, 0)[0], fit_critic(trials, 0)[0]
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in one.state_dict().items())
@@ -112,7 +113,7 @@ def test_a_critic_is_the_same_again_and_cautious(monkeypatch: pytest.MonkeyPatch
 
 def test_a_state_is_worth_what_its_chunks_lead_to(monkeypatch: pytest.MonkeyPatch) -> None:
     """Outcomes that say nothing, and chunks of which all succeed, all fail, or every other one succeeds."""
-    monkeypatch.setattr(critic, "STEPS", 300)
+    monkeypatch.setattr(critic_fit, "STEPS", 300)
     trials = []
     for number, trial in enumerate(outcome_trials(0)):
         share = (0.0, 0.5, 1.0)[number % 3]
@@ -126,7 +127,7 @@ def test_a_state_is_worth_what_its_chunks_lead_to(monkeypatch: pytest.MonkeyPatc
             )
         )  # fmt: skip
     made, _ = fit_critic(trials, 0)
-    bound = critic.TD_WEIGHT / (1.0 + critic.TD_WEIGHT)  # the rest is by outcomes, half of which are successes
+    bound = critic_fit.TD_WEIGHT / (1.0 + critic_fit.TD_WEIGHT)  # the rest is by outcomes, half of which are successes
     for number, share in enumerate((0.0, 0.5, 1.0)):
         worth = critic.judge_states(made, trials[number], 0).mean()
         assert worth == pytest.approx(0.5 + bound * (share - 0.5), abs=0.1), share
@@ -144,8 +145,8 @@ def test_the_slope_tells_real_differences_from_noise() -> None:
             outcome = np.tile(np.array([SUCCESS, FAILURE] if good else [FAILURE, SUCCESS], np.int8), (8, 1))
             success = good if real else bool(rng.random() < 0.5)
             trials.append(replace(trial, outcome=outcome, success=success))
-        assert critic.compute_slope(made, trials, 0) == pytest.approx(slope, abs=0.25)
-        assert critic.compute_slope(made, [replace(each, guided=True) for each in trials], 0) is None
+        assert critic_quality.compute_slope(made, trials, 0) == pytest.approx(slope, abs=0.25)
+        assert critic_quality.compute_slope(made, [replace(each, guided=True) for each in trials], 0) is None
 
 
 def test_candidates_with_noise_are_not_the_policys_own() -> None:
@@ -272,8 +273,8 @@ def test_a_stored_verifier_chooses_for_the_policy(policy: LearnedPolicy, tmp_pat
     verifier = Verifier(policy.model, policy.execution_horizon)
     train_verifier(policy, verifier, *make_trials(policy, 12), replace(CONFIG, steps=5), 1, lambda step, loss: None)
     config = replace(CONFIG, futures=futures)
-    made = storage.save_tuned_policy(
-        tmp_path / "rl", source, 3, (), lambda folder: storage.write_verifier(folder, verifier, config)
+    made = tuned_policy.save_tuned_policy(
+        tmp_path / "rl", source, 3, (), lambda folder: tuned_policy.write_verifier(folder, verifier, config)
     )
     assert made.name == "step-000003" and compute_digest(made) != compute_digest(source)
     loaded, alone = load_policy(tmp_path / "rl"), load_policy(tmp_path / "rl", candidates=1)
@@ -332,8 +333,8 @@ def test_a_tuned_expert_is_stored_with_all_else_as_it_was(policy: LearnedPolicy,
         for value in model.list_action_expert_parameters().values():
             value.add_(1.0)
     expert = model.list_action_expert_parameters()
-    made = storage.save_tuned_policy(
-        tmp_path / "rl", source, 1, (EMA_FILE,), lambda folder: storage.write_expert(folder, source, expert)
+    made = tuned_policy.save_tuned_policy(
+        tmp_path / "rl", source, 1, (EMA_FILE,), lambda folder: tuned_policy.write_expert(folder, source, expert)
     )
     old, new = load_file(source / EMA_FILE), load_file(made / EMA_FILE)
     assert old.keys() == new.keys()

@@ -14,8 +14,10 @@ from served import SIZE, make_simulated_policy
 
 from aim.model.verifier import fork_action_expert
 from aim.policy import LearnedPolicy
-from aim.rl import advantages, critic, policy_gradient
-from aim.rl.critic import choose_judge, fit_critic
+from aim.policy.checkpoint import EMA_FILE
+from aim.rl import advantages, critic_fit, policy_gradient
+from aim.rl.critic import choose_judge
+from aim.rl.critic_fit import fit_critic
 from aim.rl.exploration import FlowSde, SmoothNoise, StochasticPolicy
 from aim.rl.features import extract_features
 from aim.rl.methods import make_method
@@ -101,7 +103,7 @@ def test_gae_is_the_sum_of_its_definition(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_each_trial_is_judged_by_the_member_that_has_not_seen_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(critic, "STEPS", 60)
+    monkeypatch.setattr(critic_fit, "STEPS", 60)
     trials = outcome_trials()
     fitted, _ = fit_critic(trials, 0)
     rewards = [advantages.compute_success_rewards(trial) for trial in trials]
@@ -259,7 +261,8 @@ def test_what_was_carried_out_is_the_explored_chunk(policy: LearnedPolicy) -> No
 def test_a_method_begins_with_the_policy(policy: LearnedPolicy, method: Method) -> None:
     config: RlConfig = replace(PG_CONFIG, method=method)
     made = make_method(policy, config)
-    assert made.needs_critic == (method == "ppo") and made.explorer == SmoothNoise() and made.verifier is None
+    assert made.needs_critic == (method == "ppo") and made.explorer == SmoothNoise()
+    assert made.replaced_files == (EMA_FILE,), "the expert learns"
     sde = make_method(policy, replace(config, exploration="sde"))
     assert sde.explorer == FlowSde()
     expert = policy.model.list_action_expert_parameters()

@@ -20,7 +20,7 @@ from torch import nn
 from aim.model.world_action_model import WorldActionModel
 from aim.policy.checkpoint import EMA_FILE
 from aim.policy.learned import LearnedPolicy
-from aim.rl import storage
+from aim.rl import tuned_policy
 from aim.rl.critic import Critic, judge_trial
 from aim.rl.exploration import Explorer, check_explorable
 from aim.rl.learning import compute_gain
@@ -86,7 +86,7 @@ class LearningMethod(ABC):
 
     def write_learned(self, folder: Path, source: Path) -> None:
         """Write what is learned into the folder of a policy that has the other files of the checkpoint `source`."""
-        storage.write_expert(folder, source, self.list_learned())
+        tuned_policy.write_expert(folder, source, self.list_learned())
 
     @abstractmethod
     def make_lesson(self, history: Sequence[Trial], trials: Sequence[Trial], critic: Critic | None) -> Lesson:

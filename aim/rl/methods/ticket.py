@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from aim.policy.foresight import Foresight
 from aim.policy.learned import LearnedPolicy
-from aim.rl import storage
+from aim.rl import tuned_policy
 from aim.rl.critic import Critic
 from aim.rl.exploration import Chunks, Record
 from aim.rl.methods.base import LearningMethod, Lesson, MethodFigures, UpdateFigures, Watch
@@ -71,7 +71,7 @@ class TicketMethod(LearningMethod):
 
     def write_learned(self, folder: Path, source: Path) -> None:
         """Write the noise that won most, of those that are left."""
-        storage.write_ticket(folder, self._noise[self.find_best()])
+        tuned_policy.write_ticket(folder, self._noise[self.find_best()])
 
     def find_best(self) -> int:
         """Number of the ticket that is left and has the highest rate of success."""

@@ -11,7 +11,7 @@ from torch import nn
 
 from aim.model.verifier import Verifier
 from aim.policy.learned import LearnedPolicy
-from aim.rl import storage
+from aim.rl import tuned_policy
 from aim.rl.learning import measure_verifier, train_verifier
 from aim.rl.methods.base import Lesson, MethodFigures, TriedChunksMethod, Watch
 from aim.rl.settings import RlConfig
@@ -34,7 +34,7 @@ class VerifierMethod(TriedChunksMethod):
 
     def write_learned(self, folder: Path, source: Path) -> None:
         """Write the verifier."""
-        storage.write_verifier(folder, self._own, self.config)
+        tuned_policy.write_verifier(folder, self._own, self.config)
 
     def measure_trials(self, lesson: Lesson, trials: Sequence[Trial], iteration: int) -> MethodFigures:
         """Gain of the critic, and from the second time of learning on gain and correlation of the verifier."""
